@@ -1,0 +1,58 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let package = Package(
+  name: "swift-momentum",
+  products: [
+    .library(name: "Momentum", targets: ["Momentum"]),
+    .executable(name: "momentum", targets: ["MomentumCLI"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
+  ],
+  targets: [
+    .systemLibrary(
+      name: "CMomentumBLAS", pkgConfig: "openblas",
+      providers: [.apt(["libopenblas-dev"]), .brew(["openblas"])]),
+    .systemLibrary(
+      name: "CMomentumLAPACKE", pkgConfig: "lapacke",
+      providers: [.apt(["liblapacke-dev"]), .brew(["lapack"])]),
+
+    // The engine: nothing but the C libraries and Swift's own modules.
+    .target(
+      name: "Momentum", dependencies: ["CMomentumBLAS", "CMomentumLAPACKE"],
+      swiftSettings: settings),
+
+    // Tensor files, for the command and the tests.
+    .target(name: "MomentumFiles", swiftSettings: settings),
+
+    .executableTarget(
+      name: "MomentumCLI",
+      dependencies: [
+        "Momentum", "MomentumFiles",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: settings),
+
+    .target(
+      name: "MomentumTestSupport", dependencies: ["Momentum"],
+      path: "Tests/MomentumTestSupport", swiftSettings: settings),
+    .testTarget(
+      name: "MomentumTests", dependencies: ["Momentum", "MomentumTestSupport"],
+      swiftSettings: settings),
+    .testTarget(
+      name: "MomentumFilesTests", dependencies: ["MomentumFiles", "MomentumTestSupport"],
+      swiftSettings: settings),
+    .testTarget(
+      name: "MomentumCLITests",
+      dependencies: ["MomentumCLI", "Momentum", "MomentumFiles", "MomentumTestSupport"],
+      swiftSettings: settings),
+  ],
+  swiftLanguageModes: [.v6]
+)

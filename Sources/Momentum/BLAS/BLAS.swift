@@ -1,0 +1,110 @@
+/// A thin, checked, typed layer over CBLAS, for code that wants just that.
+///
+/// The functions keep the names that BLAS gave them. They take views of memory that the caller owns, check what C cannot
+/// (counts, strides, overlap) and throw a ``MomentumError`` before anything is written. Vectors longer than a 32-bit
+/// count are handed over in pieces whose boundaries depend on the length alone.
+///
+/// To clip or to take an optimizer step use ``clip(_:by:convention:nonFinitePolicy:threads:)`` and ``Optimizer``: they
+/// run these routines tile by tile and so move about half as many bytes.
+public enum BLAS {
+  /// Elements of a strided vector in the caller's memory, for reading. Valid as long as that memory is.
+  public struct Vector<Scalar: BLASScalar>: @unchecked Sendable {
+    public let base: UnsafePointer<Scalar>?
+    public let count: Int
+    /// The distance from one element to the next, in elements.
+    public let stride: Int
+
+    /// Views `count` elements, `stride` apart, the first of them at `base`.
+    public init(_ base: UnsafePointer<Scalar>?, count: Int, stride: Int = 1) {
+      self.base = base
+      self.count = count
+      self.stride = stride
+    }
+
+    /// Views a whole buffer.
+    public init(_ buffer: UnsafeBufferPointer<Scalar>) {
+      self.init(buffer.baseAddress, count: buffer.count)
+    }
+  }
+
+  /// Elements of a strided vector in the caller's memory, for writing. Valid as long as that memory is.
+  public struct MutableVector<Scalar: BLASScalar>: @unchecked Sendable {
+    public let base: UnsafeMutablePointer<Scalar>?
+    public let count: Int
+    /// The distance from one element to the next, in elements.
+    public let stride: Int
+
+    /// Views `count` elements, `stride` apart, the first of them at `base`.
+    public init(_ base: UnsafeMutablePointer<Scalar>?, count: Int, stride: Int = 1) {
+      self.base = base
+      self.count = count
+      self.stride = stride
+    }
+
+    /// Views a whole buffer.
+    public init(_ buffer: UnsafeMutableBufferPointer<Scalar>) {
+      self.init(buffer.baseAddress, count: buffer.count)
+    }
+
+    /// The same elements, for reading.
+    public var readOnly: Vector<Scalar> { Vector(base, count: count, stride: stride) }
+  }
+}
+
+// MARK: - Checks shared by all routines
+
+extension BLAS {
+  /// The largest number of elements one CBLAS call is given. A multiple of 32, so that every kernel's vector body ends
+  /// where a piece ends and an element's bits do not depend on the cut.
+  static let pieceCount = 1 << 30
+
+  /// Calls `body` with the offset and the length of every piece of `count` elements whose strides are at most `stride`.
+  static func forEachPiece(_ count: Int, stride: Int, _ body: (_ offset: Int, _ count: Int32) -> Void) {
+    // Some kernels multiply count and stride in 32 bits; the product stays in range as well.
+    let length = max(32, pieceCount / max(stride, 1) & -32)
+    var offset = 0
+    while offset < count {
+      let n = min(length, count - offset)
+      body(offset, Int32(n))
+      offset += n
+    }
+  }
+
+  static func check(_ what: String, count: Int, stride: Int, base: UnsafeRawPointer?) throws(MomentumError) {
+    guard count >= 0, count == 0 || base != nil else {
+      throw .countMismatch(what: what, count: count, expected: 0)
+    }
+    // Zero and negative strides mean different things to different releases of OpenBLAS and reference BLAS.
+    guard stride > 0, stride <= Int(Int32.max) else { throw .invalidStride(what: what, stride: stride) }
+  }
+
+  static func check<S>(_ x: Vector<S>, _ what: String = "x") throws(MomentumError) {
+    try check(what, count: x.count, stride: x.stride, base: x.base)
+  }
+
+  static func check<S>(_ x: MutableVector<S>, _ what: String = "y") throws(MomentumError) {
+    try check(what, count: x.count, stride: x.stride, base: x.base)
+  }
+
+  static func checkSameCount(_ x: Int, _ y: Int) throws(MomentumError) {
+    guard x == y else { throw .countMismatch(what: "y", count: y, expected: x) }
+  }
+
+  static func checkSeparate<S>(_ x: Vector<S>, _ y: MutableVector<S>) throws(MomentumError) {
+    guard !overlap(x.base, extent(x.count, x.stride), y.base, extent(y.count, y.stride)) else {
+      throw .overlap(first: "x", second: "y")
+    }
+  }
+
+  /// The elements from the first to the last of a strided vector, both included.
+  static func extent(_ count: Int, _ stride: Int) -> Int { count == 0 ? 0 : (count - 1) * stride + 1 }
+
+  /// Whether two runs of elements share memory.
+  static func overlap<S>(
+    _ x: UnsafePointer<S>?, _ xExtent: Int, _ y: UnsafeMutablePointer<S>?, _ yExtent: Int
+  ) -> Bool {
+    guard let x, let y, xExtent > 0, yExtent > 0 else { return false }
+    let yRead = UnsafePointer(y)
+    return x < yRead + yExtent && yRead < x + xExtent
+  }
+}

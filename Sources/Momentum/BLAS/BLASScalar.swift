@@ -1,0 +1,43 @@
+/// An element type that BLAS computes with: `Float` or `Double`.
+///
+/// The protocol is closed. Its underscored requirements are the C routines of one precision and the element loops that
+/// BLAS lacks; they check nothing, take 32-bit counts as CBLAS does, and are no public API. Use ``BLAS`` for checked calls.
+public protocol BLASScalar: BinaryFloatingPoint, SIMDScalar, Sendable, Codable, LosslessStringConvertible,
+  CustomStringConvertible
+where Exponent == Int {
+
+  // MARK: CBLAS, level 1
+
+  static func _dot(_ n: Int32, _ x: UnsafePointer<Self>, _ incx: Int32, _ y: UnsafePointer<Self>, _ incy: Int32)
+    -> Self
+  static func _nrm2(_ n: Int32, _ x: UnsafePointer<Self>, _ incx: Int32) -> Self
+  static func _asum(_ n: Int32, _ x: UnsafePointer<Self>, _ incx: Int32) -> Self
+  static func _iamax(_ n: Int32, _ x: UnsafePointer<Self>, _ incx: Int32) -> Int
+  static func _scal(_ n: Int32, _ alpha: Self, _ x: UnsafeMutablePointer<Self>, _ incx: Int32)
+  static func _axpy(
+    _ n: Int32, _ alpha: Self, _ x: UnsafePointer<Self>, _ incx: Int32, _ y: UnsafeMutablePointer<Self>,
+    _ incy: Int32)
+  static func _copy(
+    _ n: Int32, _ x: UnsafePointer<Self>, _ incx: Int32, _ y: UnsafeMutablePointer<Self>, _ incy: Int32)
+
+  // MARK: CBLAS, levels 2 and 3 (row-major)
+
+  static func _gemv(
+    _ transposed: Bool, _ m: Int32, _ n: Int32, _ alpha: Self, _ a: UnsafePointer<Self>, _ lda: Int32,
+    _ x: UnsafePointer<Self>, _ incx: Int32, _ beta: Self, _ y: UnsafeMutablePointer<Self>, _ incy: Int32)
+  static func _gemm(
+    _ transposedA: Bool, _ transposedB: Bool, _ m: Int32, _ n: Int32, _ k: Int32, _ alpha: Self,
+    _ a: UnsafePointer<Self>, _ lda: Int32, _ b: UnsafePointer<Self>, _ ldb: Int32, _ beta: Self,
+    _ c: UnsafeMutablePointer<Self>, _ ldc: Int32)
+
+  // MARK: LAPACKE
+
+  static func _lassq(
+    _ n: Int32, _ x: UnsafePointer<Self>, _ incx: Int32, _ scale: inout Self, _ sumOfSquares: inout Self) -> Int32
+  static func _geqrf(
+    _ m: Int32, _ n: Int32, _ a: UnsafeMutablePointer<Self>, _ lda: Int32, _ tau: UnsafeMutablePointer<Self>)
+    -> Int32
+  static func _orgqr(
+    _ m: Int32, _ n: Int32, _ k: Int32, _ a: UnsafeMutablePointer<Self>, _ lda: Int32, _ tau: UnsafePointer<Self>)
+    -> Int32
+}

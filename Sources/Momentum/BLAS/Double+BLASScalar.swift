@@ -1,0 +1,77 @@
+internal import CMomentumBLAS
+internal import CMomentumLAPACKE
+
+// The C routines of this precision, one line a call. The file of the other precision has the same members in the same
+// order, so that a diff of the two shows types and routine letters only.
+extension Double: BLASScalar {
+  public static func _dot(
+    _ n: Int32, _ x: UnsafePointer<Double>, _ incx: Int32, _ y: UnsafePointer<Double>, _ incy: Int32
+  ) -> Double {
+    cblas_ddot(n, x, incx, y, incy)
+  }
+
+  public static func _nrm2(_ n: Int32, _ x: UnsafePointer<Double>, _ incx: Int32) -> Double {
+    cblas_dnrm2(n, x, incx)
+  }
+
+  public static func _asum(_ n: Int32, _ x: UnsafePointer<Double>, _ incx: Int32) -> Double {
+    cblas_dasum(n, x, incx)
+  }
+
+  public static func _iamax(_ n: Int32, _ x: UnsafePointer<Double>, _ incx: Int32) -> Int {
+    Int(cblas_idamax(n, x, incx))
+  }
+
+  public static func _scal(_ n: Int32, _ alpha: Double, _ x: UnsafeMutablePointer<Double>, _ incx: Int32) {
+    cblas_dscal(n, alpha, x, incx)
+  }
+
+  public static func _axpy(
+    _ n: Int32, _ alpha: Double, _ x: UnsafePointer<Double>, _ incx: Int32, _ y: UnsafeMutablePointer<Double>, _ incy: Int32
+  ) {
+    cblas_daxpy(n, alpha, x, incx, y, incy)
+  }
+
+  public static func _copy(
+    _ n: Int32, _ x: UnsafePointer<Double>, _ incx: Int32, _ y: UnsafeMutablePointer<Double>, _ incy: Int32
+  ) {
+    cblas_dcopy(n, x, incx, y, incy)
+  }
+
+  public static func _gemv(
+    _ transposed: Bool, _ m: Int32, _ n: Int32, _ alpha: Double, _ a: UnsafePointer<Double>, _ lda: Int32,
+    _ x: UnsafePointer<Double>, _ incx: Int32, _ beta: Double, _ y: UnsafeMutablePointer<Double>, _ incy: Int32
+  ) {
+    cblas_dgemv(
+      CblasRowMajor, transposed ? CblasTrans : CblasNoTrans, m, n, alpha, a, lda, x, incx, beta, y, incy)
+  }
+
+  public static func _gemm(
+    _ transposedA: Bool, _ transposedB: Bool, _ m: Int32, _ n: Int32, _ k: Int32, _ alpha: Double,
+    _ a: UnsafePointer<Double>, _ lda: Int32, _ b: UnsafePointer<Double>, _ ldb: Int32, _ beta: Double,
+    _ c: UnsafeMutablePointer<Double>, _ ldc: Int32
+  ) {
+    cblas_dgemm(
+      CblasRowMajor, transposedA ? CblasTrans : CblasNoTrans, transposedB ? CblasTrans : CblasNoTrans, m, n, k,
+      alpha, a, lda, b, ldb, beta, c, ldc)
+  }
+
+  public static func _lassq(
+    _ n: Int32, _ x: UnsafePointer<Double>, _ incx: Int32, _ scale: inout Double, _ sumOfSquares: inout Double
+  ) -> Int32 {
+    // LAPACKE declares x non-const but only reads it. The _work form skips the NaN check that would return early.
+    LAPACKE_dlassq_work(n, UnsafeMutablePointer(mutating: x), incx, &scale, &sumOfSquares)
+  }
+
+  public static func _geqrf(
+    _ m: Int32, _ n: Int32, _ a: UnsafeMutablePointer<Double>, _ lda: Int32, _ tau: UnsafeMutablePointer<Double>
+  ) -> Int32 {
+    LAPACKE_dgeqrf(LAPACK_ROW_MAJOR, m, n, a, lda, tau)
+  }
+
+  public static func _orgqr(
+    _ m: Int32, _ n: Int32, _ k: Int32, _ a: UnsafeMutablePointer<Double>, _ lda: Int32, _ tau: UnsafePointer<Double>
+  ) -> Int32 {
+    LAPACKE_dorgqr(LAPACK_ROW_MAJOR, m, n, k, a, lda, tau)
+  }
+}

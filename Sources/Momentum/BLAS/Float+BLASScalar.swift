@@ -1,0 +1,77 @@
+internal import CMomentumBLAS
+internal import CMomentumLAPACKE
+
+// The C routines of this precision, one line a call. The file of the other precision has the same members in the same
+// order, so that a diff of the two shows types and routine letters only.
+extension Float: BLASScalar {
+  public static func _dot(
+    _ n: Int32, _ x: UnsafePointer<Float>, _ incx: Int32, _ y: UnsafePointer<Float>, _ incy: Int32
+  ) -> Float {
+    cblas_sdot(n, x, incx, y, incy)
+  }
+
+  public static func _nrm2(_ n: Int32, _ x: UnsafePointer<Float>, _ incx: Int32) -> Float {
+    cblas_snrm2(n, x, incx)
+  }
+
+  public static func _asum(_ n: Int32, _ x: UnsafePointer<Float>, _ incx: Int32) -> Float {
+    cblas_sasum(n, x, incx)
+  }
+
+  public static func _iamax(_ n: Int32, _ x: UnsafePointer<Float>, _ incx: Int32) -> Int {
+    Int(cblas_isamax(n, x, incx))
+  }
+
+  public static func _scal(_ n: Int32, _ alpha: Float, _ x: UnsafeMutablePointer<Float>, _ incx: Int32) {
+    cblas_sscal(n, alpha, x, incx)
+  }
+
+  public static func _axpy(
+    _ n: Int32, _ alpha: Float, _ x: UnsafePointer<Float>, _ incx: Int32, _ y: UnsafeMutablePointer<Float>, _ incy: Int32
+  ) {
+    cblas_saxpy(n, alpha, x, incx, y, incy)
+  }
+
+  public static func _copy(
+    _ n: Int32, _ x: UnsafePointer<Float>, _ incx: Int32, _ y: UnsafeMutablePointer<Float>, _ incy: Int32
+  ) {
+    cblas_scopy(n, x, incx, y, incy)
+  }
+
+  public static func _gemv(
+    _ transposed: Bool, _ m: Int32, _ n: Int32, _ alpha: Float, _ a: UnsafePointer<Float>, _ lda: Int32,
+    _ x: UnsafePointer<Float>, _ incx: Int32, _ beta: Float, _ y: UnsafeMutablePointer<Float>, _ incy: Int32
+  ) {
+    cblas_sgemv(
+      CblasRowMajor, transposed ? CblasTrans : CblasNoTrans, m, n, alpha, a, lda, x, incx, beta, y, incy)
+  }
+
+  public static func _gemm(
+    _ transposedA: Bool, _ transposedB: Bool, _ m: Int32, _ n: Int32, _ k: Int32, _ alpha: Float,
+    _ a: UnsafePointer<Float>, _ lda: Int32, _ b: UnsafePointer<Float>, _ ldb: Int32, _ beta: Float,
+    _ c: UnsafeMutablePointer<Float>, _ ldc: Int32
+  ) {
+    cblas_sgemm(
+      CblasRowMajor, transposedA ? CblasTrans : CblasNoTrans, transposedB ? CblasTrans : CblasNoTrans, m, n, k,
+      alpha, a, lda, b, ldb, beta, c, ldc)
+  }
+
+  public static func _lassq(
+    _ n: Int32, _ x: UnsafePointer<Float>, _ incx: Int32, _ scale: inout Float, _ sumOfSquares: inout Float
+  ) -> Int32 {
+    // LAPACKE declares x non-const but only reads it. The _work form skips the NaN check that would return early.
+    LAPACKE_slassq_work(n, UnsafeMutablePointer(mutating: x), incx, &scale, &sumOfSquares)
+  }
+
+  public static func _geqrf(
+    _ m: Int32, _ n: Int32, _ a: UnsafeMutablePointer<Float>, _ lda: Int32, _ tau: UnsafeMutablePointer<Float>
+  ) -> Int32 {
+    LAPACKE_sgeqrf(LAPACK_ROW_MAJOR, m, n, a, lda, tau)
+  }
+
+  public static func _orgqr(
+    _ m: Int32, _ n: Int32, _ k: Int32, _ a: UnsafeMutablePointer<Float>, _ lda: Int32, _ tau: UnsafePointer<Float>
+  ) -> Int32 {
+    LAPACKE_sorgqr(LAPACK_ROW_MAJOR, m, n, k, a, lda, tau)
+  }
+}
