@@ -27,7 +27,8 @@ extension Double: BLASScalar {
   }
 
   public static func _axpy(
-    _ n: Int32, _ alpha: Double, _ x: UnsafePointer<Double>, _ incx: Int32, _ y: UnsafeMutablePointer<Double>, _ incy: Int32
+    _ n: Int32, _ alpha: Double, _ x: UnsafePointer<Double>, _ incx: Int32, _ y: UnsafeMutablePointer<Double>,
+    _ incy: Int32
   ) {
     cblas_daxpy(n, alpha, x, incx, y, incy)
   }

@@ -27,7 +27,8 @@ extension Float: BLASScalar {
   }
 
   public static func _axpy(
-    _ n: Int32, _ alpha: Float, _ x: UnsafePointer<Float>, _ incx: Int32, _ y: UnsafeMutablePointer<Float>, _ incy: Int32
+    _ n: Int32, _ alpha: Float, _ x: UnsafePointer<Float>, _ incx: Int32, _ y: UnsafeMutablePointer<Float>,
+    _ incy: Int32
   ) {
     cblas_saxpy(n, alpha, x, incx, y, incy)
   }
