@@ -5,6 +5,8 @@ let settings: [SwiftSetting] = [
   .enableUpcomingFeature("ExistentialAny"),
   .enableUpcomingFeature("InternalImportsByDefault"),
   .enableUpcomingFeature("MemberImportVisibility"),
+  // Lets our own storage hand out spans; swift-collections and swift-nio use it for the same purpose.
+  .enableExperimentalFeature("Lifetimes"),
 ]
 
 let package = Package(

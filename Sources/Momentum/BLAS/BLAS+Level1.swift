@@ -3,7 +3,7 @@ extension BLAS {
   ///
   /// `cblas_?dot`; reads both vectors once. OpenBLAS accumulates a `Float` product in `Float`, and starts threads of its
   /// own for a `Double` product of more than 10 000 elements, whose bits then depend on its thread count. For a
-  /// norm use ``norm(of:type:algorithm:threads:)``, which has neither flaw.
+  /// norm use ``Gradients``, which has neither flaw.
   ///
   /// - Throws: ``MomentumError/countMismatch(what:count:expected:)``, ``MomentumError/invalidStride(what:stride:)``.
   /// - Complexity: O(n); reads 2n elements; no allocation.
@@ -20,7 +20,7 @@ extension BLAS {
 
   /// The Euclidean norm `√Σ xᵢ²`, by `cblas_?nrm2`.
   ///
-  /// Range-safe on x86-64; on ARM it depends on the OpenBLAS release. One thread. See ``norm(of:type:algorithm:threads:)`` for the
+  /// Range-safe on x86-64; on ARM it depends on the OpenBLAS release. One thread. See ``Gradients`` for the
   /// norm this library stands for.
   ///
   /// - Throws: ``MomentumError/invalidStride(what:stride:)``.
@@ -40,7 +40,7 @@ extension BLAS {
 
   /// The sum of absolute values `Σ |xᵢ|`, by `cblas_?asum`.
   ///
-  /// On some kernels the bits depend on the alignment of `x`; ``norm(of:type:algorithm:threads:)`` with ``NormType/l1``
+  /// On some kernels the bits depend on the alignment of `x`; ``Gradients`` with ``NormType/l1``
   /// does not have that flaw.
   ///
   /// - Throws: ``MomentumError/invalidStride(what:stride:)``.
@@ -57,7 +57,7 @@ extension BLAS {
   /// The index of the first element of largest absolute value, counted from 0, or `nil` if there is none; by `cblas_i?amax`.
   ///
   /// Not for vectors that may hold NaN: the answer of OpenBLAS then depends on where the NaN lies. Use
-  /// ``norm(of:type:algorithm:threads:)`` with ``NormType/infinity``, which sees every NaN.
+  /// ``Gradients`` with ``NormType/infinity``, which sees every NaN.
   ///
   /// - Throws: ``MomentumError/invalidStride(what:stride:)``.
   /// - Complexity: O(n); reads n elements, twice in OpenBLAS; no allocation.

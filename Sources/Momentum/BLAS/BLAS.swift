@@ -4,7 +4,7 @@
 /// (counts, strides, overlap) and throw a ``MomentumError`` before anything is written. Vectors longer than a 32-bit
 /// count are handed over in pieces whose boundaries depend on the length alone.
 ///
-/// To clip or to take an optimizer step use ``clip(_:by:convention:nonFinitePolicy:threads:)`` and ``Optimizer``: they
+/// To clip or to take an optimizer step use ``Gradients`` and ``Optimizer``: they
 /// run these routines tile by tile and so move about half as many bytes.
 public enum BLAS {
   /// Elements of a strided vector in the caller's memory, for reading. Valid as long as that memory is.

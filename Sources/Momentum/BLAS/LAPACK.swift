@@ -3,7 +3,7 @@ public enum LAPACK {
   /// The sum of squares of a vector as `scale²·sumOfSquares`, which neither overflows nor underflows (`LAPACKE_?lassq`).
   ///
   /// For `Float` it sums in one `Float` accumulator and is wrong by 14 % at 10⁸ elements: a reference for the range, not
-  /// for the digits. For a norm use ``norm(of:type:algorithm:threads:)``.
+  /// for the digits. For a norm use ``Gradients``.
   ///
   /// - Throws: ``MomentumError/countMismatch(what:count:expected:)``, ``MomentumError/invalidStride(what:stride:)``, ``MomentumError/lapackFailure(routine:code:)``.
   /// - Complexity: O(n); reads n elements; no allocation.

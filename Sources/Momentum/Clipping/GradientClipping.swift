@@ -1,0 +1,120 @@
+/// Which clips a gradient goes through: by value, by the norm of each tensor, by the norm of all tensors together, always in
+/// this order.
+///
+/// ```swift
+/// let clipping = try GradientClipping.byGlobalNorm(1)
+/// let both = try GradientClipping(value: -5...5, globalNorm: 1)
+/// ```
+///
+/// Recurrent networks need this: their gradients are products of many Jacobians and explode now and then (Pascanu, Mikolov
+/// and Bengio, arXiv:1211.5063). Clipping by a norm keeps the direction of the gradient; clipping by value does not.
+public struct GradientClipping: Sendable, Hashable, Codable {
+  /// Elements are moved into this range.
+  public var value: ClosedRange<Double>?
+  /// The largest norm of a tensor.
+  public var norm: Double?
+  /// The largest norm of all tensors together. Infinity measures the norm and clips nothing.
+  public var globalNorm: Double?
+  /// Which norm ``norm`` and ``globalNorm`` limit.
+  public var normType: NormType
+  /// How the norm is computed.
+  public var algorithm: NormAlgorithm
+
+  /// Combines clips.
+  ///
+  /// - Parameters:
+  ///   - value: The range that elements are moved into; a bound may be infinite.
+  ///   - norm: The largest norm of a tensor, at least 0.
+  ///   - globalNorm: The largest norm of all tensors together, at least 0.
+  ///   - normType: Which norm.
+  ///   - algorithm: How it is computed.
+  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)``.
+  public init(
+    value: ClosedRange<Double>? = nil, norm: Double? = nil, globalNorm: Double? = nil, normType: NormType = .l2,
+    algorithm: NormAlgorithm = .blas
+  ) throws(MomentumError) {
+    self.value = value
+    self.norm = norm
+    self.globalNorm = globalNorm
+    self.normType = normType
+    self.algorithm = algorithm
+    try validate(.native)
+  }
+
+  private init() {
+    (value, norm, globalNorm, normType, algorithm) = (nil, nil, nil, .l2, .blas)
+  }
+
+  /// No clipping, and no norm measured.
+  public static var none: GradientClipping { GradientClipping() }
+
+  /// No clipping; the norm is measured and reported.
+  public static var measureOnly: GradientClipping {
+    var clipping = GradientClipping()
+    clipping.globalNorm = .infinity
+    return clipping
+  }
+
+  /// Every element into `-limit...limit`.
+  ///
+  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` if the limit is negative or NaN.
+  public static func byValue(_ limit: Double) throws(MomentumError) -> GradientClipping {
+    guard limit >= 0 else {
+      throw .invalidSetting(name: "clip value", value: "\(limit)", expected: "a number >= 0")
+    }
+    return try GradientClipping(value: -limit...limit)
+  }
+
+  /// Every tensor to a norm of at most `limit`.
+  ///
+  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` if the limit is negative or NaN.
+  public static func byNorm(_ limit: Double, type: NormType = .l2) throws(MomentumError) -> GradientClipping {
+    try GradientClipping(norm: limit, normType: type)
+  }
+
+  /// All tensors together to a norm of at most `limit`, with one common coefficient.
+  ///
+  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` if the limit is negative or NaN.
+  public static func byGlobalNorm(_ limit: Double, type: NormType = .l2) throws(MomentumError) -> GradientClipping {
+    try GradientClipping(globalNorm: limit, normType: type)
+  }
+
+  var isEmpty: Bool { value == nil && norm == nil && globalNorm == nil }
+
+  var bounds: ValueBounds? { value.map { ValueBounds(lower: $0.lowerBound, upper: $0.upperBound) } }
+
+  /// Checks the settings, which may have been assigned one by one.
+  func validate(_ convention: Convention) throws(MomentumError) {
+    if let value {
+      // A range of NaN cannot be made with `...`, but a decoded one could.
+      guard value.lowerBound <= value.upperBound else {
+        throw .invalidSetting(name: "clip value", value: "\(value)", expected: "a range of numbers")
+      }
+    }
+    for (name, limit) in [("clip norm", norm), ("clip global norm", globalNorm)] {
+      guard let limit else { continue }
+      guard limit >= 0 else {
+        throw .invalidSetting(name: name, value: "\(limit)", expected: "a number >= 0; \(convention.fate(of: limit))")
+      }
+    }
+    try normType.validate(forClipping: norm != nil || globalNorm.map { $0 < .infinity } ?? false)
+    let clips = [value != nil, norm != nil, globalNorm.map { $0 < .infinity } ?? false].count { $0 }
+    if convention == .keras, clips > 1 {
+      throw .invalidSetting(
+        name: "clipping", value: "\(clips) kinds at once", expected: "at most one under the keras convention")
+    }
+  }
+}
+
+extension Convention {
+  /// What the library of this convention does with a limit that is refused here.
+  fileprivate func fate(of limit: Double) -> String {
+    switch self {
+    case .native: "a negative limit would flip the sign of the gradient"
+    case .pytorch: limit.isNaN ? "PyTorch would make every element NaN" : "PyTorch would flip the sign of the gradient"
+    case .keras: "Keras would silently not clip"
+    case .optax: limit.isNaN ? "Optax would make every element NaN" : "Optax would flip the sign of the gradient"
+    case .mlx: limit.isNaN ? "MLX would make every element NaN" : "mlx-swift would flip the sign of the gradient"
+    }
+  }
+}

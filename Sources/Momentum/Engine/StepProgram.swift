@@ -1,0 +1,103 @@
+/// The vectors that a step works on.
+public enum Operand: UInt8, Sendable, Hashable, CaseIterable {
+  /// The gradient. A step only reads it; clipping in place is the one program that writes it.
+  case gradient
+  /// The velocity divided by its scale (see ``UpdateRule``).
+  case direction
+  /// The parameters.
+  case parameters
+  /// One tile of scratch memory of each thread: never moved to or from main memory.
+  case copy
+}
+
+/// One operation of a ``StepProgram``, on one tile.
+public enum StepOperation: Sendable, Hashable {
+  /// `into ← factor·from + into` (`cblas_?axpy`).
+  case axpy(factor: ScaledDouble, from: Operand, into: Operand)
+  /// `vector ← factor·vector` (`cblas_?scal`).
+  case scal(factor: ScaledDouble, Operand)
+  /// `into ← from` (`cblas_?copy`).
+  case copy(from: Operand, into: Operand)
+  /// Replaces NaN and infinite elements of the gradient by 0. Unless `inPlace`, what follows sees a scratch copy.
+  case clearNonFinite(inPlace: Bool)
+  /// Moves the elements of the gradient to the nearest bound. Unless `inPlace`, what follows sees a scratch copy.
+  case clamp(lower: Double, upper: Double, inPlace: Bool)
+}
+
+/// What one step does to each tile, as a list of BLAS calls over named operands.
+///
+/// An ``UpdateRule`` compiles its hyper-parameters into a program; the engine runs any program over any tensors with any
+/// number of threads. A rule needs no change in the engine, nor a new kernel in the rules. Factors are `Double`s with room
+/// to spare; the engine rounds each once to the element type, and applies one that the element type cannot hold as a
+/// power of two and a remainder.
+public struct StepProgram: Sendable {
+  /// Programs have a fixed capacity so that a step allocates nothing.
+  static let capacity = 12
+
+  private var storage = InlineArray<12, StepOperation>(repeating: .copy(from: .gradient, into: .gradient))
+  /// The number of operations.
+  public private(set) var count = 0
+
+  /// A program that does nothing.
+  public init() {}
+
+  /// Adds an operation at the end.
+  ///
+  /// - Precondition: The program has fewer than 12 operations.
+  public mutating func append(_ operation: StepOperation) {
+    precondition(count < Self.capacity, "a step program holds at most \(Self.capacity) operations")
+    storage[count] = operation
+    count += 1
+  }
+
+  /// The operation at a position in `0..<count`.
+  public subscript(position: Int) -> StepOperation { storage[position] }
+
+  /// All operations in order.
+  public var operations: [StepOperation] { (0..<count).map { storage[$0] } }
+}
+
+extension StepProgram: Equatable {
+  public static func == (x: StepProgram, y: StepProgram) -> Bool {
+    guard x.count == y.count else { return false }
+    for i in 0..<x.count where x[i] != y[i] { return false }
+    return true
+  }
+}
+
+// MARK: - Traffic
+
+/// Elements moved to and from main memory for each parameter. A tile stays in cache while its program runs, so an operand
+/// counts once for reading and once for writing however often the program uses it.
+public struct MemoryTraffic: Sendable, Hashable {
+  public var reads: Int
+  public var writes: Int
+  /// Both together, in elements for each parameter.
+  public var words: Int { reads + writes }
+}
+
+extension StepProgram {
+  /// What the program moves for each parameter.
+  public var traffic: MemoryTraffic {
+    var (read, written): (Set<Operand>, Set<Operand>) = ([], [])
+    for operation in operations {
+      switch operation {
+      case .axpy(_, let from, let into):
+        read.formUnion([from, into])
+        written.insert(into)
+      case .scal(_, let vector):
+        read.insert(vector)
+        written.insert(vector)
+      case .copy(let from, let into):
+        read.insert(from)
+        written.insert(into)
+      case .clearNonFinite(let inPlace), .clamp(_, _, let inPlace):
+        read.insert(.gradient)
+        if inPlace { written.insert(.gradient) }
+      }
+    }
+    read.remove(.copy)
+    written.remove(.copy)
+    return MemoryTraffic(reads: read.count, writes: written.count)
+  }
+}

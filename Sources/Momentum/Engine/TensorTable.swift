@@ -1,0 +1,89 @@
+/// Where the operands of every tensor lie, and the tile grid over them: all that the two passes need to know of a step.
+///
+/// Lives as long as its optimizer, so that a step after the first allocates nothing.
+final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written between passes, by one thread
+  typealias Pointer = UnsafeMutablePointer<Scalar>
+
+  /// One tensor, as bound for the current step.
+  struct Entry {
+    var gradient: Pointer?
+    var direction: Pointer?
+    var parameters: Pointer?
+    /// The first element's index in the concatenation of all tensors.
+    var offset: Int
+    var count: Int
+    /// The index of its first tile in the tile sums.
+    var firstTile: Int
+    /// Which program to run; -1 leaves the tensor alone.
+    var program: Int
+    /// What clipping multiplies this tensor's gradient with.
+    var coefficient = ScaledDouble(1)
+
+    var tiles: Int { (count + tileCount - 1) / tileCount }
+  }
+
+  let entries: UnsafeMutableBufferPointer<Entry>
+  /// The number of elements and of tiles of all tensors.
+  let count: Int
+  let tiles: Int
+  /// What the reduce pass measured of each tile, and of each tile after clipping by value.
+  let sums: UnsafeMutableBufferPointer<TileSum>
+  let clampedSums: UnsafeMutableBufferPointer<TileSum>
+  /// What elements were divided by before their powers were summed: the largest one, for a general p-norm.
+  var unit = 1.0
+
+  init(counts: some Collection<Int>) {
+    entries = .allocate(capacity: counts.count)
+    var (offset, tile) = (0, 0)
+    for (index, count) in counts.enumerated() {
+      let entry = Entry(offset: offset, count: count, firstTile: tile, program: 0)
+      entries.initializeElement(at: index, to: entry)
+      offset += count
+      tile += entry.tiles
+    }
+    (count, tiles) = (offset, tile)
+    sums = .allocate(capacity: tile)
+    clampedSums = .allocate(capacity: tile)
+    sums.initialize(repeating: TileSum(value: 0))
+    clampedSums.initialize(repeating: TileSum(value: 0))
+  }
+
+  deinit {
+    entries.deallocate()
+    sums.deallocate()
+    clampedSums.deallocate()
+  }
+
+  /// The address given to tensors without elements, which have none of their own. Never read or written.
+  static var emptyTensor: Pointer { Pointer(bitPattern: MemoryLayout<Scalar>.alignment)! }
+
+  /// Binds one gradient a tensor, for passes that have no other operands.
+  func bindGradients(_ gradients: [Pointer?]) {
+    for (index, gradient) in gradients.enumerated() { entries[index].gradient = gradient ?? Self.emptyTensor }
+  }
+
+  /// Calls `body` for the part of every tensor that lies in a range of the concatenation.
+  @inline(__always)
+  func forEach(in share: Range<Int>, _ body: (_ entry: Entry, _ part: Range<Int>) -> Void) {
+    guard !share.isEmpty else { return }
+    var index = firstEntry(endingAfter: share.lowerBound)
+    while index < entries.count {
+      let entry = entries[index]
+      guard entry.offset < share.upperBound else { return }
+      let lower = max(share.lowerBound - entry.offset, 0)
+      let upper = min(share.upperBound - entry.offset, entry.count)
+      if lower < upper { body(entry, lower..<upper) }
+      index += 1
+    }
+  }
+
+  private func firstEntry(endingAfter position: Int) -> Int {
+    var (low, high) = (0, entries.count)
+    while low < high {
+      let middle = (low + high) / 2
+      let entry = entries[middle]
+      if entry.offset + entry.count <= position { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+}

@@ -1,0 +1,49 @@
+internal import Dispatch
+
+/// The size of the engine's unit of work.
+///
+/// A tile is a run of consecutive elements of one tensor that starts at a multiple of `tileCount` counted from the tensor's
+/// first element. The grid depends on nothing else, which is why results are the same bits for any number of threads. The
+/// size is part of the numeric contract: changing it changes the bits of norms.
+///
+/// 2048 is a multiple of the widest kernel's step (64 `Float`s), keeps three `Float` tiles in a first-level cache, and
+/// stays below every length at which OpenBLAS starts threads of its own (10 000 elements for axpy and dot).
+let tileCount = 2048
+
+/// A number of threads and how they share a vector: static, contiguous ranges that start on tiles.
+///
+/// First touch, norm and update all use the same shares, so a thread meets the pages it touched first.
+struct ThreadTeam: Sendable {
+  let count: Int
+
+  /// Below this many elements a thread costs more than it brings: waking one takes microseconds.
+  private static let worthwhileCount = 32_768
+
+  /// - Parameters:
+  ///   - requested: The most threads to use.
+  ///   - elements: The size of the work; small work is done by fewer threads.
+  init(_ requested: Int, elements: Int) {
+    count = max(1, min(requested, elements / Self.worthwhileCount))
+  }
+
+  /// The part of `0..<count` that belongs to one thread.
+  func share(of thread: Int, count: Int) -> Range<Int> {
+    let tiles = (count + tileCount - 1) / tileCount
+    func start(_ thread: Int) -> Int {
+      // Full-width product: tiles · thread could overflow only beyond 2⁵² elements a thread.
+      min(count, tiles * thread / self.count * tileCount)
+    }
+    return start(thread)..<start(thread + 1)
+  }
+
+  /// Runs `body` once for every thread and returns when all have ended.
+  func run(_ body: @Sendable (_ thread: Int) -> Void) {
+    if count == 1 { body(0) } else { DispatchQueue.concurrentPerform(iterations: count, execute: body) }
+  }
+}
+
+/// Carries a pointer into a concurrent closure. The engine's threads write disjoint elements only.
+struct UnsafeTransfer<Value>: @unchecked Sendable {
+  let value: Value
+  init(_ value: Value) { self.value = value }
+}

@@ -1,0 +1,182 @@
+extension TensorTable {
+  /// The second pass: runs each tensor's program, a whole program on one tile after the other.
+  ///
+  /// - Parameter programs: What ``Entry/program`` refers to.
+  func update(_ programs: UnsafeBufferPointer<StepProgram>, _ team: ThreadTeam) {
+    guard team.count > 1 else { return Self.update(self, 0..<count, programs) }
+    let programs = UnsafeTransfer(programs)
+    team.run { thread in
+      Self.update(self, team.share(of: thread, count: self.count), programs.value)
+    }
+  }
+
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  private static func update(_ table: TensorTable, _ share: Range<Int>, _ programs: UnsafeBufferPointer<StepProgram>) {
+    withUnsafeTemporaryAllocation(byteCount: TileRunner<Scalar>.scratchByteCount, alignment: 64) { scratch in
+      var runner = TileRunner<Scalar>(scratch: scratch.baseAddress!)
+      var loaded = -1
+      var run: (operands: TileRunner<Scalar>.Operands, count: Int)?
+      table.forEach(in: share) { entry, part in
+        guard entry.program >= 0 else { return }
+        let operands = TileRunner<Scalar>.Operands(entry, at: part.lowerBound)
+        // Tensors that follow one another in memory and in program are one run: an element's bits depend only on its
+        // own values and the factors, not on where its tile begins.
+        if let current = run, loaded == entry.program, operands.follow(current.operands, by: current.count) {
+          run!.count += part.count
+          return
+        }
+        if let run { runner.execute(run.operands, run.count) }
+        if loaded != entry.program {
+          runner.program = LoweredProgram(programs[entry.program])
+          loaded = entry.program
+        }
+        run = (operands, part.count)
+      }
+      if let run { runner.execute(run.operands, run.count) }
+    }
+  }
+}
+
+/// Runs a program over one run of consecutive elements, tile by tile.
+struct TileRunner<Scalar: BLASScalar> {
+  typealias Pointer = UnsafeMutablePointer<Scalar>
+
+  /// The addresses of the operands' elements.
+  struct Operands {
+    var gradient: Pointer?
+    var direction: Pointer?
+    var parameters: Pointer?
+
+    @inline(__always)
+    init(_ entry: TensorTable<Scalar>.Entry, at index: Int) {
+      gradient = entry.gradient.map { $0 + index }
+      direction = entry.direction.map { $0 + index }
+      parameters = entry.parameters.map { $0 + index }
+    }
+
+    @inline(__always)
+    func follow(_ other: Operands, by count: Int) -> Bool {
+      gradient == other.gradient.map { $0 + count } && direction == other.direction.map { $0 + count }
+        && parameters == other.parameters.map { $0 + count }
+    }
+
+    @inline(__always)
+    mutating func advance(by count: Int) {
+      gradient = gradient.map { $0 + count }
+      direction = direction.map { $0 + count }
+      parameters = parameters.map { $0 + count }
+    }
+  }
+
+  /// BLAS kernels treat the last `count mod 32` elements of a call differently from the others (another rounding, on
+  /// processors with fused multiply-add). Every call here is a multiple of this, the end of a run being padded.
+  private static var granule: Int { 64 }
+
+  var program = LoweredProgram<Scalar>(StepProgram())
+  /// Scratch memory in a first-level cache: the gradient as the program sees it, `.copy`, and a prescaled operand.
+  private let gradientTile: Pointer
+  private let copyTile: Pointer
+  private let scaledTile: Pointer
+  private let padding: Pointer
+
+  static var scratchByteCount: Int { (3 * tileCount + 3 * granule) * MemoryLayout<Scalar>.stride }
+
+  init(scratch: UnsafeMutableRawPointer) {
+    let base = scratch.bindMemory(to: Scalar.self, capacity: 3 * tileCount + 3 * Self.granule)
+    gradientTile = base
+    copyTile = base + tileCount
+    scaledTile = base + 2 * tileCount
+    padding = base + 3 * tileCount
+  }
+
+  @inline(__always)
+  func execute(_ operands: Operands, _ count: Int) {
+    guard program.count > 0 else { return }
+    var operands = operands
+    var left = count
+    while left >= Self.granule {
+      let n = min(left & -Self.granule, tileCount)
+      runTile(operands, n)
+      operands.advance(by: n)
+      left -= n
+    }
+    if left > 0 { runPadded(operands, left) }
+  }
+
+  /// Runs the end of a run, fewer elements than a granule, on copies padded with zeros.
+  @inline(never)
+  private func runPadded(_ operands: Operands, _ n: Int) {
+    var padded = operands
+    padding.initialize(repeating: 0, count: 3 * Self.granule)
+    func pad(_ pointer: inout Pointer?, _ slot: Int) {
+      guard let source = pointer else { return }
+      let copy = padding + slot * Self.granule
+      copy.update(from: source, count: n)
+      pointer = copy
+    }
+    pad(&padded.gradient, 0)
+    pad(&padded.direction, 1)
+    pad(&padded.parameters, 2)
+    runTile(padded, Self.granule)
+    func store(_ operand: Operand, _ from: Pointer?, _ to: Pointer?) {
+      guard program.writes.contains(operand), let from, let to else { return }
+      to.update(from: from, count: n)
+    }
+    store(.gradient, padded.gradient, operands.gradient)
+    store(.direction, padded.direction, operands.direction)
+    store(.parameters, padded.parameters, operands.parameters)
+  }
+
+  @inline(__always)
+  private func runTile(_ operands: Operands, _ n: Int) {
+    let blasCount = Int32(truncatingIfNeeded: n)
+    var gradient = operands.gradient
+    @inline(__always)
+    func pointer(_ operand: Operand) -> Pointer {
+      switch operand {
+      case .gradient: gradient.unsafelyUnwrapped
+      case .direction: operands.direction.unsafelyUnwrapped
+      case .parameters: operands.parameters.unsafelyUnwrapped
+      case .copy: copyTile
+      }
+    }
+    for position in 0..<program.count {
+      let operation = program[position]
+      switch operation.kind {
+      case .axpy, .multiplyAdd:
+        var from = pointer(operation.from)
+        if operation.prescale != 0 {
+          ElementLoops.scale(from, byPowerOfTwo: operation.prescale, into: scaledTile, n)
+          from = scaledTile
+        }
+        let into = pointer(operation.into)
+        if operation.kind == .axpy {
+          Scalar._axpy(blasCount, operation.factor, from, 1, into, 1)
+        } else {
+          ElementLoops.multiplyAdd(operation.factor, from, into: into, n)
+        }
+      case .scal, .multiply:
+        let vector = pointer(operation.into)
+        if operation.prescale != 0 { ElementLoops.scale(vector, byPowerOfTwo: operation.prescale, into: vector, n) }
+        if operation.kind == .scal {
+          Scalar._scal(blasCount, operation.factor, vector, 1)
+        } else {
+          ElementLoops.multiply(vector, by: operation.factor, n)
+        }
+      case .copy:
+        Scalar._copy(blasCount, pointer(operation.from), 1, pointer(operation.into), 1)
+      case .clearNonFinite:
+        let from = pointer(.gradient)
+        let into = operation.into == .gradient ? from : gradientTile
+        ElementLoops.clearNonFinite(from, into: into, n)
+        gradient = into
+      case .clamp:
+        let from = pointer(.gradient)
+        let into = operation.into == .gradient ? from : gradientTile
+        _ = ElementLoops.clamp(from, to: operation.factor, operation.upper, into: into, n)
+        gradient = into
+      }
+    }
+  }
+}

@@ -1,0 +1,154 @@
+/// Part of a norm: what has been measured of some tensors, ready to be merged with what was measured of the others.
+///
+/// Partials of tensors, of shards that were cut at multiples of 2048 elements, or of MPI ranks merge to the same bits in
+/// any order and grouping, because the sums inside are exact integers. The norm is rounded once, when it is asked for.
+///
+/// ```swift
+/// var total = try NormPartial(of: firstTensor)
+/// total.merge(try NormPartial(of: secondTensor))
+/// total.norm
+/// ```
+///
+/// To send one, use ``words``: sums of the words of several partials, element by element (`MPI_SUM` on 64-bit integers), are the words of the
+/// merged partial. For ``NormType/infinity`` merge with ``merge(_:)`` instead.
+public struct NormPartial: Sendable {
+  /// The norm this is a part of: ``NormType/l1``, ``NormType/l2`` or ``NormType/infinity``.
+  public let type: NormType
+  /// The numbers of NaN and of infinite elements met so far.
+  public private(set) var nanCount = 0
+  public private(set) var infinityCount = 0
+  private var sum = ExactSum()
+  private var maximum = 0.0
+  /// What the elements were divided by before their powers were summed.
+  private var unit = 1.0
+
+  /// A partial of no elements at all.
+  ///
+  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` for other types: their sums need the largest element first.
+  public init(_ type: NormType = .l2) throws(MomentumError) {
+    let type = type.simplified
+    if case .p = type {
+      throw .invalidSetting(name: "normType", value: "\(type.order)", expected: "1, 2 or inf for a partial norm")
+    }
+    self.init(unchecked: type)
+  }
+
+  /// For the engine, which also keeps sums of powers here.
+  init(unchecked type: NormType, unit: Double = 1) { (self.type, self.unit) = (type, unit) }
+
+  mutating func add(_ tiles: UnsafeBufferPointer<TileSum>) {
+    for tile in tiles {
+      if type == .infinity {
+        maximum = max(maximum, tile.value)
+      } else {
+        sum.add(tile.value, exponent: Int(tile.exponent))
+      }
+      nanCount &+= Int(tile.nan)
+      infinityCount &+= Int(tile.infinity)
+    }
+  }
+
+  /// Adds what a tensor of this norm contributes.
+  mutating func add(norm: ScaledDouble) {
+    let term: ScaledDouble
+    switch type {
+    case .infinity:
+      if norm.significand.isFinite { maximum = max(maximum, norm.double) }
+      term = norm.significand.isFinite ? ScaledDouble(0) : norm
+    case .l2: term = norm * norm
+    case .l1, .p(0): term = norm
+    case .p(let p): term = (norm / ScaledDouble(unit)).power(p)
+    }
+    if term.significand.isFinite {
+      sum.add(term.significand, exponent: term.exponent)
+    } else if term.significand.isNaN {
+      nanCount += 1
+    } else {
+      infinityCount += 1
+    }
+  }
+
+  /// Takes in another part of the same norm.
+  ///
+  /// - Precondition: `other.type == type`.
+  public mutating func merge(_ other: NormPartial) {
+    precondition(other.type == type, "partial norms of types \(type) and \(other.type) cannot be merged")
+    sum.add(other.sum)
+    maximum = max(maximum, other.maximum)
+    nanCount += other.nanCount
+    infinityCount += other.infinityCount
+  }
+
+  /// The norm of the finite elements alone, in a range that cannot overflow.
+  var finiteNorm: ScaledDouble {
+    switch type {
+    case .l1, .p(0): sum.rounded()
+    case .l2: sum.rounded().squareRoot()
+    case .infinity: ScaledDouble(maximum)
+    case .p(let p): sum.rounded().power(1 / p) * unit
+    }
+  }
+
+  /// The norm, in a range that cannot overflow: NaN if an element is NaN, else infinite if one is infinite.
+  public var scaledNorm: ScaledDouble {
+    if nanCount > 0 { return ScaledDouble(.nan) }
+    if infinityCount > 0 { return ScaledDouble(.infinity) }
+    return finiteNorm
+  }
+
+  /// The norm as a `Double`: NaN if an element is NaN, else infinite if one is infinite or if the norm exceeds `Double`.
+  public var norm: Double { scaledNorm.double }
+}
+
+extension NormPartial: Hashable {
+  public static func == (x: NormPartial, y: NormPartial) -> Bool { x.type == y.type && x.words == y.words }
+  public func hash(into hasher: inout Hasher) { hasher.combine(words) }
+}
+
+// MARK: - Sending and storing
+
+extension NormPartial {
+  /// The number of ``words`` of a partial.
+  public static let wordCount = ExactSum.limbCount + 3
+
+  /// The whole content as integers, in a canonical form: equal partials have equal words.
+  public var words: [UInt64] {
+    sum.words + [UInt64(nanCount), UInt64(infinityCount), maximum.bitPattern]
+  }
+
+  /// Restores a partial from its words, or from sums of the words of several partials.
+  ///
+  /// - Throws: ``MomentumError/countMismatch(what:count:expected:)`` or ``MomentumError/invalidSetting(name:value:expected:)``
+  ///   if the words are not those of a partial.
+  public init(_ type: NormType, words: some Collection<UInt64>) throws(MomentumError) {
+    try self.init(type)
+    let words = Array(words)
+    guard words.count == Self.wordCount else {
+      throw .countMismatch(what: "words", count: words.count, expected: Self.wordCount)
+    }
+    let limbs = ExactSum.limbCount
+    guard let sum = ExactSum(words: words[..<limbs]), let nan = Int(exactly: words[limbs]),
+      let infinity = Int(exactly: words[limbs + 1]), case let maximum = Double(bitPattern: words[limbs + 2]),
+      maximum >= 0, maximum.isFinite
+    else {
+      throw .invalidSetting(name: "words", value: "not those of a partial norm", expected: "the words of partial norms")
+    }
+    (self.sum, nanCount, infinityCount, self.maximum) = (sum, nan, infinity, maximum)
+  }
+}
+
+extension NormPartial: Codable {
+  private enum CodingKeys: String, CodingKey { case type, words }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    try self.init(
+      container.decode(NormType.self, forKey: .type), words: container.decode([UInt64].self, forKey: .words))
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(type, forKey: .type)
+    try container.encode(words, forKey: .words)
+  }
+}

@@ -1,0 +1,88 @@
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#elseif canImport(Darwin)
+  internal import Darwin
+#endif
+
+/// A `Double` with room to spare: `significand · 2^exponent`.
+///
+/// The norm of finite elements can exceed the largest `Double`, and a clip coefficient can fall below the smallest; both
+/// are ordinary numbers here. Arithmetic rounds as `Double` does; NaN, infinity and zero are kept in the significand.
+public struct ScaledDouble: Sendable, Hashable {
+  /// In ±[1, 2), or 0, infinite or NaN.
+  public let significand: Double
+  /// 0 if the significand is 0, infinite or NaN.
+  public let exponent: Int
+
+  /// The value `significand · 2^exponent`, normalised.
+  public init(_ significand: Double, exponent: Int = 0) {
+    guard significand != 0, significand.isFinite else {
+      (self.significand, self.exponent) = (significand, 0)
+      return
+    }
+    self.significand = Double(sign: significand.sign, exponent: 0, significand: significand.significand)
+    self.exponent = exponent + significand.exponent
+  }
+
+  /// The nearest `Double`: infinite or subnormal where the value is out of its normal range.
+  public var double: Double { Self.scale(significand, exponent) }
+
+  /// Whether the value is finite but larger than every `Double`.
+  public var overflowsDouble: Bool { significand.isFinite && double.isInfinite }
+
+  /// `value · 2^exponent` with one rounding, for every exponent.
+  static func scale(_ value: Double, _ exponent: Int) -> Double {
+    scalbn(value, Int32(clamping: exponent))
+  }
+
+  public static prefix func - (x: ScaledDouble) -> ScaledDouble {
+    ScaledDouble(-x.significand, exponent: x.exponent)
+  }
+
+  public static func * (x: ScaledDouble, y: ScaledDouble) -> ScaledDouble {
+    ScaledDouble(x.significand * y.significand, exponent: x.exponent + y.exponent)
+  }
+
+  public static func * (x: ScaledDouble, y: Double) -> ScaledDouble { x * ScaledDouble(y) }
+
+  public static func / (x: ScaledDouble, y: ScaledDouble) -> ScaledDouble {
+    ScaledDouble(x.significand / y.significand, exponent: x.exponent - y.exponent)
+  }
+
+  public static func + (x: ScaledDouble, y: Double) -> ScaledDouble {
+    let sum = x.double + y
+    // Beyond the range of Double a Double summand is less than half a unit in the last place.
+    return x.overflowsDouble && y.isFinite ? x : ScaledDouble(sum)
+  }
+
+  /// IEEE 754 order: every comparison with NaN is false.
+  public static func < (x: ScaledDouble, y: ScaledDouble) -> Bool {
+    guard x.significand.isFinite, y.significand.isFinite, x.significand.sign == y.significand.sign,
+      x.significand != 0, y.significand != 0
+    else { return x.significand < y.significand }
+    guard x.exponent != y.exponent else { return x.significand < y.significand }
+    return (x.exponent < y.exponent) == (x.significand > 0)
+  }
+
+  public static func <= (x: ScaledDouble, y: ScaledDouble) -> Bool {
+    x < y || (x.significand == y.significand && x.exponent == y.exponent)
+  }
+
+  /// The square root, rounded as `Double.squareRoot`.
+  func squareRoot() -> ScaledDouble {
+    let odd = exponent & 1
+    return ScaledDouble((odd == 1 ? significand * 2 : significand).squareRoot(), exponent: (exponent - odd) / 2)
+  }
+
+  /// `value^power` for a positive value; by logarithms only where `Double` overflows or underflows.
+  func power(_ power: Double) -> ScaledDouble {
+    let direct = pow(double, power)
+    if direct.isNormal || significand == 0 || !significand.isFinite { return ScaledDouble(direct) }
+    let logarithm = (log2(significand) + Double(exponent)) * power
+    guard logarithm.isFinite, logarithm.magnitude < 1e15 else { return ScaledDouble(exp2(logarithm)) }
+    let whole = logarithm.rounded(.down)
+    return ScaledDouble(exp2(logarithm - whole), exponent: Int(whole))
+  }
+}

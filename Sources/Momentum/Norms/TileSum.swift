@@ -1,0 +1,134 @@
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#elseif canImport(Darwin)
+  internal import Darwin
+#endif
+
+/// What the reduce pass sums over a tile.
+enum TileMeasure: Sendable {
+  /// x², by a BLAS dot product.
+  case squares
+  /// x², by fixed lanes or exact sums.
+  case portableSquares
+  /// |x|.
+  case magnitudes
+  /// max |x|.
+  case maximum
+  /// (|x| / unit)^p, with the largest magnitude as unit.
+  case powers(p: Double, unit: Double)
+  /// 1 for every x ≠ 0.
+  case nonZeros
+}
+
+/// The sum over one tile, with the numbers of elements that were left out of it because they are not finite.
+struct TileSum: Sendable {
+  /// The sum is `value · 2^exponent`; the exponent is 0 but for `Double` tiles near the ends of the range.
+  var value: Double
+  var exponent: Int32 = 0
+  var nan: UInt16 = 0
+  var infinity: UInt16 = 0
+
+  @inline(__always)
+  static func measure<S: BLASScalar>(_ x: UnsafePointer<S>, _ n: Int, _ measure: TileMeasure) -> TileSum {
+    switch measure {
+    case .squares:
+      let sum = Double(dot(x, n))
+      // Written so that NaN fails it. Above the lower limit the squares that underflowed cannot matter.
+      if sum >= smallestTrustedSum(S.self), sum < .infinity { return TileSum(value: sum) }
+      return carefulSquares(x, n)
+    case .portableSquares:
+      return carefulSquares(x, n)
+    case .magnitudes:
+      let sum = ElementLoops.sumOfMagnitudes(x, n)
+      if sum < .infinity { return TileSum(value: sum) }
+      return exactly(x, n) { $0.add($1.magnitude) }
+    case .maximum:
+      let maximum = Double(ElementLoops.maximumMagnitude(x, n))
+      let (nan, infinity) = ElementLoops.countNonFinite(x, n)
+      guard infinity > 0 else { return TileSum(value: maximum, nan: UInt16(truncatingIfNeeded: nan)) }
+      return counting(x, n) { x, n in
+        var maximum: S = 0
+        for i in 0..<n where x[i].isFinite { maximum = max(maximum, x[i].magnitude) }
+        return Double(maximum)
+      }
+    case .powers(let p, let unit):
+      return counting(x, n) { x, n in
+        var sum = 0.0
+        for i in 0..<n where x[i].isFinite { sum += power(Double(x[i].magnitude) / unit, p) }
+        return sum
+      }
+    case .nonZeros:
+      return counting(x, n) { x, n in
+        var count = 0
+        for i in 0..<n where x[i].isFinite && x[i] != 0 { count &+= 1 }
+        return Double(count)
+      }
+    }
+  }
+
+  /// One BLAS dot product of the tile with itself, whose bits do not depend on where the tile lies in memory.
+  @inline(__always)
+  private static func dot<S: BLASScalar>(_ x: UnsafePointer<S>, _ n: Int) -> S {
+    if BLAS.dotDependsOnAlignment, UInt(bitPattern: x) % 64 != 0 {
+      return withUnsafeTemporaryAllocation(byteCount: n * MemoryLayout<S>.stride, alignment: 64) { raw in
+        let copy = raw.baseAddress!.initializeMemory(as: S.self, from: x, count: n)
+        return S._dot(Int32(truncatingIfNeeded: n), copy, 1, copy, 1)
+      }
+    }
+    return S._dot(Int32(truncatingIfNeeded: n), x, 1, x, 1)
+  }
+
+  /// Below this a sum of squares may have lost squares to underflow: at most 2048·2⁻¹²⁶ for `Float` even if the processor
+  /// flushes subnormals to zero, which is 2⁻³⁵ of the limit; 2048·2⁻¹⁰²² for `Double`, less than 2⁻¹¹⁰ of it.
+  @inline(__always)
+  private static func smallestTrustedSum<S: BLASScalar>(_: S.Type) -> Double {
+    S.significandBitCount < 50 ? 0x1p-80 : 0x1p-900
+  }
+
+  /// Squares of any finite elements, without overflow or underflow. Zeros, which fail the range guard, come here too.
+  @inline(never)
+  private static func carefulSquares<S: BLASScalar>(_ x: UnsafePointer<S>, _ n: Int) -> TileSum {
+    if S.significandBitCount < 50 {
+      // The square of a Float is a Double: a sum that is not finite has met an element that is not.
+      let sum = ElementLoops.sumOfSquares(x, n)
+      if sum < .infinity { return TileSum(value: sum) }
+    }
+    return exactly(x, n) { $0.addSquare($1) }
+  }
+
+  /// Sums the finite elements without error, rounds once, and counts the others.
+  @inline(__always)
+  private static func exactly<S: BLASScalar>(
+    _ x: UnsafePointer<S>, _ n: Int, _ add: (inout ExactSum, Double) -> Void
+  ) -> TileSum {
+    var sum = ExactSum()
+    var (nan, infinity): (UInt16, UInt16) = (0, 0)
+    for i in 0..<n {
+      let value = x[i]
+      if value.isFinite { add(&sum, Double(value)) } else if value.isNaN { nan &+= 1 } else { infinity &+= 1 }
+    }
+    let rounded = sum.rounded()
+    return TileSum(
+      value: rounded.significand, exponent: Int32(truncatingIfNeeded: rounded.exponent), nan: nan, infinity: infinity)
+  }
+
+  @inline(__always)
+  private static func counting<S: BLASScalar>(
+    _ x: UnsafePointer<S>, _ n: Int, _ value: (UnsafePointer<S>, Int) -> Double
+  ) -> TileSum {
+    let (nan, infinity) = ElementLoops.countNonFinite(x, n)
+    return TileSum(
+      value: value(x, n), nan: UInt16(truncatingIfNeeded: nan), infinity: UInt16(truncatingIfNeeded: infinity))
+  }
+
+  /// `base^p` for a base in [0, 1]; by multiplication for small whole p, whose bits are then the same on every host.
+  @inline(__always)
+  private static func power(_ base: Double, _ p: Double) -> Double {
+    guard p <= 16, p == p.rounded() else { return pow(base, p) }
+    var result = base
+    for _ in 1..<Int(p) { result *= base }
+    return result
+  }
+}

@@ -1,0 +1,89 @@
+// The ways to hand parameters and gradients over. All copy nothing.
+extension Optimizer {
+  /// Takes one step.
+  ///
+  /// - Parameters:
+  ///   - parameters: Updated in place; with as many elements as the layout.
+  ///   - gradients: Only read; with as many elements as the layout.
+  /// - Returns: What was measured and done.
+  /// - Throws: A ``MomentumError`` about settings, counts or, depending on the policy, non-finite gradients. Nothing has been
+  ///   written then: parameters, velocity and step count are as before.
+  /// - Complexity: O(n); with momentum and a norm to measure, reads 4n and writes 2n elements. Allocates the velocity in the
+  ///   first step that needs it.
+  @discardableResult
+  public mutating func step(
+    _ parameters: inout ParameterVector<Scalar>, gradients: borrowing ParameterVector<Scalar>
+  ) throws(MomentumError) -> StepReport {
+    try step(
+      parameters: UnsafeMutableBufferPointer(start: parameters.base, count: parameters.count),
+      gradients: UnsafeBufferPointer(start: gradients.base, count: gradients.count))
+  }
+
+  /// Takes one step of parameters in spans, of an `Array` for example; see ``step(_:gradients:)-(ParameterVector<Scalar>,_)``.
+  @discardableResult
+  public mutating func step(
+    _ parameters: inout MutableSpan<Scalar>, gradients: Span<Scalar>
+  ) throws(MomentumError) -> StepReport {
+    // Both closures end before the spans do.
+    let read = gradients.withUnsafeBufferPointer { UnsafeTransfer($0) }
+    let written = parameters.withUnsafeMutableBufferPointer { UnsafeTransfer($0) }
+    return try step(parameters: written.value, gradients: read.value)
+  }
+
+  /// Takes one step of flat vectors in the caller's memory; see ``step(_:gradients:)-(ParameterVector<Scalar>,_)``.
+  ///
+  /// - Throws: Also ``MomentumError/overlap(first:second:)``.
+  @discardableResult
+  public mutating func step(
+    parameters: UnsafeMutableBufferPointer<Scalar>, gradients: UnsafeBufferPointer<Scalar>
+  ) throws(MomentumError) -> StepReport {
+    try Self.check("parameters", parameters.count, layout.count)
+    try Self.check("gradients", gradients.count, layout.count)
+    guard !BLAS.overlap(gradients.baseAddress, gradients.count, parameters.baseAddress, parameters.count) else {
+      throw .overlap(first: "gradients", second: "parameters")
+    }
+    // An empty vector has no address; its tensors, all empty, are bound to one that nobody reads.
+    let placeholder = TensorTable<Scalar>.emptyTensor
+    let gradient = UnsafeMutablePointer(mutating: gradients.baseAddress) ?? placeholder
+    let parameter = parameters.baseAddress ?? placeholder
+    for (index, tensor) in layout.tensors.enumerated() {
+      table.entries[index].gradient = gradient + tensor.offset
+      table.entries[index].parameters = parameter + tensor.offset
+    }
+    return try takeStep()
+  }
+
+  /// Takes one step of tensors that lie anywhere in the caller's memory, one buffer a tensor in the order of the layout.
+  ///
+  /// A tensor whose gradient is `nil` is left alone: no update, no decay of its velocity or its weights.
+  ///
+  /// - Throws: As ``step(parameters:gradients:)-(UnsafeMutableBufferPointer<Scalar>,_)``; errors name the tensor.
+  @discardableResult
+  public mutating func step(
+    parameters: [UnsafeMutableBufferPointer<Scalar>], gradients: [UnsafeBufferPointer<Scalar>?]
+  ) throws(MomentumError) -> StepReport {
+    try Self.check("list of parameters", parameters.count, layout.tensors.count)
+    try Self.check("list of gradients", gradients.count, layout.tensors.count)
+    var regions: [MemoryRegion] = []
+    for (index, tensor) in layout.tensors.enumerated() {
+      try Self.check("parameters of tensor '\(tensor.name)'", parameters[index].count, tensor.count)
+      regions.append(MemoryRegion(parameters[index], tensor: index, "parameters"))
+      guard let gradient = gradients[index] else { continue }
+      try Self.check("gradient of tensor '\(tensor.name)'", gradient.count, tensor.count)
+      regions.append(MemoryRegion(UnsafeMutableBufferPointer(mutating: gradient), tensor: index, "gradient"))
+    }
+    try MemoryRegion.checkSeparate(&regions) { layout.tensors[$0].name }
+    let placeholder = TensorTable<Scalar>.emptyTensor
+    for index in layout.tensors.indices {
+      table.entries[index].gradient = gradients[index].map {
+        UnsafeMutablePointer(mutating: $0.baseAddress) ?? placeholder
+      }
+      table.entries[index].parameters = parameters[index].baseAddress ?? placeholder
+    }
+    return try takeStep()
+  }
+
+  private static func check(_ what: String, _ count: Int, _ expected: Int) throws(MomentumError) {
+    guard count == expected else { throw .countMismatch(what: what, count: count, expected: expected) }
+  }
+}

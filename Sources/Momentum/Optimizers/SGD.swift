@@ -1,0 +1,135 @@
+/// Stochastic gradient descent with momentum.
+///
+///     v ← m·v + (1 - d)·g
+///     p ← p - lr·v                     or, Nesterov:  p ← p - lr·(g + m·v)
+///
+/// with the gradient g after clipping, plus `weightDecay · p` if decay is coupled. Momentum, a float >= 0, keeps an
+/// exponentially decayed sum of past gradients: it speeds descent up along directions that persist and damps oscillation
+/// across them (Polyak 1964; Nesterov 1983; Sutskever, Martens, Dahl and Hinton 2013).
+///
+/// ```swift
+/// let rule = try SGD(learningRate: 0.02, momentum: 0.9)
+/// var optimizer = try Optimizer<Float>(layout, rule: rule, clipping: .byGlobalNorm(1))
+/// ```
+///
+/// With momentum a step is two axpys for each tile. The properties may be changed between steps, ``Optimizer/rule``; every step
+/// checks them before it writes anything.
+public struct SGD: Sendable, Hashable, Codable {
+  /// lr: finite, at least 0.
+  public var learningRate: Double
+  /// m: finite, at least 0. With 1 the velocity is the plain sum of all gradients; above 1 it grows geometrically.
+  public var momentum: Double
+  /// d: in 0...1.
+  public var dampening: Double
+  /// Finite, at least 0.
+  public var weightDecay: Double
+  /// Whether decay shrinks the parameters directly, `p ← p - lr·weightDecay·p`, instead of entering the velocity.
+  public var decoupledWeightDecay: Bool
+  /// Whether to step along the look-ahead `g + m·v`.
+  public var nesterov: Bool
+  /// Whether to ascend.
+  public var maximize: Bool
+  /// Whose formulas to follow.
+  public var convention: Convention
+
+  /// Sets the hyper-parameters.
+  ///
+  /// - Parameters:
+  ///   - learningRate: lr, finite, at least 0.
+  ///   - momentum: m, finite, at least 0.
+  ///   - dampening: d, in 0...1; 0 under the conventions keras and optax.
+  ///   - weightDecay: Finite, at least 0.
+  ///   - decoupledWeightDecay: Whether decay bypasses the velocity; by default as the convention does.
+  ///   - nesterov: Needs momentum above 0 and dampening 0 (keras and optax: without momentum it is plain descent).
+  ///   - maximize: Whether to ascend.
+  ///   - convention: Whose formulas to follow.
+  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)``.
+  public init(
+    learningRate: Double, momentum: Double = 0, dampening: Double = 0, weightDecay: Double = 0,
+    decoupledWeightDecay: Bool? = nil, nesterov: Bool = false, maximize: Bool = false, convention: Convention = .native
+  ) throws(MomentumError) {
+    self.learningRate = learningRate
+    self.momentum = momentum
+    self.dampening = dampening
+    self.weightDecay = weightDecay
+    self.decoupledWeightDecay = decoupledWeightDecay ?? convention.decouplesWeightDecay
+    self.nesterov = nesterov
+    self.maximize = maximize
+    self.convention = convention
+    try validate()
+  }
+}
+
+extension SGD: UpdateRule {
+  public var usesVelocity: Bool { momentum > 0 }
+
+  public func validate() throws(MomentumError) {
+    let settings = [("learningRate", learningRate), ("momentum", momentum), ("weightDecay", weightDecay)]
+    for (name, value) in settings where !(value >= 0 && value.isFinite) {
+      throw .invalidSetting(name: name, value: "\(value)", expected: "a finite number >= 0")
+    }
+    guard dampening >= 0, dampening <= 1 else {
+      throw .invalidSetting(name: "dampening", value: "\(dampening)", expected: "a number in 0...1")
+    }
+    let fixed = convention == .keras || convention == .optax
+    if fixed, dampening != 0 {
+      throw .invalidSetting(
+        name: "dampening", value: "\(dampening)", expected: "0 under the \(convention.rawValue) convention")
+    }
+    if convention == .keras, momentum > 1 {
+      throw .invalidSetting(name: "momentum", value: "\(momentum)", expected: "at most 1 under the keras convention")
+    }
+    if nesterov, dampening != 0 || (momentum == 0 && !fixed) {
+      throw .invalidSetting(
+        name: "nesterov", value: "true with momentum \(momentum) and dampening \(dampening)",
+        expected: "momentum > 0 and dampening 0")
+    }
+  }
+
+  public func compile(_ tensor: TensorState, into program: inout StepProgram) -> Double {
+    let clipped = maximize ? -tensor.gradientFactor : tensor.gradientFactor
+    let coupled = weightDecay > 0 && !decoupledWeightDecay
+    // Decay uses the parameters as they were when the gradient was taken, so they are kept before they change. As an axpy it
+    // loses no digits; a scal by 1 - lr·weightDecay would round the decay itself to a multiple of the unit roundoff.
+    let decaysDirectly = weightDecay > 0 && (decoupledWeightDecay || nesterov || !usesVelocity)
+    if decaysDirectly { program.append(.copy(from: .parameters, into: .copy)) }
+
+    guard usesVelocity else {
+      if decaysDirectly { program.append(.axpy(factor: decay, from: .copy, into: .parameters)) }
+      program.append(.axpy(factor: clipped * -learningRate, from: .gradient, into: .parameters))
+      return tensor.velocityScale
+    }
+
+    let scale = rescale(tensor, &program)
+    let inside = convention.keepsLearningRateInVelocity
+    let damped = tensor.isFirstStep && convention.leavesFirstStepUndamped ? 1 : 1 - dampening
+    let entering = inside ? -learningRate : damped
+    let leaving = inside ? 1 : -learningRate
+    program.append(.axpy(factor: clipped * entering / ScaledDouble(scale), from: .gradient, into: .direction))
+    if coupled {
+      let factor = ScaledDouble(entering) * weightDecay / ScaledDouble(scale)
+      program.append(.axpy(factor: factor, from: .parameters, into: .direction))
+    }
+    if decaysDirectly { program.append(.axpy(factor: decay, from: .copy, into: .parameters)) }
+    if nesterov {
+      program.append(.axpy(factor: clipped * -learningRate, from: .gradient, into: .parameters))
+      program.append(
+        .axpy(factor: ScaledDouble(leaving) * momentum * scale, from: .direction, into: .parameters))
+    } else {
+      program.append(.axpy(factor: ScaledDouble(leaving) * scale, from: .direction, into: .parameters))
+    }
+    return scale
+  }
+
+  private var decay: ScaledDouble { ScaledDouble(-learningRate) * weightDecay }
+
+  /// The scale after this step; folds the old one into the direction when it would leave the range in which factors keep
+  /// all their digits.
+  private func rescale(_ tensor: TensorState, _ program: inout StepProgram) -> Double {
+    if tensor.isFirstStep { return 1 }
+    let scale = momentum * tensor.velocityScale
+    if scale >= 0x1p-40, scale <= 0x1p40 { return scale }
+    program.append(.scal(factor: ScaledDouble(momentum) * tensor.velocityScale, .direction))
+    return 1
+  }
+}

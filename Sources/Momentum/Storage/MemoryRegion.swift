@@ -1,0 +1,24 @@
+/// A buffer of a call, for finding overlaps among many.
+struct MemoryRegion {
+  private let range: Range<UInt>
+  private let tensor: Int
+  private let role: StaticString
+
+  init<Scalar>(_ buffer: UnsafeMutableBufferPointer<Scalar>, tensor: Int, _ role: StaticString) {
+    let start = UInt(bitPattern: buffer.baseAddress)
+    range = start..<start + UInt(buffer.count * MemoryLayout<Scalar>.stride)
+    (self.tensor, self.role) = (tensor, role)
+  }
+
+  /// Throws if two regions share memory. That holds for two gradients as well, which are only read: a tied tensor is to be
+  /// passed once, or it would count twice in the norm.
+  static func checkSeparate(_ regions: inout [MemoryRegion], name: (Int) -> String) throws(MomentumError) {
+    regions.removeAll { $0.range.isEmpty }
+    regions.sort { $0.range.lowerBound < $1.range.lowerBound }
+    for (first, second) in zip(regions, regions.dropFirst()) where first.range.upperBound > second.range.lowerBound {
+      throw .overlap(
+        first: "\(first.role) of tensor '\(name(first.tensor))'",
+        second: "\(second.role) of tensor '\(name(second.tensor))'")
+    }
+  }
+}

@@ -1,0 +1,124 @@
+/// A flat vector of parameters, gradients or velocity with a ``ParameterLayout``: owning, aligned, zero at first.
+///
+/// The memory is aligned for BLAS; large vectors are advised to use huge pages and are first touched by the threads that
+/// will work on them, so that on machines with several memory banks each page lies near its thread. The vector cannot be
+/// copied by accident: use ``clone()``. Programs that own their memory already need no `ParameterVector`: every function of
+/// this library also takes their buffers.
+public struct ParameterVector<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  // sole owner of its memory
+  /// The tensors in this vector.
+  public let layout: ParameterLayout
+  private let memory: AlignedMemory
+
+  /// Makes a vector of zeros.
+  ///
+  /// - Parameters:
+  ///   - layout: The tensors.
+  ///   - threads: How many threads touch the pages of a large vector first; by default as many as the process may use.
+  /// - Throws: ``MomentumError/allocationFailed(bytes:)``.
+  /// - Complexity: O(n); writes n elements.
+  public init(_ layout: ParameterLayout, threads: Int? = nil) throws(MomentumError) {
+    let (bytes, overflow) = layout.count.multipliedReportingOverflow(by: MemoryLayout<Scalar>.stride)
+    guard !overflow, bytes <= Int.max / 2 else { throw .allocationFailed(bytes: Int.max) }
+    let memory = try AlignedMemory(byteCount: bytes)
+    self.layout = layout
+    self.memory = memory
+    memory.base.bindMemory(to: Scalar.self, capacity: layout.count)
+    let team = ThreadTeam(threads ?? Machine.availableProcessors, elements: layout.count)
+    if team.count > 1 { Self.firstTouch(base, count: layout.count, team) }
+  }
+
+  /// Makes a vector of the elements given, with one tensor.
+  ///
+  /// - Throws: ``MomentumError/allocationFailed(bytes:)``.
+  public init(_ elements: some Collection<Scalar>) throws(MomentumError) {
+    try self.init(ParameterLayout(count: elements.count))
+    withUnsafeMutableBufferPointer { buffer in
+      _ = buffer.update(fromContentsOf: elements)
+    }
+  }
+
+  deinit { memory.deallocate() }
+
+  /// The number of elements.
+  public var count: Int { layout.count }
+
+  /// The element at a flat index.
+  ///
+  /// - Precondition: `0 <= index < count`.
+  public subscript(index: Int) -> Scalar {
+    get {
+      precondition(index >= 0 && index < count, "index \(index) must be in 0..<\(count)")
+      return base[index]
+    }
+    set {
+      precondition(index >= 0 && index < count, "index \(index) must be in 0..<\(count)")
+      base[index] = newValue
+    }
+  }
+
+  /// All elements, for reading.
+  public var span: Span<Scalar> {
+    @_lifetime(borrow self)
+    get {
+      let span = Span(_unsafeStart: base, count: count)
+      return _overrideLifetime(span, borrowing: self)
+    }
+  }
+
+  /// All elements, for writing.
+  public var mutableSpan: MutableSpan<Scalar> {
+    @_lifetime(&self)
+    mutating get {
+      let span = MutableSpan(_unsafeStart: base, count: count)
+      return _overrideLifetime(span, mutating: &self)
+    }
+  }
+
+  /// Calls `body` with the elements, for reading.
+  public borrowing func withUnsafeBufferPointer<R: ~Copyable, E: Error>(
+    _ body: (UnsafeBufferPointer<Scalar>) throws(E) -> R
+  ) throws(E) -> R {
+    try body(UnsafeBufferPointer(start: base, count: count))
+  }
+
+  /// Calls `body` with the elements, for writing.
+  public mutating func withUnsafeMutableBufferPointer<R: ~Copyable, E: Error>(
+    _ body: (UnsafeMutableBufferPointer<Scalar>) throws(E) -> R
+  ) throws(E) -> R {
+    try body(UnsafeMutableBufferPointer(start: base, count: count))
+  }
+
+  /// A second vector with the same layout and elements.
+  ///
+  /// - Throws: ``MomentumError/allocationFailed(bytes:)``.
+  /// - Complexity: O(n); reads n, writes n elements.
+  public borrowing func clone() throws(MomentumError) -> ParameterVector {
+    let copy = try ParameterVector(layout)
+    copy.base.update(from: base, count: count)
+    return copy
+  }
+
+  /// Sets every element.
+  ///
+  /// - Complexity: O(n); writes n elements.
+  public mutating func fill(_ value: Scalar) {
+    base.update(repeating: value, count: count)
+  }
+
+  /// One buffer a tensor. Valid as long as the vector lives.
+  var tensorBuffers: [UnsafeBufferPointer<Scalar>] {
+    layout.tensors.map { UnsafeBufferPointer(start: base + $0.offset, count: $0.count) }
+  }
+
+  var base: UnsafeMutablePointer<Scalar> { memory.base.assumingMemoryBound(to: Scalar.self) }
+
+  /// Writes one element of every page from the thread that the engine will give the page to.
+  private static func firstTouch(_ base: UnsafeMutablePointer<Scalar>, count: Int, _ team: ThreadTeam) {
+    let step = max(1, Machine.pageSize / MemoryLayout<Scalar>.stride)
+    let pages = UnsafeTransfer(base)
+    team.run { thread in
+      let share = team.share(of: thread, count: count)
+      for index in stride(from: share.lowerBound, to: share.upperBound, by: step) { pages.value[index] = 0 }
+    }
+  }
+}
