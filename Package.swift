@@ -15,6 +15,12 @@ let package = Package(
     .library(name: "Momentum", targets: ["Momentum"]),
     .executable(name: "momentum", targets: ["MomentumCLI"]),
   ],
+  traits: [
+    .default(enabledTraits: ["CommandLine"]),
+    .trait(
+      name: "CommandLine",
+      description: "The command. A client that wants the library only and says `traits: []` resolves no other package."),
+  ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
   ],
@@ -38,7 +44,9 @@ let package = Package(
       name: "MomentumCLI",
       dependencies: [
         "Momentum", "MomentumFiles",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(
+          name: "ArgumentParser", package: "swift-argument-parser",
+          condition: .when(traits: ["CommandLine"])),
       ],
       swiftSettings: settings),
 

@@ -1,0 +1,30 @@
+# Sourced by the other scripts: where the checkout is, and how steps are told, timed and logged.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# The same flags in every build, so that one build folder serves them all. They reach our own sources only: SwiftPM
+# silences the warnings of other packages.
+strict=(-Xswiftc -warnings-as-errors)
+
+say() { printf '\n==> %s\n' "$*"; }
+fail() {
+  printf 'error: %s\n' "$*" >&2
+  exit 1
+}
+
+# Prints the comment at the head of the calling script: everything from its second line to the first that is no comment.
+help() { awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "${BASH_SOURCE[1]}"; }
+
+# step LABEL COMMAND...: runs a command and says how long it took. A failing command ends the script (errexit), which
+# then names the step.
+step() {
+  local start=$SECONDS
+  current_step=$1
+  shift
+  say "$current_step"
+  "$@"
+  printf '==> ok, %d s: %s\n' "$((SECONDS - start))" "$current_step"
+  current_step=
+}
+current_step=
+trap 'status=$?; [ -z "$current_step" ] || printf "\n==> FAILED (exit %d): %s\n" "$status" "$current_step" >&2' EXIT

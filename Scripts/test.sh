@@ -1,0 +1,115 @@
+#!/usr/bin/env bash
+# Builds everything with warnings as errors and runs the tests.
+#
+# Usage: Scripts/test.sh [--quick] [--release] [--sanitize thread|address] [arguments of 'swift test']
+#   --quick      run the tests once only, not again under other BLAS kernels
+#   --release    build and test in release mode as well
+#   --sanitize   build with ThreadSanitizer or AddressSanitizer (in .build-tsan or .build-asan) and run the tests under it;
+#                nothing else is run
+#
+# Anything else goes to swift test, for example '--filter SGDTests'. By default: a debug build; the tests of the library
+# once for each kind of BLAS kernel that this processor can run, and with one BLAS thread; then all tests as they are.
+# The output of each run is kept in .build-logs/.
+source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
+
+quick=false
+release=false
+sanitizer=
+arguments=()
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --quick) quick=true ;;
+    --release) release=true ;;
+    --sanitize)
+      sanitizer=${2-}
+      case "$sanitizer" in
+        thread | address) shift ;;
+        *) fail "--sanitize expects thread or address, not '$sanitizer'" ;;
+      esac
+      ;;
+    -h | --help) help; exit ;;
+    *) arguments+=("$1") ;;
+  esac
+  shift
+done
+
+logs="$root/.build-logs"
+mkdir -p "$logs"
+rm -f "$logs"/*.log
+common=(--package-path "$root" "${strict[@]}")
+
+# build NAME OPTION...: builds the package with its tests. The compilers stop at a warning; those of SwiftPM and
+# of the linker show in the log only.
+build() {
+  local log="$logs/$1-build.log"
+  shift
+  swift build --build-tests "${common[@]}" "$@" 2>&1 | tee "$log"
+  if grep -E '(^|: )warning: ' "$log" >/dev/null; then
+    grep -E '(^|: )warning: ' "$log" >&2
+    fail "the build has warnings"
+  fi
+}
+
+# run_tests NAME OPTION...: runs tests that are built already. XCTest is the only test framework here; without the flag
+# swift test would close by saying that Swift Testing ran no test.
+run_tests() {
+  local log="$logs/$1.log"
+  shift
+  swift test --skip-build --disable-swift-testing "${common[@]}" "$@" 2>&1 | tee "$log"
+  grep -E 'Executed [1-9][0-9]* tests?, with' "$log" >/dev/null || fail "no test was run; log: $log"
+}
+
+# Core types of OpenBLAS that this processor can run. It asks the processor only when it knows it, and takes slower kernels for
+# one that is newer than itself: so results are looked at under each kind, not just under the one that it picked here.
+core_types() {
+  [ "$(uname -m)" = x86_64 ] && [ -r /proc/cpuinfo ] || return 0
+  local flags
+  flags=" $(sed -n 's/^flags[^:]*: //p' /proc/cpuinfo | head -n 1) "
+  has() { case "$flags" in *" $1 "*) return 0 ;; *) return 1 ;; esac }
+  echo Prescott
+  if has avx2 && has fma; then echo Haswell; fi
+  if has avx512f && has avx512dq && has avx512bw && has avx512vl; then echo SkylakeX; fi
+}
+
+"$root/Scripts/setup.sh"
+
+if [ -n "$sanitizer" ]; then
+  case "$sanitizer" in
+    thread) scratch="$root/.build-tsan" ;;
+    address) scratch="$root/.build-asan" ;;
+  esac
+  # OpenBLAS is not instrumented, so ThreadSanitizer cannot see how its threads synchronise. AddressSanitizer's search for
+  # leaks needs ptrace, which containers refuse.
+  printf 'called_from_lib:libopenblas\nrace:libopenblas\n' >"$logs/tsan.suppressions"
+  export TSAN_OPTIONS="suppressions=\"$logs/tsan.suppressions\" ${TSAN_OPTIONS-}"
+  export ASAN_OPTIONS="detect_leaks=0 ${ASAN_OPTIONS-}"
+  step "Building for the $sanitizer sanitizer" build "$sanitizer" --scratch-path "$scratch" --sanitize "$sanitizer"
+  step "Tests under the $sanitizer sanitizer" run_tests "$sanitizer" --scratch-path "$scratch" --sanitize "$sanitizer" \
+    ${arguments[@]+"${arguments[@]}"}
+else
+  step "Building (debug)" build debug
+  if ! $quick; then
+    # Tests named by the caller replace the choice of the library's.
+    again=(${arguments[@]+"${arguments[@]}"})
+    [ ${#again[@]} -gt 0 ] || again=(--filter '^MomentumTests\.')
+    for core in $(core_types); do
+      OPENBLAS_CORETYPE=$core step "Tests of the library with the kernels for $core" run_tests "debug-$core" "${again[@]}"
+    done
+    OPENBLAS_NUM_THREADS=1 step "Tests of the library with one BLAS thread" run_tests debug-1-thread "${again[@]}"
+  fi
+  if $release; then
+    # In a folder of its own: tests need -enable-testing, which the release build of the command is made without.
+    testable=(-c release --scratch-path "$root/.build-release" -Xswiftc -enable-testing)
+    step "Building (release)" build release "${testable[@]}"
+    step "All tests (release)" run_tests release "${testable[@]}" ${arguments[@]+"${arguments[@]}"}
+  fi
+  step "All tests (debug)" run_tests debug ${arguments[@]+"${arguments[@]}"}
+fi
+
+say "Summary; the logs are in $logs"
+cd "$logs"
+for log in $(ls -tr -- *.log); do
+  # The line of the outermost suite is the last of its kind.
+  summary=$(grep -E 'Executed [0-9]+ tests?, with' "$log" | tail -n 1 || true)
+  [ -z "$summary" ] || printf '%-20s %s\n' "${log%.log}" "$(echo $summary)"
+done
