@@ -61,7 +61,12 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "MomentumCLITests",
-      dependencies: ["MomentumCLI", "Momentum", "MomentumFiles", "MomentumTestSupport"],
+      dependencies: [
+        "MomentumCLI", "Momentum", "MomentumFiles", "MomentumTestSupport",
+        .product(
+          name: "ArgumentParser", package: "swift-argument-parser",
+          condition: .when(traits: ["CommandLine"])),
+      ],
       swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]

@@ -1,10 +1,17 @@
 import ArgumentParser
+import Momentum
 
 @main
 struct MomentumCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "momentum",
     abstract: "Gradient clipping and SGD with momentum as BLAS calls.",
-    subcommands: []
+    version: MomentumVersion.current,
+    subcommands: [InfoCommand.self]
   )
+
+  static func main() {
+    Launch.restartForFastKernels()
+    main(nil)
+  }
 }

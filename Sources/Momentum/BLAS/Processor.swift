@@ -1,0 +1,51 @@
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#elseif canImport(Darwin)
+  internal import Darwin
+#endif
+
+/// What the operating system says about the processor, as far as the choice of BLAS kernels depends on it.
+package struct Processor: Sendable {
+  /// The name the processor gives itself; empty where it is not known.
+  package let model: String
+  /// Instruction set extensions that the processor has and the kernel has enabled, in the spelling of Linux on x86-64
+  /// (`avx2`, `fma`, `avx512f`); empty elsewhere.
+  package let features: Set<String>
+
+  /// The processor this process runs on; read once.
+  package static let current = Processor(cpuInfo: readSmallFile("/proc/cpuinfo") ?? "")
+
+  /// Reads the first processor's lines of Linux's `/proc/cpuinfo`, each `name<tab>: value`.
+  init(cpuInfo: String) {
+    func value(_ name: String) -> Substring {
+      for line in cpuInfo.split(separator: "\n") where line.hasPrefix(name) {
+        let parts = line.split(separator: ":", maxSplits: 1)
+        if parts.count == 2, parts[0].allSatisfy({ !$0.isWhitespace || $0 == "\t" || $0 == " " }),
+          parts[0].prefix(while: { $0 != "\t" }) == name
+        {
+          return parts[1].drop { $0 == " " }
+        }
+      }
+      return ""
+    }
+    model = String(value("model name"))
+    features = Set(value("flags").split(separator: " ").map(String.init))
+  }
+
+  /// The text of a file of the kernel's, whose size is not known before it is read; `nil` if it cannot be read.
+  package static func readSmallFile(_ path: String) -> String? {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    var text: [UInt8] = []
+    var block = [UInt8](repeating: 0, count: 1 << 14)
+    while true {
+      let count = read(descriptor, &block, block.count)
+      guard count >= 0 else { return nil }
+      guard count > 0 else { return String(decoding: text, as: UTF8.self) }
+      text += block[..<count]
+    }
+  }
+}

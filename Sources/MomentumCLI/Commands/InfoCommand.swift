@@ -1,0 +1,125 @@
+import ArgumentParser
+import Foundation
+import Momentum
+
+struct InfoCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "info",
+    abstract: "Say which BLAS runs on which machine, and check its results.",
+    discussion: """
+      Runs every BLAS routine that the library uses on many lengths and alignments and compares the results with plain \
+      loops. Exits with 1 if any of them is wrong.
+      """
+  )
+
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
+  func run() throws {
+    let start = ContinuousClock.now
+    let failures = BLAS.selfCheck()
+    let time = ContinuousClock.now - start
+    try show(Report(machine: .current(), selfCheck: SelfCheckReport(failures, time: time)))
+  }
+
+  /// Prints the report; fails if the self-check did.
+  func show(_ report: Report) throws {
+    if json {
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+      encoder.nonConformingFloatEncodingStrategy = .convertToString(
+        positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+      print(String(decoding: try encoder.encode(report), as: UTF8.self))
+    } else {
+      print(report.text)
+    }
+    if !report.selfCheck.passed {
+      FileHandle.standardError.write(Data("\(report.selfCheck.summary)\n".utf8))
+      throw ExitCode.failure
+    }
+  }
+
+  /// What the command prints.
+  struct Report: Encodable {
+    let machine: MachineRecord
+    let selfCheck: SelfCheckReport
+
+    var text: String {
+      let blas = machine.blas
+      var rows = [
+        ("momentum", machine.momentumVersion),
+        ("Swift", machine.swiftVersion),
+        ("system", machine.operatingSystem),
+        ("processor", machine.processor ?? "unknown"),
+        ("processors", "\(machine.availableProcessorCount) of \(machine.processorCount) available to this process"),
+      ]
+      if !machine.caches.isEmpty {
+        let caches = machine.caches.map { "L\($0.level) \($0.type.lowercased()) \($0.kilobytes) KiB" }
+        rows.append(("caches", caches.joined(separator: ", ")))
+      }
+      rows.append(("memory", "\(machine.memoryBytes >> 20) MiB"))
+      rows.append(("huge pages", machine.transparentHugePages ?? "unknown"))
+      rows += [
+        ("BLAS", blas.config),
+        ("version", blas.version ?? "unknown"),
+        ("core type", "\(blas.coreType): \(Self.reason(blas))"),
+        ("BLAS threads", "\(blas.threads), \(blas.threading)"),
+        ("integers", "\(blas.integerBits) bits"),
+        ("self-check", selfCheck.summary),
+      ]
+      let width = rows.map(\.0.count).max()! + 2
+      return rows.map { $0.0.padding(toLength: width, withPad: " ", startingAt: 0) + $0.1 }.joined(separator: "\n")
+    }
+
+    /// Why these kernels run, and what would be better.
+    static func reason(_ blas: MachineRecord.BLASRecord) -> String {
+      let choice =
+        switch blas.coreTypeChosenBy {
+        case .openBLAS: "chosen by OpenBLAS"
+        case .environment: "\(Launch.coreTypeVariable) is set in the environment"
+        case .restart:
+          "chosen by momentum, which set \(Launch.coreTypeVariable): OpenBLAS does not recognise the processor"
+        }
+      guard let better = blas.recommendedCoreType else { return choice }
+      return "\(choice); \(better) would use the processor's wider vectors"
+    }
+  }
+
+  /// The verdict of the self-check, and the first failure of each routine.
+  struct SelfCheckReport: Encodable {
+    struct Failure: Encodable {
+      let routine, scalar: String
+      let length, offset: Int
+      let expected, found, tolerance: Double
+    }
+
+    let passed: Bool
+    let milliseconds: Double
+    let failureCount: Int
+    let firstFailures: [Failure]
+
+    init(_ failures: [BLAS.SelfCheckFailure], time: Duration) {
+      passed = failures.isEmpty
+      milliseconds = time / .milliseconds(1)
+      failureCount = failures.count
+      var seen: Set<[String]> = []
+      firstFailures = failures.filter { seen.insert([$0.routine, $0.scalar]).inserted }.map {
+        Failure(
+          routine: $0.routine, scalar: $0.scalar, length: $0.length, offset: $0.offset, expected: $0.expected,
+          found: $0.found, tolerance: $0.tolerance)
+      }
+    }
+
+    /// One line.
+    var summary: String {
+      let time = String(format: "%.1f ms", milliseconds)
+      guard let first = firstFailures.first else { return "passed in \(time)" }
+      let routines = firstFailures.map { "\($0.routine) of \($0.scalar)" }.joined(separator: ", ")
+      return """
+        FAILED \(failureCount) times (\(routines)); the first: \(first.routine) of \(first.scalar), length \
+        \(first.length), offset \(first.offset) bytes: found \(first.found), expected \(first.expected), off by at most \
+        \(first.tolerance)
+        """
+    }
+  }
+}

@@ -1,0 +1,87 @@
+import Foundation
+import Momentum
+
+/// What a number measured on this machine should be read with. What cannot be found out is `nil`, and left out of JSON.
+struct MachineRecord: Encodable {
+  struct BLASRecord: Encodable {
+    let config: String
+    let version: String?
+    let coreType: String
+    let coreTypeChosenBy: Launch.CoreTypeChoice
+    let recommendedCoreType: String?
+    let threading: String
+    let threads: Int
+    let integerBits: Int
+  }
+
+  struct Cache: Encodable {
+    let level: Int
+    let type: String
+    let kilobytes: Int
+  }
+
+  let momentumVersion = MomentumVersion.current
+  let swiftVersion = MachineRecord.compilerVersion
+  let operatingSystem: String
+  let blas: BLASRecord
+  let processor: String?
+  let caches: [Cache]
+  let processorCount: Int
+  /// Processors that this process may run on: fewer than the machine has, where a launcher or a container has bound it.
+  let availableProcessorCount: Int
+  let memoryBytes: UInt64
+  /// The setting in force, for example `madvise`.
+  let transparentHugePages: String?
+
+  /// Looks at the machine that runs this process.
+  static func current() -> MachineRecord {
+    let info = BLAS.LibraryInfo.current
+    let process = ProcessInfo.processInfo
+    return MachineRecord(
+      operatingSystem: process.operatingSystemVersionString,
+      blas: BLASRecord(
+        config: info.config, version: info.version, coreType: info.coreName,
+        coreTypeChosenBy: Launch.coreTypeChoice, recommendedCoreType: info.recommendedCoreType,
+        threading: info.threading.rawValue, threads: info.threadCount, integerBits: info.integerWidth),
+      processor: Processor.current.model.isEmpty ? nil : Processor.current.model,
+      caches: caches(in: "/sys/devices/system/cpu/cpu0/cache"),
+      processorCount: process.processorCount,
+      availableProcessorCount: process.activeProcessorCount,
+      memoryBytes: process.physicalMemory,
+      transparentHugePages: Processor.readSmallFile("/sys/kernel/mm/transparent_hugepage/enabled")
+        .flatMap(selectedSetting))
+  }
+
+  /// The caches that the kernel describes in this folder, one subfolder each.
+  static func caches(in folder: String) -> [Cache] {
+    var caches: [Cache] = []
+    while let level = line("\(folder)/index\(caches.count)/level").flatMap({ Int($0) }),
+      let type = line("\(folder)/index\(caches.count)/type"),
+      let size = line("\(folder)/index\(caches.count)/size"), size.hasSuffix("K"), let kilobytes = Int(size.dropLast())
+    {
+      caches.append(Cache(level: level, type: type, kilobytes: kilobytes))
+    }
+    return caches
+  }
+
+  /// The choice in brackets, as in `always [madvise] never`.
+  static func selectedSetting(_ text: String) -> String? {
+    text.split(whereSeparator: \.isWhitespace).first { $0.hasPrefix("[") && $0.hasSuffix("]") }
+      .map { String($0.dropFirst().dropLast()) }
+  }
+
+  private static func line(_ path: String) -> String? {
+    Processor.readSmallFile(path)?.trimmingCharacters(in: .whitespacesAndNewlines)
+  }
+
+  /// The compiler that this was built with, as exactly as a program can know.
+  private static var compilerVersion: String {
+    #if compiler(>=6.4)
+      "6.4 or newer"
+    #elseif compiler(>=6.3)
+      "6.3"
+    #else
+      "6.2"
+    #endif
+  }
+}

@@ -1,0 +1,47 @@
+public import Foundation
+
+/// One run of the `momentum` command that was built beside the tests, from its start to its end.
+public struct CommandRun {
+  public let status: Int32
+  public let output: String
+  public let errors: String
+
+  /// Runs the command and waits for it.
+  ///
+  /// - Parameters:
+  ///   - arguments: What follows the name of the command.
+  ///   - environment: Variables to set, or with `nil` to remove, in a copy of this process's.
+  ///   - folder: The working folder; by default this process's.
+  public init(_ arguments: [String], environment: [String: String?] = [:], in folder: URL? = nil) throws {
+    let process = Process()
+    process.executableURL = Self.productsFolder.appendingPathComponent("momentum")
+    process.arguments = arguments
+    var variables = ProcessInfo.processInfo.environment
+    for (name, value) in environment { variables[name] = value }
+    process.environment = variables
+    if let folder { process.currentDirectoryURL = folder }
+    // Files and not pipes: nothing to drain, so nothing can block.
+    let scratch = FileManager.default.temporaryDirectory.appendingPathComponent("momentum-\(UUID())")
+    try FileManager.default.createDirectory(at: scratch, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: scratch) }
+    let (output, errors) = (scratch.appendingPathComponent("output"), scratch.appendingPathComponent("errors"))
+    for file in [output, errors] { try Data().write(to: file) }
+    process.standardInput = FileHandle.nullDevice
+    process.standardOutput = try FileHandle(forWritingTo: output)
+    process.standardError = try FileHandle(forWritingTo: errors)
+    try process.run()
+    process.waitUntilExit()
+    status = process.terminationStatus
+    self.output = String(decoding: try Data(contentsOf: output), as: UTF8.self)
+    self.errors = String(decoding: try Data(contentsOf: errors), as: UTF8.self)
+  }
+
+  /// Where SwiftPM puts what it builds; the tests run from there.
+  private static var productsFolder: URL {
+    #if os(macOS)
+      Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }!.bundleURL.deletingLastPathComponent()
+    #else
+      Bundle.main.bundleURL
+    #endif
+  }
+}
