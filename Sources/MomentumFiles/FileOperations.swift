@@ -1,27 +1,27 @@
 #if canImport(Darwin)
-  import Darwin
+  package import Darwin
 #elseif canImport(Glibc)
-  import Glibc
+  package import Glibc
 #elseif canImport(Musl)
-  import Musl
+  package import Musl
 #endif
 
 /// The calls of the operating system that writing a file takes, each with the result of its C function: negative, and
 /// `errno` set, for a failure. Tests put others in their place, to let each of them fail in turn.
-struct FileOperations {
+package struct FileOperations {
   /// Creates a file that must not exist, for writing.
-  var create: (_ path: String, _ mode: mode_t) -> CInt
-  var setMode: (_ descriptor: CInt, _ mode: mode_t) -> CInt
-  var writeSome: (_ descriptor: CInt, _ bytes: UnsafeRawBufferPointer) -> Int
+  package var create: (_ path: String, _ mode: mode_t) -> CInt
+  package var setMode: (_ descriptor: CInt, _ mode: mode_t) -> CInt
+  package var writeSome: (_ descriptor: CInt, _ bytes: UnsafeRawBufferPointer) -> Int
   /// Waits until a file, or the names in a directory, are on the disk.
-  var synchronize: (_ descriptor: CInt) -> CInt
-  var closeDescriptor: (_ descriptor: CInt) -> CInt
-  var openDirectory: (_ path: String) -> CInt
-  var addLink: (_ existing: String, _ new: String) -> CInt
-  var move: (_ old: String, _ new: String) -> CInt
-  var remove: (_ path: String) -> CInt
+  package var synchronize: (_ descriptor: CInt) -> CInt
+  package var closeDescriptor: (_ descriptor: CInt) -> CInt
+  package var openDirectory: (_ path: String) -> CInt
+  package var addLink: (_ existing: String, _ new: String) -> CInt
+  package var move: (_ old: String, _ new: String) -> CInt
+  package var remove: (_ path: String) -> CInt
 
-  static var system: FileOperations {
+  package static var system: FileOperations {
     FileOperations(
       create: { path, mode in open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode) },
       setMode: { descriptor, mode in fchmod(descriptor, mode) },

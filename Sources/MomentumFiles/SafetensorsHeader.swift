@@ -8,6 +8,14 @@ public struct SafetensorsTensor: Hashable, Sendable {
   public var count: Int
   /// Where the data lies, counted from the end of the header.
   public var dataRange: Range<Int>
+
+  package init(name: String, dtype: SafetensorsDtype, shape: [Int], count: Int, dataRange: Range<Int>) {
+    self.name = name
+    self.dtype = dtype
+    self.shape = shape
+    self.count = count
+    self.dataRange = dataRange
+  }
 }
 
 /// The header of a safetensors file, checked against the whole file.

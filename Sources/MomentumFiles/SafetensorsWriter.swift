@@ -96,7 +96,7 @@ public struct SafetensorsWriter {
     try write(writers, operations: .system)
   }
 
-  static func write(_ writers: [SafetensorsWriter], operations: FileOperations) throws(SafetensorsError) {
+  package static func write(_ writers: [SafetensorsWriter], operations: FileOperations) throws(SafetensorsError) {
     var replacement = FileReplacement(operations: operations)
     do throws(SafetensorsError) {
       for writer in writers {
