@@ -1,0 +1,76 @@
+/// The element types of the safetensors format, in the order of the reference implementation.
+///
+/// Only ``f32`` and ``f64`` can be read as numbers here (see ``SafetensorsScalar``); the others are known so that the
+/// sizes of every file can be checked. The order is that of growing alignment and decides where a tensor is written.
+public enum SafetensorsDtype: String, CaseIterable, Hashable, Sendable {
+  case bool = "BOOL"
+  case f4 = "F4"
+  case f6E2M3 = "F6_E2M3"
+  case f6E3M2 = "F6_E3M2"
+  case u8 = "U8"
+  case i8 = "I8"
+  case f8E5M2 = "F8_E5M2"
+  case f8E4M3 = "F8_E4M3"
+  case f8E8M0 = "F8_E8M0"
+  case i16 = "I16"
+  case u16 = "U16"
+  case f16 = "F16"
+  case bf16 = "BF16"
+  case i32 = "I32"
+  case u32 = "U32"
+  case f32 = "F32"
+  case c64 = "C64"
+  case f64 = "F64"
+  case i64 = "I64"
+  case u64 = "U64"
+
+  /// Bits an element takes in a file. Elements of fewer than 8 bits are packed.
+  public var bitWidth: Int {
+    switch self {
+    case .f4: 4
+    case .f6E2M3, .f6E3M2: 6
+    case .bool, .u8, .i8, .f8E5M2, .f8E4M3, .f8E8M0: 8
+    case .i16, .u16, .f16, .bf16: 16
+    case .i32, .u32, .f32: 32
+    case .c64, .f64, .i64, .u64: 64
+    }
+  }
+
+  /// The place of this type in the order of the format; tensors are written from the highest to the lowest.
+  var rank: Int {
+    Self.ranks[self]!
+  }
+
+  private static let ranks = Dictionary(uniqueKeysWithValues: zip(allCases, 0...))
+}
+
+/// How many elements and bytes a tensor has, or why that cannot be said.
+enum SafetensorsSize: Equatable {
+  case exact(count: Int, bytes: Int)
+  /// The number of elements, or of bits, does not fit in `Int`, or an extent is negative.
+  case overflow
+  /// The last byte is only partly used, which the format does not allow.
+  case partialByte
+
+  /// Multiplies in the order of the shape, as the reference does: an extent of zero hides an overflow only when it
+  /// comes first.
+  init(dtype: SafetensorsDtype, shape: [Int]) {
+    var count = 1
+    for extent in shape {
+      let (product, overflow) = count.multipliedReportingOverflow(by: extent)
+      guard !overflow, extent >= 0 else {
+        self = .overflow
+        return
+      }
+      count = product
+    }
+    let (bits, overflow) = count.multipliedReportingOverflow(by: dtype.bitWidth)
+    if overflow {
+      self = .overflow
+    } else if bits % 8 != 0 {
+      self = .partialByte
+    } else {
+      self = .exact(count: count, bytes: bits / 8)
+    }
+  }
+}

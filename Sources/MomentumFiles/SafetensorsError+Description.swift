@@ -1,0 +1,90 @@
+extension SafetensorsError: CustomStringConvertible {
+  /// One line: the file, then the cause.
+  public var description: String { "\(file): \(reason)" }
+}
+
+extension SafetensorsError.Reason: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .tooShort(let bytes):
+      "has \(bytes) bytes; expected a safetensors file, at least the 8 bytes of the header length"
+    case .headerTooLong(let length):
+      "the header has \(length) bytes; expected at most \(SafetensorsHeader.maximumLength)"
+    case .headerBeyondEnd(let length, let fileBytes):
+      "the header has \(length) bytes but the file only \(fileBytes); expected at least 8 + \(length)"
+    case .headerStart(let found):
+      "the header begins with \(found.map { "byte \($0)" } ?? "nothing"); expected '{' (byte 123)"
+
+    case .invalidUTF8(let offset):
+      "the header is not UTF-8 at byte \(offset); expected well-formed UTF-8"
+    case .malformedHeader(let offset, let expected):
+      "the header is malformed at byte \(offset); expected \(expected)"
+    case .invalidInteger(let offset):
+      "the number at byte \(offset) of the header is no plain integer; expected 0 to \(Int.max), digits only"
+    case .duplicateKey(let key, let object):
+      "the key \(quoted(key)) occurs twice in \(object.isEmpty ? "the header" : quoted(object)); expected unique keys"
+    case .metadataNotText(let key):
+      "the metadata of key \(quoted(key)) is not a string; expected strings only"
+    case .missingField(let tensor, let field):
+      "tensor \(quoted(tensor)) has no field \(quoted(field)); expected dtype, shape and data_offsets"
+    case .unexpectedField(let tensor, let field):
+      "tensor \(quoted(tensor)) has a field \(quoted(field)); expected dtype, shape and data_offsets only"
+
+    case .unknownDtype(let tensor, let dtype):
+      "tensor \(quoted(tensor)) has the unknown dtype \(quoted(dtype)); expected one of \(knownDtypes)"
+    case .sizeOverflow(let tensor, let dtype, let shape):
+      "tensor \(quoted(tensor)) of \(dtype.rawValue) has shape \(shape); expected non-negative extents and a size "
+        + "that fits in Int"
+    case .partialByte(let tensor, let dtype, let shape):
+      "tensor \(quoted(tensor)) of \(dtype.rawValue) has shape \(shape), which leaves a byte partly used; expected "
+        + "whole bytes"
+
+    case .notContiguous(let tensor, let begin, let expected):
+      "the data of tensor \(quoted(tensor)) begins at offset \(begin); expected \(expected), the end of the one before"
+    case .reversedOffsets(let tensor, let begin, let end):
+      "the data of tensor \(quoted(tensor)) begins at offset \(begin) and ends at \(end); expected begin <= end"
+    case .byteCountMismatch(let tensor, let bytes, let expected):
+      "tensor \(quoted(tensor)) has \(bytes) bytes of data; expected \(expected) by its dtype and shape"
+    case .truncated(let fileBytes, let expected):
+      "the file has \(fileBytes) bytes; expected \(expected), it is cut short"
+    case .trailingBytes(let fileBytes, let expected):
+      "the file has \(fileBytes) bytes; expected \(expected), the data ends before the file does"
+
+    case .unknownTensor(let name):
+      "has no tensor \(quoted(name)); expected the name of one of its tensors"
+    case .dtypeMismatch(let tensor, let dtype, let expected):
+      "tensor \(quoted(tensor)) has dtype \(dtype.rawValue); expected \(expected.rawValue)"
+    case .readOnlyAccess(let tensor):
+      "tensor \(quoted(tensor)) was to be changed in a file opened read-only; expected copy-on-write access"
+
+    case .duplicateTensor(let name):
+      "tensor \(quoted(name)) was given twice; expected unique names"
+    case .reservedName(let name):
+      "a tensor was named \(quoted(name)); expected another name, the format reserves this one"
+    case .duplicateTarget:
+      "is the target of two files written together; expected different paths"
+
+    case .notRegularFile(let kind):
+      "is \(kind); expected a regular file"
+    case .changedWhileOpen:
+      "was changed by another program while it was read; expected it to stay as it was"
+    case .allocationFailed(let bytes):
+      "\(bytes) bytes of memory could not be had for a tensor"
+    case .system(let operation, let code):
+      "could not \(operation): \(systemMessage(code))"
+    }
+  }
+}
+
+private let knownDtypes = SafetensorsDtype.allCases.map(\.rawValue).joined(separator: ", ")
+
+/// The text in quotes, escaped so that a message stays on one line whatever a file calls its tensors.
+private func quoted(_ text: String) -> String {
+  let shown = text.unicodeScalars.prefix(200).map { scalar in
+    switch scalar.properties.generalCategory {
+    case .control, .format, .lineSeparator, .paragraphSeparator: scalar.escaped(asASCII: true)
+    default: String(scalar)
+    }
+  }
+  return "'\(shown.joined())'" + (text.unicodeScalars.count > 200 ? "..." : "")
+}

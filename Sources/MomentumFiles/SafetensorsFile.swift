@@ -1,0 +1,163 @@
+/// A safetensors file mapped into memory: opened and checked in the time its header takes, read only where it is used.
+///
+/// ```swift
+/// let file = try SafetensorsFile(path: "model.safetensors", access: .copyOnWrite)
+/// try file.withUnsafeMutableBuffer(of: "weight", as: Float.self) { weight in
+///   weight[0] += 1  // in memory only
+/// }
+/// ```
+///
+/// With ``Access/copyOnWrite`` the tensors can be changed in place: the system copies a page when it is first written,
+/// so a process holds one copy of each tensor and the file stays as it is. To save them, write them to a file with
+/// ``SafetensorsWriter``, which may replace the one that is mapped.
+///
+/// Data that does not begin at a multiple of its element size is legal in the format, though no current writer leaves
+/// it so. Such `F32` and `F64` tensors are read into aligned memory when the file is opened; their place in the mapping
+/// is never touched, so these too are held once.
+///
+/// The mapping shows the file itself. When another program changes the file meanwhile, values may change, and when it
+/// cuts the file short, a read behind the new end kills this process (`SIGBUS`). Programs that replace files by renaming
+/// do no such harm. ``checkUnchanged()`` tells afterwards whether all was well.
+///
+/// - Note: Instances may be shared by threads as long as no tensor is written by one while another uses it.
+public final class SafetensorsFile: @unchecked Sendable {  // All stored properties are constant; see the note.
+  /// What may be done with the tensors in memory.
+  public enum Access: Hashable, Sendable {
+    case readOnly
+    case copyOnWrite
+  }
+
+  public let access: Access
+  public let header: SafetensorsHeader
+  private let mapping: FileMapping
+  private let indices: [ExactText: Int]
+  private let aligned: AlignedCopies
+
+  /// Opens, maps and checks a file.
+  ///
+  /// - Throws: ``SafetensorsError`` when it cannot be opened, is no regular file, or breaks a rule of the format; see
+  ///   ``SafetensorsHeader/parse(_:file:)`` for their order.
+  /// - Complexity: O(length of the header), and one read of each tensor that is not aligned.
+  public init(path: String, access: Access = .readOnly) throws(SafetensorsError) {
+    let mapping = try FileMapping(path: path, isWritable: access == .copyOnWrite)
+    let header = try SafetensorsHeader.parse(mapping.bytes, file: path)
+    aligned = try AlignedCopies(of: header, in: mapping)
+    indices = Dictionary(uniqueKeysWithValues: zip(header.tensors.map { ExactText($0.name) }, 0...))
+    self.access = access
+    self.header = header
+    self.mapping = mapping
+  }
+
+  /// The path as it was given.
+  public var path: String { mapping.path }
+
+  /// The tensors in the order of their data.
+  public var tensors: [SafetensorsTensor] { header.tensors }
+
+  /// The `__metadata__` of the file; empty when it has none.
+  public var metadata: [String: String] { header.metadata }
+
+  /// The tensor of exactly this name, byte for byte; nil when there is none.
+  public func tensor(named name: String) -> SafetensorsTensor? {
+    indices[ExactText(name)].map { header.tensors[$0] }
+  }
+
+  /// Throws ``SafetensorsError/Reason/changedWhileOpen`` when the size or the time of the last change of the file are
+  /// not those at its opening. A result made from a file that passes was made from one state of it.
+  public func checkUnchanged() throws(SafetensorsError) {
+    try mapping.checkUnchanged()
+  }
+
+  /// The data of a tensor of any type, as bytes in file order.
+  public func withUnsafeBytes<Result: ~Copyable, Failure: Error>(
+    of name: String, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+  ) throws -> Result {
+    let bytes = try bytes(at: index(of: name))
+    return try withExtendedLifetime(self) { try body(UnsafeRawBufferPointer(bytes)) }
+  }
+
+  /// The elements of a tensor.
+  ///
+  /// - Throws: ``SafetensorsError`` when the file has no such tensor or it is of another type; whatever `body` throws.
+  public func withUnsafeBuffer<Scalar: SafetensorsScalar, Result: ~Copyable>(
+    of name: String, as type: Scalar.Type, _ body: (UnsafeBufferPointer<Scalar>) throws -> Result
+  ) throws -> Result {
+    let values = try unsafeBuffer(of: name, as: type)
+    return try withExtendedLifetime(self) { try body(values) }
+  }
+
+  /// The elements of a tensor, to be changed in memory; the file must have been opened copy-on-write.
+  ///
+  /// - Throws: as ``withUnsafeBuffer(of:as:_:)``, and when the file was opened read-only.
+  public func withUnsafeMutableBuffer<Scalar: SafetensorsScalar, Result: ~Copyable>(
+    of name: String, as type: Scalar.Type, _ body: (UnsafeMutableBufferPointer<Scalar>) throws -> Result
+  ) throws -> Result {
+    let values = try unsafeMutableBuffer(of: name, as: type)
+    return try withExtendedLifetime(self) { try body(values) }
+  }
+
+  /// The elements of a tensor, for use as long as this instance lives: keep it with `withExtendedLifetime`. Prefer
+  /// ``withUnsafeBuffer(of:as:_:)`` where one tensor at a time will do. The buffer of an empty tensor has no address.
+  public func unsafeBuffer<Scalar: SafetensorsScalar>(
+    of name: String, as type: Scalar.Type
+  ) throws(SafetensorsError) -> UnsafeBufferPointer<Scalar> {
+    UnsafeBufferPointer(try elements(of: name))
+  }
+
+  /// The elements of a tensor, to be changed in memory, for use as long as this instance lives; see
+  /// ``unsafeBuffer(of:as:)`` and ``withUnsafeMutableBuffer(of:as:_:)``.
+  public func unsafeMutableBuffer<Scalar: SafetensorsScalar>(
+    of name: String, as type: Scalar.Type
+  ) throws(SafetensorsError) -> UnsafeMutableBufferPointer<Scalar> {
+    guard access == .copyOnWrite else { throw SafetensorsError(file: path, reason: .readOnlyAccess(tensor: name)) }
+    return try elements(of: name)
+  }
+
+  private func elements<Scalar: SafetensorsScalar>(
+    of name: String
+  ) throws(SafetensorsError) -> UnsafeMutableBufferPointer<Scalar> {
+    let index = try index(of: name)
+    let dtype = header.tensors[index].dtype
+    guard dtype == Scalar.dtype else {
+      throw SafetensorsError(
+        file: path, reason: .dtypeMismatch(tensor: name, dtype: dtype, expected: Scalar.dtype))
+    }
+    return bytes(at: index).bindMemory(to: Scalar.self)
+  }
+
+  private func index(of name: String) throws(SafetensorsError) -> Int {
+    guard let index = indices[ExactText(name)] else {
+      throw SafetensorsError(file: path, reason: .unknownTensor(name: name))
+    }
+    return index
+  }
+
+  private func bytes(at index: Int) -> UnsafeMutableRawBufferPointer {
+    let range = header.tensors[index].dataRange
+    guard !range.isEmpty, let base = mapping.base else { return UnsafeMutableRawBufferPointer(start: nil, count: 0) }
+    let start = aligned[index] ?? base + header.dataStart + range.lowerBound
+    return UnsafeMutableRawBufferPointer(start: start, count: range.count)
+  }
+}
+
+/// Memory for the `F32` and `F64` tensors of a file that do not lie at a multiple of their element size.
+private final class AlignedCopies {
+  private var copies: [Int: UnsafeMutableRawPointer] = [:]
+
+  init(of header: SafetensorsHeader, in file: borrowing FileMapping) throws(SafetensorsError) {
+    for (index, tensor) in header.tensors.enumerated() where !tensor.dataRange.isEmpty {
+      let alignment = tensor.dtype.bitWidth / 8
+      let start = header.dataStart + tensor.dataRange.lowerBound
+      guard tensor.dtype == .f32 || tensor.dtype == .f64, start % alignment != 0 else { continue }
+      let copy = UnsafeMutableRawPointer.allocate(byteCount: tensor.dataRange.count, alignment: alignment)
+      copies[index] = copy
+      try file.read(start..<start + tensor.dataRange.count, into: copy)
+    }
+  }
+
+  deinit {
+    for copy in copies.values { copy.deallocate() }
+  }
+
+  subscript(index: Int) -> UnsafeMutableRawPointer? { copies[index] }
+}

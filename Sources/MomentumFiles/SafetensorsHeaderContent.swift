@@ -1,0 +1,98 @@
+/// The header as text says it: the right grammar (rule 2), not yet checked for meaning.
+///
+/// A general JSON decoder will not do here: Foundation's take duplicate keys and fractions without a word. The grammar
+/// of this format is flat, so its parser does not recurse, and no nesting of the input can exhaust the stack.
+struct SafetensorsHeaderContent {
+  typealias Reason = SafetensorsError.Reason
+
+  struct Entry {
+    var name: String
+    var dtype: String
+    var shape: [Int]
+    var begin: Int
+    var end: Int
+  }
+
+  /// The tensors in the order of the text.
+  private(set) var entries: [Entry] = []
+  private(set) var metadata: [String: String] = [:]
+
+  static let metadataKey = "__metadata__"
+
+  /// Parses the text of a header, which begins with `{`.
+  init(parsing text: UnsafeRawBufferPointer) throws(Reason) {
+    var scanner = JSONScanner(text, offset: 8)
+    try scanner.checkUTF8()
+    var keys: Set<ExactText> = []
+    try scanner.object { (scanner, key) throws(Reason) in
+      guard keys.insert(ExactText(key)).inserted else { throw .duplicateKey(key: key, object: "") }
+      if key == Self.metadataKey {
+        metadata = try Self.metadata(&scanner)
+      } else {
+        entries.append(try Self.entry(&scanner, name: key))
+      }
+    }
+    try scanner.end()
+  }
+
+  private static func metadata(_ scanner: inout JSONScanner) throws(Reason) -> [String: String] {
+    var metadata: [String: String] = [:]
+    try scanner.object { (scanner, key) throws(Reason) in
+      guard scanner.nextIs("\"") else { throw .metadataNotText(key: key) }
+      let value = try scanner.string()
+      guard metadata.updateValue(value, forKey: key) == nil else {
+        throw .duplicateKey(key: key, object: metadataKey)
+      }
+    }
+    return metadata
+  }
+
+  private static func entry(_ scanner: inout JSONScanner, name: String) throws(Reason) -> Entry {
+    var dtype: String?
+    var shape: [Int]?
+    var offsets: [Int]?
+    try scanner.object { (scanner, field) throws(Reason) in
+      let isRepeated: Bool
+      switch field {
+      case "dtype":
+        isRepeated = dtype != nil
+        dtype = try scanner.string()
+      case "shape":
+        isRepeated = shape != nil
+        shape = try scanner.integers()
+      case "data_offsets":
+        isRepeated = offsets != nil
+        let offset = scanner.offset
+        let values = try scanner.integers()
+        guard values.count == 2 else { throw .malformedHeader(offset: offset, expected: "two data offsets") }
+        offsets = values
+      default:
+        throw .unexpectedField(tensor: name, field: field)
+      }
+      if isRepeated { throw .duplicateKey(key: field, object: name) }
+    }
+    guard let dtype else { throw .missingField(tensor: name, field: "dtype") }
+    guard let shape else { throw .missingField(tensor: name, field: "shape") }
+    guard let offsets else { throw .missingField(tensor: name, field: "data_offsets") }
+    return Entry(name: name, dtype: dtype, shape: shape, begin: offsets[0], end: offsets[1])
+  }
+}
+
+/// Text that is equal only to the same bytes. Swift's own equality takes two spellings of "é" for one, the format and
+/// the programs that share its files do not.
+struct ExactText: Hashable {
+  let text: String
+
+  init(_ text: String) {
+    self.text = text
+  }
+
+  static func == (left: ExactText, right: ExactText) -> Bool {
+    left.text.utf8.elementsEqual(right.text.utf8)
+  }
+
+  func hash(into hasher: inout Hasher) {
+    for byte in text.utf8 { hasher.combine(byte) }
+    hasher.combine(0xFF as UInt8)
+  }
+}

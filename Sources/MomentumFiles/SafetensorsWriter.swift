@@ -1,0 +1,184 @@
+/// Collects tensors and writes them as a safetensors file, whole or not at all.
+///
+/// ```swift
+/// var writer = SafetensorsWriter(path: "model.safetensors", metadata: ["step": "17"])
+/// try writer.add("weight", shape: [3, 4], values: weight)  // nothing is copied
+/// try writer.write()
+/// ```
+///
+/// The bytes depend on nothing but the content: tensors lie in the order of the reference writer (falling rank of their
+/// type, so that `F64` comes before `F32`, then by the bytes of their names), metadata is sorted by key, and the header
+/// is filled with spaces to a multiple of 8, so that all data is aligned.
+///
+/// The file is written under a temporary name beside its target, brought to the disk and renamed. A process killed at
+/// any moment leaves the old file or the new one; an error leaves what was there. A file that is replaced hands its
+/// permissions on. To have several files written all or none, see ``write(_:)``.
+public struct SafetensorsWriter {
+  /// Produces the bytes of a tensor in file order by calling `emit` with one piece after the other.
+  public typealias Source = (
+    _ emit: (UnsafeRawBufferPointer) throws(SafetensorsError) -> Void
+  ) throws(SafetensorsError) -> Void
+
+  private struct Tensor {
+    var name: String
+    var dtype: SafetensorsDtype
+    var shape: [Int]
+    var byteCount: Int
+    var source: Source
+  }
+
+  public let path: String
+  public var metadata: [String: String]
+  private var tensors: [Tensor] = []
+  private var names: Set<ExactText> = []
+
+  public init(path: String, metadata: [String: String] = [:]) {
+    self.path = path
+    self.metadata = metadata
+  }
+
+  /// Adds a tensor of numbers.
+  ///
+  /// - Parameters:
+  ///   - name: any text but `__metadata__` that no other tensor has.
+  ///   - shape: extents, slowest first, whose product is the number of values; empty for a single number.
+  ///   - values: must stay valid and unchanged until the file is written.
+  public mutating func add<Scalar: SafetensorsScalar>(
+    _ name: String, shape: [Int], values: UnsafeBufferPointer<Scalar>
+  ) throws(SafetensorsError) {
+    try add(name, dtype: Scalar.dtype, shape: shape, bytes: UnsafeRawBufferPointer(values))
+  }
+
+  /// Adds a tensor of any type from its bytes in file order, which must stay valid and unchanged until the file is
+  /// written.
+  public mutating func add(
+    _ name: String, dtype: SafetensorsDtype, shape: [Int], bytes: UnsafeRawBufferPointer
+  ) throws(SafetensorsError) {
+    let expected = try add(name, dtype: dtype, shape: shape) { emit throws(SafetensorsError) in try emit(bytes) }
+    guard bytes.count == expected else {
+      names.remove(ExactText(tensors.removeLast().name))
+      throw error(.byteCountMismatch(tensor: name, bytes: bytes.count, expected: expected))
+    }
+  }
+
+  /// Adds a tensor whose bytes are made while the file is written, so that they need not all be in memory.
+  ///
+  /// - Parameter source: called once for each writing; must emit exactly the bytes of the shape.
+  /// - Returns: how many bytes that are.
+  @discardableResult
+  public mutating func add(
+    _ name: String, dtype: SafetensorsDtype, shape: [Int], source: @escaping Source
+  ) throws(SafetensorsError) -> Int {
+    guard name != SafetensorsHeaderContent.metadataKey else { throw error(.reservedName(name: name)) }
+    let bytes: Int
+    switch SafetensorsSize(dtype: dtype, shape: shape) {
+    case .exact(_, let count): bytes = count
+    case .overflow: throw error(.sizeOverflow(tensor: name, dtype: dtype, shape: shape))
+    case .partialByte: throw error(.partialByte(tensor: name, dtype: dtype, shape: shape))
+    }
+    guard names.insert(ExactText(name)).inserted else { throw error(.duplicateTensor(name: name)) }
+    tensors.append(Tensor(name: name, dtype: dtype, shape: shape, byteCount: bytes, source: source))
+    return bytes
+  }
+
+  /// Writes the file.
+  ///
+  /// - Throws: ``SafetensorsError``; the target is then as it was.
+  public func write() throws(SafetensorsError) {
+    try Self.write([self])
+  }
+
+  /// Writes several files so that either all of them are new or, when this throws, none: all are brought to the disk
+  /// under temporary names before the first takes the place of its target.
+  ///
+  /// A process killed between two renames leaves the first file new and the second old, each whole.
+  public static func write(_ writers: [SafetensorsWriter]) throws(SafetensorsError) {
+    try write(writers, operations: .system)
+  }
+
+  package static func write(_ writers: [SafetensorsWriter], operations: FileOperations) throws(SafetensorsError) {
+    var replacement = FileReplacement(operations: operations)
+    do throws(SafetensorsError) {
+      for writer in writers {
+        try replacement.stage(writer.path) { emit throws(SafetensorsError) in try writer.emit(to: emit) }
+      }
+    } catch {
+      replacement.discard()
+      throw error
+    }
+    try replacement.commit()
+  }
+
+  /// The whole content of the file, piece by piece.
+  func emit(to emit: FileReplacement.Emit) throws(SafetensorsError) {
+    let sorted = tensors.sorted { left, right in
+      if left.dtype != right.dtype { return left.dtype.rank > right.dtype.rank }
+      return left.name.utf8.lexicographicallyPrecedes(right.name.utf8)
+    }
+    let header = try header(of: sorted)
+    try header.withUnsafeBufferPointer { bytes throws(SafetensorsError) in try emit(UnsafeRawBufferPointer(bytes)) }
+    for tensor in sorted {
+      var count = 0
+      try tensor.source { bytes throws(SafetensorsError) in
+        count += bytes.count
+        guard count <= tensor.byteCount else { throw mismatch(tensor, bytes: count) }
+        try emit(bytes)
+      }
+      guard count == tensor.byteCount else { throw mismatch(tensor, bytes: count) }
+    }
+  }
+
+  /// The length of the header and the header with its padding, as the reference writer spells it.
+  private func header(of tensors: [Tensor]) throws(SafetensorsError) -> [UInt8] {
+    var members: [String] = []
+    if !metadata.isEmpty {
+      let sorted = metadata.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+      let pairs = sorted.map { "\(json($0.key)):\(json($0.value))" }
+      members.append("\(json(SafetensorsHeaderContent.metadataKey)):{\(pairs.joined(separator: ","))}")
+    }
+    var begin = 0
+    for tensor in tensors {
+      let (end, overflow) = begin.addingReportingOverflow(tensor.byteCount)
+      if overflow { throw error(.sizeOverflow(tensor: tensor.name, dtype: tensor.dtype, shape: tensor.shape)) }
+      let shape = tensor.shape.map(String.init).joined(separator: ",")
+      members.append(
+        #"\#(json(tensor.name)):{"dtype":"\#(tensor.dtype.rawValue)","shape":[\#(shape)],"#
+          + #""data_offsets":[\#(begin),\#(end)]}"#)
+      begin = end
+    }
+    let text = "{\(members.joined(separator: ","))}"
+    let length = UInt64((text.utf8.count + 7) / 8 * 8)
+    guard length <= SafetensorsHeader.maximumLength else { throw error(.headerTooLong(length: length)) }
+    let prefix = withUnsafeBytes(of: length.littleEndian) { Array($0) }
+    return prefix + Array(text.utf8) + Array(repeating: UInt8(ascii: " "), count: Int(length) - text.utf8.count)
+  }
+
+  private func mismatch(_ tensor: Tensor, bytes: Int) -> SafetensorsError {
+    error(.byteCountMismatch(tensor: tensor.name, bytes: bytes, expected: tensor.byteCount))
+  }
+
+  private func error(_ reason: SafetensorsError.Reason) -> SafetensorsError {
+    SafetensorsError(file: path, reason: reason)
+  }
+}
+
+/// A JSON string. Only what must be escaped is, in the reference writer's spelling.
+private func json(_ text: String) -> String {
+  var result = "\""
+  for scalar in text.unicodeScalars {
+    switch scalar {
+    case "\"": result += #"\""#
+    case "\\": result += #"\\"#
+    case "\u{8}": result += #"\b"#
+    case "\u{C}": result += #"\f"#
+    case "\n": result += #"\n"#
+    case "\r": result += #"\r"#
+    case "\t": result += #"\t"#
+    case "\0"..<" ":
+      let digits = String(scalar.value, radix: 16)
+      result += #"\u"# + String(repeating: "0", count: 4 - digits.count) + digits
+    default: result.unicodeScalars.append(scalar)
+    }
+  }
+  return result + "\""
+}
