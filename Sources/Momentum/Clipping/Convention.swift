@@ -19,7 +19,7 @@ public enum Convention: String, Sendable, Hashable, Codable, CaseIterable {
 
 extension Convention {
   /// Whether the learning rate is multiplied into the velocity (`v ← mv − lr·g; p ← p + v`) or onto it (`p ← p − lr·v`).
-  var keepsLearningRateInVelocity: Bool { self == .keras }
+  public var keepsLearningRateInVelocity: Bool { self == .keras }
 
   /// Whether the gradient of a tensor's first step enters the velocity without dampening.
   var leavesFirstStepUndamped: Bool { self == .pytorch }

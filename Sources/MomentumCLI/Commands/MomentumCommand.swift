@@ -7,7 +7,12 @@ struct MomentumCommand: ParsableCommand {
     commandName: "momentum",
     abstract: "Gradient clipping and SGD with momentum as BLAS calls.",
     version: MomentumVersion.current,
-    subcommands: [InfoCommand.self]
+    subcommands: [
+      StepCommand.self,
+      NormCommand.self,
+      ClipCommand.self,
+      InfoCommand.self,
+    ]
   )
 
   static func main() {

@@ -1,0 +1,6 @@
+public import ArgumentParser
+public import Momentum
+
+// The library's enumerations as the values of options.
+extension Convention: ExpressibleByArgument {}
+extension NormAlgorithm: ExpressibleByArgument {}

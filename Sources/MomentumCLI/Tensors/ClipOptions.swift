@@ -1,0 +1,79 @@
+import ArgumentParser
+import Momentum
+
+/// The options of every command that clips.
+struct ClipOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("Move every gradient element into -X...X.", valueName: "x"))
+  var clipValue: Double?
+
+  @Option(help: ArgumentHelp("Bring every tensor's gradient to a norm of at most X.", valueName: "x"))
+  var clipNorm: Double?
+
+  @Option(
+    help: ArgumentHelp(
+      "Bring the whole gradient to a norm of at most X; inf measures the norm and clips nothing.", valueName: "x"))
+  var clipGlobalNorm: Double?
+
+  @Option(
+    help: ArgumentHelp("The norm of --clip-norm and --clip-global-norm: 1, 2, inf, or any p > 0.", valueName: "p"))
+  var normType = 2.0
+
+  @Option(help: "Whose formulas to follow.")
+  var convention = Convention.native
+
+  @Option(
+    help: "What to do about NaN and infinite gradients. (default: throw; propagate under other conventions than native)"
+  )
+  var nonFinite: NonFiniteOption?
+
+  /// Where nothing is clipped the norm is measured all the same: it is part of every report.
+  func clipping() throws -> GradientClipping {
+    try orUsageError {
+      () throws(MomentumError) in
+      let type = try NormType(order: normType)
+      if let clipValue, !(clipValue >= 0) {
+        throw MomentumError.invalidSetting(name: "clip value", value: "\(clipValue)", expected: "a number >= 0")
+      }
+      return try GradientClipping(
+        value: clipValue.map { -$0...$0 }, norm: clipNorm, globalNorm: clipGlobalNorm ?? .infinity, normType: type)
+    }
+  }
+}
+
+/// The policies as they are spelled on the command line.
+enum NonFiniteOption: String, ExpressibleByArgument, CaseIterable {
+  case propagate, `throw`, skip, zero
+
+  var policy: NonFinitePolicy {
+    switch self {
+    case .propagate: .propagate
+    case .throw: .throw
+    case .skip: .skipStep
+    case .zero: .zero
+    }
+  }
+}
+
+/// How many threads to use.
+struct ThreadOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("The most threads to use. (default: as many as the process may use)", valueName: "t"))
+  var threads: Int?
+
+  func validate() throws {
+    if let threads, threads < 1 { throw ValidationError("--threads is \(threads); expected at least 1") }
+  }
+}
+
+/// Turns errors about settings, which come from the command line, into usage errors.
+func orUsageError<R>(_ body: () throws(MomentumError) -> R) throws -> R {
+  do {
+    return try body()
+  } catch {
+    throw usageError(for: error) ?? error as any Error
+  }
+}
+
+/// The usage error for a setting out of its range, `nil` for any other error.
+func usageError(for error: MomentumError) -> ValidationError? {
+  if case .invalidSetting = error { ValidationError(error.description) } else { nil }
+}

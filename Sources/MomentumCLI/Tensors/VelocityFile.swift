@@ -1,0 +1,63 @@
+import Momentum
+import MomentumFiles
+
+/// The velocity as a file: tensors of the parameters' names, and in the metadata what is needed to go on exactly as if the
+/// run had not stopped.
+enum VelocityFile {
+  private static let formatKey = "momentum.format"
+  private static let formatVersion = "1"
+  private static let stepKey = "momentum.step"
+  private static let conventionKey = "momentum.convention"
+
+  /// Gives an optimizer the velocity of a file.
+  static func load<Scalar: BLASScalar & SafetensorsScalar>(
+    _ path: String, into optimizer: inout Optimizer<Scalar>, parameters: TensorFile, convention: Convention
+  ) throws {
+    let velocity = try TensorFile(path)
+    let tensors = try parameters.matching(velocity, as: Scalar.self)
+    let metadata = velocity.file.metadata
+    if let format = metadata[formatKey], format != formatVersion {
+      throw DataFileError(file: path, cause: "\(formatKey) is '\(format)'; expected '\(formatVersion)'")
+    }
+    if let name = metadata[conventionKey] {
+      guard let written = Convention(rawValue: name) else {
+        throw DataFileError(file: path, cause: "\(conventionKey) is '\(name)', which is no convention")
+      }
+      guard written.keepsLearningRateInVelocity == convention.keepsLearningRateInVelocity else {
+        throw DataFileError(
+          file: path,
+          cause:
+            "the velocity follows the \(name) convention, which keeps the learning rate elsewhere than \(convention)")
+      }
+    }
+    if let text = metadata[stepKey] {
+      guard let step = Int(text), step >= 0 else {
+        throw DataFileError(file: path, cause: "\(stepKey) is '\(text)'; expected a whole number >= 0")
+      }
+      try optimizer.setStepCount(step)
+    }
+    try withExtendedLifetime(velocity) {
+      for (index, values) in tensors.enumerated() {
+        if let values { try optimizer.setVelocity(ofTensor: index, values) }
+      }
+    }
+  }
+
+  /// Prepares the file of an optimizer's velocity: of the tensors that have one.
+  static func writer<Scalar: BLASScalar & SafetensorsScalar>(
+    _ path: String, of optimizer: inout Optimizer<Scalar>, convention: Convention
+  ) throws -> SafetensorsWriter {
+    var writer = SafetensorsWriter(
+      path: path,
+      metadata: [
+        formatKey: formatVersion, stepKey: String(optimizer.stepCount), conventionKey: convention.rawValue,
+      ])
+    let layout = optimizer.layout
+    for (index, tensor) in layout.tensors.enumerated() where optimizer.hasVelocity(ofTensor: index) {
+      // The optimizer's memory outlives the writer, and nothing steps in between.
+      let values = optimizer.withUnsafeVelocity(ofTensor: index) { $0 }
+      try writer.add(tensor.name, shape: tensor.shape, values: values)
+    }
+    return writer
+  }
+}
