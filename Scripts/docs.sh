@@ -30,7 +30,9 @@ extract() {
 }
 convert() {
   rm -rf "$output" && mkdir -p "$(dirname "$output")"
-  "$docc" convert "$root/Sources/Momentum/Documentation.docc" --additional-symbol-graph-dir "$work/symbolgraph" \
+  local catalogue="$root/Sources/Momentum/Documentation.docc"
+  [ -d "$catalogue" ] || catalogue=
+  "$docc" convert ${catalogue:+"$catalogue"} --additional-symbol-graph-dir "$work/symbolgraph" \
     --fallback-display-name Momentum --fallback-bundle-identifier momentum --fallback-default-module-kind Library \
     --warnings-as-errors --output-path "$output"
 }

@@ -80,7 +80,7 @@ if [ -n "$sanitizer" ]; then
   esac
   # OpenBLAS is not instrumented, so ThreadSanitizer cannot see how its threads synchronise. AddressSanitizer's search for
   # leaks needs ptrace, which containers refuse.
-  printf 'called_from_lib:libopenblas\nrace:libopenblas\n' >"$logs/tsan.suppressions"
+  echo 'race:libopenblas' >"$logs/tsan.suppressions"
   export TSAN_OPTIONS="suppressions=\"$logs/tsan.suppressions\" ${TSAN_OPTIONS-}"
   export ASAN_OPTIONS="detect_leaks=0 ${ASAN_OPTIONS-}"
   step "Building for the $sanitizer sanitizer" build "$sanitizer" --scratch-path "$scratch" --sanitize "$sanitizer"

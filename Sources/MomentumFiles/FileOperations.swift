@@ -1,17 +1,17 @@
 #if canImport(Darwin)
-  package import Darwin
+  internal import Darwin
 #elseif canImport(Glibc)
-  package import Glibc
+  internal import Glibc
 #elseif canImport(Musl)
-  package import Musl
+  internal import Musl
 #endif
 
 /// The calls of the operating system that writing a file takes, each with the result of its C function: negative, and
 /// `errno` set, for a failure. Tests put others in their place, to let each of them fail in turn.
 package struct FileOperations {
   /// Creates a file that must not exist, for writing.
-  package var create: (_ path: String, _ mode: mode_t) -> CInt
-  package var setMode: (_ descriptor: CInt, _ mode: mode_t) -> CInt
+  package var create: (_ path: String, _ mode: UInt32) -> CInt
+  package var setMode: (_ descriptor: CInt, _ mode: UInt32) -> CInt
   package var writeSome: (_ descriptor: CInt, _ bytes: UnsafeRawBufferPointer) -> Int
   /// Waits until a file, or the names in a directory, are on the disk.
   package var synchronize: (_ descriptor: CInt) -> CInt
@@ -23,8 +23,8 @@ package struct FileOperations {
 
   package static var system: FileOperations {
     FileOperations(
-      create: { path, mode in open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode) },
-      setMode: { descriptor, mode in fchmod(descriptor, mode) },
+      create: { path, mode in open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode_t(mode)) },
+      setMode: { descriptor, mode in fchmod(descriptor, mode_t(mode)) },
       writeSome: { descriptor, bytes in write(descriptor, bytes.baseAddress, bytes.count) },
       synchronize: { descriptor in
         #if canImport(Darwin)

@@ -118,7 +118,7 @@ struct FileReplacement {
     in directory: String, mode: mode_t, path: String
   ) throws(SafetensorsError) -> (temporary: String, descriptor: CInt) {
     let temporary = Self.temporaryName(in: directory)
-    let descriptor = retryingInterrupts { operations.create(temporary, mode) }
+    let descriptor = retryingInterrupts { operations.create(temporary, UInt32(mode)) }
     guard descriptor >= 0 else { throw .system("create a file in \(directory)", file: path) }
     return (temporary, descriptor)
   }
@@ -127,7 +127,7 @@ struct FileReplacement {
     _ descriptor: CInt, mode: mode_t?, path: String, content: (Emit) throws(SafetensorsError) -> Void
   ) throws(SafetensorsError) {
     do throws(SafetensorsError) {
-      if let mode, operations.setMode(descriptor, mode) != 0 { throw .system("set its mode", file: path) }
+      if let mode, operations.setMode(descriptor, UInt32(mode)) != 0 { throw .system("set its mode", file: path) }
       try content { (bytes) throws(SafetensorsError) in
         var rest = bytes
         while !rest.isEmpty {

@@ -130,17 +130,17 @@ extension BLAS {
 // MARK: - Spans: dense vectors in arrays
 
 extension BLAS {
-  /// The dot product of two spans; see ``dot(_:_:)-(Vector<S>,_)``.
+  /// The dot product of two spans; see ``dot(_:_:)-(BLAS.Vector<S>,_)``.
   public static func dot<S: BLASScalar>(_ x: Span<S>, _ y: Span<S>) throws(MomentumError) -> S {
     try withVectors(x, y) { x, y throws(MomentumError) in try dot(x, y) }
   }
 
-  /// `x ← factor·x` for a span; see ``scal(_:_:)-(_,MutableVector<S>)``.
+  /// `x ← factor·x` for a span; see ``scal(_:_:)-(_,BLAS.MutableVector<S>)``.
   public static func scal<S: BLASScalar>(_ factor: S, _ x: inout MutableSpan<S>) throws(MomentumError) {
     try x.withUnsafeMutableBufferPointer { x throws(MomentumError) in try scal(factor, MutableVector(x)) }
   }
 
-  /// `y ← factor·x + y` for spans; see ``axpy(_:_:into:)-(_,Vector<S>,_)``.
+  /// `y ← factor·x + y` for spans; see ``axpy(_:_:into:)-(_,BLAS.Vector<S>,_)``.
   public static func axpy<S: BLASScalar>(
     _ factor: S, _ x: Span<S>, into y: inout MutableSpan<S>
   ) throws(MomentumError) {

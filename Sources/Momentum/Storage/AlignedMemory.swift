@@ -47,11 +47,11 @@ struct AlignedMemory: @unchecked Sendable {  // plain addresses; whoever holds t
 }
 
 /// The operating system's view of this process: pages and processors.
-enum Machine {
+package enum Machine {
   static let pageSize = Int(sysconf(Int32(_SC_PAGESIZE)))
 
   /// The processors this process may use: its affinity mask, so that a rank bound to two cores starts two threads.
-  static let availableProcessors: Int = allowedProcessors ?? max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+  package static let availableProcessors: Int = allowedProcessors ?? max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
 
   /// The bits of the mask in /proc/self/status; the C call that asks for it is hidden from Swift behind a macro.
   private static var allowedProcessors: Int? {

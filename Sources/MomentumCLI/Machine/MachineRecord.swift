@@ -46,7 +46,7 @@ struct MachineRecord: Encodable {
       processor: Processor.current.model.isEmpty ? nil : Processor.current.model,
       caches: caches(in: "/sys/devices/system/cpu/cpu0/cache"),
       processorCount: process.processorCount,
-      availableProcessorCount: process.activeProcessorCount,
+      availableProcessorCount: Machine.availableProcessors,
       memoryBytes: process.physicalMemory,
       transparentHugePages: Processor.readSmallFile("/sys/kernel/mm/transparent_hugepage/enabled")
         .flatMap(selectedSetting))

@@ -1,17 +1,25 @@
 import Momentum
 
-// y ← 2·x + y: small integers, so the result is exact.
-let x: [Float] = [1, 10, 100]
-var y: [Float] = [1, 2, 3]
-try x.withUnsafeBufferPointer { x in
-  try y.withUnsafeMutableBufferPointer { y in
-    try BLAS.axpy(2, BLAS.Vector(x), into: BLAS.MutableVector(y))
-  }
+// One clipped step. The gradient (3, 4, 0) has the norm 5 and is clipped to 2.5, so it counts by half; the learning rate
+// halves it again. All of these numbers are exact.
+let layout = try ParameterLayout([("weight", [2]), ("bias", [1])])
+var parameters = try ParameterVector<Float>(layout)
+var gradients = try ParameterVector<Float>(layout)
+for i in 0..<3 {
+  parameters[i] = Float(i + 1)
+  gradients[i] = [3, 4, 0][i]
 }
-print("BLAS.axpy gave \(y)")
-precondition(y == [3, 22, 203], "expected [3, 22, 203]")
+var optimizer = try Optimizer<Float>(
+  layout, rule: SGD(learningRate: 0.5, momentum: 0.5), clipping: .byGlobalNorm(2.5))
+let report = try optimizer.step(&parameters, gradients: gradients)
+let result = (0..<3).map { parameters[$0] }
+guard let norm = report.totalNorm, norm == 5, report.clipCoefficient == 0.5 else {
+  fatalError("expected the norm 5 and the coefficient 0.5, found \(report)")
+}
+print("norm \(norm), coefficient \(report.clipCoefficient), parameters \(result)")
+precondition(result == [0.25, 1, 3], "expected the parameters [0.25, 1, 3]")
 
 #if NAME_A_C_SYMBOL
   // Must not compile: the C module is an implementation detail of the library.
-  print(cblas_sdot(3, x, 1, y, 1))
+  print(cblas_sdot(2, [1, 1], 1, [1, 1], 1))
 #endif
