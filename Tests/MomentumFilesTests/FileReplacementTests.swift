@@ -97,6 +97,7 @@ final class FileReplacementTests: FolderTestCase {
         line: line)
     }
     assertRefused("new", "new")
+    assertRefused("new", "./new")
     XCTAssertEqual(try names, [])
     try store([1], as: "file")
     try FileManager.default.createSymbolicLink(atPath: path("link"), withDestinationPath: "file")

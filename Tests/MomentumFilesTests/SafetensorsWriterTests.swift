@@ -70,7 +70,8 @@ final class SafetensorsWriterTests: FolderTestCase {
     let header =
       #"{"__metadata__":{"key0":"0","key1":"1","key2":"2","key3":"3"},"a":{"dtype":"U64","shape":[0],"#
       + #""data_offsets":[0,0]},"z":{"dtype":"F64","shape":[],"data_offsets":[0,8]},"#
-      + #""B":{"dtype":"F32","shape":[1],"data_offsets":[8,12]},"b":{"dtype":"F32","shape":[1],"data_offsets":[12,16]}}"#
+      + #""B":{"dtype":"F32","shape":[1],"data_offsets":[8,12]},"#
+      + #""b":{"dtype":"F32","shape":[1],"data_offsets":[12,16]}}"#
     let padding = [UInt8](repeating: 32, count: (8 - header.utf8.count % 8) % 8)
     let data: [UInt8] = [0, 0, 0, 0, 0, 0, 8, 64, 0, 0, 0, 64, 0, 0, 128, 63]
     XCTAssertEqual(written[0], fileBytes(header: Array(header.utf8) + padding, data: data))
