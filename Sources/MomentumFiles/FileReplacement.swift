@@ -9,8 +9,8 @@
 /// New versions of one or more files that take the place of the old ones together.
 ///
 /// Each is first written under a temporary name in the directory of its target and brought to the disk (``stage``);
-/// ``commit()`` then renames all of them. A process that dies at any moment leaves each target whole, old or new. When a
-/// step fails, everything is taken back: the targets are what they were and no temporary file is left.
+/// ``commit()`` then renames all of them. A process that dies at any moment leaves each target whole, old or new. When
+/// a step fails, everything is taken back: the targets are what they were and no temporary file is left.
 ///
 /// Taking back a rename needs the old file, so `commit` first gives it a second name, which costs no copy. On the few
 /// file systems without hard links a failure of the *last* steps (a rename after another one, or bringing the directory
@@ -22,12 +22,19 @@ struct FileReplacement {
     /// The path with a symbolic link at its end followed, so that the link stays a link.
     var target: String
     var directory: CInt
+    var place: Place
     var temporary: String
     /// A second name of the old file while the targets are replaced.
     var backup: String?
-    /// The mode and identity of the file at the target; nil when there was none.
-    var existing: stat?
+    var isReplacement: Bool
     var isRenamed = false
+  }
+
+  /// Tells targets apart however their paths are spelled.
+  private struct Place: Equatable {
+    var device: dev_t
+    var directory: ino_t
+    var name: String
   }
 
   private let operations: FileOperations
@@ -47,29 +54,28 @@ struct FileReplacement {
     _ path: String, content: (Emit) throws(SafetensorsError) -> Void
   ) throws(SafetensorsError) {
     let target = try Self.resolved(path)
-    let existing = try Self.existingFile(at: target, path: path)
-    let isRepeated = files.contains { other in
-      guard let existing, let its = other.existing else { return other.target == target }
-      return existing.st_dev == its.st_dev && existing.st_ino == its.st_ino
-    }
-    guard !isRepeated else { throw SafetensorsError(file: path, reason: .duplicateTarget) }
-
+    let existingMode = try Self.modeOfFile(at: target, path: path)
     let folder = Self.directory(of: target)
     // Opened now, so that nothing but the last fsync can fail once the target is replaced.
     let directory = retryingInterrupts { operations.openDirectory(folder) }
     guard directory >= 0 else { throw .system("open its directory \(folder)", file: path) }
     do throws(SafetensorsError) {
+      let place = try Self.place(of: target, in: directory, path: path)
+      guard !files.contains(where: { $0.place == place }) else {
+        throw SafetensorsError(file: path, reason: .duplicateTarget)
+      }
       // 0666 less the umask, as for any new file; never more than the file that is replaced allows.
-      let mode = existing.map { $0.st_mode & 0o777 }
-      let (temporary, descriptor) = try create(in: folder, mode: mode ?? 0o666, path: path)
+      let (temporary, descriptor) = try create(in: folder, mode: existingMode ?? 0o666, path: path)
       do throws(SafetensorsError) {
-        try fill(descriptor, mode: mode, path: path, content: content)
+        try fill(descriptor, mode: existingMode, path: path, content: content)
       } catch {
         _ = operations.remove(temporary)
         throw error
       }
       files.append(
-        Staged(path: path, target: target, directory: directory, temporary: temporary, existing: existing))
+        Staged(
+          path: path, target: target, directory: directory, place: place, temporary: temporary,
+          isReplacement: existingMode != nil))
     } catch {
       _ = operations.closeDescriptor(directory)
       throw error
@@ -79,7 +85,7 @@ struct FileReplacement {
   /// Puts the new versions in place, all of them or, when it throws, none.
   mutating func commit() throws(SafetensorsError) {
     do throws(SafetensorsError) {
-      for index in files.indices where files[index].existing != nil { try backUp(&files[index]) }
+      for index in files.indices where files[index].isReplacement { try backUp(&files[index]) }
       for index in files.indices { try rename(&files[index]) }
       for file in files { try synchronizeDirectory(of: file) }
     } catch {
@@ -99,7 +105,7 @@ struct FileReplacement {
       if file.isRenamed {
         if let backup = file.backup {
           _ = operations.move(backup, file.target)
-        } else if file.existing == nil {
+        } else if !file.isReplacement {
           _ = operations.remove(file.target)
         }
         _ = operations.synchronize(file.directory)
@@ -179,7 +185,8 @@ struct FileReplacement {
     return String(cString: resolved)
   }
 
-  private static func existingFile(at target: String, path: String) throws(SafetensorsError) -> stat? {
+  /// The permissions of the file at the target; nil when there is none.
+  private static func modeOfFile(at target: String, path: String) throws(SafetensorsError) -> mode_t? {
     var status = stat()
     guard lstat(target, &status) == 0 else {
       if errno == ENOENT { return nil }
@@ -188,7 +195,16 @@ struct FileReplacement {
     guard status.st_mode & S_IFMT == S_IFREG else {
       throw SafetensorsError(file: path, reason: .notRegularFile(kind: fileKind(mode: status.st_mode)))
     }
-    return status
+    return status.st_mode & 0o777
+  }
+
+  private static func place(
+    of target: String, in directory: CInt, path: String
+  ) throws(SafetensorsError) -> Place {
+    var status = stat()
+    guard fstat(directory, &status) == 0 else { throw .system("examine its directory", file: path) }
+    let name = target.utf8.lastIndex(of: UInt8(ascii: "/")).map { target[target.utf8.index(after: $0)...] }
+    return Place(device: status.st_dev, directory: status.st_ino, name: name.map(String.init) ?? target)
   }
 
   private static func directory(of path: String) -> String {

@@ -89,7 +89,8 @@ final class HeaderTextTests: XCTestCase {
 
   func testWhiteSpace() throws {
     let text =
-      "{ \n\t\r\"a\" : {\"dtype\" : \"F32\" ,\n\"shape\" : [ 1 , 2 ] , \"data_offsets\" : [ 0 , 8 ] } , \"__metadata__\":{ } }   "
+      "{ \n\t\r\"a\" : {\"dtype\" : \"F32\" ,\n\"shape\" : [ 1 , 2 ] , \"data_offsets\" : [ 0 , 8 ] } , "
+      + "\"__metadata__\":{ } }   "
     let header = try parse(fileBytes(text, dataCount: 8))
     XCTAssertEqual(header.tensors.map(\.shape), [[1, 2]])
   }
@@ -126,6 +127,13 @@ final class HeaderTextTests: XCTestCase {
     let info = #"{"dtype":"F32","shape":[0],"data_offsets":[0,0]}"#
     let header = try parse(fileBytes("{\"e\u{301}\":\(info),\"\u{E9}\":\(info)}"))
     XCTAssertEqual(header.tensors.map { $0.name.utf8.count }, [3, 2])
+  }
+
+  /// A dictionary of Swift can hold one of these only; losing the other in silence would be worse than refusing both.
+  func testMetadataKeysThatSwiftCannotTellApart() {
+    assertRefused(
+      fileBytes("{\"__metadata__\":{\"e\u{301}\":\"1\",\"\u{E9}\":\"2\"}}"),
+      .duplicateKey(key: "\u{E9}", object: "__metadata__"))
   }
 
   func testMetadataIsText() {

@@ -9,7 +9,8 @@ final class MutationTests: XCTestCase {
     let tensor = #""a":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}"#
     let others =
       #""b\u00e9\ud83d\ude00":{"dtype":"F64","shape":[],"data_offsets":[24,32]},"#
-      + #""e":{"dtype":"F32","shape":[0,9],"data_offsets":[32,32]},"h":{"dtype":"F4","shape":[4],"data_offsets":[32,34]}"#
+      + #""e":{"dtype":"F32","shape":[0,9],"data_offsets":[32,32]},"#
+      + #""h":{"dtype":"F4","shape":[4],"data_offsets":[32,34]}"#
     return [
       fileBytes("{}"),
       fileBytes("{\(tensor)}", dataCount: 24),

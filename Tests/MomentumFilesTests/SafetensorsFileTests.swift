@@ -6,7 +6,8 @@ import XCTest
 final class SafetensorsFileTests: FolderTestCase {
   private let header =
     #"{"__metadata__":{"step":"3"},"d":{"dtype":"F64","shape":[2],"data_offsets":[0,16]},"#
-    + #""f":{"dtype":"F32","shape":[2,2],"data_offsets":[16,32]},"h":{"dtype":"F16","shape":[1],"data_offsets":[32,34]},"#
+    + #""f":{"dtype":"F32","shape":[2,2],"data_offsets":[16,32]},"#
+    + #""h":{"dtype":"F16","shape":[1],"data_offsets":[32,34]},"#
     + #""none":{"dtype":"F32","shape":[0],"data_offsets":[34,34]}}"#
   private let data: [UInt8] = (0..<34).map { UInt8($0) }
 

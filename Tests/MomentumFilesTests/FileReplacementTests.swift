@@ -1,0 +1,121 @@
+import Foundation
+import MomentumFiles
+import XCTest
+
+/// How a written file takes its place among others: modes, links, errors of real directories.
+final class FileReplacementTests: FolderTestCase {
+  private func mode(_ name: String) throws -> Int {
+    try XCTUnwrap(FileManager.default.attributesOfItem(atPath: path(name))[.posixPermissions] as? Int)
+  }
+
+  private func assertFails(_ operation: String, _ code: CInt, path: String, line: UInt = #line) {
+    assertThrows(
+      SafetensorsError(file: path, reason: .system(operation: operation, code: code)),
+      { try SafetensorsWriter(path: path).write() }, line: line)
+  }
+
+  func testNewFilesHaveTheUsualMode() throws {
+    let mask = umask(0o027)
+    defer { umask(mask) }
+    try SafetensorsWriter(path: path("file")).write()
+    XCTAssertEqual(try mode("file"), 0o640)
+  }
+
+  func testReplacedFilesKeepTheirMode() throws {
+    for mode in [0o600, 0o644, 0o666, 0o444] {
+      try store([1], as: "file")
+      try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: path("file"))
+      try SafetensorsWriter(path: path("file")).write()
+      XCTAssertEqual(try self.mode("file"), mode)
+      XCTAssertEqual(try names, ["file"])
+      XCTAssertEqual(try SafetensorsFile(path: path("file")).tensors, [])
+      try FileManager.default.removeItem(atPath: path("file"))
+    }
+  }
+
+  func testLinksStayLinks() throws {
+    try store([1], as: "file")
+    try FileManager.default.createDirectory(atPath: path("folder"), withIntermediateDirectories: false)
+    try FileManager.default.createSymbolicLink(atPath: path("folder/link"), withDestinationPath: "../file")
+    try SafetensorsWriter(path: path("folder/link")).write()
+    XCTAssertEqual(try FileManager.default.destinationOfSymbolicLink(atPath: path("folder/link")), "../file")
+    XCTAssertEqual(try SafetensorsFile(path: path("file")).tensors, [])
+    XCTAssertEqual(try names, ["file", "folder"])
+
+    try FileManager.default.createSymbolicLink(atPath: path("dangling"), withDestinationPath: "missing")
+    assertFails("follow the link", ENOENT, path: path("dangling"))
+  }
+
+  func testPathsWithoutADirectory() throws {
+    let before = FileManager.default.currentDirectoryPath
+    XCTAssertTrue(FileManager.default.changeCurrentDirectoryPath(folder))
+    defer { XCTAssertTrue(FileManager.default.changeCurrentDirectoryPath(before)) }
+    try SafetensorsWriter(path: "file").write()
+    XCTAssertEqual(try names, ["file"])
+  }
+
+  func testNamesOfTheGreatestLength() throws {
+    let name = String(repeating: "n", count: 255)
+    for _ in 0..<2 { try SafetensorsWriter(path: path(name)).write() }
+    XCTAssertEqual(try names, [name])
+  }
+
+  func testMissingDirectory() throws {
+    assertFails("open its directory \(path("missing"))", ENOENT, path: path("missing/file"))
+    try store([1], as: "file")
+    assertFails("examine it", ENOTDIR, path: path("file/file"))
+    XCTAssertEqual(try names, ["file"])
+  }
+
+  func testReadOnlyDirectory() throws {
+    try store([1], as: "file")
+    try FileManager.default.setAttributes([.posixPermissions: 0o555], ofItemAtPath: folder)
+    // The superuser may write anywhere; the error is then had from a directory where nobody can create files.
+    if geteuid() == 0 {
+      assertFails("create a file in /proc", ENOENT, path: "/proc/file")
+    } else {
+      assertFails("create a file in \(folder)", EACCES, path: path("file"))
+    }
+    XCTAssertEqual(try contents("file"), [1])
+    XCTAssertEqual(try names, ["file"])
+  }
+
+  func testTargetsThatAreNoRegularFiles() throws {
+    for (path, kind) in [(folder, "a directory"), ("/dev/null", "a device")] {
+      assertThrows(SafetensorsError(file: path, reason: .notRegularFile(kind: kind))) {
+        try SafetensorsWriter(path: path).write()
+      }
+    }
+    XCTAssertEqual(try names, [])
+  }
+
+  func testOneFileCannotBeWrittenTwiceAtOnce() throws {
+    func assertRefused(_ first: String, _ second: String, line: UInt = #line) {
+      assertThrows(
+        SafetensorsError(file: path(second), reason: .duplicateTarget),
+        { try SafetensorsWriter.write([SafetensorsWriter(path: path(first)), SafetensorsWriter(path: path(second))]) },
+        line: line)
+    }
+    assertRefused("new", "new")
+    assertRefused("new", "./new")
+    XCTAssertEqual(try names, [])
+    try store([1], as: "file")
+    try FileManager.default.createSymbolicLink(atPath: path("link"), withDestinationPath: "file")
+    assertRefused("file", "link")
+    assertRefused("file", "./file")
+    XCTAssertEqual(try names, ["file", "link"])
+    XCTAssertEqual(try contents("file"), [1])
+  }
+
+  func testAnErrorInTheSecondFileLeavesNeither() throws {
+    try store([1], as: "first")
+    for second in [path("missing/second"), folder] {
+      XCTAssertThrowsError(
+        try SafetensorsWriter.write([
+          SafetensorsWriter(path: path("first")), SafetensorsWriter(path: path("new")), SafetensorsWriter(path: second),
+        ]))
+      XCTAssertEqual(try names, ["first"])
+      XCTAssertEqual(try contents("first"), [1])
+    }
+  }
+}
