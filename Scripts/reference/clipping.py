@@ -11,6 +11,15 @@ from rules import Clipping, clip
 CONVENTIONS = ("native", "pytorch", "keras", "optax", "mlx")
 
 
+def settings_object(settings):
+    return {
+        "normType": settings.norm_type,
+        "value": [text(bound) for bound in settings.value] if settings.value else None,
+        "norm": None if settings.norm is None else text(settings.norm),
+        "globalNorm": None if settings.global_norm is None else text(settings.global_norm),
+    }
+
+
 def case(name, scalar, tensors, settings, source="exact", by_hand=None):
     result = clip(tensors, settings)
     if by_hand:
@@ -21,10 +30,7 @@ def case(name, scalar, tensors, settings, source="exact", by_hand=None):
         "source": source,
         "scalar": scalar,
         "convention": settings.convention,
-        "normType": settings.norm_type,
-        "value": [text(bound) for bound in settings.value] if settings.value else None,
-        "norm": None if settings.norm is None else text(settings.norm),
-        "globalNorm": None if settings.global_norm is None else text(settings.global_norm),
+        "clipping": settings_object(settings),
         "tensors": [[text(value) for value in tensor] for tensor in tensors],
         "expected": {
             "tensors": [[written(value, scalar) for value in tensor] for tensor in result.tensors],

@@ -91,6 +91,9 @@ def cases():
             for count in sorted(set(lengths)):
                 result.append(case(scalar, label, kind, dict(fields), count, index))
         result.append(case(scalar, "empty", "values", {"values": []}, 0, 0))
+        # Long enough that a sum kept in Float over the whole vector shows.
+        if scalar == "float":
+            result.append(case(scalar, "uniform", "uniform", {}, 1_000_000, 0))
         for special in (["nan"], ["inf"], ["-inf"], ["inf", "nan"]):
             replace = [[17 + 1000 * i, literal] for i, literal in enumerate(special)]
             result.append(case(scalar, "special " + " ".join(special), "signed", {"replace": replace}, 3000, 20))

@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from clipping import CONVENTIONS
+from clipping import CONVENTIONS, settings_object
 from exact import round_to, text
 from inputs import recipe
 from rules import Clipping, Rule, State, clip
@@ -43,12 +43,7 @@ def case(name, scalar, shapes, parameters, gradients, rule, rates, momenta, clip
         "decoupledWeightDecay": rule.decoupled,
         "nesterov": rule.nesterov,
         "maximize": rule.maximize,
-        "clipping": {
-            "normType": clipping.get("norm_type", "2"),
-            "value": [text(bound) for bound in clipping["value"]] if "value" in clipping else None,
-            "norm": text(clipping["norm"]) if "norm" in clipping else None,
-            "globalNorm": text(clipping["global_norm"]) if "global_norm" in clipping else None,
-        },
+        "clipping": settings_object(Clipping(**clipping)),
         "shapes": shapes,
         "parameters": parameters[0],
         "steps": [
