@@ -40,10 +40,13 @@ let package = Package(
     // Tensor files, for the command and the tests.
     .target(name: "MomentumFiles", swiftSettings: settings),
 
+    // Reference values and their evaluation, for `momentum validate` and the tests.
+    .target(name: "MomentumReference", dependencies: ["Momentum"], swiftSettings: settings),
+
     .executableTarget(
       name: "MomentumCLI",
       dependencies: [
-        "Momentum", "MomentumFiles",
+        "Momentum", "MomentumFiles", "MomentumReference",
         .product(
           name: "ArgumentParser", package: "swift-argument-parser",
           condition: .when(traits: ["CommandLine"])),
@@ -58,6 +61,9 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "MomentumFilesTests", dependencies: ["MomentumFiles", "MomentumTestSupport"],
+      swiftSettings: settings),
+    .testTarget(
+      name: "MomentumReferenceTests", dependencies: ["MomentumReference", "Momentum"],
       swiftSettings: settings),
     .testTarget(
       name: "MomentumCLITests",

@@ -1,0 +1,29 @@
+public import Momentum
+
+/// What the input generator needs to know of `Float` and `Double`.
+public protocol ReferenceScalar: BLASScalar {
+  /// The name in the files.
+  static var referenceName: String { get }
+  /// Significand bits, the leading one included.
+  static var precision: Int { get }
+  static var byteCount: Int { get }
+  /// The bit pattern, in the low bits.
+  var rawBits: UInt64 { get }
+  init(rawBits: UInt64)
+}
+
+extension Float: ReferenceScalar {
+  public static var referenceName: String { "float" }
+  public static var precision: Int { 24 }
+  public static var byteCount: Int { 4 }
+  public var rawBits: UInt64 { UInt64(bitPattern) }
+  public init(rawBits: UInt64) { self.init(bitPattern: UInt32(truncatingIfNeeded: rawBits)) }
+}
+
+extension Double: ReferenceScalar {
+  public static var referenceName: String { "double" }
+  public static var precision: Int { 53 }
+  public static var byteCount: Int { 8 }
+  public var rawBits: UInt64 { bitPattern }
+  public init(rawBits: UInt64) { self.init(bitPattern: rawBits) }
+}
