@@ -7,7 +7,11 @@ struct MomentumCommand: ParsableCommand {
     commandName: "momentum",
     abstract: "Gradient clipping and SGD with momentum as BLAS calls.",
     version: MomentumVersion.current,
-    subcommands: [InfoCommand.self]
+    subcommands: [
+      InfoCommand.self,
+      TrainCommand.self,
+      TrajectoryCommand.self,
+    ]
   )
 
   static func main() {
