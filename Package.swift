@@ -51,6 +51,7 @@ let package = Package(
           name: "ArgumentParser", package: "swift-argument-parser",
           condition: .when(traits: ["CommandLine"])),
       ],
+      resources: [.copy("Resources/digits.bin"), .copy("Resources/digits-attribution.txt")],
       swiftSettings: settings),
 
     .target(

@@ -11,6 +11,8 @@ struct MomentumCommand: ParsableCommand {
       StepCommand.self,
       NormCommand.self,
       ClipCommand.self,
+      TrainCommand.self,
+      TrajectoryCommand.self,
       InfoCommand.self,
     ]
   )

@@ -1,0 +1,122 @@
+import ArgumentParser
+import Foundation
+import Momentum
+
+extension ClippingChoice: ExpressibleByArgument {}
+extension MomentumChoice: ExpressibleByArgument {}
+
+struct TrainCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "train",
+    abstract: "Trains a recurrent network on handwritten digits, with and without clipping and momentum.",
+    discussion: """
+      An Elman network reads an image as a sequence of pixels and names the digit at the end. Each way of clipping is \
+      combined with each rule (plain is momentum 0), each with the same seeds. Momentum 0 is first tried with several \
+      learning rates; the fastest one represents it. The report folder gets a CSV a run, a summary, a page and \
+      pictures (if gnuplot is installed). Ctrl-C ends in good order; --resume goes on from there bit for bit.
+      """)
+
+  private static let defaults = TrainingOptions()
+
+  @Option(help: "Number of seeds; each setting runs once with each.")
+  var seeds = defaults.seeds
+  @Option(help: "Epochs of a run.")
+  var epochs = defaults.epochs
+  @Option(help: "Images of a batch.")
+  var batch = defaults.batch
+  @Option(help: "Units of the recurrent layer.")
+  var hidden = defaults.hidden
+  @Option(help: "Pixels read at a step: 2 gives sequences of 32 steps, 1 of 64.")
+  var pixelsPerStep = defaults.pixelsPerStep
+  @Option(help: "The recurrent weights start as a rotation times this.")
+  var gain = defaults.gain
+  @Option(help: "Momentum of the rules momentum and nesterov.")
+  var momentum = defaults.momentum
+  @Option(help: "Learning rate of the rules momentum and nesterov.")
+  var learningRate = defaults.learningRate
+  @Option(help: "Learning rates that momentum 0 is tried with, separated by commas.")
+  var plainLearningRates = NumberList(defaults.plainLearningRates)
+  @Option(help: "Threshold of clipping by value.")
+  var clipValue = defaults.clipValue
+  @Option(help: "Threshold of clipping by the norm of each tensor.")
+  var clipNorm = defaults.clipNorm
+  @Option(help: "Threshold of clipping by the global norm.")
+  var clipGlobalNorm = defaults.clipGlobalNorm
+  @Option(parsing: .upToNextOption, help: "Ways of clipping to compare: none, value, norm, global.")
+  var clippings = defaults.clippings
+  @Option(parsing: .upToNextOption, help: "Rules to compare: plain, momentum, nesterov.")
+  var rules = defaults.momenta
+  @Option(help: "Report folder, new or empty (default: report, or report-2, ... if there is one).")
+  var output: String?
+  @Option(
+    help: "Go on with the comparison in this report folder; its options hold, all others but --threads are refused.")
+  var resume: String?
+  @Option(help: "Runs that go side by side (default: the number of cores).")
+  var threads: Int?
+  @Option(help: "The program that draws the pictures.")
+  var gnuplot = "gnuplot"
+  @Flag(help: "Print one JSON object instead of the table.")
+  var json = false
+
+  private var options: TrainingOptions {
+    TrainingOptions(
+      seeds: seeds, epochs: epochs, batch: batch, hidden: hidden, pixelsPerStep: pixelsPerStep, gain: gain,
+      momentum: momentum, learningRate: learningRate, plainLearningRates: plainLearningRates.values,
+      clipValue: clipValue, clipNorm: clipNorm, clipGlobalNorm: clipGlobalNorm, clippings: clippings, momenta: rules)
+  }
+
+  func validate() throws {
+    if let problem = options.problem { throw ValidationError(problem) }
+    if let threads, threads < 1 { throw ValidationError("threads is \(threads); expected at least 1") }
+    if resume != nil, options != Self.defaults || output != nil {
+      throw ValidationError(
+        "--resume takes all options from the folder; only --threads, --gnuplot and --json go with it")
+    }
+  }
+
+  func run() throws {
+    Interrupt.catchSignals()
+    let (checkpoint, options) = try open()
+    let session = try TrainingSession(
+      options: options, data: .bundled(), checkpoint: checkpoint,
+      workers: threads ?? ProcessInfo.processInfo.activeProcessorCount)
+    let results = try session.run { Interrupt.wasRequested }
+    let report = TrainingReport(results: results, folder: checkpoint.folder)
+    let pictures = try report.write(gnuplot: Gnuplot(gnuplot))
+    if case .noGnuplot = pictures { Message.write(Gnuplot.isMissing) }
+    if json {
+      print(summary(results, checkpoint.folder, pictures))
+    } else {
+      print(TrainingTable(results).text)
+      print(TrainingTable.legend)
+      print("\nReport: \(checkpoint.folder.appendingPathComponent("report.md").path)")
+    }
+    guard results.isComplete else {
+      Message.write("interrupted; go on with: momentum train --resume \(checkpoint.folder.path)")
+      throw ExitCode(Interrupt.exitStatus)
+    }
+  }
+
+  private func open() throws -> (TrainingCheckpoint, TrainingOptions) {
+    if let resume {
+      let checkpoint = TrainingCheckpoint(folder: URL(fileURLWithPath: resume, isDirectory: true))
+      return (checkpoint, try checkpoint.options())
+    }
+    let checkpoint = TrainingCheckpoint(folder: try ReportFolder.choose(output, name: "report"))
+    try checkpoint.save(options)
+    return (checkpoint, options)
+  }
+
+  private func summary(
+    _ results: TrainingResults, _ folder: URL, _ pictures: TrainingReport.Pictures
+  ) -> JSONText {
+    let table = TrainingTable(results)
+    let files = if case .drawn(let names) = pictures { names } else { [String]() }
+    return .object([
+      ("report", .string(folder.path)), ("complete", .bool(results.isComplete)),
+      ("accuracies", .array(results.options.accuracies.map { .number($0) })),
+      ("plainTrials", .array(table.trials.map(\.json))), ("comparison", .array(table.rows.map(\.json))),
+      ("findings", .array(table.findings.map { .string($0) })), ("pictures", .array(files.map { .string($0) })),
+    ])
+  }
+}

@@ -1,0 +1,104 @@
+import Momentum
+
+/// How a run clips.
+enum ClippingChoice: String, CaseIterable, Codable, Sendable {
+  case none, value, norm, global
+}
+
+/// How a run uses its velocity.
+enum MomentumChoice: String, CaseIterable, Codable, Sendable {
+  case plain, momentum, nesterov
+}
+
+/// What is compared and how. All of it is kept in the checkpoint: with these options and a seed a run is determined.
+struct TrainingOptions: Hashable, Codable, Sendable {
+  var seeds = 3
+  var epochs = 20
+  var batch = 32
+  var hidden = 64
+  var pixelsPerStep = 2
+  /// The recurrent weights start as a rotation times this.
+  var gain = 1.0
+  var momentum = 0.9
+  var learningRate = 0.03
+  /// Learning rates that momentum 0 is tried with before the comparison.
+  var plainLearningRates = [0.05, 0.1, 0.2, 0.3]
+  var clipValue = 0.01
+  var clipNorm = 0.25
+  var clipGlobalNorm = 0.5
+  /// The accuracies whose epochs are counted.
+  var accuracies = [0.9, 0.94]
+  var clippings = ClippingChoice.allCases
+  var momenta = MomentumChoice.allCases
+
+  var shape: NetworkShape {
+    NetworkShape(
+      inputs: pixelsPerStep, hidden: hidden, outputs: DigitsDataset.classCount, steps: 64 / pixelsPerStep)
+  }
+
+  /// The clipping that stands for a choice. All of them measure the norm, also where nothing depends on it.
+  func clipping(_ choice: ClippingChoice) throws(MomentumError) -> GradientClipping {
+    switch choice {
+    case .none: .measureOnly
+    case .value: try .byValue(clipValue)
+    case .norm: try .byNorm(clipNorm)
+    case .global: try .byGlobalNorm(clipGlobalNorm)
+    }
+  }
+}
+
+/// One row of the comparison: how the gradient is clipped and what rule uses it.
+struct TrainingSetting: Hashable, Codable, Sendable {
+  var clipping: ClippingChoice
+  var momentum: MomentumChoice
+  var learningRate: Double
+
+  /// A name for files and tables, for example `global-nesterov-0.02`.
+  var name: String { "\(clipping.rawValue)-\(momentum.rawValue)-\(learningRate)" }
+
+  func rule(_ options: TrainingOptions) throws(MomentumError) -> SGD {
+    try SGD(
+      learningRate: learningRate, momentum: momentum == .plain ? 0 : options.momentum, nesterov: momentum == .nesterov)
+  }
+}
+
+/// One setting with one seed.
+struct TrainingRunKey: Hashable, Codable, Sendable {
+  var setting: TrainingSetting
+  var seed: Int
+
+  var name: String { "\(setting.name)-seed\(seed)" }
+}
+
+extension TrainingOptions {
+  /// What makes these options unusable, in words; `nil` if nothing does.
+  var problem: String? {
+    let counts = [("seeds", seeds), ("epochs", epochs), ("batch", batch), ("hidden", hidden)]
+    if let bad = counts.first(where: { $0.1 < 1 || $0.1 > 100_000 }) {
+      return "\(bad.0) is \(bad.1); expected 1 to 100000"
+    }
+    guard [1, 2].contains(pixelsPerStep) else {
+      return "pixels per step is \(pixelsPerStep); expected 1 (64 steps) or 2 (32 steps)"
+    }
+    let positive =
+      [
+        ("gain", gain), ("learning rate", learningRate), ("clip value", clipValue), ("clip norm", clipNorm),
+        ("clip global norm", clipGlobalNorm),
+      ] + plainLearningRates.map { ("plain learning rate", $0) }
+    if let bad = positive.first(where: { !($0.1 > 0 && $0.1.isFinite) }) {
+      return "\(bad.0) is \(bad.1); expected a finite number above 0"
+    }
+    guard momentum > 0, momentum < 1 else { return "momentum is \(momentum); expected a number between 0 and 1" }
+    guard accuracies.count == 2, accuracies.allSatisfy({ $0 > 0 && $0 <= 1 }) else {
+      return "accuracies are \(accuracies); expected two of them above 0 and at most 1"
+    }
+    guard !clippings.isEmpty, !momenta.isEmpty, !plainLearningRates.isEmpty else {
+      return "the list of clippings, rules or plain learning rates is empty"
+    }
+    for list in [clippings.map(\.rawValue), momenta.map(\.rawValue), plainLearningRates.map(\.description)]
+    where Set(list).count < list.count {
+      return "\(list.joined(separator: ",")) names something twice"
+    }
+    return nil
+  }
+}

@@ -1,0 +1,141 @@
+import Foundation
+
+/// The report folder of a comparison: a CSV a run, curves and summary over the seeds, a page, and pictures.
+///
+/// Everything in it follows from the histories alone; the same histories give the same bytes.
+struct TrainingReport {
+  let results: TrainingResults
+  let folder: URL
+
+  /// What was drawn.
+  enum Pictures {
+    case drawn([String])
+    case noGnuplot
+    case nothingToDraw
+  }
+
+  /// Writes all files. Without gnuplot, all but the pictures.
+  func write(gnuplot: Gnuplot?) throws -> Pictures {
+    for name in ["runs", "curves"] {
+      try FileManager.default.createDirectory(
+        at: folder.appendingPathComponent(name), withIntermediateDirectories: true)
+    }
+    for setting in results.settings {
+      for (seed, history) in results.histories(of: setting) {
+        let key = TrainingRunKey(setting: setting, seed: seed)
+        try AtomicFile.write(runCSV(history), to: folder.appendingPathComponent("runs/\(key.name).csv"))
+      }
+      try AtomicFile.write(curveCSV(setting), to: folder.appendingPathComponent("curves/\(setting.name).csv"))
+    }
+    try AtomicFile.write(epochsCSV, to: folder.appendingPathComponent("epochs.csv"))
+    let summaries = results.settings.map { TrainingSummary($0, in: results) }
+    let summary = [TrainingSummary.csvHeader] + summaries.map(\.csvRow)
+    try AtomicFile.write(summary.joined(separator: "\n") + "\n", to: folder.appendingPathComponent("summary.csv"))
+
+    let pictures = TrainingPictures(results: results).all
+    try Gnuplot.writeScripts(pictures, in: folder)
+    let drawn = try gnuplot?.draw(pictures, in: folder) ?? []
+    try AtomicFile.write(page(pictures: drawn), to: folder.appendingPathComponent("report.md"))
+    if pictures.isEmpty { return .nothingToDraw }
+    return gnuplot == nil ? .noGnuplot : .drawn(drawn)
+  }
+
+  // MARK: CSV
+
+  /// Every step of a run. Steps and epochs count from 1.
+  private func runCSV(_ history: TrainingHistory) -> String {
+    var lines = ["step,epoch,loss,gradient_norm,clipped"]
+    for i in 0..<history.stepCount {
+      let clipped = history.clipped[i] ? 1 : 0
+      lines.append(
+        "\(i + 1),\(i / results.stepsPerEpoch + 1),\(history.losses[i]),\(history.gradientNorms[i]),\(clipped)")
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  /// Every epoch of every run.
+  private var epochsCSV: String {
+    var lines = ["setting,seed,epoch,training_loss,test_loss,test_accuracy"]
+    for setting in results.settings {
+      for (seed, history) in results.histories(of: setting) {
+        for epoch in 0..<history.epochCount {
+          let loss = history.trainingLoss(epoch: epoch, stepsPerEpoch: results.stepsPerEpoch)
+          lines.append(
+            "\(setting.name),\(seed),\(epoch + 1),\(loss),\(history.testLosses[epoch]),\(history.testAccuracies[epoch])"
+          )
+        }
+      }
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  /// Every epoch of a setting: median, least and most of the seeds that came so far. Of a run that diverged, the later
+  /// epochs count as infinite loss and nothing right.
+  private func curveCSV(_ setting: TrainingSetting) -> String {
+    let names = ["training_loss", "test_loss", "test_accuracy"].flatMap {
+      [$0 + "_median", $0 + "_least", $0 + "_most"]
+    }
+    var lines = [(["epoch"] + names).joined(separator: ",")]
+    let histories = results.histories(of: setting).map(\.history)
+    for epoch in 0..<results.options.epochs {
+      let reached = histories.filter { epoch < $0.epochCount || $0.divergedAtStep != nil }
+      guard !reached.isEmpty else { break }
+      let alive = { (history: TrainingHistory) in epoch < history.epochCount }
+      let columns = [
+        reached.map { alive($0) ? $0.trainingLoss(epoch: epoch, stepsPerEpoch: results.stepsPerEpoch) : .infinity },
+        reached.map { alive($0) ? $0.testLosses[epoch] : .infinity },
+        reached.map { alive($0) ? $0.testAccuracies[epoch] : 0 },
+      ]
+      let cells = columns.flatMap { [Statistics.median($0), $0.min()!, $0.max()!] }
+      lines.append(
+        ([Double(epoch + 1)] + cells).enumerated().map { $0 == 0 ? "\(Int($1))" : "\($1)" }.joined(separator: ","))
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  // MARK: Page
+
+  private func page(pictures: [String]) -> String {
+    let table = TrainingTable(results)
+    let options = results.options
+    let shape = options.shape
+    func grid(_ rows: [TrainingSummary]) -> String {
+      let lines = [table.header, table.header.map { _ in "---" }] + rows.map(table.cells)
+      return lines.map { "| " + $0.joined(separator: " | ") + " |" }.joined(separator: "\n")
+    }
+    var parts = [
+      "# Training a recurrent network with and without clipping and momentum",
+      """
+      An Elman network with \(shape.hidden) tanh units reads \(shape.steps) steps of \(shape.inputs) pixels of a handwritten \
+      digit and names it at the end. Recurrent weights start as a rotation times \(options.gain). Batches of \
+      \(options.batch), \(options.epochs) epochs, \(options.seeds) seeds; the rules momentum and nesterov use momentum \
+      \(options.momentum), plain is momentum 0. Thresholds: value \(options.clipValue), norm of a tensor \
+      \(options.clipNorm), global norm \(options.clipGlobalNorm).
+      """,
+      table.findings.map { "- " + $0 }.joined(separator: "\n"),
+    ]
+    if !table.rows.isEmpty { parts += ["## Comparison", grid(table.rows)] }
+    if !table.trials.isEmpty {
+      parts += [
+        "## Learning rates for momentum 0",
+        """
+        Tried with clipping \(table.trials[0].setting.clipping.rawValue). The rate with the fewest epochs to \
+        \(TrainingTable.percent(options.accuracies[0])) (at a tie, the smaller training loss) stands for momentum 0 in the \
+        comparison.
+        """,
+        grid(table.trials),
+      ]
+    }
+    parts.append(TrainingTable.legend)
+    parts += pictures.filter { $0.hasSuffix(".svg") }.map { "![\($0.dropLast(4))](\($0))" }
+    parts.append(
+      """
+      Files: `summary.csv`; `epochs.csv`, every epoch of every run; `curves/`, median, least and most of the seeds; \
+      `runs/`, every step of every run; `plots/`, the gnuplot commands.
+
+      Data: E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, \
+      https://doi.org/10.24432/C50P49, CC BY 4.0.
+      """)
+    return parts.joined(separator: "\n\n") + "\n"
+  }
+}
