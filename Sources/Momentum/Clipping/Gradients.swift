@@ -20,13 +20,22 @@ public enum Gradients {
     of tensors: [UnsafeBufferPointer<Scalar>], type: NormType = .l2, algorithm: NormAlgorithm = .blas,
     threads: Int? = nil
   ) throws(MomentumError) -> NormReport {
+    try tensors.withUnsafeBufferPointer { tensors throws(MomentumError) in
+      try norm(of: tensors, type, algorithm, threads)
+    }
+  }
+
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  private static func norm<Scalar: BLASScalar>(
+    of tensors: UnsafeBufferPointer<UnsafeBufferPointer<Scalar>>, _ type: NormType, _ algorithm: NormAlgorithm,
+    _ threads: Int?
+  ) throws(MomentumError) -> NormReport {
+    let type = type.simplified
     try type.validate(forClipping: false)
-    let clipping = try GradientClipping(globalNorm: .infinity, normType: type, algorithm: algorithm)
-    let table = TensorTable<Scalar>(counts: tensors.map(\.count))
-    table.bindGradients(tensors.map { UnsafeMutablePointer(mutating: $0.baseAddress) })
-    let stage = ClipStage(clipping: clipping, convention: .native, policy: .propagate)
-    stage.measure(table, ThreadTeam(threads ?? Machine.availableProcessors, elements: table.count))
-    return NormReport(table.total(type.simplified, table.sums))
+    var partial = NormPartial(unchecked: type)
+    NormPass.partial(tensors, type, algorithm, threads, into: &partial)
+    return NormReport(partial)
   }
 
   /// The norm of one buffer; see ``norm(of:type:algorithm:threads:)-([UnsafeBufferPointer<Scalar>],_,_,_)``.
@@ -34,7 +43,9 @@ public enum Gradients {
     of elements: UnsafeBufferPointer<Scalar>, type: NormType = .l2, algorithm: NormAlgorithm = .blas,
     threads: Int? = nil
   ) throws(MomentumError) -> NormReport {
-    try norm(of: [elements], type: type, algorithm: algorithm, threads: threads)
+    try withUnsafePointer(to: elements) { elements throws(MomentumError) in
+      try norm(of: UnsafeBufferPointer(start: elements, count: 1), type, algorithm, threads)
+    }
   }
 
   /// The norm of a vector; see ``norm(of:type:algorithm:threads:)-([UnsafeBufferPointer<Scalar>],_,_,_)``.
@@ -50,7 +61,7 @@ public enum Gradients {
     of elements: Span<Scalar>, type: NormType = .l2, algorithm: NormAlgorithm = .blas, threads: Int? = nil
   ) throws(MomentumError) -> NormReport {
     try elements.withUnsafeBufferPointer { buffer throws(MomentumError) in
-      try norm(of: [buffer], type: type, algorithm: algorithm, threads: threads)
+      try norm(of: buffer, type: type, algorithm: algorithm, threads: threads)
     }
   }
 
@@ -166,12 +177,9 @@ extension NormPartial {
     of elements: UnsafeBufferPointer<Scalar>, type: NormType = .l2, algorithm: NormAlgorithm = .blas,
     threads: Int? = nil
   ) throws(MomentumError) {
-    let empty = try NormPartial(type)
-    let clipping = try GradientClipping(globalNorm: .infinity, normType: type, algorithm: algorithm)
-    let table = TensorTable<Scalar>(counts: [elements.count])
-    table.bindGradients([UnsafeMutablePointer(mutating: elements.baseAddress)])
-    let stage = ClipStage(clipping: clipping, convention: .native, policy: .propagate)
-    stage.measure(table, ThreadTeam(threads ?? Machine.availableProcessors, elements: table.count))
-    self = table.total(empty.type, table.sums)
+    try self.init(type)
+    withUnsafePointer(to: elements) {
+      NormPass.partial(UnsafeBufferPointer(start: $0, count: 1), self.type, algorithm, threads, into: &self)
+    }
   }
 }

@@ -4,144 +4,153 @@
 /// on how many threads added them. 136 limbs of 64 bits carry 32 payload bits each; the lowest bit weighs 2⁻²¹⁷⁶, so the
 /// square of the smallest `Double` (2⁻²¹⁴⁸) fits at one end and 2⁶³ squares of the largest (2²¹¹¹) at the other.
 ///
+/// Summands of similar size, which is what tiles of one gradient have, meet in a window of 128 bits before the limbs; the
+/// limbs exist only once a summand did not fit it. That makes a deposit a shift and an addition.
+///
 /// Method: Kulisch's long accumulator with delayed carries (Kulisch and Miranker, SIAM Review 28, 1986).
 struct ExactSum: Sendable {
   static let limbCount = 136
   /// The exponent of the weight of the lowest bit.
   static let lowestExponent = -2176
 
-  private(set) var limbs = InlineArray<136, UInt64>(repeating: 0)
-  /// The limbs that may be non-zero; empty if `low > high`.
-  private var low = ExactSum.limbCount
-  private var high = -1
-  /// Deposits since the last carry. Each adds less than 2³² to a limb, so 2³¹ of them cannot overflow it.
+  /// The sum is `window · 2^windowExponent` plus the limbs.
+  private var window: UInt128 = 0
+  private var windowExponent = 0
+  /// Deposits in the window. Each is below 2¹⁰⁵, so 2²² of them cannot overflow it.
+  private var windowDeposits = 0
+  /// Empty or ``limbCount`` limbs.
+  private var limbs: [UInt64] = []
+  /// Additions to the limbs since the last carry. Each adds less than 2³² to a limb, so 2³¹ of them cannot overflow it.
   private var pending = 0
 
   init() {}
 
-  /// Adds `significand · 2^exponent`.
-  @inline(__always)
-  mutating func add(_ significand: UInt64, exponent: Int) {
-    guard significand != 0 else { return }
-    let position = exponent - Self.lowestExponent
-    let limb = position >> 5
-    let shifted = UInt128(significand) << UInt128(position & 31)
-    limbs[limb] &+= UInt64(truncatingIfNeeded: shifted) & 0xffff_ffff
-    limbs[limb + 1] &+= UInt64(truncatingIfNeeded: shifted >> 32) & 0xffff_ffff
-    limbs[limb + 2] &+= UInt64(truncatingIfNeeded: shifted >> 64)
-    touched(limb, limb + 2)
-  }
-
   /// Adds a non-negative finite number times 2^exponent.
   @inline(__always)
   mutating func add(_ value: Double, exponent: Int = 0) {
-    let bits = value.bitPattern
-    let biased = Int(truncatingIfNeeded: bits >> 52)
-    let fraction = bits & 0xf_ffff_ffff_ffff
-    // Subnormals have no implicit bit and the exponent of the smallest normal number.
-    let significand = biased == 0 ? fraction : fraction | (1 << 52)
-    add(significand, exponent: exponent + max(biased, 1) - 1075)
+    let (significand, lowest) = Self.parts(value)
+    // The sum of a Float tile has 24 digits; without the 29 zeros behind them more sizes fit one window.
+    let isShort = significand & 0x1fff_ffff == 0
+    add(isShort ? significand >> 29 : significand, exponent: exponent + lowest + (isShort ? 29 : 0))
+  }
+
+  /// Adds `significand · 2^exponent`, for a significand below 2⁵³.
+  @inline(__always)
+  mutating func add(_ significand: UInt64, exponent: Int) {
+    let shift = exponent &- windowExponent
+    if windowDeposits > 0, windowDeposits < 1 << 22, shift >= 0, shift <= 52 {
+      window &+= UInt128(truncatingIfNeeded: significand) &<< UInt128(truncatingIfNeeded: shift)
+      windowDeposits &+= 1
+    } else {
+      openWindow(significand, exponent: exponent)
+    }
   }
 
   /// Adds the exact square of a finite number.
   @inline(__always)
   mutating func addSquare(_ value: Double) {
-    let bits = value.magnitude.bitPattern
-    let biased = Int(truncatingIfNeeded: bits >> 52)
-    let fraction = bits & 0xf_ffff_ffff_ffff
-    let significand = biased == 0 ? fraction : fraction | (1 << 52)
+    let (significand, lowest) = Self.parts(value.magnitude)
     let (upper, lower) = significand.multipliedFullWidth(by: significand)
-    let exponent = 2 * (max(biased, 1) - 1075)
-    // 106 bits, in two halves that each fit a deposit.
-    add(lower, exponent: exponent)
-    add(upper, exponent: exponent + 64)
+    addToLimbs(UInt128(upper) << 64 | UInt128(lower), exponent: 2 * lowest)
   }
 
   /// Adds another sum.
   mutating func add(_ other: ExactSum) {
-    guard other.low <= other.high else { return }
-    if pending + other.pending >= 1 << 31 { carry() }
+    if other.windowDeposits > 0 { addToLimbs(other.window, exponent: other.windowExponent) }
+    guard !other.limbs.isEmpty else { return }
     var other = other
-    if pending + other.pending >= 1 << 31 { other.carry() }
-    for limb in other.low...other.high { limbs[limb] &+= other.limbs[limb] }
-    (low, high) = (min(low, other.low), max(high, other.high))
+    if pending + other.pending >= 1 << 31 {
+      carry()
+      other.carry()
+    }
+    makeLimbs()
+    for limb in 0..<Self.limbCount { limbs[limb] &+= other.limbs[limb] }
+    // A limb after a carry is below 2³², as much as one addition.
     pending += other.pending + 1
   }
 
+  /// A `Double` as an integer times 2^exponent.
+  @inline(__always)
+  private static func parts(_ value: Double) -> (significand: UInt64, exponent: Int) {
+    let bits = value.bitPattern
+    let biased = Int(truncatingIfNeeded: bits >> 52)
+    let fraction = bits & 0xf_ffff_ffff_ffff
+    // Subnormals have no implicit bit and the exponent of the smallest normal number.
+    return biased == 0 ? (fraction, -1074) : (fraction | (1 << 52), biased - 1075)
+  }
+
+  /// Puts a summand that does not fit the window into a new one, with room for larger and smaller ones.
+  @inline(never)
+  private mutating func openWindow(_ significand: UInt64, exponent: Int) {
+    guard significand != 0 else { return }
+    flushWindow()
+    windowExponent = max(exponent - 26, Self.lowestExponent)
+    window = UInt128(significand) << UInt128(exponent - windowExponent)
+    windowDeposits = 1
+  }
+
+  private mutating func flushWindow() {
+    guard windowDeposits > 0 else { return }
+    addToLimbs(window, exponent: windowExponent)
+    (window, windowDeposits) = (0, 0)
+  }
+}
+
+// MARK: - The limbs
+
+extension ExactSum {
+  private mutating func makeLimbs() {
+    if limbs.isEmpty { limbs = Array(repeating: 0, count: Self.limbCount) }
+  }
+
+  /// Adds `value · 2^exponent`, in pieces of 32 bits.
+  private mutating func addToLimbs(_ value: UInt128, exponent: Int) {
+    guard value != 0 else { return }
+    makeLimbs()
+    let position = exponent - Self.lowestExponent
+    let shift = UInt64(position & 31)
+    var limb = position >> 5
+    var rest = value
+    var carried: UInt64 = 0
+    limbs.withUnsafeMutableBufferPointer { limbs in
+      while rest != 0 || carried != 0 {
+        let piece = (UInt64(truncatingIfNeeded: rest) & 0xffff_ffff) << shift | carried
+        limbs[limb] &+= piece & 0xffff_ffff
+        carried = piece >> 32
+        rest >>= 32
+        limb += 1
+      }
+    }
+    pending += 1
+    if pending >= 1 << 31 { carry() }
+  }
+
   /// Brings every limb below 2³², the form in which equal sums have equal limbs.
-  mutating func carry() {
+  private mutating func carry() {
     pending = 0
-    guard low <= high else { return }
     var carry: UInt64 = 0
-    var limb = low
-    while limb <= high || carry != 0 {
+    for limb in limbs.indices {
       let sum = limbs[limb] &+ carry
       limbs[limb] = sum & 0xffff_ffff
       carry = sum >> 32
-      limb += 1
     }
-    high = max(high, limb - 1)
-  }
-
-  /// The sum, rounded once to 53 bits, ties to even.
-  func rounded() -> ScaledDouble {
-    var canonical = self
-    canonical.carry()
-    return canonical.roundedCanonical()
-  }
-
-  private func roundedCanonical() -> ScaledDouble {
-    var top = high
-    while top >= low, limbs[top] == 0 { top -= 1 }
-    guard top >= low else { return ScaledDouble(0) }
-    // The top limb has at least one significant bit, so four limbs hold at least 97 of them: 53, a rounding bit, and more.
-    var window: UInt128 = 0
-    for offset in 0..<4 {
-      let limb = top - offset
-      window = window << 32 | UInt128(limb >= low ? limbs[limb] : 0)
-    }
-    var sticky = false
-    if top - 4 >= low { for limb in low...(top - 4) where limbs[limb] != 0 { sticky = true } }
-
-    let length = 128 - window.leadingZeroBitCount
-    let dropped = length - 53
-    var significand = window
-    var exponent = Self.lowestExponent + 32 * (top - 3)
-    if dropped > 0 {
-      let rest = window & (1 << UInt128(dropped) - 1)
-      let half: UInt128 = 1 << UInt128(dropped - 1)
-      significand = window >> UInt128(dropped)
-      exponent += dropped
-      if rest > half || (rest == half && (sticky || significand & 1 == 1)) { significand += 1 }
-    }
-    return ScaledDouble(Double(UInt64(significand)), exponent: exponent)
-  }
-
-  @inline(__always)
-  private mutating func touched(_ first: Int, _ last: Int) {
-    low = min(low, first)
-    high = max(high, last)
-    pending &+= 1
-    if pending >= 1 << 31 { carry() }
   }
 
   /// The canonical limbs, for comparing and sending. Word by word sums of the limbs of up to 2³² sums are the limbs
   /// (not canonical) of their sum.
   var words: [UInt64] {
     var canonical = self
+    canonical.flushWindow()
+    canonical.makeLimbs()
     canonical.carry()
-    return (0..<Self.limbCount).map { canonical.limbs[$0] }
+    return canonical.limbs
   }
 
-  /// Restores a sum from limbs; `nil` if there are not ``limbCount`` of them.
+  /// Restores a sum from limbs; `nil` if there are not ``limbCount`` of them, or if they hold more than any sum.
   init?(words: some Collection<UInt64>) {
-    guard words.count == Self.limbCount else { return nil }
-    for (limb, word) in words.enumerated() {
-      limbs[limb] = word
-      if word != 0 { (low, high) = (min(low, limb), max(high, limb)) }
-    }
-    // The top limb cannot pass on a carry; it is far above any sum of real data.
-    guard high < Self.limbCount - 2 else { return nil }
+    // The two top limbs must be free: a carry out of the highest has nowhere to go.
+    guard words.count == Self.limbCount, words.suffix(2).allSatisfy({ $0 == 0 }) else { return nil }
+    limbs = Array(words)
     carry()
   }
 }
@@ -149,4 +158,31 @@ struct ExactSum: Sendable {
 extension ExactSum: Hashable {
   static func == (x: ExactSum, y: ExactSum) -> Bool { x.words == y.words }
   func hash(into hasher: inout Hasher) { hasher.combine(words) }
+}
+
+// MARK: - Rounding
+
+extension ExactSum {
+  /// The sum, rounded once to 53 bits, ties to even.
+  func rounded() -> ScaledDouble {
+    if limbs.isEmpty { return Self.round(window, exponent: windowExponent, sticky: false) }
+    let words = words
+    guard let top = words.lastIndex(where: { $0 != 0 }) else { return ScaledDouble(0) }
+    // The top limb has at least one significant bit, so four limbs hold at least 97 of them: 53, a rounding bit, and more.
+    var leading: UInt128 = 0
+    for limb in stride(from: top, through: top - 3, by: -1) { leading = leading << 32 | UInt128(limb >= 0 ? words[limb] : 0) }
+    let sticky = words.prefix(max(top - 3, 0)).contains { $0 != 0 }
+    return Self.round(leading, exponent: Self.lowestExponent + 32 * (top - 3), sticky: sticky)
+  }
+
+  /// Rounds `value · 2^exponent`, plus less than a unit if `sticky`.
+  private static func round(_ value: UInt128, exponent: Int, sticky: Bool) -> ScaledDouble {
+    let dropped = 128 - value.leadingZeroBitCount - 53
+    guard dropped > 0 else { return ScaledDouble(Double(UInt64(value)), exponent: exponent) }
+    let rest = value & (1 << UInt128(dropped) - 1)
+    let half: UInt128 = 1 << UInt128(dropped - 1)
+    var significand = UInt64(value >> UInt128(dropped))
+    if rest > half || (rest == half && (sticky || significand & 1 == 1)) { significand += 1 }
+    return ScaledDouble(Double(significand), exponent: exponent + dropped)
+  }
 }

@@ -36,16 +36,19 @@ public struct NormPartial: Sendable {
   /// For the engine, which also keeps sums of powers here.
   init(unchecked type: NormType, unit: Double = 1) { (self.type, self.unit) = (type, unit) }
 
-  mutating func add(_ tiles: UnsafeBufferPointer<TileSum>) {
-    for tile in tiles {
-      if type == .infinity {
-        maximum = max(maximum, tile.value)
-      } else {
-        sum.add(tile.value, exponent: Int(tile.exponent))
-      }
-      nanCount &+= Int(tile.nan)
-      infinityCount &+= Int(tile.infinity)
+  @inline(__always)
+  mutating func add(_ tile: TileSum) {
+    if type == .infinity {
+      maximum = max(maximum, tile.value)
+    } else {
+      sum.add(tile.value, exponent: Int(tile.exponent))
     }
+    nanCount &+= Int(tile.nan)
+    infinityCount &+= Int(tile.infinity)
+  }
+
+  mutating func add(_ tiles: UnsafeBufferPointer<TileSum>) {
+    for tile in tiles { add(tile) }
   }
 
   /// Adds what a tensor of this norm contributes.

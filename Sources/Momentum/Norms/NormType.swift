@@ -41,7 +41,14 @@ public enum NormType: Sendable, Hashable {
   }
 
   /// The same norm under the simplest case, so that `.p(2)` takes the fast path of `.l2`.
-  var simplified: NormType { (try? NormType(order: order)) ?? self }
+  var simplified: NormType {
+    switch self {
+    case .p(1): .l1
+    case .p(2): .l2
+    case .p(.infinity): .infinity
+    default: self
+    }
+  }
 }
 
 extension NormType: Codable {

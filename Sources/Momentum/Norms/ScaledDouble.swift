@@ -32,9 +32,12 @@ public struct ScaledDouble: Sendable, Hashable {
   /// Whether the value is finite but larger than every `Double`.
   public var overflowsDouble: Bool { significand.isFinite && double.isInfinite }
 
-  /// `value · 2^exponent` with one rounding, for every exponent.
-  static func scale(_ value: Double, _ exponent: Int) -> Double {
-    scalbn(value, Int32(clamping: exponent))
+  /// `value · 2^exponent` with one rounding, for a value in ±[1, 2), 0, infinite or NaN and every exponent.
+  @inline(__always)
+  private static func scale(_ value: Double, _ exponent: Int) -> Double {
+    // The product with a normal power of two is exact if it is normal as well.
+    if exponent >= -1022, exponent <= 1023 { return value * Double(bitPattern: UInt64(1023 &+ exponent) &<< 52) }
+    return scalbn(value, Int32(clamping: exponent))
   }
 
   public static prefix func - (x: ScaledDouble) -> ScaledDouble {
