@@ -24,6 +24,10 @@ struct ExactSum: Sendable {
   mutating func add(_ significand: UInt64, exponent: Int) {
     guard significand != 0 else { return }
     let position = exponent - Self.lowestExponent
+    guard position >= 0 else {
+      // A tile's sum rounded to 53 bits may end below the lowest bit, in zeros; squares of tiny norms lose what is there.
+      return add(significand >> UInt64(min(63, -position)), exponent: Self.lowestExponent)
+    }
     let limb = position >> 5
     let shifted = UInt128(significand) << UInt128(position & 31)
     limbs[limb] &+= UInt64(truncatingIfNeeded: shifted) & 0xffff_ffff
