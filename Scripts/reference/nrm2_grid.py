@@ -32,7 +32,7 @@ def cases():
             recipe["fnv1a"] = checksum(unit, scalar)
             factor = 0.5 / sqrt(count) if scalar == "double" else to_float(0.5 / sqrt(count))
             norms = [
-                [compact(norm(vector(scalar, count, first, rest, factor, unit), "2"), scalar) for rest in values]
+                [described(norm(vector(scalar, count, first, rest, factor, unit), "2")) for rest in values]
                 for first in values
             ]
             result.append(
@@ -49,13 +49,8 @@ def cases():
     return result
 
 
-def compact(value, scalar):
-    """The norm rounded once to the scalar type. No case of the grid is out of its range."""
-    return described(value)[scalar]
-
-
 ORIGIN = (
     "The grid of SB1NRM2 and DB1NRM2 (LAPACK 3.12.0, from Algorithm 978, Hanson and Hopkins) with other U(-1,1), by "
-    "recipe. norms[i][j] is the norm for v0 = values[i], v1 = values[j], correctly rounded from exact integer arithmetic "
+    "recipe. norms[i][j] is the norm for v0 = values[i], v1 = values[j] from exact integer arithmetic "
     "instead of the Fortran's rounded formula; its pass rule is |r - z| / z / (n ULP) < 10."
 )

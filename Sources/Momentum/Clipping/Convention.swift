@@ -11,9 +11,10 @@ public enum Convention: String, Sendable, Hashable, Codable, CaseIterable {
   /// Keras and TensorFlow. Learning rate inside the velocity; decoupled weight decay; the coefficient is `C · min(1/N, 1/C)`,
   /// for a single tensor `C / max(N, C)`; a limit of 0 turns clipping off.
   case keras
-  /// Optax. As native; a norm is left alone if it is less than the limit.
+  /// Optax. As native; the norm of the whole is left alone if it is less than the limit.
   case optax
-  /// MLX in Swift. As native; a norm is left alone if it is less than the limit, otherwise the coefficient is `C / (N + 1e-6)`.
+  /// MLX in Swift. As native; the norm of the whole is left alone if it is less than the limit, otherwise the coefficient is
+  /// `C / (N + 1e-6)`.
   case mlx
 }
 
@@ -42,7 +43,8 @@ extension Convention {
     if norm.significand == 0 { return one }
     let (n, c) = (norm, ScaledDouble(limit))
     if n.significand.isNaN { return self == .keras && limit == 0 ? one : ScaledDouble(.nan) }
-    switch self {
+    // Optax and MLX clip no single tensors, so there is no formula of theirs to follow.
+    switch isWhole || (self != .optax && self != .mlx) ? self : .native {
     case .native:
       // An infinite norm has no direction left to keep: NaN is loud where a zero would be silent.
       if n.significand.isInfinite { return ScaledDouble(.nan) }

@@ -1,17 +1,18 @@
 /// An exact sum of non-negative numbers, as a very long fixed-point integer.
 ///
 /// Integer addition is associative, so the sum does not depend on the order of the summands, on how they were grouped, or
-/// on how many threads added them. 136 limbs of 64 bits carry 32 payload bits each; the lowest bit weighs 2⁻²¹⁷⁶, so the
-/// square of the smallest `Double` (2⁻²¹⁴⁸) fits at one end and 2⁶³ squares of the largest (2²¹¹¹) at the other.
+/// on how many threads added them. 138 limbs of 64 bits carry 32 payload bits each; the lowest bit weighs 2⁻²²⁴⁰, so the
+/// square of the smallest `Double` (2⁻²¹⁴⁸) fits at one end, with all the digits of a sum rounded to 53 bits, and 2⁶³ squares
+/// of the largest (2²¹¹¹) at the other.
 ///
 /// Summands of similar size, which is what tiles of one gradient have, meet in a window of 128 bits before the limbs; the
 /// limbs exist only once a summand did not fit it. That makes a deposit a shift and an addition.
 ///
 /// Method: Kulisch's long accumulator with delayed carries (Kulisch and Miranker, SIAM Review 28, 1986).
 struct ExactSum: Sendable {
-  static let limbCount = 136
+  static let limbCount = 138
   /// The exponent of the weight of the lowest bit.
-  static let lowestExponent = -2176
+  static let lowestExponent = -2240
 
   /// The sum is `window · 2^windowExponent` plus the limbs.
   private var window: UInt128 = 0
@@ -83,6 +84,7 @@ struct ExactSum: Sendable {
   @inline(never)
   private mutating func openWindow(_ significand: UInt64, exponent: Int) {
     guard significand != 0 else { return }
+    precondition(exponent >= Self.lowestExponent, "2^\(exponent) is below the lowest bit of an exact sum")
     flushWindow()
     windowExponent = max(exponent - 26, Self.lowestExponent)
     window = UInt128(significand) << UInt128(exponent - windowExponent)

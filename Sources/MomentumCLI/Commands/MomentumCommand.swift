@@ -13,6 +13,7 @@ struct MomentumCommand: ParsableCommand {
       ClipCommand.self,
       TrainCommand.self,
       TrajectoryCommand.self,
+      ValidateCommand.self,
       InfoCommand.self,
     ]
   )

@@ -28,7 +28,7 @@ public struct NormGridCase: Decodable, Sendable {
   public var factor: ReferenceNumber
   public var unit: ReferenceInput
   /// `norms[i][j]` belongs to `v0 = values[i]`, `v1 = values[j]`.
-  public var norms: [[ReferenceNumber]]
+  public var norms: [[ExactValue]]
 
   /// The vector for two of the values. Each product is rounded once.
   public func vector<Scalar: ReferenceScalar>(_ i: Int, _ j: Int, unit: [Scalar]) -> [Scalar] {

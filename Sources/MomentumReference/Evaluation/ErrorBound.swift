@@ -1,0 +1,76 @@
+/// The tolerances and their reasons, in one place. All are relative bounds in unit roundoffs u of a format (2^-24 for
+/// `Float`, 2^-53 for `Double`), from the roundings of the algorithm under test.
+struct ErrorBound: Sendable {
+  /// Elements of a norm tile; part of the library's numeric contract.
+  private static let tile = 2048
+
+  /// The bound, for a vector of `count` elements.
+  var unitRoundoffs: @Sendable (_ count: Int) -> Double
+  var reason: String
+  /// Whether u is that of Double for every scalar: where Float data are summed in Double.
+  var isInDouble: Bool
+
+  init(_ reason: String, isInDouble: Bool = false, _ unitRoundoffs: @escaping @Sendable (_ count: Int) -> Double) {
+    self.reason = reason
+    self.isInDouble = isInDouble
+    self.unitRoundoffs = unitRoundoffs
+  }
+
+  /// The bound in units in the last place at a value with this significand: one unit is between u and 2u of it.
+  func ulps(count: Int, significand: Double = 2) -> Double { unitRoundoffs(count) * significand / 2 }
+
+  private static func lanes(_ count: Int, _ width: Int) -> Double {
+    Double((min(count, tile) + width - 1) / width)
+  }
+}
+
+extension ErrorBound {
+  /// The 2-norm by one BLAS dot product a tile, tile sums added exactly.
+  static func fastNorm<Scalar: ReferenceScalar>(_ type: Scalar.Type) -> ErrorBound {
+    if Scalar.precision == 24 {
+      ErrorBound("(R/32 + 7)/2 + 1 roundings, R <= 2048: a tile's dot product in 32 lanes, its tail, the root") {
+        (lanes($0, 32) + 7) / 2 + 1
+      }
+    } else {
+      ErrorBound("(R/16 + 19)/2 + 1.5 roundings, R <= 2048: a tile's dot product in 16 lanes, its tail, the root") {
+        (lanes($0, 16) + 19) / 2 + 1.5
+      }
+    }
+  }
+
+  /// What random data show where tile errors average out: the gate that notices a sum over the whole vector.
+  static let randomGate = ErrorBound("1e-7 on random data of 10 000 elements or more: the errors of tiles average out")
+  {
+    _ in 1e-7 * 0x1p24
+  }
+
+  /// The portable 2-norm, and that of tiles out of the range of a plain dot product: Float squares on 32 lanes of Doubles,
+  /// Double squares without error.
+  static func carefulNorm<Scalar: ReferenceScalar>(_ type: Scalar.Type) -> ErrorBound {
+    if Scalar.precision == 24 {
+      ErrorBound("(R/32 + 5)/2 + 1.5 roundings in Double, R <= 2048: squares on 32 lanes, the root", isInDouble: true) {
+        (lanes($0, 32) + 5) / 2 + 1.5
+      }
+    } else {
+      ErrorBound("2 roundings: a tile's exact sum, the sum of tiles, the root", isInDouble: true) { _ in 2 }
+    }
+  }
+
+  /// A sum of absolute values on 32 lanes of Doubles: no root to halve the bound.
+  static let sumInDouble = ErrorBound(
+    "R/32 + 6 roundings in Double, R <= 2048: 32 lanes, the final rounding", isInDouble: true
+  ) { lanes($0, 32) + 6 }
+
+  static let maximum = ErrorBound("exact: comparison and counting") { _ in 0 }
+
+  /// Other p-norms: elements over the largest one, powers, and a plain sum of each tile.
+  static func power(_ p: Double) -> ErrorBound {
+    ErrorBound("4 + (R + 4)/p roundings in Double, R <= 2048: scaling, power, a plain sum, the root", isInDouble: true)
+    {
+      4 + (Double(min($0, tile)) + 4) / p
+    }
+  }
+
+  /// The published rule of the reference BLAS tests, in units of eps·|size|.
+  static let stest = ErrorBound("STEST rule: 1024 eps |size|; equality where the size is 0") { _ in 1024 }
+}
