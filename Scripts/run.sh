@@ -3,8 +3,8 @@
 #
 # Usage: Scripts/run.sh [arguments of 'momentum train']
 #
-# Sets the machine up, builds the command in release mode and runs 'momentum train'; all arguments are passed on
-# ('Scripts/run.sh --help' shows this, 'Scripts/run.sh -- --help' the options of the command).
+# Sets the machine up, builds the command in release mode and runs 'momentum train' in the current folder; its last line
+# names the report. All arguments are passed on ('Scripts/run.sh --help' shows this, 'Scripts/run.sh -- --help' the options of the command).
 source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
 case "${1-}" in
