@@ -83,8 +83,10 @@ struct ExactSum: Sendable {
   /// Puts a summand that does not fit the window into a new one, with room for larger and smaller ones.
   @inline(never)
   private mutating func openWindow(_ significand: UInt64, exponent: Int) {
+    // Digits below the lowest bit are less than the square of any element; a factor can bring them about, data cannot.
+    let excess = max(0, Self.lowestExponent - exponent)
+    let (significand, exponent) = (significand >> UInt64(excess), exponent + excess)
     guard significand != 0 else { return }
-    precondition(exponent >= Self.lowestExponent, "2^\(exponent) is below the lowest bit of an exact sum")
     flushWindow()
     windowExponent = max(exponent - 26, Self.lowestExponent)
     window = UInt128(significand) << UInt128(exponent - windowExponent)
