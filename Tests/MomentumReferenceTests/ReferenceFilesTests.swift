@@ -24,10 +24,6 @@ final class ReferenceFilesTests: XCTestCase {
 
   func testOneChangedByteInAnyFileIsNoticed() throws {
     let folder = try copiedFixtures()
-<<<<<<< HEAD
-=======
-    // The folder of tensor files beside these has nothing to do with the manifest.
->>>>>>> scripts
     let files = try FileManager.default.contentsOfDirectory(atPath: folder.path)
       .filter { $0.hasSuffix(".json") || $0 == ReferenceManifest.fileName }
     XCTAssertEqual(files.count, 8)
