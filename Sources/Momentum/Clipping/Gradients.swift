@@ -16,6 +16,8 @@ public enum Gradients {
   ///   - threads: The most threads to use; by default as many as the process may use.
   /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` for a negative or NaN order.
   /// - Complexity: O(n); reads n elements, 2n for a general p.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   public static func norm<Scalar: BLASScalar>(
     of tensors: [UnsafeBufferPointer<Scalar>], type: NormType = .l2, algorithm: NormAlgorithm = .blas,
     threads: Int? = nil
@@ -25,8 +27,6 @@ public enum Gradients {
     }
   }
 
-  @specialized(where Scalar == Float)
-  @specialized(where Scalar == Double)
   private static func norm<Scalar: BLASScalar>(
     of tensors: UnsafeBufferPointer<UnsafeBufferPointer<Scalar>>, _ type: NormType, _ algorithm: NormAlgorithm,
     _ threads: Int?
@@ -39,16 +39,21 @@ public enum Gradients {
   }
 
   /// The norm of one buffer; see ``norm(of:type:algorithm:threads:)-([UnsafeBufferPointer<Scalar>],_,_,_)``.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   public static func norm<Scalar: BLASScalar>(
     of elements: UnsafeBufferPointer<Scalar>, type: NormType = .l2, algorithm: NormAlgorithm = .blas,
     threads: Int? = nil
   ) throws(MomentumError) -> NormReport {
-    try withUnsafePointer(to: elements) { elements throws(MomentumError) in
+    if case .l2 = type, case .blas = algorithm, let norm = NormPass.smallNorm(elements) { return NormReport(norm) }
+    return try withUnsafePointer(to: elements) { elements throws(MomentumError) in
       try norm(of: UnsafeBufferPointer(start: elements, count: 1), type, algorithm, threads)
     }
   }
 
   /// The norm of a vector; see ``norm(of:type:algorithm:threads:)-([UnsafeBufferPointer<Scalar>],_,_,_)``.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   public static func norm<Scalar: BLASScalar>(
     of vector: borrowing ParameterVector<Scalar>, type: NormType = .l2, algorithm: NormAlgorithm = .blas,
     threads: Int? = nil
@@ -57,6 +62,8 @@ public enum Gradients {
   }
 
   /// The norm of a span; see ``norm(of:type:algorithm:threads:)-([UnsafeBufferPointer<Scalar>],_,_,_)``.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   public static func norm<Scalar: BLASScalar>(
     of elements: Span<Scalar>, type: NormType = .l2, algorithm: NormAlgorithm = .blas, threads: Int? = nil
   ) throws(MomentumError) -> NormReport {
@@ -81,6 +88,8 @@ public enum Gradients {
   /// - Throws: A ``MomentumError`` about settings, overlap or, depending on the policy, non-finite elements. Nothing has
   ///   been written then.
   /// - Complexity: O(n); reads n elements, and reads n and writes n more if anything is clipped.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   @discardableResult
   public static func clip<Scalar: BLASScalar>(
     _ tensors: [UnsafeMutableBufferPointer<Scalar>], by clipping: GradientClipping, names: [String]? = nil,
@@ -119,6 +128,8 @@ public enum Gradients {
   }
 
   /// Clips one vector in place; see ``clip(_:by:names:convention:nonFinitePolicy:threads:)``.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   @discardableResult
   public static func clip<Scalar: BLASScalar>(
     _ gradients: inout ParameterVector<Scalar>, by clipping: GradientClipping, convention: Convention = .native,
@@ -131,6 +142,8 @@ public enum Gradients {
   }
 
   /// Clips one tensor in a span in place; see ``clip(_:by:names:convention:nonFinitePolicy:threads:)``.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   @discardableResult
   public static func clip<Scalar: BLASScalar>(
     _ gradient: inout MutableSpan<Scalar>, by clipping: GradientClipping, convention: Convention = .native,
@@ -154,10 +167,15 @@ public struct NormReport: Sendable, Hashable {
   public let nanCount: Int
   public let infinityCount: Int
 
+  /// The report of finite elements whose norm is a normal `Double`.
+  init(_ norm: Double) {
+    (self.norm, scaledNorm, overflowed, nanCount, infinityCount) = (norm, ScaledDouble(norm), false, 0, 0)
+  }
+
   init(_ partial: NormPartial) {
     scaledNorm = partial.scaledNorm
     norm = scaledNorm.double
-    overflowed = scaledNorm.overflowsDouble
+    overflowed = norm.isInfinite && partial.infinityCount == 0
     nanCount = partial.nanCount
     infinityCount = partial.infinityCount
   }
@@ -173,6 +191,8 @@ extension NormPartial {
   ///   - threads: The most threads to use; by default as many as the process may use.
   /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` for another type.
   /// - Complexity: O(n); reads n elements.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   public init<Scalar: BLASScalar>(
     of elements: UnsafeBufferPointer<Scalar>, type: NormType = .l2, algorithm: NormAlgorithm = .blas,
     threads: Int? = nil

@@ -18,6 +18,8 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
     var program: Int
     /// What clipping multiplies this tensor's gradient with.
     var coefficient = ScaledDouble(1)
+    /// The velocity's scale after the current step.
+    var newScale = 1.0
 
     var tiles: Int { (count + tileCount - 1) / tileCount }
   }
@@ -31,6 +33,8 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   let clampedSums: UnsafeMutableBufferPointer<TileSum>
   /// What elements were divided by before their powers were summed: the largest one, for a general p-norm.
   var unit = 1.0
+  /// Scratch tiles of every thread, made by the first update pass with so many threads.
+  private var scratch: UnsafeMutableRawBufferPointer?
 
   init(counts: some Collection<Int>) {
     entries = .allocate(capacity: counts.count)
@@ -52,6 +56,17 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
     entries.deallocate()
     sums.deallocate()
     clampedSums.deallocate()
+    scratch?.deallocate()
+  }
+
+  /// Scratch memory for a number of threads, ``TileRunner/scratchByteCount`` bytes for each.
+  func scratch(threads: Int) -> UnsafeMutableRawPointer {
+    let size = threads * TileRunner<Scalar>.scratchByteCount
+    if scratch?.count ?? 0 < size {
+      scratch?.deallocate()
+      scratch = .allocate(byteCount: size, alignment: 64)
+    }
+    return scratch!.baseAddress!
   }
 
   /// The address given to tensors without elements, which have none of their own. Never read or written.

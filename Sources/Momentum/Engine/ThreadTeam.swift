@@ -18,6 +18,8 @@ struct ThreadTeam: Sendable {
 
   /// Below this many elements a thread costs more than it brings: waking one takes microseconds.
   private static let worthwhileCount = 32_768
+  /// The smallest work that is shared between threads.
+  static let leastShared = 2 * worthwhileCount
 
   /// - Parameters:
   ///   - requested: The most threads to use.

@@ -3,38 +3,43 @@ extension TensorTable {
   ///
   /// - Parameter programs: What ``Entry/program`` refers to.
   func update(_ programs: UnsafeBufferPointer<StepProgram>, _ team: ThreadTeam) {
-    guard team.count > 1 else { return Self.update(self, 0..<count, programs) }
-    let programs = UnsafeTransfer(programs)
+    let scratch = scratch(threads: team.count)
+    guard team.count > 1 else { return Self.update(self, 0..<count, programs, scratch) }
+    let shared = UnsafeTransfer((programs, scratch))
     team.run { thread in
-      Self.update(self, team.share(of: thread, count: self.count), programs.value)
+      let (programs, scratch) = shared.value
+      Self.update(
+        self, team.share(of: thread, count: self.count), programs,
+        scratch + thread * TileRunner<Scalar>.scratchByteCount)
     }
   }
 
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
-  private static func update(_ table: TensorTable, _ share: Range<Int>, _ programs: UnsafeBufferPointer<StepProgram>) {
-    withUnsafeTemporaryAllocation(byteCount: TileRunner<Scalar>.scratchByteCount, alignment: 64) { scratch in
-      var runner = TileRunner<Scalar>(scratch: scratch.baseAddress!)
-      var loaded = -1
-      var run: (operands: TileRunner<Scalar>.Operands, count: Int)?
-      table.forEach(in: share) { entry, part in
-        guard entry.program >= 0 else { return }
-        let operands = TileRunner<Scalar>.Operands(entry, at: part.lowerBound)
-        // Tensors that follow one another in memory and in program are one run: an element's bits depend only on its
-        // own values and the factors, not on where its tile begins.
-        if let current = run, loaded == entry.program, operands.follow(current.operands, by: current.count) {
-          run!.count += part.count
-          return
-        }
-        if let run { runner.execute(run.operands, run.count) }
-        if loaded != entry.program {
-          runner.program = LoweredProgram(programs[entry.program])
-          loaded = entry.program
-        }
-        run = (operands, part.count)
+  private static func update(
+    _ table: TensorTable, _ share: Range<Int>, _ programs: UnsafeBufferPointer<StepProgram>,
+    _ scratch: UnsafeMutableRawPointer
+  ) {
+    var runner = TileRunner<Scalar>(scratch: scratch)
+    var loaded = -1
+    var run: (operands: TileRunner<Scalar>.Operands, count: Int)?
+    table.forEach(in: share) { entry, part in
+      guard entry.program >= 0 else { return }
+      let operands = TileRunner<Scalar>.Operands(entry, at: part.lowerBound)
+      // Tensors that follow one another in memory and in program are one run: an element's bits depend only on its
+      // own values and the factors, not on where its tile begins.
+      if let current = run, loaded == entry.program, operands.follow(current.operands, by: current.count) {
+        run!.count += part.count
+        return
       }
       if let run { runner.execute(run.operands, run.count) }
+      if loaded != entry.program {
+        runner.program = LoweredProgram(programs[entry.program])
+        loaded = entry.program
+      }
+      run = (operands, part.count)
     }
+    if let run { runner.execute(run.operands, run.count) }
   }
 }
 

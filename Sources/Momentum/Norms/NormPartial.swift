@@ -47,6 +47,10 @@ public struct NormPartial: Sendable {
     infinityCount &+= Int(tile.infinity)
   }
 
+  /// Adds a tile of finite elements to a norm other than the maximum: what most tiles are.
+  @inline(__always)
+  mutating func add(finiteSum value: Double) { sum.add(value) }
+
   mutating func add(_ tiles: UnsafeBufferPointer<TileSum>) {
     for tile in tiles { add(tile) }
   }

@@ -57,10 +57,45 @@ enum NormPass {
       let upper = min(share.upperBound - offset, buffer.count)
       guard lower < upper, let base = buffer.baseAddress else { continue }
       var start = (lower + tileCount - 1) / tileCount * tileCount
-      while start < upper {
-        partial.add(.measure(base + start, min(tileCount, buffer.count - start), measure))
-        start += tileCount
+      if case .squares = measure {
+        // The usual norm gets a loop of its own: in cache, a tile's dot product takes no longer than a dozen instructions do.
+        while start < upper {
+          let (x, n) = (base + start, min(tileCount, buffer.count - start))
+          let sum = TileSum.dot(x, n)
+          if TileSum.isTrusted(sum) {
+            partial.add(finiteSum: Double(sum))
+          } else {
+            partial.add(TileSum.carefulSquares(x, n))
+          }
+          start += tileCount
+        }
+      } else {
+        while start < upper {
+          partial.add(.measure(base + start, min(tileCount, buffer.count - start), measure))
+          start += tileCount
+        }
       }
     }
+  }
+
+  /// The 2-norm of a small buffer of `Float`s by the shortest way, or `nil` if it has to be summed as any other.
+  ///
+  /// A tile's sum has 24 digits, so every sum of tiles is a multiple of the last digit of the smallest one, and below
+  /// 2⁵³ of those `Double` adds without rounding: the same bits as the exact sum, at the cost of an addition. In cache,
+  /// where a whole norm takes a third of a microsecond, the difference shows.
+  @inline(__always)
+  static func smallNorm<Scalar: BLASScalar>(_ x: UnsafeBufferPointer<Scalar>) -> Double? {
+    guard Scalar.significandBitCount == 23, x.count < ThreadTeam.leastShared, let base = x.baseAddress else { return nil }
+    var (sum, smallest) = (0.0, Double.infinity)
+    var start = 0
+    while start < x.count {
+      let tile = TileSum.dot(base + start, min(tileCount, x.count - start))
+      guard TileSum.isTrusted(tile) else { return nil }
+      sum += Double(tile)
+      smallest = min(smallest, Double(tile))
+      start += tileCount
+    }
+    // 2²⁹ times the smallest sum is less than 2⁵³ times its last digit.
+    return sum < smallest * 0x1p29 ? sum.squareRoot() : nil
   }
 }

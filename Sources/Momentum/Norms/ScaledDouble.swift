@@ -18,12 +18,17 @@ public struct ScaledDouble: Sendable, Hashable {
 
   /// The value `significand · 2^exponent`, normalised.
   public init(_ significand: Double, exponent: Int = 0) {
-    guard significand != 0, significand.isFinite else {
+    let bits = significand.bitPattern
+    let biased = Int(truncatingIfNeeded: bits >> 52) & 0x7ff
+    if biased != 0, biased != 0x7ff {
+      self.significand = Double(bitPattern: bits & ~(0x7ff << 52) | 1023 << 52)
+      self.exponent = exponent &+ biased &- 1023
+    } else if significand == 0 || !significand.isFinite {
       (self.significand, self.exponent) = (significand, 0)
-      return
+    } else {
+      // A subnormal number becomes a normal one by an exact multiplication.
+      self = ScaledDouble(significand * 0x1p64, exponent: exponent - 64)
     }
-    self.significand = Double(sign: significand.sign, exponent: 0, significand: significand.significand)
-    self.exponent = exponent + significand.exponent
   }
 
   /// The nearest `Double`: infinite or subnormal where the value is out of its normal range.

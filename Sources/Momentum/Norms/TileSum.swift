@@ -34,10 +34,8 @@ struct TileSum: Sendable {
   static func measure<S: BLASScalar>(_ x: UnsafePointer<S>, _ n: Int, _ measure: TileMeasure) -> TileSum {
     switch measure {
     case .squares:
-      let sum = Double(dot(x, n))
-      // Written so that NaN fails it. Above the lower limit the squares that underflowed cannot matter.
-      if sum >= smallestTrustedSum(S.self), sum < .infinity { return TileSum(value: sum) }
-      return carefulSquares(x, n)
+      let sum = dot(x, n)
+      return isTrusted(sum) ? TileSum(value: Double(sum)) : carefulSquares(x, n)
     case .portableSquares:
       return carefulSquares(x, n)
     case .magnitudes:
@@ -70,7 +68,7 @@ struct TileSum: Sendable {
 
   /// One BLAS dot product of the tile with itself, whose bits do not depend on where the tile lies in memory.
   @inline(__always)
-  private static func dot<S: BLASScalar>(_ x: UnsafePointer<S>, _ n: Int) -> S {
+  static func dot<S: BLASScalar>(_ x: UnsafePointer<S>, _ n: Int) -> S {
     if BLAS.dotDependsOnAlignment, UInt(bitPattern: x) % 64 != 0 {
       return withUnsafeTemporaryAllocation(byteCount: n * MemoryLayout<S>.stride, alignment: 64) { raw in
         let copy = raw.baseAddress!.initializeMemory(as: S.self, from: x, count: n)
@@ -80,16 +78,20 @@ struct TileSum: Sendable {
     return S._dot(Int32(truncatingIfNeeded: n), x, 1, x, 1)
   }
 
-  /// Below this a sum of squares may have lost squares to underflow: at most 2048·2⁻¹²⁶ for `Float` even if the processor
-  /// flushes subnormals to zero, which is 2⁻³⁵ of the limit; 2048·2⁻¹⁰²² for `Double`, less than 2⁻¹¹⁰ of it.
+  /// Whether a sum of squares is one of finite elements and has lost no square that matters to underflow.
+  ///
+  /// Below the limit it may have lost up to 2048·2⁻¹²⁶ for `Float` even if the processor flushes subnormals to zero, which is
+  /// 2⁻³⁵ of the limit; up to 2048·2⁻¹⁰²² for `Double`, less than 2⁻¹¹⁰ of it.
   @inline(__always)
-  private static func smallestTrustedSum<S: BLASScalar>(_: S.Type) -> Double {
-    S.significandBitCount < 50 ? 0x1p-80 : 0x1p-900
+  static func isTrusted<S: BLASScalar>(_ sum: S) -> Bool {
+    let limit: S = S.significandBitCount < 50 ? 0x1p-80 : S(sign: .plus, exponent: -900, significand: 1)
+    // Written so that NaN fails it.
+    return sum >= limit && sum < .infinity
   }
 
   /// Squares of any finite elements, without overflow or underflow. Zeros, which fail the range guard, come here too.
   @inline(never)
-  private static func carefulSquares<S: BLASScalar>(_ x: UnsafePointer<S>, _ n: Int) -> TileSum {
+  static func carefulSquares<S: BLASScalar>(_ x: UnsafePointer<S>, _ n: Int) -> TileSum {
     if S.significandBitCount < 50 {
       // The square of a Float is a Double: a sum that is not finite has met an element that is not.
       let sum = ElementLoops.sumOfSquares(x, n)

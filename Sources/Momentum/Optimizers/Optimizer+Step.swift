@@ -10,6 +10,8 @@ extension Optimizer {
   ///   written then: parameters, velocity and step count are as before.
   /// - Complexity: O(n); with momentum and a norm to measure, reads 4n and writes 2n elements. Allocates the velocity in the
   ///   first step that needs it.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   @discardableResult
   public mutating func step(
     _ parameters: inout ParameterVector<Scalar>, gradients: borrowing ParameterVector<Scalar>
@@ -20,6 +22,8 @@ extension Optimizer {
   }
 
   /// Takes one step of parameters in spans, of an `Array` for example; see ``step(_:gradients:)-(ParameterVector<Scalar>,_)``.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   @discardableResult
   public mutating func step(
     _ parameters: inout MutableSpan<Scalar>, gradients: Span<Scalar>
@@ -33,6 +37,8 @@ extension Optimizer {
   /// Takes one step of flat vectors in the caller's memory; see ``step(_:gradients:)-(ParameterVector<Scalar>,_)``.
   ///
   /// - Throws: Also ``MomentumError/overlap(first:second:)``.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   @discardableResult
   public mutating func step(
     parameters: UnsafeMutableBufferPointer<Scalar>, gradients: UnsafeBufferPointer<Scalar>
@@ -46,9 +52,10 @@ extension Optimizer {
     let placeholder = TensorTable<Scalar>.emptyTensor
     let gradient = UnsafeMutablePointer(mutating: gradients.baseAddress) ?? placeholder
     let parameter = parameters.baseAddress ?? placeholder
-    for (index, tensor) in layout.tensors.enumerated() {
-      table.entries[index].gradient = gradient + tensor.offset
-      table.entries[index].parameters = parameter + tensor.offset
+    for index in table.entries.indices {
+      let offset = table.entries[index].offset
+      table.entries[index].gradient = gradient + offset
+      table.entries[index].parameters = parameter + offset
     }
     return try takeStep()
   }
@@ -58,6 +65,8 @@ extension Optimizer {
   /// A tensor whose gradient is `nil` is left alone: no update, no decay of its velocity or its weights.
   ///
   /// - Throws: As ``step(parameters:gradients:)-(UnsafeMutableBufferPointer<Scalar>,_)``; errors name the tensor.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   @discardableResult
   public mutating func step(
     parameters: [UnsafeMutableBufferPointer<Scalar>], gradients: [UnsafeBufferPointer<Scalar>?]

@@ -80,10 +80,10 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
     guard !outcome.report.wasSkipped else { return StepReport(step: stepCount, clip: outcome.report) }
 
     if rule.usesVelocity { try bindDirection() }
-    let newScales = compile(rule, outcome)
+    compile(rule, outcome)
     programs.withUnsafeBufferPointer { table.update($0, team) }
-    for (index, entry) in table.entries.enumerated() where entry.gradient != nil {
-      scales[index] = newScales[index]
+    for index in table.entries.indices where table.entries[index].gradient != nil {
+      scales[index] = table.entries[index].newScale
       if rule.usesVelocity { hasVelocity[index] = true }
     }
     stepCount += 1
@@ -91,9 +91,8 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   }
 
   /// Compiles the program of every tensor; tensors in the same state share one.
-  private mutating func compile(_ rule: any UpdateRule, _ outcome: ClipStage.Outcome) -> [Double] {
+  private mutating func compile(_ rule: any UpdateRule, _ outcome: ClipStage.Outcome) {
     programs.removeAll(keepingCapacity: true)
-    var newScales = scales
     var last: (state: TensorState, scale: Double)?
     for index in table.entries.indices {
       guard table.entries[index].gradient != nil else {
@@ -113,16 +112,15 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
         programs.append(program)
       }
       table.entries[index].program = programs.count - 1
-      newScales[index] = last!.scale
+      table.entries[index].newScale = last!.scale
     }
-    return newScales
   }
 
   /// Points every tensor at its part of the direction, which is made if need be.
   private mutating func bindDirection() throws(MomentumError) {
     let base = try makeDirection()
-    for (index, tensor) in layout.tensors.enumerated() {
-      table.entries[index].direction = base + tensor.offset
+    for index in table.entries.indices {
+      table.entries[index].direction = base + table.entries[index].offset
     }
   }
 
