@@ -22,7 +22,7 @@ struct TrainingOptions: Hashable, Codable, Sendable {
   var momentum = 0.9
   var learningRate = 0.03
   /// Learning rates that momentum 0 is tried with before the comparison.
-  var plainLearningRates = [0.05, 0.1, 0.2, 0.3]
+  var plainLearningRates = [0.1, 0.2, 0.3, 0.5]
   var clipValue = 0.01
   var clipNorm = 0.25
   var clipGlobalNorm = 0.5
