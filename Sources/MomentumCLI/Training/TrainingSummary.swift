@@ -81,18 +81,26 @@ extension TrainingSummary {
       + ["\(divergedCount)"] + numbers.map { "\($0)" } + [verdict.rawValue]).joined(separator: ",")
   }
 
-  var json: JSONText {
-    .object([
-      ("setting", .string(setting.name)), ("clipping", .string(setting.clipping.rawValue)),
-      ("rule", .string(setting.momentum.rawValue)), ("learningRate", .number(setting.learningRate)),
-      ("runs", .integer(runCount)), ("diverged", .integer(divergedCount)),
-      ("testAccuracy", .number(accuracy.median)), ("testAccuracyLeast", .number(accuracy.least)),
-      ("testAccuracyMost", .number(accuracy.most)), ("bestTestAccuracy", .number(bestAccuracy)),
-      ("trainingLoss", .number(loss)), ("epochsToFirstAccuracy", .number(epochs[0])),
-      ("epochsToSecondAccuracy", .number(epochs[1])), ("gradientNormMedian", .number(norm.median)),
-      ("gradientNormPercentile95", .number(norm.percentile95)),
-      ("gradientNormPercentile99", .number(norm.percentile99)), ("gradientNormLargest", .number(norm.largest)),
-      ("clippedShare", .number(clippedShare)), ("verdict", .string(verdict.rawValue)),
-    ])
+  /// The row as `--json` prints it.
+  struct Record: Encodable {
+    let setting, clipping, rule: String
+    let learningRate: Double
+    let runs, diverged: Int
+    let testAccuracy, testAccuracyLeast, testAccuracyMost, bestTestAccuracy, trainingLoss: Double
+    let epochsToFirstAccuracy, epochsToSecondAccuracy: Double
+    let gradientNormMedian, gradientNormPercentile95, gradientNormPercentile99, gradientNormLargest: Double
+    let clippedShare: Double
+    let verdict: String
+  }
+
+  var record: Record {
+    Record(
+      setting: setting.name, clipping: setting.clipping.rawValue, rule: setting.momentum.rawValue,
+      learningRate: setting.learningRate, runs: runCount, diverged: divergedCount, testAccuracy: accuracy.median,
+      testAccuracyLeast: accuracy.least, testAccuracyMost: accuracy.most, bestTestAccuracy: bestAccuracy,
+      trainingLoss: loss, epochsToFirstAccuracy: epochs[0], epochsToSecondAccuracy: epochs[1],
+      gradientNormMedian: norm.median, gradientNormPercentile95: norm.percentile95,
+      gradientNormPercentile99: norm.percentile99, gradientNormLargest: norm.largest, clippedShare: clippedShare,
+      verdict: verdict.rawValue)
   }
 }

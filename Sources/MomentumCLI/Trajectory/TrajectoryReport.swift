@@ -58,17 +58,23 @@ struct TrajectoryReport {
     return TextTable.text(header, rows, leftColumns: [0, 1, 3])
   }
 
-  var json: JSONText {
-    .array(
-      results.flatMap { result in
-        result.descents.map { descent in
-          .object([
-            ("surface", .string(result.surface.rawValue)), ("method", .string(descent.method.rawValue)),
-            ("learningRate", .number(descent.learningRate)), ("outcome", .string(descent.outcome.rawValue)),
-            ("steps", .integer(descent.steps)), ("value", .number(descent.points.last!.value)),
-          ])
-        }
-      })
+  /// A descent as `--json` prints it.
+  struct Record: Encodable {
+    let surface, method: String
+    let learningRate: Double
+    let outcome: String
+    let steps: Int
+    let value: Double
+  }
+
+  var records: [Record] {
+    results.flatMap { result in
+      result.descents.map { descent in
+        Record(
+          surface: result.surface.rawValue, method: descent.method.rawValue, learningRate: descent.learningRate,
+          outcome: descent.outcome.rawValue, steps: descent.steps, value: descent.points.last!.value)
+      }
+    }
   }
 
   // MARK: The picture
