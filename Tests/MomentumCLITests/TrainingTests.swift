@@ -144,6 +144,17 @@ final class TrainingTests: XCTestCase {
     }
   }
 
+  func testARunWithoutAnEpochHasNoAccuracyYet() throws {
+    try withScratchFolder { folder in
+      let results = try train(small, in: folder, workers: 1, atMost: 5)
+      let summary = TrainingSummary(results.plan.search[0], in: results)
+      XCTAssertEqual(summary.verdict, .unfinished)
+      XCTAssertTrue(summary.accuracy.median.isNaN && summary.loss.isNaN && summary.epochs[0].isNaN)
+      XCTAssertGreaterThan(summary.norm.largest, 0)
+      XCTAssertEqual(TrainingTable(results).cells(summary)[3...7], ["-", "---", "-", "-", "-"])
+    }
+  }
+
   func testReportHoldsEveryRun() throws {
     try withScratchFolder { folder in
       var options = small

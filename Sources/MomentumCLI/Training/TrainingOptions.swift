@@ -23,7 +23,7 @@ struct TrainingOptions: Hashable, Codable, Sendable {
   var learningRate = 0.05
   /// Learning rates that momentum 0 is tried with before the comparison.
   var plainLearningRates = [0.2, 0.3, 0.5, 0.7]
-  var clipValue = 0.01
+  var clipValue = 0.007
   var clipNorm = 0.25
   var clipGlobalNorm = 0.5
   /// The accuracies whose epochs are counted.

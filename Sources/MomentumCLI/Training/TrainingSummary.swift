@@ -37,12 +37,14 @@ struct TrainingSummary: Sendable {
     let histories = results.histories(of: setting).map(\.history)
     runCount = histories.count
     divergedCount = histories.count { $0.divergedAtStep != nil }
-    let last = histories.map(\.finalAccuracy)
+    // A run that was interrupted in its first epoch has norms, but nothing was tested yet.
+    let tested = histories.filter { $0.epochCount > 0 || $0.divergedAtStep != nil }
+    let last = tested.map(\.finalAccuracy)
     accuracy = (Statistics.median(last), last.min() ?? .nan, last.max() ?? .nan)
-    bestAccuracy = Statistics.median(histories.map { $0.testAccuracies.max() ?? 0 })
-    loss = Statistics.median(histories.map { $0.finalTrainingLoss(stepsPerEpoch: results.stepsPerEpoch) })
+    bestAccuracy = Statistics.median(tested.map { $0.testAccuracies.max() ?? 0 })
+    loss = Statistics.median(tested.map { $0.finalTrainingLoss(stepsPerEpoch: results.stepsPerEpoch) })
     epochs = options.accuracies.map { accuracy in
-      Statistics.median(histories.map { $0.epochs(to: accuracy).map(Double.init) ?? .infinity })
+      Statistics.median(tested.map { $0.epochs(to: accuracy).map(Double.init) ?? .infinity })
     }
     let norms = histories.flatMap(\.gradientNorms)
     norm = (
