@@ -72,7 +72,7 @@ struct TrainingPictures {
     guard curves.count > 1, let first = curves.first?.setting else { return nil }
     let common =
       name == "momentum"
-      ? "clipping, \(Self.words(first.clipping, options))"
+      ? "clipping: \(Self.words(first.clipping, options))"
       : "\(ruleWords(first.momentum)), learning rate \(first.learningRate)"
     func plot(median: Int, scale: Int, guide: String) -> String {
       let bands = curves.enumerated().map { place, curve in
@@ -133,7 +133,7 @@ struct TrainingPictures {
     switch rule {
     case .plain: "momentum 0"
     case .momentum: "momentum \(options.momentum)"
-    case .nesterov: "Nesterov momentum \(options.momentum)"
+    case .nesterov: "Nesterov \(options.momentum)"
     }
   }
 
