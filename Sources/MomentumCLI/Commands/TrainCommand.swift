@@ -85,7 +85,7 @@ struct TrainCommand: ParsableCommand {
     let pictures = try report.write(gnuplot: Gnuplot(gnuplot))
     if case .noGnuplot = pictures { Message.write(Gnuplot.isMissing) }
     if json {
-      print(summary(results, checkpoint.folder, pictures))
+      try JSONOutput.print(Output(results, folder: checkpoint.folder, pictures: pictures))
     } else {
       print(TrainingTable(results).text)
       print(TrainingTable.legend)
@@ -107,16 +107,23 @@ struct TrainCommand: ParsableCommand {
     return (checkpoint, options)
   }
 
-  private func summary(
-    _ results: TrainingResults, _ folder: URL, _ pictures: TrainingReport.Pictures
-  ) -> JSONText {
-    let table = TrainingTable(results)
-    let files = if case .drawn(let names) = pictures { names } else { [String]() }
-    return .object([
-      ("report", .string(folder.path)), ("complete", .bool(results.isComplete)),
-      ("accuracies", .array(results.options.accuracies.map { .number($0) })),
-      ("plainTrials", .array(table.trials.map(\.json))), ("comparison", .array(table.rows.map(\.json))),
-      ("findings", .array(table.findings.map { .string($0) })), ("pictures", .array(files.map { .string($0) })),
-    ])
+  /// What `--json` prints.
+  private struct Output: Encodable {
+    let report: String
+    let complete: Bool
+    let accuracies: [Double]
+    let plainTrials, comparison: [TrainingSummary.Record]
+    let findings, pictures: [String]
+
+    init(_ results: TrainingResults, folder: URL, pictures: TrainingReport.Pictures) {
+      let table = TrainingTable(results)
+      report = folder.path
+      complete = results.isComplete
+      accuracies = results.options.accuracies
+      plainTrials = table.trials.map(\.record)
+      comparison = table.rows.map(\.record)
+      findings = table.findings
+      self.pictures = if case .drawn(let names) = pictures { names } else { [] }
+    }
   }
 }

@@ -61,12 +61,10 @@ struct TrajectoryCommand: ParsableCommand {
     let pictures = try report.write(gnuplot: Gnuplot(gnuplot))
     if pictures == nil { Message.write(Gnuplot.isMissing) }
     if json {
-      let files = JSONText.array((pictures ?? []).map { .string($0) })
-      print(
-        JSONText.object([
-          ("report", .string(folder.path)), ("complete", .bool(results.count == surfaces.count)),
-          ("descents", report.json), ("pictures", files),
-        ]))
+      try JSONOutput.print(
+        Output(
+          report: folder.path, complete: results.count == surfaces.count, descents: report.records,
+          pictures: pictures ?? []))
     } else {
       print(report.table)
       print("\nReport: \(folder.path)")
@@ -75,6 +73,14 @@ struct TrajectoryCommand: ParsableCommand {
       Message.write("interrupted; the report holds the surfaces that were finished")
       throw ExitCode(Interrupt.exitStatus)
     }
+  }
+
+  /// What `--json` prints.
+  private struct Output: Encodable {
+    let report: String
+    let complete: Bool
+    let descents: [TrajectoryReport.Record]
+    let pictures: [String]
   }
 
   /// The surfaces that were finished before an interrupt.

@@ -56,10 +56,12 @@ struct Gnuplot: Sendable {
       let text = String(decoding: messages.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
       process.waitUntilExit()
       guard process.terminationStatus == 0 else {
+        // The command is echoed with a caret below it; what went wrong comes last.
         let lines = text.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
+        let reasons = lines.filter { !$0.isEmpty && $0 != "^" }.suffix(2)
         throw DataFileError(
           file: folder.appendingPathComponent("plots/\(picture.name).gnuplot").path,
-          cause: "gnuplot failed: \(lines.last { !$0.isEmpty } ?? "no message")")
+          cause: "gnuplot failed: \(reasons.joined(separator: "; "))")
       }
       files += ["\(picture.name).svg", "\(picture.name).png"]
     }

@@ -17,6 +17,9 @@ struct DigitsDataset: Sendable {
   let trainingImages: [Int]
   let testImages: [Int]
 
+  /// Where the data come from and what may be done with them.
+  static var attribution: URL? { Bundle.module.url(forResource: "digits-attribution", withExtension: "txt") }
+
   /// The file that is part of the command.
   static func bundled() throws -> DigitsDataset {
     guard let url = Bundle.module.url(forResource: "digits", withExtension: "bin") else {

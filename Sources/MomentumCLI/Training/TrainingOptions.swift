@@ -20,10 +20,10 @@ struct TrainingOptions: Hashable, Codable, Sendable {
   /// The recurrent weights start as a rotation times this.
   var gain = 1.0
   var momentum = 0.9
-  var learningRate = 0.03
+  var learningRate = 0.05
   /// Learning rates that momentum 0 is tried with before the comparison.
-  var plainLearningRates = [0.05, 0.1, 0.2, 0.3]
-  var clipValue = 0.01
+  var plainLearningRates = [0.2, 0.3, 0.5, 0.7]
+  var clipValue = 0.007
   var clipNorm = 0.25
   var clipGlobalNorm = 0.5
   /// The accuracies whose epochs are counted.

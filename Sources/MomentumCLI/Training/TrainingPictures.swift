@@ -72,7 +72,7 @@ struct TrainingPictures {
     guard curves.count > 1, let first = curves.first?.setting else { return nil }
     let common =
       name == "momentum"
-      ? "clipping, \(Self.words(first.clipping, options))"
+      ? "clipping: \(Self.words(first.clipping, options))"
       : "\(ruleWords(first.momentum)), learning rate \(first.learningRate)"
     func plot(median: Int, scale: Int, guide: String) -> String {
       let bands = curves.enumerated().map { place, curve in
@@ -93,7 +93,7 @@ struct TrainingPictures {
     let target = options.accuracies[0] * 100
     let guides = Gnuplot.quoted("left: guessing; right: \(TrainingTable.percent(options.accuracies[0]))")
     let commands = """
-      set multiplot layout 1,2 margins 0.055,0.79,0.11,0.89 spacing 0.07,0 \\
+      set multiplot layout 1,2 margins 0.055,0.775,0.11,0.89 spacing 0.07,0 \\
         title \(Gnuplot.quoted("\(common); median of \(options.seeds) seeds, band from least to most")) font ',13'
       set xlabel 'epoch'
       set xrange [0.5:\(Double(options.epochs) + 0.5)]
@@ -102,7 +102,7 @@ struct TrainingPictures {
       set yrange [\((losses.min() ?? 0.1) * 0.8):\((losses.max() ?? 10) * 1.25)]
       set ylabel 'training loss (nats, mean of the epoch)' offset 0.5,0
       # One key for both panels, to their right.
-      set key at screen 0.80,0.89 left top Left reverse vertical
+      set key at screen 0.785,0.89 left top Left reverse vertical
       \(plot(median: 2, scale: 1, guide: "\(log(10.0)) with lines lw 1.2 dt 2 lc rgb 'black' title \(guides)"))
       unset logscale y
       unset key
@@ -133,7 +133,7 @@ struct TrainingPictures {
     switch rule {
     case .plain: "momentum 0"
     case .momentum: "momentum \(options.momentum)"
-    case .nesterov: "Nesterov momentum \(options.momentum)"
+    case .nesterov: "Nesterov \(options.momentum)"
     }
   }
 

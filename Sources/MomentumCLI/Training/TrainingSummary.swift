@@ -37,12 +37,14 @@ struct TrainingSummary: Sendable {
     let histories = results.histories(of: setting).map(\.history)
     runCount = histories.count
     divergedCount = histories.count { $0.divergedAtStep != nil }
-    let last = histories.map(\.finalAccuracy)
+    // A run that was interrupted in its first epoch has norms, but nothing was tested yet.
+    let tested = histories.filter { $0.epochCount > 0 || $0.divergedAtStep != nil }
+    let last = tested.map(\.finalAccuracy)
     accuracy = (Statistics.median(last), last.min() ?? .nan, last.max() ?? .nan)
-    bestAccuracy = Statistics.median(histories.map { $0.testAccuracies.max() ?? 0 })
-    loss = Statistics.median(histories.map { $0.finalTrainingLoss(stepsPerEpoch: results.stepsPerEpoch) })
+    bestAccuracy = Statistics.median(tested.map { $0.testAccuracies.max() ?? 0 })
+    loss = Statistics.median(tested.map { $0.finalTrainingLoss(stepsPerEpoch: results.stepsPerEpoch) })
     epochs = options.accuracies.map { accuracy in
-      Statistics.median(histories.map { $0.epochs(to: accuracy).map(Double.init) ?? .infinity })
+      Statistics.median(tested.map { $0.epochs(to: accuracy).map(Double.init) ?? .infinity })
     }
     let norms = histories.flatMap(\.gradientNorms)
     norm = (
@@ -81,18 +83,26 @@ extension TrainingSummary {
       + ["\(divergedCount)"] + numbers.map { "\($0)" } + [verdict.rawValue]).joined(separator: ",")
   }
 
-  var json: JSONText {
-    .object([
-      ("setting", .string(setting.name)), ("clipping", .string(setting.clipping.rawValue)),
-      ("rule", .string(setting.momentum.rawValue)), ("learningRate", .number(setting.learningRate)),
-      ("runs", .integer(runCount)), ("diverged", .integer(divergedCount)),
-      ("testAccuracy", .number(accuracy.median)), ("testAccuracyLeast", .number(accuracy.least)),
-      ("testAccuracyMost", .number(accuracy.most)), ("bestTestAccuracy", .number(bestAccuracy)),
-      ("trainingLoss", .number(loss)), ("epochsToFirstAccuracy", .number(epochs[0])),
-      ("epochsToSecondAccuracy", .number(epochs[1])), ("gradientNormMedian", .number(norm.median)),
-      ("gradientNormPercentile95", .number(norm.percentile95)),
-      ("gradientNormPercentile99", .number(norm.percentile99)), ("gradientNormLargest", .number(norm.largest)),
-      ("clippedShare", .number(clippedShare)), ("verdict", .string(verdict.rawValue)),
-    ])
+  /// The row as `--json` prints it.
+  struct Record: Encodable {
+    let setting, clipping, rule: String
+    let learningRate: Double
+    let runs, diverged: Int
+    let testAccuracy, testAccuracyLeast, testAccuracyMost, bestTestAccuracy, trainingLoss: Double
+    let epochsToFirstAccuracy, epochsToSecondAccuracy: Double
+    let gradientNormMedian, gradientNormPercentile95, gradientNormPercentile99, gradientNormLargest: Double
+    let clippedShare: Double
+    let verdict: String
+  }
+
+  var record: Record {
+    Record(
+      setting: setting.name, clipping: setting.clipping.rawValue, rule: setting.momentum.rawValue,
+      learningRate: setting.learningRate, runs: runCount, diverged: divergedCount, testAccuracy: accuracy.median,
+      testAccuracyLeast: accuracy.least, testAccuracyMost: accuracy.most, bestTestAccuracy: bestAccuracy,
+      trainingLoss: loss, epochsToFirstAccuracy: epochs[0], epochsToSecondAccuracy: epochs[1],
+      gradientNormMedian: norm.median, gradientNormPercentile95: norm.percentile95,
+      gradientNormPercentile99: norm.percentile99, gradientNormLargest: norm.largest, clippedShare: clippedShare,
+      verdict: verdict.rawValue)
   }
 }

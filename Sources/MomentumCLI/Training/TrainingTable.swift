@@ -104,18 +104,19 @@ struct TrainingTable {
   // MARK: Numbers
 
   static func percent(_ share: Double) -> String {
+    guard share.isFinite else { return "-" }
     let tenths = (share * 1000).rounded()
     return tenths.truncatingRemainder(dividingBy: 10) == 0
       ? "\(Int(tenths / 10)) %" : String(format: "%.1f %%", tenths / 10)
   }
 
   static func epochs(_ count: Double) -> String {
-    guard count.isFinite else { return "never" }
+    guard count.isFinite else { return count.isNaN ? "-" : "never" }
     return count.rounded() == count ? "\(Int(count))" : "\(count)"
   }
 
   static func number(_ x: Double) -> String {
-    guard x.isFinite else { return x.isNaN ? "nan" : "inf" }
+    guard x.isFinite else { return x.isNaN ? "-" : "inf" }
     return x == 0 || (0.01..<10_000).contains(x.magnitude)
       ? String(format: x < 10 ? "%.3f" : "%.1f", x) : String(format: "%.1e", x)
   }

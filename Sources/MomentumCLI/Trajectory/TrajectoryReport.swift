@@ -58,17 +58,23 @@ struct TrajectoryReport {
     return TextTable.text(header, rows, leftColumns: [0, 1, 3])
   }
 
-  var json: JSONText {
-    .array(
-      results.flatMap { result in
-        result.descents.map { descent in
-          .object([
-            ("surface", .string(result.surface.rawValue)), ("method", .string(descent.method.rawValue)),
-            ("learningRate", .number(descent.learningRate)), ("outcome", .string(descent.outcome.rawValue)),
-            ("steps", .integer(descent.steps)), ("value", .number(descent.points.last!.value)),
-          ])
-        }
-      })
+  /// A descent as `--json` prints it.
+  struct Record: Encodable {
+    let surface, method: String
+    let learningRate: Double
+    let outcome: String
+    let steps: Int
+    let value: Double
+  }
+
+  var records: [Record] {
+    results.flatMap { result in
+      result.descents.map { descent in
+        Record(
+          surface: result.surface.rawValue, method: descent.method.rawValue, learningRate: descent.learningRate,
+          outcome: descent.outcome.rawValue, steps: descent.steps, value: descent.points.last!.value)
+      }
+    }
   }
 
   // MARK: The picture
@@ -95,7 +101,7 @@ struct TrajectoryReport {
     let paths = curves("2:3", "linespoints lw 1.6 pt 7 ps 0.35", titled: true)
     let values = curves("($1+1):4", "lines lw 2", titled: false)
     let commands = """
-      set multiplot layout 1,2 margins 0.05,0.77,0.11,0.89 spacing 0.075,0 \\
+      set multiplot layout 1,2 margins 0.045,0.735,0.11,0.89 spacing 0.07,0 \\
         title \(Gnuplot.quoted("\(surface.title): f(x, y) = \(surface.expression.replacing("**", with: "^").replacing("*", with: "·"))")) font ',13' noenhanced
       # Level lines, equally far apart in the logarithm of the value. A table has blanks where the files have commas, so
       # a line of it comes as one column.
@@ -112,7 +118,7 @@ struct TrajectoryReport {
       unset table
       set xlabel 'x'
       set ylabel 'y' offset 1,0
-      set key at screen 0.78,0.89 left top Left reverse vertical
+      set key at screen 0.745,0.89 left top Left reverse vertical
       plot $levels using (word(strcol(1),1)+0):(word(strcol(1),2)+0) with lines lw 0.8 lc rgb '#aaaaaa' title 'levels of f, 2 a decade', \\
         \((paths + marks).joined(separator: ", \\\n  "))
       unset key
@@ -127,7 +133,7 @@ struct TrajectoryReport {
       set format y '%h'
       unset multiplot
       """
-    return Gnuplot.Picture(name: name, width: 1280, height: 480, commands: commands)
+    return Gnuplot.Picture(name: name, width: 1400, height: 500, commands: commands)
   }
 
   private func words(_ method: MomentumChoice) -> String {

@@ -1,0 +1,111 @@
+import Foundation
+import MomentumTestSupport
+import XCTest
+
+@testable import MomentumCLI
+
+final class TrainCommandTests: XCTestCase {
+  private let small = [
+    "train", "--seeds", "1", "--epochs", "1", "--hidden", "4", "--batch", "64", "--clippings", "global", "--rules",
+    "momentum",
+  ]
+
+  func testSaysWhenThereIsNoGnuplot() throws {
+    try withScratchFolder { folder in
+      let report = folder.appendingPathComponent("report").path
+      let run = try CommandRun(small + ["--output", report, "--gnuplot", "/nowhere/gnuplot", "--json"])
+      XCTAssertEqual(run.status, 0, run.errors)
+      XCTAssertTrue(run.errors.contains(Gnuplot.isMissing), run.errors)
+      let object = try JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any]
+      XCTAssertEqual(object?["complete"] as? Bool, true)
+      XCTAssertEqual((object?["pictures"] as? [Any])?.count, 0)
+      let row = try XCTUnwrap((object?["comparison"] as? [[String: Any]])?.first)
+      // One epoch with four units does not reach 90 %.
+      XCTAssertEqual(row["epochsToFirstAccuracy"] as? String, "inf")
+      XCTAssertTrue(FileManager.default.fileExists(atPath: report + "/runs/global-momentum-0.05-seed1.csv"))
+      XCTAssertFalse(FileManager.default.fileExists(atPath: report + "/gradient-norm.svg"))
+
+      // A finished comparison can be resumed: there is nothing left to do, and nothing changes.
+      let summary = try Data(contentsOf: URL(fileURLWithPath: report + "/summary.csv"))
+      let again = try CommandRun(["train", "--resume", report, "--gnuplot", "/nowhere/gnuplot"])
+      XCTAssertEqual(again.status, 0, again.errors)
+      XCTAssertEqual(try Data(contentsOf: URL(fileURLWithPath: report + "/summary.csv")), summary)
+    }
+  }
+
+  func testChoosesAFreeFolder() throws {
+    try withScratchFolder { folder in
+      for name in ["report", "report-2"] {
+        let run = try CommandRun(small + ["--gnuplot", "/nowhere/gnuplot"], in: folder)
+        XCTAssertEqual(run.status, 0, run.errors)
+        XCTAssertTrue(FileManager.default.fileExists(atPath: folder.appendingPathComponent(name + "/report.md").path))
+      }
+    }
+  }
+
+  func testWrongUsageExitsWith64() throws {
+    let wrong = [
+      ["--seeds", "0"], ["--momentum", "1"], ["--learning-rate", "inf"], ["--clip-norm", "-1"],
+      ["--pixels-per-step", "3"],
+      ["--plain-learning-rates", "0.1,,0.2"], ["--clippings", "global", "global"], ["--threads", "0"],
+      ["--resume", "x", "--epochs", "3"], ["--resume", "x", "--output", "y"], ["--rules", "adam"],
+    ]
+    for arguments in wrong { XCTAssertEqual(try CommandRun(["train"] + arguments).status, 64, "\(arguments)") }
+  }
+
+  func testBadDataNamesFileAndCauseInOneLine() throws {
+    let run = try CommandRun(["train", "--resume", "/nowhere"])
+    XCTAssertEqual(run.status, 1)
+    XCTAssertEqual(run.output, "")
+    let lines = run.errors.split(separator: "\n")
+    XCTAssertEqual(lines.count, 1, run.errors)
+    XCTAssertTrue(run.errors.contains("/nowhere") && run.errors.contains("holds no checkpoint"), run.errors)
+  }
+
+  // MARK: Terminal
+
+  func testProgressLine() {
+    XCTAssertEqual(
+      ProgressDisplay.line(done: 50, total: 200, unit: "steps", seconds: 10, doneBefore: 0, note: "a", bar: 8),
+      "[##......]   25 %  50/200 steps  5.0 steps/s  0:30 left  a")
+    XCTAssertEqual(
+      ProgressDisplay.line(done: 200, total: 200, unit: "steps", seconds: 1, doneBefore: 100, note: "", bar: 0),
+      "100 %  200/200 steps  100 steps/s  0:00 left")
+    XCTAssertEqual(
+      ProgressDisplay.line(done: 0, total: 200, unit: "steps", seconds: 0, doneBefore: 0, note: "", bar: 0),
+      "  0 %  0/200 steps")
+  }
+
+  func testAtomicFileReplacesOrLeaves() throws {
+    try withScratchFolder { folder in
+      let file = folder.appendingPathComponent("a.csv")
+      try AtomicFile.write("one", to: file)
+      try AtomicFile.write("two", to: file)
+      XCTAssertEqual(try String(contentsOf: file, encoding: .utf8), "two")
+      XCTAssertEqual(try FileManager.default.contentsOfDirectory(atPath: folder.path), ["a.csv"])
+      XCTAssertThrowsError(try AtomicFile.write("x", to: folder.appendingPathComponent("missing/a.csv"))) {
+        XCTAssertTrue("\($0)".contains("missing/a.csv: cannot be created: No such file"), "\($0)")
+      }
+    }
+  }
+
+  /// With gnuplot, both forms of a picture appear; a fault in the commands names the script and gnuplot's reason.
+  func testDrawsWithGnuplotOrSaysWhatFailed() throws {
+    try withScratchFolder { folder in
+      let good = Gnuplot.Picture(name: "line", width: 300, height: 200, commands: "plot [0:1] x")
+      let bad = Gnuplot.Picture(name: "bad", width: 300, height: 200, commands: "plot 'nowhere.csv'")
+      try Gnuplot.writeScripts([good, bad], in: folder)
+      XCTAssertNil(Gnuplot("/nowhere/gnuplot"))
+      XCTAssertNil(Gnuplot("no-such-program-as-this"))
+      guard let gnuplot = Gnuplot() else { return }
+      XCTAssertEqual(try gnuplot.draw([good], in: folder), ["line.svg", "line.png"])
+      let png = try Data(contentsOf: folder.appendingPathComponent("line.png"))
+      XCTAssertEqual(png.prefix(4), Data([0x89, 0x50, 0x4E, 0x47]))
+      let svg = try String(contentsOf: folder.appendingPathComponent("line.svg"), encoding: .utf8)
+      XCTAssertTrue(svg.hasPrefix("<?xml") && svg.contains("</svg>"))
+      XCTAssertThrowsError(try gnuplot.draw([bad], in: folder)) {
+        XCTAssertTrue("\($0)".contains("bad.gnuplot: gnuplot failed:") && "\($0)".contains("nowhere.csv"), "\($0)")
+      }
+    }
+  }
+}
