@@ -43,4 +43,13 @@ where Exponent == Int {
     _ m: Int32, _ n: Int32, _ k: Int32, _ a: UnsafeMutablePointer<Self>, _ lda: Int32, _ tau: UnsafePointer<Self>
   )
     -> Int32
+
+  // MARK: Entry points of the engine
+
+  // A generic function called from another module finds out about its type at run time, which costs more than the norm
+  // of a small vector. Called through the type, it was compiled for it.
+  static func _norm(
+    of elements: UnsafeBufferPointer<Self>, _ type: NormType, _ algorithm: NormAlgorithm, _ threads: Int?
+  ) throws(MomentumError) -> NormReport
+  static func _step(_ optimizer: inout Optimizer<Self>) throws(MomentumError) -> StepReport
 }

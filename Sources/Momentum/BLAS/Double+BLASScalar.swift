@@ -75,4 +75,14 @@ extension Double: BLASScalar {
   ) -> Int32 {
     LAPACKE_dorgqr(LAPACK_ROW_MAJOR, m, n, k, a, lda, tau)
   }
+
+  public static func _norm(
+    of elements: UnsafeBufferPointer<Double>, _ type: NormType, _ algorithm: NormAlgorithm, _ threads: Int?
+  ) throws(MomentumError) -> NormReport {
+    try NormPass.report(of: elements, type, algorithm, threads)
+  }
+
+  public static func _step(_ optimizer: inout Optimizer<Double>) throws(MomentumError) -> StepReport {
+    try optimizer.takeStep()
+  }
 }

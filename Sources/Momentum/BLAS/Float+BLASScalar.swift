@@ -75,4 +75,14 @@ extension Float: BLASScalar {
   ) -> Int32 {
     LAPACKE_sorgqr(LAPACK_ROW_MAJOR, m, n, k, a, lda, tau)
   }
+
+  public static func _norm(
+    of elements: UnsafeBufferPointer<Float>, _ type: NormType, _ algorithm: NormAlgorithm, _ threads: Int?
+  ) throws(MomentumError) -> NormReport {
+    try NormPass.report(of: elements, type, algorithm, threads)
+  }
+
+  public static func _step(_ optimizer: inout Optimizer<Float>) throws(MomentumError) -> StepReport {
+    try optimizer.takeStep()
+  }
 }

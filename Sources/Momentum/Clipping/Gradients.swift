@@ -16,44 +16,24 @@ public enum Gradients {
   ///   - threads: The most threads to use; by default as many as the process may use.
   /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` for a negative or NaN order.
   /// - Complexity: O(n); reads n elements, 2n for a general p.
-  @specialized(where Scalar == Float)
-  @specialized(where Scalar == Double)
   public static func norm<Scalar: BLASScalar>(
     of tensors: [UnsafeBufferPointer<Scalar>], type: NormType = .l2, algorithm: NormAlgorithm = .blas,
     threads: Int? = nil
   ) throws(MomentumError) -> NormReport {
     try tensors.withUnsafeBufferPointer { tensors throws(MomentumError) in
-      try norm(of: tensors, type, algorithm, threads)
+      try NormPass.report(of: tensors, type, algorithm, threads)
     }
   }
 
-  private static func norm<Scalar: BLASScalar>(
-    of tensors: UnsafeBufferPointer<UnsafeBufferPointer<Scalar>>, _ type: NormType, _ algorithm: NormAlgorithm,
-    _ threads: Int?
-  ) throws(MomentumError) -> NormReport {
-    let type = type.simplified
-    try type.validate(forClipping: false)
-    var partial = NormPartial(unchecked: type)
-    NormPass.partial(tensors, type, algorithm, threads, into: &partial)
-    return NormReport(partial)
-  }
-
   /// The norm of one buffer; see ``norm(of:type:algorithm:threads:)-([UnsafeBufferPointer<Scalar>],_,_,_)``.
-  @specialized(where Scalar == Float)
-  @specialized(where Scalar == Double)
   public static func norm<Scalar: BLASScalar>(
     of elements: UnsafeBufferPointer<Scalar>, type: NormType = .l2, algorithm: NormAlgorithm = .blas,
     threads: Int? = nil
   ) throws(MomentumError) -> NormReport {
-    if case .l2 = type, case .blas = algorithm, let norm = NormPass.smallNorm(elements) { return NormReport(norm) }
-    return try withUnsafePointer(to: elements) { elements throws(MomentumError) in
-      try norm(of: UnsafeBufferPointer(start: elements, count: 1), type, algorithm, threads)
-    }
+    try Scalar._norm(of: elements, type, algorithm, threads)
   }
 
   /// The norm of a vector; see ``norm(of:type:algorithm:threads:)-([UnsafeBufferPointer<Scalar>],_,_,_)``.
-  @specialized(where Scalar == Float)
-  @specialized(where Scalar == Double)
   public static func norm<Scalar: BLASScalar>(
     of vector: borrowing ParameterVector<Scalar>, type: NormType = .l2, algorithm: NormAlgorithm = .blas,
     threads: Int? = nil
@@ -62,8 +42,6 @@ public enum Gradients {
   }
 
   /// The norm of a span; see ``norm(of:type:algorithm:threads:)-([UnsafeBufferPointer<Scalar>],_,_,_)``.
-  @specialized(where Scalar == Float)
-  @specialized(where Scalar == Double)
   public static func norm<Scalar: BLASScalar>(
     of elements: Span<Scalar>, type: NormType = .l2, algorithm: NormAlgorithm = .blas, threads: Int? = nil
   ) throws(MomentumError) -> NormReport {
@@ -88,8 +66,6 @@ public enum Gradients {
   /// - Throws: A ``MomentumError`` about settings, overlap or, depending on the policy, non-finite elements. Nothing has
   ///   been written then.
   /// - Complexity: O(n); reads n elements, and reads n and writes n more if anything is clipped.
-  @specialized(where Scalar == Float)
-  @specialized(where Scalar == Double)
   @discardableResult
   public static func clip<Scalar: BLASScalar>(
     _ tensors: [UnsafeMutableBufferPointer<Scalar>], by clipping: GradientClipping, names: [String]? = nil,
@@ -128,8 +104,6 @@ public enum Gradients {
   }
 
   /// Clips one vector in place; see ``clip(_:by:names:convention:nonFinitePolicy:threads:)``.
-  @specialized(where Scalar == Float)
-  @specialized(where Scalar == Double)
   @discardableResult
   public static func clip<Scalar: BLASScalar>(
     _ gradients: inout ParameterVector<Scalar>, by clipping: GradientClipping, convention: Convention = .native,
@@ -142,8 +116,6 @@ public enum Gradients {
   }
 
   /// Clips one tensor in a span in place; see ``clip(_:by:names:convention:nonFinitePolicy:threads:)``.
-  @specialized(where Scalar == Float)
-  @specialized(where Scalar == Double)
   @discardableResult
   public static func clip<Scalar: BLASScalar>(
     _ gradient: inout MutableSpan<Scalar>, by clipping: GradientClipping, convention: Convention = .native,
@@ -191,8 +163,6 @@ extension NormPartial {
   ///   - threads: The most threads to use; by default as many as the process may use.
   /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` for another type.
   /// - Complexity: O(n); reads n elements.
-  @specialized(where Scalar == Float)
-  @specialized(where Scalar == Double)
   public init<Scalar: BLASScalar>(
     of elements: UnsafeBufferPointer<Scalar>, type: NormType = .l2, algorithm: NormAlgorithm = .blas,
     threads: Int? = nil

@@ -1,5 +1,27 @@
 /// The reduce pass of a norm that is asked for on its own: leaves no sums of tiles or tensors behind.
 enum NormPass {
+  /// The norm of one buffer.
+  static func report<Scalar: BLASScalar>(
+    of elements: UnsafeBufferPointer<Scalar>, _ type: NormType, _ algorithm: NormAlgorithm, _ threads: Int?
+  ) throws(MomentumError) -> NormReport {
+    if case .l2 = type, case .blas = algorithm, let norm = smallNorm(elements) { return NormReport(norm) }
+    return try withUnsafePointer(to: elements) { elements throws(MomentumError) in
+      try report(of: UnsafeBufferPointer(start: elements, count: 1), type, algorithm, threads)
+    }
+  }
+
+  /// The norm of the concatenation of some buffers.
+  static func report<Scalar: BLASScalar>(
+    of buffers: UnsafeBufferPointer<UnsafeBufferPointer<Scalar>>, _ type: NormType, _ algorithm: NormAlgorithm,
+    _ threads: Int?
+  ) throws(MomentumError) -> NormReport {
+    let type = type.simplified
+    try type.validate(forClipping: false)
+    var partial = NormPartial(unchecked: type)
+    self.partial(buffers, type, algorithm, threads, into: &partial)
+    return NormReport(partial)
+  }
+
   /// Measures the concatenation of some buffers.
   static func partial<Scalar: BLASScalar>(
     _ buffers: UnsafeBufferPointer<UnsafeBufferPointer<Scalar>>, _ type: NormType, _ algorithm: NormAlgorithm,

@@ -10,8 +10,6 @@ extension Optimizer {
   ///   written then: parameters, velocity and step count are as before.
   /// - Complexity: O(n); with momentum and a norm to measure, reads 4n and writes 2n elements. Allocates the velocity in the
   ///   first step that needs it.
-  @specialized(where Scalar == Float)
-  @specialized(where Scalar == Double)
   @discardableResult
   public mutating func step(
     _ parameters: inout ParameterVector<Scalar>, gradients: borrowing ParameterVector<Scalar>
@@ -22,8 +20,6 @@ extension Optimizer {
   }
 
   /// Takes one step of parameters in spans, of an `Array` for example; see ``step(_:gradients:)-(ParameterVector<Scalar>,_)``.
-  @specialized(where Scalar == Float)
-  @specialized(where Scalar == Double)
   @discardableResult
   public mutating func step(
     _ parameters: inout MutableSpan<Scalar>, gradients: Span<Scalar>
@@ -37,8 +33,6 @@ extension Optimizer {
   /// Takes one step of flat vectors in the caller's memory; see ``step(_:gradients:)-(ParameterVector<Scalar>,_)``.
   ///
   /// - Throws: Also ``MomentumError/overlap(first:second:)``.
-  @specialized(where Scalar == Float)
-  @specialized(where Scalar == Double)
   @discardableResult
   public mutating func step(
     parameters: UnsafeMutableBufferPointer<Scalar>, gradients: UnsafeBufferPointer<Scalar>
@@ -57,7 +51,7 @@ extension Optimizer {
       table.entries[index].gradient = gradient + offset
       table.entries[index].parameters = parameter + offset
     }
-    return try takeStep()
+    return try Scalar._step(&self)
   }
 
   /// Takes one step of tensors that lie anywhere in the caller's memory, one buffer a tensor in the order of the layout.
@@ -65,8 +59,6 @@ extension Optimizer {
   /// A tensor whose gradient is `nil` is left alone: no update, no decay of its velocity or its weights.
   ///
   /// - Throws: As ``step(parameters:gradients:)-(UnsafeMutableBufferPointer<Scalar>,_)``; errors name the tensor.
-  @specialized(where Scalar == Float)
-  @specialized(where Scalar == Double)
   @discardableResult
   public mutating func step(
     parameters: [UnsafeMutableBufferPointer<Scalar>], gradients: [UnsafeBufferPointer<Scalar>?]
@@ -89,7 +81,7 @@ extension Optimizer {
       }
       table.entries[index].parameters = parameters[index].baseAddress ?? placeholder
     }
-    return try takeStep()
+    return try Scalar._step(&self)
   }
 
   private static func check(_ what: String, _ count: Int, _ expected: Int) throws(MomentumError) {
