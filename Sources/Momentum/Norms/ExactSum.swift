@@ -174,7 +174,9 @@ extension ExactSum {
     guard let top = words.lastIndex(where: { $0 != 0 }) else { return ScaledDouble(0) }
     // The top limb has at least one significant bit, so four limbs hold at least 97 of them: 53, a rounding bit, and more.
     var leading: UInt128 = 0
-    for limb in stride(from: top, through: top - 3, by: -1) { leading = leading << 32 | UInt128(limb >= 0 ? words[limb] : 0) }
+    for limb in stride(from: top, through: top - 3, by: -1) {
+      leading = leading << 32 | UInt128(limb >= 0 ? words[limb] : 0)
+    }
     let sticky = words.prefix(max(top - 3, 0)).contains { $0 != 0 }
     return Self.round(leading, exponent: Self.lowestExponent + 32 * (top - 3), sticky: sticky)
   }

@@ -112,6 +112,29 @@ extension NormPartial: Hashable {
   public func hash(into hasher: inout Hasher) { hasher.combine(words) }
 }
 
+// MARK: - Measuring
+
+extension NormPartial {
+  /// Measures part of a norm.
+  ///
+  /// - Parameters:
+  ///   - elements: A tensor, or a shard of one cut at multiples of 2048 elements.
+  ///   - type: ``NormType/l1``, ``NormType/l2`` or ``NormType/infinity``.
+  ///   - algorithm: How sums of squares are formed.
+  ///   - threads: The most threads to use; by default as many as the process may use.
+  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` for another type.
+  /// - Complexity: O(n); reads n elements.
+  public init<Scalar: BLASScalar>(
+    of elements: UnsafeBufferPointer<Scalar>, type: NormType = .l2, algorithm: NormAlgorithm = .blas,
+    threads: Int? = nil
+  ) throws(MomentumError) {
+    try self.init(type)
+    withUnsafePointer(to: elements) {
+      NormPass.partial(UnsafeBufferPointer(start: $0, count: 1), self.type, algorithm, threads, into: &self)
+    }
+  }
+}
+
 // MARK: - Sending and storing
 
 extension NormPartial {

@@ -1,0 +1,78 @@
+extension Gradients {
+  /// Clips tensors in the caller's memory, in place.
+  ///
+  /// Writes only where a coefficient differs from 1 or an element is out of bounds; a gradient within its limits keeps
+  /// every bit.
+  ///
+  /// - Parameters:
+  ///   - tensors: The gradients; none may overlap another.
+  ///   - clipping: Which clips.
+  ///   - names: The tensors' names, for errors; by default their positions.
+  ///   - convention: Whose formulas to follow.
+  ///   - nonFinitePolicy: What to do about NaN and infinite elements; by default as an ``Optimizer`` does.
+  ///   - threads: The most threads to use; by default as many as the process may use.
+  /// - Returns: What was measured and done.
+  /// - Throws: A ``MomentumError`` about settings, overlap or, depending on the policy, non-finite elements. Nothing has
+  ///   been written then.
+  /// - Complexity: O(n); reads n elements, and reads n and writes n more if anything is clipped.
+  @discardableResult
+  public static func clip<Scalar: BLASScalar>(
+    _ tensors: [UnsafeMutableBufferPointer<Scalar>], by clipping: GradientClipping, names: [String]? = nil,
+    convention: Convention = .native, nonFinitePolicy: NonFinitePolicy? = nil, threads: Int? = nil
+  ) throws(MomentumError) -> ClipReport {
+    try clipping.validate(convention)
+    if let names, names.count != tensors.count {
+      throw .countMismatch(what: "names", count: names.count, expected: tensors.count)
+    }
+    let name = { (index: Int) in names?[index] ?? "\(index)" }
+    var regions = tensors.enumerated().map { MemoryRegion($1, tensor: $0, "gradient") }
+    try MemoryRegion.checkSeparate(&regions, name: name)
+
+    let table = TensorTable<Scalar>(counts: tensors.map(\.count))
+    table.bindGradients(tensors.map(\.baseAddress))
+    let team = ThreadTeam(threads ?? Machine.availableProcessors, elements: table.count)
+    let policy = nonFinitePolicy ?? convention.defaultNonFinitePolicy
+    let stage = ClipStage(clipping: clipping, convention: convention, policy: policy)
+    let outcome = try stage.run(table, team, name: name)
+    guard !outcome.report.wasSkipped else { return outcome.report }
+
+    var programs: [StepProgram] = []
+    for index in table.entries.indices {
+      var program = StepProgram()
+      if outcome.clearsNonFinite { program.append(.clearNonFinite(inPlace: true)) }
+      if outcome.report.valueClippedCount > 0, let bounds = outcome.bounds {
+        program.append(.clamp(lower: bounds.lower, upper: bounds.upper, inPlace: true))
+      }
+      let coefficient = table.entries[index].coefficient
+      if ClipStage.changes(coefficient, Scalar.self) { program.append(.scal(factor: coefficient, .gradient)) }
+      if programs.last != program { programs.append(program) }
+      table.entries[index].program = program.count == 0 ? -1 : programs.count - 1
+    }
+    programs.withUnsafeBufferPointer { table.update($0, team) }
+    return outcome.report
+  }
+
+  /// Clips one vector in place; see ``clip(_:by:names:convention:nonFinitePolicy:threads:)``.
+  @discardableResult
+  public static func clip<Scalar: BLASScalar>(
+    _ gradients: inout ParameterVector<Scalar>, by clipping: GradientClipping, convention: Convention = .native,
+    nonFinitePolicy: NonFinitePolicy? = nil, threads: Int? = nil
+  ) throws(MomentumError) -> ClipReport {
+    try clip(
+      gradients.tensorBuffers.map { UnsafeMutableBufferPointer(mutating: $0) }, by: clipping,
+      names: gradients.layout.tensors.map(\.name), convention: convention, nonFinitePolicy: nonFinitePolicy,
+      threads: threads)
+  }
+
+  /// Clips one tensor in a span in place; see ``clip(_:by:names:convention:nonFinitePolicy:threads:)``.
+  @discardableResult
+  public static func clip<Scalar: BLASScalar>(
+    _ gradient: inout MutableSpan<Scalar>, by clipping: GradientClipping, convention: Convention = .native,
+    nonFinitePolicy: NonFinitePolicy? = nil, threads: Int? = nil
+  ) throws(MomentumError) -> ClipReport {
+    try gradient.withUnsafeMutableBufferPointer { buffer throws(MomentumError) in
+      try clip(
+        [buffer], by: clipping, convention: convention, nonFinitePolicy: nonFinitePolicy, threads: threads)
+    }
+  }
+}

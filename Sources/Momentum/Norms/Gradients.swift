@@ -1,0 +1,52 @@
+/// Measuring and clipping gradients on their own, for programs that have an optimizer already.
+///
+/// If an ``Optimizer`` step follows, give it the ``GradientClipping`` instead: it folds the coefficient into the update and
+/// saves the pass that writes the gradient.
+public enum Gradients {
+  /// The norm of tensors in the caller's memory: of the concatenation of all their elements.
+  ///
+  /// Neither overflows nor underflows inside; the same bits for any number of threads, order and grouping of tensors. Error
+  /// bounds: at most `(2048/32 + 7)/2` units of roundoff of the element type by BLAS dot products, far less on ordinary data; half a unit in the
+  /// last place of `Float` and one of `Double` by the portable algorithm. The type infinity is exact.
+  ///
+  /// - Parameters:
+  ///   - tensors: The buffers, in any order.
+  ///   - type: Which norm.
+  ///   - algorithm: How sums of squares are formed; counts for ``NormType/l2`` only.
+  ///   - threads: The most threads to use; by default as many as the process may use.
+  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` for a negative or NaN order.
+  /// - Complexity: O(n); reads n elements, 2n for a general p.
+  public static func norm<Scalar: BLASScalar>(
+    of tensors: [UnsafeBufferPointer<Scalar>], type: NormType = .l2, algorithm: NormAlgorithm = .blas,
+    threads: Int? = nil
+  ) throws(MomentumError) -> NormReport {
+    try tensors.withUnsafeBufferPointer { tensors throws(MomentumError) in
+      try NormPass.report(of: tensors, type, algorithm, threads)
+    }
+  }
+
+  /// The norm of one buffer; see ``norm(of:type:algorithm:threads:)-([UnsafeBufferPointer<Scalar>],_,_,_)``.
+  public static func norm<Scalar: BLASScalar>(
+    of elements: UnsafeBufferPointer<Scalar>, type: NormType = .l2, algorithm: NormAlgorithm = .blas,
+    threads: Int? = nil
+  ) throws(MomentumError) -> NormReport {
+    try Scalar._norm(of: elements, type, algorithm, threads)
+  }
+
+  /// The norm of a vector; see ``norm(of:type:algorithm:threads:)-([UnsafeBufferPointer<Scalar>],_,_,_)``.
+  public static func norm<Scalar: BLASScalar>(
+    of vector: borrowing ParameterVector<Scalar>, type: NormType = .l2, algorithm: NormAlgorithm = .blas,
+    threads: Int? = nil
+  ) throws(MomentumError) -> NormReport {
+    try norm(of: vector.tensorBuffers, type: type, algorithm: algorithm, threads: threads)
+  }
+
+  /// The norm of a span; see ``norm(of:type:algorithm:threads:)-([UnsafeBufferPointer<Scalar>],_,_,_)``.
+  public static func norm<Scalar: BLASScalar>(
+    of elements: Span<Scalar>, type: NormType = .l2, algorithm: NormAlgorithm = .blas, threads: Int? = nil
+  ) throws(MomentumError) -> NormReport {
+    try elements.withUnsafeBufferPointer { buffer throws(MomentumError) in
+      try norm(of: buffer, type: type, algorithm: algorithm, threads: threads)
+    }
+  }
+}
