@@ -27,8 +27,15 @@ struct ClipStage {
     // Without clips and under a policy that asks nothing, a look at the gradient would be a wasted pass.
     guard policy != .propagate || !clipping.isEmpty else { return outcome }
 
-    let clipped = measure(table, team)
-    outcome.report.valueClippedCount = clipped
+    outcome.report.valueClippedCount = measure(table, team)
+    try decide(table, &outcome, name: name)
+    return outcome
+  }
+
+  /// Checks what was measured of a table and finds the coefficients.
+  func decide<Scalar>(
+    _ table: TensorTable<Scalar>, _ outcome: inout Outcome, name: (Int) -> String
+  ) throws(MomentumError) {
     let type = clipping.normType.simplified
     let total = table.total(type, table.sums)
     outcome.report.nanCount = total.nanCount
@@ -43,13 +50,12 @@ struct ClipStage {
       case .skipStep:
         outcome.report.wasSkipped = true
         outcome.report.comparedNorm = outcome.report.totalNorm
-        return outcome
+        return
       case .zero: outcome.clearsNonFinite = true
       case .propagate: break
       }
     }
     limit(table, type, totalNorm, &outcome)
-    return outcome
   }
 
   /// Runs the reduce pass: twice for a general p, which needs the largest element first.

@@ -16,7 +16,7 @@ extension TensorTable {
 
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
-  private static func update(
+  static func update(
     _ table: TensorTable, _ share: Range<Int>, _ programs: UnsafeBufferPointer<StepProgram>,
     _ scratch: UnsafeMutableRawPointer
   ) {

@@ -8,8 +8,13 @@ public struct OptimizerState<Scalar: BLASScalar>: Sendable, Hashable, Codable {
   public var hasVelocity: [Bool]
   /// u of all tensors in the order of the layout; empty if no step has needed a velocity.
   public var direction: [Scalar]
+  /// Whether the last step clipped by a norm, on which the way of the next one depends in ``StepMode/onePass``.
+  public var lastStepClipped: Bool
 
-  public init(stepCount: Int, scales: [Double], hasVelocity: [Bool], direction: [Scalar]) {
+  public init(
+    stepCount: Int, scales: [Double], hasVelocity: [Bool], direction: [Scalar], lastStepClipped: Bool = false
+  ) {
+    self.lastStepClipped = lastStepClipped
     self.stepCount = stepCount
     self.scales = scales
     self.hasVelocity = hasVelocity
@@ -24,7 +29,9 @@ extension Optimizer {
   public func state() -> OptimizerState<Scalar> {
     var elements: [Scalar] = []
     if let base = direction { elements = Array(UnsafeBufferPointer(start: base, count: layout.count)) }
-    return OptimizerState(stepCount: stepCount, scales: scales, hasVelocity: hasVelocity, direction: elements)
+    return OptimizerState(
+      stepCount: stepCount, scales: scales, hasVelocity: hasVelocity, direction: elements,
+      lastStepClipped: lastStepClipped)
   }
 
   /// Replaces the state by one that ``state()`` returned, here or in another process.
@@ -52,6 +59,7 @@ extension Optimizer {
       try makeDirection().update(from: state.direction, count: layout.count)
     }
     (stepCount, scales, hasVelocity) = (state.stepCount, state.scales, state.hasVelocity)
+    lastStepClipped = state.lastStepClipped
   }
 
   /// Multiplies the velocity's scale into its elements, so that every scale is 1 and the stored direction is the velocity.
@@ -107,11 +115,17 @@ extension Optimizer {
     hasVelocity[index] = true
   }
 
-  /// Sets how many steps have been taken, after restoring velocities one by one.
-  public mutating func setStepCount(_ count: Int) throws(MomentumError) {
-    guard count >= 0 else {
-      throw .invalidSetting(name: "step count", value: "\(count)", expected: "at least 0")
+  /// Sets what else a run that goes on must know, after its velocities have been set one by one.
+  ///
+  /// - Parameters:
+  ///   - stepCount: How many steps have been taken.
+  ///   - lastStepClipped: Whether the last one clipped by a norm; counts in ``StepMode/onePass``.
+  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` for a negative count.
+  public mutating func resume(stepCount: Int, lastStepClipped: Bool) throws(MomentumError) {
+    guard stepCount >= 0 else {
+      throw .invalidSetting(name: "step count", value: "\(stepCount)", expected: "at least 0")
     }
-    stepCount = count
+    self.stepCount = stepCount
+    self.lastStepClipped = lastStepClipped
   }
 }

@@ -25,12 +25,19 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   public var clipping: GradientClipping
   /// What to do about NaN and infinite gradients.
   public var nonFinitePolicy: NonFinitePolicy
+  /// Whether gradients are read twice or once. Changes count from the next step on, which checks them.
+  public var mode: StepMode
   /// How many steps have been taken, skipped ones not counted.
   public internal(set) var stepCount = 0
 
   let threads: Int
   let table: TensorTable<Scalar>
-  private var programs: [StepProgram] = []
+  private(set) var programs: [StepProgram] = []
+  /// For each program, the state it was compiled for and the velocity's scale after it.
+  private(set) var compiledSteps: [(state: TensorState, scale: Double)] = []
+  let speculation = SpeculativePass()
+  /// Whether the last step clipped by a norm; in ``StepMode/onePass`` the next one then takes two passes.
+  public internal(set) var lastStepClipped = false
   /// u of the velocity `s·u`; made by the first step that needs it.
   private(set) var direction: UnsafeMutablePointer<Scalar>?
   private var directionStorage: ParameterVector<Scalar>?
@@ -47,21 +54,25 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   ///   - clipping: Which clips the gradients go through.
   ///   - nonFinitePolicy: What to do about NaN and infinite gradients; by default `throw` under the native convention
   ///     and `propagate` under the others.
+  ///   - mode: Whether gradients are read twice or once; see ``StepMode``.
   ///   - threads: The most threads to use; by default as many as the process may use. Small vectors use fewer.
   /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)``.
   public init(
     _ layout: ParameterLayout, rule: some UpdateRule, clipping: GradientClipping = .none,
-    nonFinitePolicy: NonFinitePolicy? = nil, threads: Int? = nil
+    nonFinitePolicy: NonFinitePolicy? = nil, mode: StepMode = .twoPass, threads: Int? = nil
   ) throws(MomentumError) {
+    let policy = nonFinitePolicy ?? rule.convention.defaultNonFinitePolicy
     try rule.validate()
     try clipping.validate(rule.convention)
+    try mode.validate(clipping, policy)
     if let threads, threads < 1 {
       throw .invalidSetting(name: "threads", value: "\(threads)", expected: "at least 1")
     }
     self.layout = layout
     self.rule = rule
     self.clipping = clipping
-    self.nonFinitePolicy = nonFinitePolicy ?? rule.convention.defaultNonFinitePolicy
+    self.nonFinitePolicy = policy
+    self.mode = mode
     self.threads = threads ?? Machine.availableProcessors
     table = TensorTable(counts: layout.tensors.map(\.count))
     scales = Array(repeating: 1, count: layout.tensors.count)
@@ -73,27 +84,39 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
     let rule = rule
     try rule.validate()
     try clipping.validate(rule.convention)
+    try mode.validate(clipping, nonFinitePolicy)
     let stage = ClipStage(clipping: clipping, convention: rule.convention, policy: nonFinitePolicy)
     let team = ThreadTeam(threads, elements: table.count)
-    let layout = layout
-    let outcome = try stage.run(table, team) { layout.tensors[$0].name }
+    let outcome =
+      mode == .onePass && !lastStepClipped && clipping.globalNorm != nil
+      ? try updateInOnePass(rule, stage, team) : try updateInTwoPasses(rule, stage, team)
     guard !outcome.report.wasSkipped else { return StepReport(step: stepCount, clip: outcome.report) }
 
-    if rule.usesVelocity { try bindDirection() }
-    compile(rule, outcome)
-    programs.withUnsafeBufferPointer { table.update($0, team) }
     for index in table.entries.indices where table.entries[index].gradient != nil {
       scales[index] = table.entries[index].newScale
       if rule.usesVelocity { hasVelocity[index] = true }
     }
+    lastStepClipped = outcome.report.wasClipped
     stepCount += 1
     return StepReport(step: stepCount, clip: outcome.report)
   }
 
+  private mutating func updateInTwoPasses(
+    _ rule: any UpdateRule, _ stage: ClipStage, _ team: ThreadTeam
+  ) throws(MomentumError) -> ClipStage.Outcome {
+    let layout = layout
+    let outcome = try stage.run(table, team) { layout.tensors[$0].name }
+    guard !outcome.report.wasSkipped else { return outcome }
+    if rule.usesVelocity { try bindDirection() }
+    compile(rule, outcome)
+    programs.withUnsafeBufferPointer { table.update($0, team) }
+    return outcome
+  }
+
   /// Compiles the program of every tensor; tensors in the same state share one.
-  private mutating func compile(_ rule: any UpdateRule, _ outcome: ClipStage.Outcome) {
+  mutating func compile(_ rule: any UpdateRule, _ outcome: ClipStage.Outcome) {
     programs.removeAll(keepingCapacity: true)
-    var last: (state: TensorState, scale: Double)?
+    compiledSteps.removeAll(keepingCapacity: true)
     for index in table.entries.indices {
       guard table.entries[index].gradient != nil else {
         table.entries[index].program = -1
@@ -102,22 +125,22 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
       let state = TensorState(
         gradientFactor: table.entries[index].coefficient, velocityScale: scales[index],
         isFirstStep: !hasVelocity[index])
-      if last == nil || last!.state != state {
+      if compiledSteps.last?.state != state {
         var program = StepProgram()
         if outcome.clearsNonFinite { program.append(.clearNonFinite(inPlace: false)) }
         if let bounds = outcome.bounds {
           program.append(.clamp(lower: bounds.lower, upper: bounds.upper, inPlace: false))
         }
-        last = (state, rule.compile(state, into: &program))
+        compiledSteps.append((state, rule.compile(state, into: &program)))
         programs.append(program)
       }
       table.entries[index].program = programs.count - 1
-      table.entries[index].newScale = last!.scale
+      table.entries[index].newScale = compiledSteps[programs.count - 1].scale
     }
   }
 
   /// Points every tensor at its part of the direction, which is made if need be.
-  private mutating func bindDirection() throws(MomentumError) {
+  mutating func bindDirection() throws(MomentumError) {
     let base = try makeDirection()
     for index in table.entries.indices {
       table.entries[index].direction = base + table.entries[index].offset

@@ -101,10 +101,7 @@ extension SGD: UpdateRule {
     }
 
     let scale = rescale(tensor, &program)
-    let inside = convention.keepsLearningRateInVelocity
-    let damped = tensor.isFirstStep && convention.leavesFirstStepUndamped ? 1 : 1 - dampening
-    let entering = inside ? -learningRate : damped
-    let leaving = inside ? 1 : -learningRate
+    let (entering, leaving) = factors(tensor)
     program.append(.axpy(factor: clipped * entering / ScaledDouble(scale), from: .gradient, into: .direction))
     if coupled {
       let factor = ScaledDouble(entering) * weightDecay / ScaledDouble(scale)
@@ -119,6 +116,26 @@ extension SGD: UpdateRule {
       program.append(.axpy(factor: ScaledDouble(leaving) * scale, from: .direction, into: .parameters))
     }
     return scale
+  }
+
+  public func compileCorrection(_ tensor: TensorState, scale: Double, into program: inout StepProgram) -> Bool {
+    // The step took g where c·g was due; what is missing is c - 1 times what g brought about.
+    let missing = tensor.gradientFactor + -1
+    let change = maximize ? -missing : missing
+    let (entering, leaving) = factors(tensor)
+    if usesVelocity {
+      program.append(.axpy(factor: change * entering / ScaledDouble(scale), from: .gradient, into: .direction))
+    }
+    let reach = if !usesVelocity { -learningRate } else { leaving * entering * (nesterov ? momentum : 1) }
+    let ahead = usesVelocity && nesterov ? -learningRate : 0
+    program.append(.axpy(factor: change * (reach + ahead), from: .gradient, into: .parameters))
+    return true
+  }
+
+  /// What multiplies the gradient on its way into the velocity, and the velocity on its way into the parameters.
+  private func factors(_ tensor: TensorState) -> (entering: Double, leaving: Double) {
+    if convention.keepsLearningRateInVelocity { return (-learningRate, 1) }
+    return (tensor.isFirstStep && convention.leavesFirstStepUndamped ? 1 : 1 - dampening, -learningRate)
   }
 
   private var decay: ScaledDouble { ScaledDouble(-learningRate) * weightDecay }

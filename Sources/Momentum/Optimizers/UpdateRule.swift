@@ -25,6 +25,20 @@ public protocol UpdateRule: Sendable {
   ///   - program: May hold operations already that prepare the gradient.
   /// - Returns: The velocity's scale after the step.
   func compile(_ tensor: TensorState, into program: inout StepProgram) -> Double
+
+  /// Appends the operations that turn a step taken with the gradient factor 1 into the step with another factor, for
+  /// ``StepMode/onePass``. Possible where the step is linear in the gradient.
+  ///
+  /// - Parameters:
+  ///   - tensor: The tensor's state before the step, with the right factor.
+  ///   - scale: What ``compile(_:into:)`` returned for the step taken.
+  ///   - program: May hold operations already that prepare the gradient.
+  /// - Returns: Whether the rule can be corrected; by default it cannot.
+  func compileCorrection(_ tensor: TensorState, scale: Double, into program: inout StepProgram) -> Bool
+}
+
+extension UpdateRule {
+  public func compileCorrection(_ tensor: TensorState, scale: Double, into program: inout StepProgram) -> Bool { false }
 }
 
 /// What a rule must know of a tensor to compile a step.

@@ -51,6 +51,13 @@ struct StepCommand: ParsableCommand {
   @OptionGroup(title: "Clipping")
   var clip: ClipOptions
 
+  @Flag(
+    help: """
+      Read the gradients once while nothing is clipped. Needs --non-finite propagate or zero, and no other clip than \
+      --clip-global-norm.
+      """)
+  var onePass = false
+
   @Option(help: ArgumentHelp("How many steps to take with the same gradients.", valueName: "k"))
   var steps = 1
 
@@ -65,9 +72,14 @@ struct StepCommand: ParsableCommand {
     guard outputParameters != outputVelocity else {
       throw ValidationError("--output-parameters and --output-velocity name the same file")
     }
-    _ = try rule()
-    _ = try clip.clipping()
+    let (rule, clipping) = (try rule(), try clip.clipping())
+    _ = try orUsageError { () throws(MomentumError) in
+      _ = try Optimizer<Float>(
+        ParameterLayout(count: 0), rule: rule, clipping: clipping, nonFinitePolicy: clip.nonFinite?.policy, mode: mode)
+    }
   }
+
+  private var mode: StepMode { onePass ? .onePass : .twoPass }
 
   func run() throws {
     // A private mapping: the tensors are updated where they are, and the file stays as it is.
@@ -86,7 +98,7 @@ struct StepCommand: ParsableCommand {
     }
     var optimizer = try Optimizer<Scalar>(
       parameters.layout(), rule: rule(), clipping: clip.clipping(), nonFinitePolicy: clip.nonFinite?.policy,
-      threads: threading.threads)
+      mode: mode, threads: threading.threads)
     if let velocity {
       try VelocityFile.load(velocity, into: &optimizer, parameters: parameters, convention: clip.convention)
     }

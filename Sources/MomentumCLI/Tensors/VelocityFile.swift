@@ -7,6 +7,7 @@ enum VelocityFile {
   private static let formatKey = "momentum.format"
   private static let formatVersion = "1"
   private static let stepKey = "momentum.step"
+  private static let clippedKey = "momentum.lastStepClipped"
   private static let conventionKey = "momentum.convention"
 
   /// Gives an optimizer the velocity of a file.
@@ -34,7 +35,11 @@ enum VelocityFile {
       guard let step = Int(text), step >= 0 else {
         throw DataFileError(file: path, cause: "\(stepKey) is '\(text)'; expected a whole number >= 0")
       }
-      try optimizer.setStepCount(step)
+      let clipped = metadata[clippedKey] ?? "false"
+      guard let lastStepClipped = Bool(clipped) else {
+        throw DataFileError(file: path, cause: "\(clippedKey) is '\(clipped)'; expected true or false")
+      }
+      try optimizer.resume(stepCount: step, lastStepClipped: lastStepClipped)
     }
     try withExtendedLifetime(velocity) {
       for (index, values) in tensors.enumerated() {
@@ -50,7 +55,8 @@ enum VelocityFile {
     var writer = SafetensorsWriter(
       path: path,
       metadata: [
-        formatKey: formatVersion, stepKey: String(optimizer.stepCount), conventionKey: convention.rawValue,
+        formatKey: formatVersion, stepKey: String(optimizer.stepCount),
+        clippedKey: String(optimizer.lastStepClipped), conventionKey: convention.rawValue,
       ])
     let layout = optimizer.layout
     for (index, tensor) in layout.tensors.enumerated() where optimizer.hasVelocity(ofTensor: index) {

@@ -1,0 +1,80 @@
+/// How often a step reads the gradients.
+public enum StepMode: String, Sendable, Hashable, Codable, CaseIterable {
+  /// Twice: once for the norm, once for the update. 6 elements moved for each parameter, with momentum.
+  case twoPass
+  /// Once, as long as nothing is clipped: each tile is updated as soon as it is summed. 5 elements moved for each parameter.
+  ///
+  /// When the norm turns out to exceed the limit, what was updated too far is corrected with axpys by c - 1, and the next step
+  /// takes two passes; so does every step after one that clipped. Fast while clipping is the exception.
+  ///
+  /// A corrected element carries up to three more roundings than in two passes: one of the velocity, two of the
+  /// parameter. No tile is updated once its segment of the gradient alone has exceeded the limit C, so the summands
+  /// that cancel are at most lr·C in size, and the error of a parameter is at most about 3 units of roundoff of
+  /// `|p| + lr·C`.
+  ///
+  /// Updates come before the check, so the policies that promise untouched parameters, ``NonFinitePolicy/throw`` and
+  /// ``NonFinitePolicy/skipStep``, are refused, as are clipping by value and by tensor norms. Same bits for any number of
+  /// threads; not the same bits as two passes once something is clipped.
+  case onePass
+}
+
+extension StepMode {
+  /// Checks that what else is asked for can be done in this mode.
+  func validate(_ clipping: GradientClipping, _ policy: NonFinitePolicy) throws(MomentumError) {
+    guard self == .onePass else { return }
+    func refuse(_ expected: String) -> MomentumError {
+      .invalidSetting(name: "mode", value: rawValue, expected: expected)
+    }
+    if policy == .throw || policy == .skipStep {
+      throw refuse("twoPass with the policy \(policy.rawValue), which promises untouched parameters")
+    }
+    if clipping.value != nil || clipping.norm != nil { throw refuse("twoPass to clip by value or by tensor norms") }
+    if clipping.globalNorm != nil, clipping.normType.simplified != .l2 {
+      throw refuse("twoPass for other norms than 2")
+    }
+  }
+}
+
+extension Optimizer {
+  /// Sums and updates at once, then corrects or completes what clipping asks for.
+  mutating func updateInOnePass(
+    _ rule: any UpdateRule, _ stage: ClipStage, _ team: ThreadTeam
+  ) throws(MomentumError) -> ClipStage.Outcome {
+    var outcome = ClipStage.Outcome()
+    outcome.clearsNonFinite = nonFinitePolicy == .zero
+    if rule.usesVelocity { try bindDirection() }
+    table.resetCoefficients()
+    compile(rule, outcome)
+    let steps = compiledSteps
+    for step in steps {
+      var trial = StepProgram()
+      // A rule that cannot correct a step must not take one too early.
+      guard rule.compileCorrection(step.state, scale: step.scale, into: &trial) else {
+        throw .invalidSetting(name: "mode", value: mode.rawValue, expected: "twoPass for this update rule")
+      }
+    }
+
+    let limit = clipping.globalNorm ?? .infinity
+    speculation.run(
+      table, programs, largestSum: limit * limit, algorithm: clipping.algorithm,
+      ignoresNonFinite: nonFinitePolicy == .zero, team)
+    let layout = layout
+    try stage.decide(table, &outcome) { layout.tensors[$0].name }
+    outcome.clearsNonFinite = nonFinitePolicy == .zero
+
+    guard outcome.report.wasClipped || !speculation.updatedAll else { return outcome }
+    var corrections: [StepProgram]?
+    if outcome.report.wasClipped {
+      // With the coefficient, the same tensors share programs as before.
+      compile(rule, outcome)
+      corrections = compiledSteps.map { step in
+        var program = StepProgram()
+        if outcome.clearsNonFinite { program.append(.clearNonFinite(inPlace: false)) }
+        _ = rule.compileCorrection(step.state, scale: step.scale, into: &program)
+        return program
+      }
+    }
+    speculation.finish(table, updated: corrections, rest: programs, team)
+    return outcome
+  }
+}
