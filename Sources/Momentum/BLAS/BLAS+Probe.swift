@@ -17,8 +17,8 @@ extension BLAS {
       for round in 0..<8 {
         var first: S?
         for shift in 0..<shifts {
-          // Fractions of a golden-ratio sequence, with all the digits that a Double has: with fewer, its sums of squares
-          // would be exact and the same in every order.
+          // Fractions of a golden-ratio sequence, with all the digits that a Double has: with fewer, its sums of
+          // squares would be exact and the same in every order.
           for i in 0..<count {
             memory[shift + i] = S((UInt64(round * count + i) &* 0x9e37_79b9_7f4a_7c15) >> 11) * 0x1p-53
           }
