@@ -10,7 +10,8 @@ public struct Closeness: Sendable {
 
   public init() {}
 
-  /// The distance between a number and a wider reference in units in the last place of the number's type at the reference.
+  /// The distance between a number and a wider reference, in units in the last place that the number's type has at the
+  /// reference.
   ///
   /// - NaN is as far as it gets from everything but NaN; infinities count only if they are equal.
   /// - A finite reference that rounds to infinity agrees with that infinity.

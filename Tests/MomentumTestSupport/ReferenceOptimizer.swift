@@ -1,11 +1,11 @@
 public import Momentum
 
-/// One step after another by plain loops in a wide type, in the order of the specification: check, clip by value, by the
-/// norm of each tensor, by the norm of all, sign, decay, momentum, update.
+/// One step after another by plain loops in a wide type: check, clip by value, by the norm of each tensor, by the norm of
+/// all, sign, decay, momentum, update.
 ///
-/// Settings are the library's values; all arithmetic is written again here, velocity unscaled. Beside every number runs a
-/// bound: the sum of the magnitudes of all terms that were added to make it. Rounding errors are proportional to that, and
-/// not to the number itself, which may have cancelled.
+/// Settings are the library's values; all arithmetic is written again here, velocity unscaled. Beside every number runs
+/// a bound: the sum of the magnitudes of all terms that were added to make it. Rounding errors are proportional to that,
+/// and not to the number itself, which may have cancelled.
 public struct ReferenceOptimizer<Wide: WideFloat> {
   public var rule: SGD
   public var clipping: GradientClipping
@@ -151,7 +151,9 @@ public struct ReferenceOptimizer<Wide: WideFloat> {
     let c = Wide(limit)
     // Rules that hold under every convention: an infinite limit measures only, and 0/0 is never formed.
     if limit == .infinity || n == 0 { return 1 }
-    switch rule.convention {
+    // Optax and MLX have no clip of single tensors, so the native rule holds there.
+    let convention = !isWhole && [.optax, .mlx].contains(rule.convention) ? .native : rule.convention
+    switch convention {
     case .native:
       if n.isNaN || n.isInfinite { return .nan }
       return n > c ? c / n : 1

@@ -1,6 +1,6 @@
 public import Momentum
 
-/// The engine's own arithmetic for one element at a time, to the bit: the velocity as scale times direction, each factor
+/// The engine's own arithmetic for one element at a time, to the bit: velocity as scale times direction, each factor
 /// formed in `Double` and rounded once, and one multiply-add a term, fused or not as the loaded BLAS does it.
 ///
 /// Covers factors in the normal range of the element type.

@@ -1,7 +1,7 @@
 import Momentum
 
-/// Every tolerance of the engine's tests, with its reason. u is the unit roundoff, half of `ulpOfOne`; first order, barring
-/// underflow. Results that are defined to the bit have no row: their tests compare bits.
+/// Every tolerance of the engine's tests, with its reason. u is the unit roundoff, half of `ulpOfOne`; first order,
+/// barring underflow. Results that are defined to the bit have no row: their tests compare bits.
 ///
 /// | Operation | Bound | Reason |
 /// |---|---|---|

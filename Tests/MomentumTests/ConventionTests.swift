@@ -24,6 +24,18 @@ final class ConventionTests: XCTestCase {
     XCTAssertEqual(elements, [[3 * 0.6, -4 * 0.6], [0.5]])
   }
 
+  func testSingleTensorsFollowTheNativeRuleWhereThePeerHasNone() throws {
+    for convention in [Convention.native, .optax, .mlx] {
+      XCTAssertEqual(try clipped([[3.0, 4]], by: .byNorm(5), convention: convention).elements, [[3, 4]])
+      let elements = try clipped([[3.0, 4]], by: .byNorm(1), convention: convention).elements
+      XCTAssertEqual(elements, [[3 * 0.2, 4 * 0.2]], "\(convention): no epsilon")
+    }
+    for convention in [Convention.pytorch, .keras] {
+      let elements = try clipped([[3.0, 4]], by: .byNorm(5), convention: convention).elements
+      XCTAssertEqual(elements == [[3, 4]], convention == .keras)
+    }
+  }
+
   func testANormOfZeroIsLeftAlone() throws {
     for convention in all {
       for clipping in try [GradientClipping.byGlobalNorm(1), .byNorm(1), .byGlobalNorm(0), .byNorm(0)] {
@@ -122,8 +134,9 @@ final class ConventionTests: XCTestCase {
           [[1, -.infinity, -2], [3.0]], by: isWhole ? .byGlobalNorm(6) : .byNorm(6), convention: convention,
           policy: .propagate
         ).elements
-        // Native is loud: an infinite norm leaves no direction. Keras too, but for single tensors.
-        let isLoud = convention == .native || (convention == .keras && isWhole)
+        // Native is loud: an infinite norm leaves no direction. So is keras, but for single tensors; optax and mlx have no
+        // rule of their own for those.
+        let isLoud = isWhole ? [.native, .keras].contains(convention) : ![.pytorch, .keras].contains(convention)
         let name = "\(convention), \(scalar): \(elements)"
         XCTAssertTrue(elements[0][1].isNaN, name)
         for i in [0, 2] { XCTAssertTrue(isLoud ? elements[0][i].isNaN : elements[0][i] == 0, name) }

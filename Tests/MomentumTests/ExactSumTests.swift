@@ -99,8 +99,35 @@ final class ExactSumTests: XCTestCase {
     direct.add(0x1p100)
     XCTAssertEqual(sum, direct)
     XCTAssertEqual(sum.words, direct.words)
-    sum.carry()
-    XCTAssertEqual(sum.words, direct.words, "normalising twice changes nothing")
+  }
+
+  func testAFullWindowLosesNothing() {
+    // The first deposit fixes the window; the others are the largest that fit it, more than it holds of them.
+    let (largest, count) = ((UInt64(1) << 53) - 1, 1 << 22 | 9)
+    var sum = ExactSum()
+    sum.add(UInt64(1), exponent: 0)
+    for _ in 0..<count { sum.add(largest, exponent: 26) }
+    var direct = ExactSum()
+    direct.add(UInt64(1), exponent: 0)
+    // The same by doubling: count · largest = Σ of its bits.
+    for bit in 0..<64 where UInt64(count) >> UInt64(bit) & 1 == 1 { direct.add(largest, exponent: 26 + bit) }
+    XCTAssertEqual(sum, direct)
+    XCTAssertEqual(sum.rounded(), direct.rounded())
+  }
+
+  func testSumsThatNeverLeaveTheWindowRoundAlike() {
+    // The same numbers with and without limbs: a summand far away, and one that is too small to count, make them.
+    var random = SeededGenerator(seed: 5)
+    for seed in 0..<50 {
+      let numbers = random.magnitudes(20, exponents: 0...12)
+      var (sum, oracle) = (exact(numbers), BigSum())
+      for number in numbers { oracle.add(number) }
+      XCTAssertEqual(sum.rounded(), oracle.rounded(), "seed \(seed)")
+      sum.add(0)
+      XCTAssertEqual(sum.rounded(), oracle.rounded(), "seed \(seed)")
+      XCTAssertEqual(ExactSum(words: sum.words)?.rounded(), oracle.rounded(), "seed \(seed)")
+    }
+    XCTAssertEqual(ExactSum().rounded(), ScaledDouble(0))
   }
 
   func testEqualSumsHaveEqualWords() throws {

@@ -49,6 +49,32 @@ final class NormBitsTests: XCTestCase {
     }
   }
 
+  func testOneSmallBufferIsNoSpecialCaseFloat() throws { try oneSmallBufferIsNoSpecialCase(Float.self) }
+  func testOneSmallBufferIsNoSpecialCaseDouble() throws { try oneSmallBufferIsNoSpecialCase(Double.self) }
+
+  /// A single buffer is summed by a shorter way if its tiles are alike; here they are, almost are, and are not.
+  private func oneSmallBufferIsNoSpecialCase<S: BLASScalar>(_: S.Type) throws {
+    var random = SeededGenerator(seed: 74)
+    for length in [0, 1, 31, 2047, 2048, 2049, 3 * 2048 + 77] {
+      for exponent in [0, 7, 13, 14, 15, 16, 30, 70] {
+        var x: [S] = random.numbers(length)
+        // The first tile is this much smaller than the others.
+        for i in x.indices.prefix(2048) { x[i] *= S(sign: .plus, exponent: -exponent, significand: 1) }
+        let memory = GuardedMemory(x, shift: exponent % 5)
+        let whole = try NormPartial(of: memory.readOnlyBuffer)
+        let single = try Gradients.norm(of: memory.readOnlyBuffer)
+        let listed = try Gradients.norm(of: [memory.readOnlyBuffer])
+        XCTAssertEqual(single, listed, "\(length), 2^-\(exponent)")
+        XCTAssertEqual(single.norm.bitPattern, whole.norm.bitPattern, "\(length), 2^-\(exponent)")
+        var parts = try NormPartial(.l2)
+        for start in stride(from: 0, to: length, by: 2048) {
+          parts.merge(try partial(x[start..<min(start + 2048, length)], .l2))
+        }
+        XCTAssertEqual(single.norm.bitPattern, parts.norm.bitPattern, "\(length), 2^-\(exponent)")
+      }
+    }
+  }
+
   func testWordsComeBack() throws {
     for type in Self.mergeable {
       let whole = try partial([1.0, -2.5, .nan, .infinity, 1e-300, -.infinity], type)
