@@ -1,4 +1,5 @@
 import MomentumFiles
+import MomentumTestSupport
 import XCTest
 
 /// Damaged files are read to something consistent or refused; they never stop the process.

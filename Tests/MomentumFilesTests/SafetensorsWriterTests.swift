@@ -1,5 +1,6 @@
 import Foundation
 import MomentumFiles
+import MomentumTestSupport
 import XCTest
 
 /// What is written, and what is refused.

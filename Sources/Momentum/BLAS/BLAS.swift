@@ -55,8 +55,8 @@ public enum BLAS {
 
 extension BLAS {
   /// The largest number of elements one CBLAS call is given. A multiple of 32, so that every kernel's vector body ends
-  /// where a piece ends and an element's bits do not depend on the cut.
-  static let pieceCount = 1 << 30
+  /// where a piece ends and an element's bits do not depend on the cut. Tests bind a small one, to work at the seams.
+  @TaskLocal static var pieceCount = 1 << 30
 
   /// Calls `body` with the offset and the length of every piece of `count` elements whose strides are at most `stride`.
   static func forEachPiece(_ count: Int, stride: Int, _ body: (_ offset: Int, _ count: Int32) -> Void) {

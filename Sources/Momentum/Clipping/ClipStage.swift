@@ -110,7 +110,7 @@ struct ClipStage {
       outcome.report.clipCoefficient = coefficient.double
       if Self.changes(coefficient, Scalar.self) {
         outcome.report.wasClipped = true
-        for index in table.entries.indices {
+        for index in table.entries.indices where table.entries[index].gradient != nil {
           table.entries[index].coefficient = table.entries[index].coefficient * coefficient
         }
       }

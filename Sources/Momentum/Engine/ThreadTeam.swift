@@ -17,9 +17,11 @@ struct ThreadTeam: Sendable {
   let count: Int
 
   /// Below this many elements a thread costs more than it brings: waking one takes microseconds.
-  private static let worthwhileCount = 32_768
+  private static let leastShare = 32_768
+  /// What counts as worth a thread. Tests bind a small number, to share small vectors among many threads.
+  @TaskLocal static var worthwhileCount = leastShare
   /// The smallest work that is shared between threads.
-  static let leastShared = 2 * worthwhileCount
+  static let leastShared = 2 * leastShare
 
   /// - Parameters:
   ///   - requested: The most threads to use.

@@ -114,15 +114,16 @@ struct TileRunner<Scalar: BLASScalar> {
   private func runPadded(_ operands: Operands, _ n: Int) {
     var padded = operands
     padding.initialize(repeating: 0, count: 3 * Self.granule)
-    func pad(_ pointer: inout Pointer?, _ slot: Int) {
-      guard let source = pointer else { return }
+    func pad(_ operand: Operand, _ pointer: inout Pointer?, _ slot: Int) {
+      // What the program does not read may be the address of an earlier step, whose memory is the caller's to free.
+      guard program.reads.contains(operand), let source = pointer else { return }
       let copy = padding + slot * Self.granule
       copy.update(from: source, count: n)
       pointer = copy
     }
-    pad(&padded.gradient, 0)
-    pad(&padded.direction, 1)
-    pad(&padded.parameters, 2)
+    pad(.gradient, &padded.gradient, 0)
+    pad(.direction, &padded.direction, 1)
+    pad(.parameters, &padded.parameters, 2)
     runTile(padded, Self.granule)
     func store(_ operand: Operand, _ from: Pointer?, _ to: Pointer?) {
       guard program.writes.contains(operand), let from, let to else { return }

@@ -60,9 +60,14 @@ public struct ScaledDouble: Sendable, Hashable {
   }
 
   public static func + (x: ScaledDouble, y: Double) -> ScaledDouble {
-    let sum = x.double + y
-    // Beyond the range of Double a Double summand is less than half a unit in the last place.
-    return x.overflowsDouble && y.isFinite ? x : ScaledDouble(sum)
+    let y = ScaledDouble(y)
+    guard x.significand != 0, x.significand.isFinite, y.significand != 0, y.significand.isFinite else {
+      return y.significand == 0 ? x : ScaledDouble(x.significand + y.significand, exponent: y.exponent)
+    }
+    // Relative to the larger one both are exact, but for what is too small to change the sum.
+    let top = max(x.exponent, y.exponent)
+    return ScaledDouble(
+      scale(x.significand, x.exponent - top) + scale(y.significand, y.exponent - top), exponent: top)
   }
 
   /// IEEE 754 order: every comparison with NaN is false.

@@ -1,0 +1,57 @@
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#elseif canImport(Darwin)
+  internal import Darwin
+#endif
+
+/// Elements at a chosen distance from a 64-byte boundary, with guards on both sides that must keep their bits, and on
+/// pages of their own, so that reading or writing them can be forbidden.
+public final class GuardedMemory<S: BinaryFloatingPoint>: @unchecked Sendable {  // tests use one thread at a time
+  public let count: Int
+  private let base: UnsafeMutablePointer<S>
+  private let start: UnsafeMutableRawPointer
+  private let length: Int
+
+  /// A NaN with a payload that no arithmetic produces.
+  private static var guardByte: UInt8 { 0xFB }
+  private static var guardBytes: Int { 256 }
+
+  /// - Parameter shift: How many elements past a multiple of 64 bytes the first element lies.
+  public init(_ elements: [S], shift: Int = 0) {
+    count = elements.count
+    let size = MemoryLayout<S>.stride
+    let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+    let needed = 2 * Self.guardBytes + (count + shift) * size
+    length = (needed + page - 1) / page * page
+    start = mmap(nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+    precondition(start != MAP_FAILED, "no memory for a test")
+    memset(start, Int32(Self.guardByte), length)
+    base = (start + Self.guardBytes + shift * size).bindMemory(to: S.self, capacity: count)
+    for (index, element) in elements.enumerated() { base[index] = element }
+  }
+
+  deinit { munmap(start, length) }
+
+  public var buffer: UnsafeMutableBufferPointer<S> { UnsafeMutableBufferPointer(start: base, count: count) }
+  public var readOnlyBuffer: UnsafeBufferPointer<S> { UnsafeBufferPointer(buffer) }
+  public var elements: [S] { Array(buffer) }
+
+  /// Whether nothing around the elements has been written.
+  public var guardsAreIntact: Bool {
+    let bytes = UnsafeRawBufferPointer(start: start, count: length)
+    let first = UnsafeRawPointer(base) - UnsafeRawPointer(start)
+    let inside = first..<first + count * MemoryLayout<S>.stride
+    return bytes.indices.allSatisfy { inside.contains($0) || bytes[$0] == Self.guardByte }
+  }
+
+  /// Lets any write of the elements end the process.
+  public func forbidWriting() { mprotect(start, length, PROT_READ) }
+
+  /// Lets any access to the elements end the process.
+  public func forbidAccess() { mprotect(start, length, PROT_NONE) }
+
+  /// Takes both bans back.
+  public func allowEverything() { mprotect(start, length, PROT_READ | PROT_WRITE) }
+}
