@@ -43,10 +43,13 @@ let package = Package(
     // Reference values and their evaluation, for `momentum validate` and the tests.
     .target(name: "MomentumReference", dependencies: ["Momentum"], swiftSettings: settings),
 
+    // What the memory allows: hand-fused loops in C that `momentum bench` compares the engine with. No library links it.
+    .target(name: "CMomentumLimit", exclude: ["limit_kernels.inc"]),
+
     .executableTarget(
       name: "MomentumCLI",
       dependencies: [
-        "Momentum", "MomentumFiles", "MomentumReference",
+        "Momentum", "MomentumFiles", "MomentumReference", "CMomentumLimit",
         .product(
           name: "ArgumentParser", package: "swift-argument-parser",
           condition: .when(traits: ["CommandLine"])),
@@ -69,7 +72,7 @@ let package = Package(
     .testTarget(
       name: "MomentumCLITests",
       dependencies: [
-        "MomentumCLI", "Momentum", "MomentumFiles", "MomentumTestSupport",
+        "MomentumCLI", "CMomentumLimit", "Momentum", "MomentumFiles", "MomentumTestSupport",
         .product(
           name: "ArgumentParser", package: "swift-argument-parser",
           condition: .when(traits: ["CommandLine"])),

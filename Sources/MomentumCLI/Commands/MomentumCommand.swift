@@ -14,6 +14,7 @@ struct MomentumCommand: ParsableCommand {
       TrainCommand.self,
       TrajectoryCommand.self,
       ValidateCommand.self,
+      BenchCommand.self,
       InfoCommand.self,
     ]
   )

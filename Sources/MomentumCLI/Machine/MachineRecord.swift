@@ -32,6 +32,8 @@ struct MachineRecord: Encodable {
   let memoryBytes: UInt64
   /// The setting in force, for example `madvise`.
   let transparentHugePages: String?
+  /// Who sets the processor's clock, for example `performance`.
+  let frequencyGovernor: String?
 
   /// Looks at the machine that runs this process.
   static func current() -> MachineRecord {
@@ -49,7 +51,8 @@ struct MachineRecord: Encodable {
       availableProcessorCount: Machine.availableProcessors,
       memoryBytes: process.physicalMemory,
       transparentHugePages: Processor.readSmallFile("/sys/kernel/mm/transparent_hugepage/enabled")
-        .flatMap(selectedSetting))
+        .flatMap(selectedSetting),
+      frequencyGovernor: line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"))
   }
 
   /// The caches that the kernel describes in this folder, one subfolder each.

@@ -1,0 +1,28 @@
+#ifndef MOMENTUM_LIMIT_TABLE_H
+#define MOMENTUM_LIMIT_TABLE_H
+
+#include "momentum_limit.h"
+
+// The kernels of one instruction set.
+typedef struct momentum_limit_table {
+  double (*squares_float)(const float *, size_t);
+  double (*squares_double)(const double *, size_t);
+  double (*clamped_squares_float)(const float *, size_t, double, double);
+  double (*clamped_squares_double)(const double *, size_t, double, double);
+  void (*scale_float)(double, float *, size_t);
+  void (*scale_double)(double, double *, size_t);
+  void (*update_float)(const momentum_limit_update *, const float *, float *, float *, size_t);
+  void (*update_double)(const momentum_limit_update *, const double *, double *, double *, size_t);
+} momentum_limit_table;
+
+#define MOMENTUM_LIMIT_TABLE(f, d)                                                                   \
+  {f##_squares, d##_squares, f##_clamped_squares, d##_clamped_squares, f##_scale, d##_scale, f##_update, d##_update}
+
+extern const momentum_limit_table momentum_limit_portable;
+#if defined(__x86_64__)
+extern const momentum_limit_table momentum_limit_avx2, momentum_limit_avx512;
+#elif defined(__aarch64__)
+extern const momentum_limit_table momentum_limit_neon;
+#endif
+
+#endif

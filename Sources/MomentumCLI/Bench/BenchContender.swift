@@ -1,0 +1,32 @@
+/// One way to do what a row measures.
+protocol BenchContender: AnyObject {
+  /// Brings the memory into a state from which `run` can be called a few thousand times. Not timed.
+  func prepare() throws
+
+  /// Does it once.
+  func run() throws
+}
+
+/// How often a contender may run after one `prepare`.
+let contenderRunLimit = 4096
+
+/// The contenders of one row. The first one is the engine.
+struct BenchContest {
+  var engine: any BenchContender
+  var limit: any BenchContender
+  var plain: (name: String, contender: any BenchContender)?
+  /// Bytes that one run moves to and from memory.
+  var bytes: Int
+}
+
+/// A result that is wrong: nothing is timed then.
+struct BenchFailure: Error, CustomStringConvertible {
+  var row: String
+  var contender: String
+  var cause: String
+
+  var description: String { "\(row): \(contender): \(cause)" }
+}
+
+/// Relative error that a norm may have: roundings of a sum over one block, with room for the order of additions.
+func normTolerance<Scalar: BinaryFloatingPoint>(_: Scalar.Type) -> Double { 64 * Double(Scalar.ulpOfOne) }

@@ -1,0 +1,128 @@
+import Foundation
+
+/// The pictures of a benchmark, as gnuplot commands over small tables.
+struct BenchPictures {
+  let report: BenchReport
+
+  private let colors = ["#0072b2", "#d55e00", "#009e73", "#cc79a7"]
+
+  /// Writes tables, commands and, with gnuplot, pictures; returns the names of the pictures, `nil` without gnuplot.
+  func write(to folder: URL, gnuplot: Gnuplot?) throws -> [String]? {
+    try AtomicFile.write(report.csv, to: folder.appendingPathComponent("bench.csv"))
+    try AtomicFile.write(JSONOutput.text(report) + "\n", to: folder.appendingPathComponent("bench.json"))
+    try FileManager.default.createDirectory(
+      at: folder.appendingPathComponent("tables"), withIntermediateDirectories: true)
+    var pictures: [Gnuplot.Picture] = []
+    for draft in [speedBySize, speedByThreads, ratios].compactMap({ $0 }) {
+      for (name, table) in draft.tables {
+        try AtomicFile.write(table, to: folder.appendingPathComponent("tables/\(name).csv"))
+      }
+      pictures.append(draft.picture)
+    }
+    try Gnuplot.writeScripts(pictures, in: folder)
+    return try gnuplot?.draw(pictures, in: folder)
+  }
+
+  private typealias Draft = (picture: Gnuplot.Picture, tables: [(name: String, text: String)])
+
+  /// The step asked for.
+  private var stepRows: [BenchRow] { report.rows.filter { $0.name == report.rows[0].name } }
+
+  private var mostThreads: Int { report.rows.map(\.threads).max()! }
+
+  private func unique<Value: Hashable>(_ values: [Value]) -> [Value] {
+    var seen: Set<Value> = []
+    return values.filter { seen.insert($0).inserted }
+  }
+
+  /// One table a scalar: `key`, GB/s of ours, the limit and the plain calls.
+  private func curves(
+    _ rows: [BenchRow], _ prefix: String, key: KeyPath<BenchRow, Int>
+  ) -> (plots: [String], tables: [(name: String, text: String)]) {
+    var (plots, tables): ([String], [(name: String, text: String)]) = ([], [])
+    for (place, scalar) in unique(rows.map(\.scalar)).enumerated() {
+      let ofScalar = rows.filter { $0.scalar == scalar }.sorted { $0[keyPath: key] < $1[keyPath: key] }
+      let lines = ofScalar.map { row in
+        let speeds = [row.secondsMin, row.limitSecondsMin, row.plainSecondsMin ?? .nan]
+          .map { Double(row.bytes) / $0 * 1e-9 }
+        return ([Double(row[keyPath: key])] + speeds).map(\.description).joined(separator: ",")
+      }
+      let name = "\(prefix)-\(scalar)"
+      tables.append((name, ("key,ours,limit,plain\n" + lines.joined(separator: "\n") + "\n")))
+      let file = Gnuplot.quoted("tables/\(name).csv")
+      let color = "lc rgb '\(colors[place % colors.count])'"
+      plots.append("\(file) using 1:2 skip 1 with linespoints lw 2 pt 7 ps 0.7 \(color) title 'momentum, \(scalar)'")
+      plots.append(
+        "\(file) using 1:3 skip 1 with linespoints lw 1.5 dt 2 pt 6 ps 0.7 \(color) title 'limit, \(scalar)'")
+      if ofScalar.contains(where: { $0.plain != nil }) {
+        plots.append(
+          "\(file) using 1:4 skip 1 with linespoints lw 1.5 dt 3 pt 8 ps 0.7 \(color) "
+            + "title 'OpenBLAS calls on whole vectors, \(scalar)'")
+      }
+    }
+    return (plots, tables)
+  }
+
+  private var speedBySize: Draft? {
+    let rows = stepRows.filter { $0.threads == mostThreads && $0.tensors == "vector" }
+    guard Set(rows.map(\.count)).count > 1 else { return nil }
+    let (plots, tables) = curves(rows, "speed-by-size", key: \.count)
+    let commands = """
+      set title \(Gnuplot.quoted("\(rows[0].name), \(mostThreads) threads")) font ',13'
+      set logscale x
+      set format x '10^{%T}'
+      set xlabel 'parameters'
+      set ylabel 'GB/s (bytes of the fused step by the best time)'
+      set yrange [0:*]
+      set key outside bottom center horizontal
+      plot \(plots.joined(separator: ", \\\n  "))
+      """
+    return (Gnuplot.Picture(name: "speed-by-size", width: 960, height: 560, commands: commands), tables)
+  }
+
+  private var speedByThreads: Draft? {
+    let largest = stepRows.filter { $0.tensors == "vector" }.map(\.count).max()
+    let rows = stepRows.filter { $0.tensors == "vector" && $0.count == largest }
+    guard Set(rows.map(\.threads)).count > 1 else { return nil }
+    let (plots, tables) = curves(rows, "speed-by-threads", key: \.threads)
+    let commands = """
+      set title \(Gnuplot.quoted("\(rows[0].name), \(rows[0].count) parameters")) font ',13'
+      set xlabel 'threads'
+      set ylabel 'GB/s (bytes of the fused step by the best time)'
+      set xrange [0.8:\(Double(mostThreads) + 0.2)]
+      set xtics 1
+      set yrange [0:*]
+      set key outside bottom center horizontal
+      plot \(plots.joined(separator: ", \\\n  "))
+      """
+    return (Gnuplot.Picture(name: "speed-by-threads", width: 960, height: 560, commands: commands), tables)
+  }
+
+  /// Bars of limit/ours and plain/ours, a row each, for the largest size.
+  private var ratios: Draft? {
+    let sizes = report.rows.filter { $0.threads == mostThreads && $0.scalar == report.rows[0].scalar }
+    guard let largest = sizes.map(\.count).max() else { return nil }
+    let rows = sizes.filter { $0.count == largest }
+    let lines = rows.map { row in
+      "\"\(row.name)\",\(row.limitRatio),\(row.plainRatio.map(\.description) ?? "nan")"
+    }
+    let commands = """
+      set title '\(largest) parameters of type \(rows[0].scalar), \(mostThreads) threads' font ',13'
+      set style data histogram
+      set style histogram clustered gap 1
+      set style fill solid 0.9 border lc rgb 'white'
+      set boxwidth 0.9
+      set xtics rotate by -30 left font ',9'
+      set ylabel 'time by our time (1: as fast as momentum)'
+      set yrange [0:*]
+      set bmargin 11
+      set rmargin 14
+      set key outside top center horizontal
+      plot 'tables/ratios.csv' using 2:xtic(1) skip 1 lc rgb '\(colors[0])' title 'limit', \\
+        '' using 3 skip 1 lc rgb '\(colors[1])' title 'plain BLAS calls', \\
+        1 with lines lw 1.2 dt 2 lc rgb 'black' notitle
+      """
+    let table = "row,limit_by_ours,plain_by_ours\n" + lines.joined(separator: "\n") + "\n"
+    return (Gnuplot.Picture(name: "ratios", width: 960, height: 600, commands: commands), [("ratios", table)])
+  }
+}

@@ -1,0 +1,65 @@
+import Momentum
+
+/// What is benchmarked: one operation with its settings, apart from size, element type and threads.
+struct BenchOperation: Hashable, Sendable {
+  enum Kind: Hashable, Sendable { case norm, clip, step }
+
+  /// How gradients are clipped. Thresholds are chosen such that every step clips.
+  enum Clip: String, CaseIterable, Sendable { case global, tensor, value, none }
+
+  var kind: Kind
+  var clip = Clip.none
+  var momentum = 0.0
+  var nesterov = false
+  var weightDecay = 0.0
+
+  static let norm = BenchOperation(kind: .norm)
+  static let clipInPlace = BenchOperation(kind: .clip, clip: .global)
+
+  var name: String {
+    switch kind {
+    case .norm: return "norm"
+    case .clip: return "clip in place (global norm)"
+    case .step: break
+    }
+    let clipping =
+      switch clip {
+      case .global: "global norm"
+      case .tensor: "norm of each tensor"
+      case .value: "value"
+      case .none: "no clip"
+      }
+    let rule = momentum == 0 ? "momentum 0" : "\(nesterov ? "nesterov" : "momentum") \(momentum)"
+    return "step (\(clipping), \(rule)\(weightDecay > 0 ? ", decay \(weightDecay)" : ""))"
+  }
+
+  /// Every kind of row, for `--rows all`.
+  static let all: [BenchOperation] =
+    [.norm, .clipInPlace]
+    + Clip.allCases.map { BenchOperation(kind: .step, clip: $0, momentum: 0.9) } + [
+      BenchOperation(kind: .step),
+      BenchOperation(kind: .step, momentum: 0.9, nesterov: true),
+      BenchOperation(kind: .step, momentum: 0.9, weightDecay: 1e-4),
+      BenchOperation(kind: .step, clip: .global, momentum: 0.9, nesterov: true, weightDecay: 1e-4),
+    ]
+}
+
+/// The tensors that an operation works on.
+enum BenchSize: Hashable, Sendable {
+  case count(Int)
+  case model(ModelTensors)
+
+  func layout() throws(MomentumError) -> ParameterLayout {
+    switch self {
+    case .count(let count): try ParameterLayout(count: count)
+    case .model(let model): try ParameterLayout(model.tensors)
+    }
+  }
+
+  var name: String {
+    switch self {
+    case .count: "vector"
+    case .model(let model): model.rawValue
+    }
+  }
+}

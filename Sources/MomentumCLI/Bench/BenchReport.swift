@@ -1,0 +1,67 @@
+import Foundation
+
+/// What a benchmark found, with the machine it ran on.
+struct BenchReport: Encodable {
+  let machine: MachineRecord
+  /// The instruction set of the hand-fused loops.
+  let limitKernel: String
+  let command: String
+  let date: String
+  var rows: [BenchRow] = []
+  /// The last of the rows asked for is missing if the run was interrupted.
+  var complete = false
+
+  init() {
+    machine = .current()
+    limitKernel = LimitKernel.best.name
+    command = (["momentum"] + CommandLine.arguments.dropFirst()).joined(separator: " ")
+    date = Date.now.formatted(.iso8601)
+  }
+
+  var csv: String { ([BenchRow.csvHeader] + rows.map(\.csv)).joined(separator: "\n") + "\n" }
+
+  var text: String {
+    let header = [
+      "row", "tensors", "elements", "scalar", "threads", "best", "median", "GB/s", "limit", "limit/ours", "plain",
+      "plain/ours",
+    ]
+    let cells = rows.map { row in
+      [
+        row.name, row.tensors == "vector" ? "1" : "\(row.tensorCount) (\(row.tensors))", "\(row.count)", row.scalar,
+        "\(row.threads)", Self.time(row.secondsMin), Self.time(row.secondsMedian),
+        String(format: "%.1f", row.gigabytesPerSecond), Self.time(row.limitSecondsMin),
+        String(format: "%.2f", row.limitRatio), row.plainSecondsMin.map(Self.time) ?? "",
+        row.plainRatio.map { String(format: "%.2f", $0) } ?? "",
+      ]
+    }
+    return TextTable.text(header, cells, leftColumns: [0, 1, 3])
+  }
+
+  static let legend = """
+    GB/s: bytes that the step's program moves, by the best time. limit: hand-fused loops that move the same bytes with the
+    same threads; limit/ours 1 is at the limit. plain: OpenBLAS calls on whole vectors with its own threads (for the norm: a
+    dot product of each tile, nothing else); plain/ours is how many times as fast we are.
+    """
+
+  /// Who and where, in a few lines.
+  var heading: String {
+    let blas = machine.blas
+    let caches = machine.caches.map { "L\($0.level) \($0.type.lowercased()) \($0.kilobytes) KiB" }
+    return """
+      momentum \(machine.momentumVersion), Swift \(machine.swiftVersion), \(machine.operatingSystem), \(date)
+      processor: \(machine.processor ?? "unknown"), \(machine.availableProcessorCount) of \(machine.processorCount) \
+      available, governor \(machine.frequencyGovernor ?? "unknown"); \(caches.joined(separator: ", "))
+      memory: \(machine.memoryBytes >> 20) MiB, huge pages \(machine.transparentHugePages ?? "unknown")
+      BLAS: \(blas.config); core \(blas.coreType), \(blas.threads) threads (\(blas.threading))
+      limit: hand-fused loops, \(limitKernel)
+      """
+  }
+
+  /// A time with three digits.
+  static func time(_ seconds: Double) -> String {
+    let units: [(String, Double)] = [("s", 1), ("ms", 1e3), ("µs", 1e6), ("ns", 1e9)]
+    let (unit, scale) = units.first { seconds * $0.1 >= 1 } ?? units[3]
+    let value = seconds * scale
+    return String(format: value >= 100 ? "%.0f" : value >= 10 ? "%.1f" : "%.2f", value) + " " + unit
+  }
+}

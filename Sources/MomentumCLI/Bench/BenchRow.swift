@@ -1,0 +1,85 @@
+import Foundation
+import Momentum
+
+/// One line of the benchmark.
+struct BenchRow: Encodable {
+  let name: String
+  let operation: String
+  let clip: String
+  let momentum: Double
+  let nesterov: Bool
+  let weightDecay: Double
+  /// `vector`, or the model whose tensors these are.
+  let tensors: String
+  let tensorCount: Int
+  let count: Int
+  let scalar: String
+  /// The most threads that were allowed; small vectors use fewer.
+  let threads: Int
+  let threadsUsed: Int
+  let repeats: Int
+  /// By the account of the program that ran.
+  let bytes: Int
+  let secondsMin: Double
+  let secondsMedian: Double
+  let limitSecondsMin: Double
+  let limitSecondsMedian: Double
+  /// The limit's time by ours, best of each: 1 is at the limit.
+  let limitRatio: Double
+  let plain: String?
+  let plainSecondsMin: Double?
+  let plainSecondsMedian: Double?
+  /// The plain calls' time by ours, best of each: how many times as fast we are.
+  let plainRatio: Double?
+
+  init<Scalar>(
+    _ operation: BenchOperation, _ size: BenchSize, _ memory: BenchMemory<Scalar>, _ contest: BenchContest,
+    _ times: [BenchTimer.Times]
+  ) {
+    name = operation.name
+    self.operation = "\(operation.kind)"
+    clip = operation.clip.rawValue
+    momentum = operation.momentum
+    nesterov = operation.nesterov
+    weightDecay = operation.weightDecay
+    tensors = size.name
+    tensorCount = memory.layout.tensors.count
+    count = memory.count
+    scalar = "\(Scalar.self)".lowercased()
+    threads = memory.threads
+    threadsUsed = memory.team.count
+    repeats = times[0].seconds.count
+    bytes = contest.bytes
+    (secondsMin, secondsMedian) = (times[0].best, times[0].median)
+    (limitSecondsMin, limitSecondsMedian) = (times[1].best, times[1].median)
+    limitRatio = times[1].best / times[0].best
+    plain = contest.plain?.name
+    plainSecondsMin = times.count > 2 ? times[2].best : nil
+    plainSecondsMedian = times.count > 2 ? times[2].median : nil
+    plainRatio = times.count > 2 ? times[2].best / times[0].best : nil
+  }
+
+  /// Bytes moved in a nanosecond, by the best time.
+  var gigabytesPerSecond: Double { Double(bytes) / secondsMin * 1e-9 }
+
+  // MARK: CSV
+
+  static let csvHeader = """
+    name,operation,clip,momentum,nesterov,weight_decay,tensors,tensor_count,count,scalar,threads,threads_used,repeats,\
+    bytes,seconds_min,seconds_median,limit_seconds_min,limit_seconds_median,limit_ratio,plain,plain_seconds_min,\
+    plain_seconds_median,plain_ratio
+    """
+
+  var csv: String {
+    let fields: [String] = [
+      Self.quoted(name), operation, clip, "\(momentum)", "\(nesterov)", "\(weightDecay)", tensors, "\(tensorCount)",
+      "\(count)", scalar, "\(threads)", "\(threadsUsed)", "\(repeats)", "\(bytes)", "\(secondsMin)",
+      "\(secondsMedian)", "\(limitSecondsMin)", "\(limitSecondsMedian)", "\(limitRatio)", plain ?? "",
+    ]
+    return (fields + [plainSecondsMin, plainSecondsMedian, plainRatio].map { $0.map { "\($0)" } ?? "" })
+      .joined(separator: ",")
+  }
+
+  /// A name with commas is one field.
+  private static func quoted(_ text: String) -> String { "\"" + text.replacing("\"", with: "\"\"") + "\"" }
+}

@@ -1,0 +1,59 @@
+import Momentum
+
+/// All rows that were asked for, one after another.
+struct BenchRun {
+  enum Element: String, CaseIterable { case float, double }
+
+  var operations: [BenchOperation]
+  var sizes: [BenchSize]
+  var scalars: [Element]
+  var threads: [Int]
+  var timer: BenchTimer
+  var kernel = LimitKernel.best
+
+  var rowCount: Int { operations.count * sizes.count * scalars.count * threads.count }
+
+  /// Verifies and times row by row.
+  ///
+  /// - Parameters:
+  ///   - finished: Is given each row when it is done.
+  ///   - stop: Asked between rows.
+  func run(finished: (BenchRow) -> Void, stop: () -> Bool) throws {
+    for scalar in scalars {
+      switch scalar {
+      case .float: try run(Float.self, finished, stop)
+      case .double: try run(Double.self, finished, stop)
+      }
+    }
+  }
+
+  private func run<Scalar: LimitScalar>(
+    _: Scalar.Type, _ finished: (BenchRow) -> Void, _ stop: () -> Bool
+  ) throws {
+    for size in sizes {
+      let layout = try size.layout()
+      for threads in threads {
+        let memory = try BenchMemory<Scalar>(layout, threads: threads)
+        for operation in operations {
+          guard !stop() else { return }
+          finished(try row(operation, size, memory))
+        }
+      }
+    }
+  }
+
+  private func row<Scalar: LimitScalar>(
+    _ operation: BenchOperation, _ size: BenchSize, _ memory: BenchMemory<Scalar>
+  ) throws -> BenchRow {
+    let name = "\(operation.name), \(memory.count) elements of \(Scalar.self)"
+    memory.fillGradients()
+    let contest =
+      switch operation.kind {
+      case .norm: try BenchContest.norm(memory, kernel, row: name)
+      case .clip: try BenchContest.clip(memory, kernel, row: name)
+      case .step: try BenchContest.step(operation, memory, kernel, row: name)
+      }
+    let contenders = [contest.engine, contest.limit] + (contest.plain.map { [$0.contender] } ?? [])
+    return BenchRow(operation, size, memory, contest, try timer.time(contenders))
+  }
+}

@@ -1,0 +1,77 @@
+internal import CMomentumLimit
+internal import Momentum
+
+/// The element types of the hand-fused kernels.
+protocol LimitScalar: BLASScalar {
+  static func limitSquares(_ path: momentum_limit_path, _ x: UnsafePointer<Self>, _ n: Int) -> Double
+  static func limitSquares(
+    _ path: momentum_limit_path, _ x: UnsafePointer<Self>, _ n: Int, clampedTo bounds: ClosedRange<Double>
+  ) -> Double
+  static func limitScale(_ path: momentum_limit_path, _ factor: Double, _ x: UnsafeMutablePointer<Self>, _ n: Int)
+  static func limitUpdate(
+    _ path: momentum_limit_path, _ update: momentum_limit_update, _ g: UnsafePointer<Self>,
+    _ v: UnsafeMutablePointer<Self>?, _ p: UnsafeMutablePointer<Self>, _ n: Int)
+}
+
+extension Float: LimitScalar {
+  static func limitSquares(_ path: momentum_limit_path, _ x: UnsafePointer<Float>, _ n: Int) -> Double {
+    momentum_limit_squares_float(path, x, n)
+  }
+
+  static func limitSquares(
+    _ path: momentum_limit_path, _ x: UnsafePointer<Float>, _ n: Int, clampedTo bounds: ClosedRange<Double>
+  ) -> Double {
+    momentum_limit_clamped_squares_float(path, x, n, bounds.lowerBound, bounds.upperBound)
+  }
+
+  static func limitScale(_ path: momentum_limit_path, _ factor: Double, _ x: UnsafeMutablePointer<Float>, _ n: Int) {
+    momentum_limit_scale_float(path, factor, x, n)
+  }
+
+  static func limitUpdate(
+    _ path: momentum_limit_path, _ update: momentum_limit_update, _ g: UnsafePointer<Float>,
+    _ v: UnsafeMutablePointer<Float>?, _ p: UnsafeMutablePointer<Float>, _ n: Int
+  ) {
+    withUnsafePointer(to: update) { momentum_limit_update_float(path, $0, g, v, p, n) }
+  }
+}
+
+extension Double: LimitScalar {
+  static func limitSquares(_ path: momentum_limit_path, _ x: UnsafePointer<Double>, _ n: Int) -> Double {
+    momentum_limit_squares_double(path, x, n)
+  }
+
+  static func limitSquares(
+    _ path: momentum_limit_path, _ x: UnsafePointer<Double>, _ n: Int, clampedTo bounds: ClosedRange<Double>
+  ) -> Double {
+    momentum_limit_clamped_squares_double(path, x, n, bounds.lowerBound, bounds.upperBound)
+  }
+
+  static func limitScale(_ path: momentum_limit_path, _ factor: Double, _ x: UnsafeMutablePointer<Double>, _ n: Int) {
+    momentum_limit_scale_double(path, factor, x, n)
+  }
+
+  static func limitUpdate(
+    _ path: momentum_limit_path, _ update: momentum_limit_update, _ g: UnsafePointer<Double>,
+    _ v: UnsafeMutablePointer<Double>?, _ p: UnsafeMutablePointer<Double>, _ n: Int
+  ) {
+    withUnsafePointer(to: update) { momentum_limit_update_double(path, $0, g, v, p, n) }
+  }
+}
+
+/// A choice among the hand-fused kernels, by the instruction set they are written for.
+struct LimitKernel: Hashable, Sendable {
+  private let rawPath: UInt32
+
+  init(_ path: momentum_limit_path) { rawPath = path.rawValue }
+
+  var path: momentum_limit_path { momentum_limit_path(rawPath) }
+  var name: String { String(cString: momentum_limit_name(path)) }
+
+  /// The one with the widest vectors that this processor runs.
+  static let best = LimitKernel(momentum_limit_best())
+
+  /// All that this processor runs.
+  static let available: [LimitKernel] = (0..<UInt32(MOMENTUM_LIMIT_PATH_COUNT))
+    .map { momentum_limit_path($0) }.filter(momentum_limit_available).map(LimitKernel.init)
+}

@@ -1,0 +1,40 @@
+import Foundation
+import Momentum
+
+/// What a benchmark's vectors need, and what the machine has.
+enum MemoryNeed {
+  /// Bytes that can be had without swapping; `nil` if the system does not say.
+  static var available: Int? {
+    guard let text = Processor.readSmallFile("/proc/meminfo"),
+      let line = text.split(separator: "\n").first(where: { $0.hasPrefix("MemAvailable:") }),
+      let kilobytes = line.split(separator: " ").dropFirst().first.flatMap({ Int($0) })
+    else { return nil }
+    return kilobytes << 10
+  }
+
+  /// Fails before anything is measured if a row's vectors would not fit.
+  static func check(_ run: BenchRun) throws {
+    guard let available else { return }
+    for size in run.sizes {
+      let count = try size.layout().count
+      for scalar in run.scalars {
+        let stride = scalar == .float ? 4 : 8
+        let (bytes, overflow) = count.multipliedReportingOverflow(by: BenchMemory<Float>.vectorCount * stride)
+        guard !overflow, bytes <= available else {
+          throw TooLarge(count: count, scalar: scalar.rawValue, available: available)
+        }
+      }
+    }
+  }
+
+  struct TooLarge: Error, CustomStringConvertible {
+    var count: Int
+    var scalar: String
+    var available: Int
+
+    var description: String {
+      "\(count) elements of \(scalar): \(BenchMemory<Float>.vectorCount) vectors need more than the \(available >> 20) MiB "
+        + "that are available"
+    }
+  }
+}

@@ -1,0 +1,165 @@
+import CMomentumLimit
+import Momentum
+
+/// The engine's step.
+final class EngineStep<Scalar: LimitScalar>: BenchContender {
+  private let memory: BenchMemory<Scalar>
+  private let settings: StepSettings
+  private var optimizer: Optimizer<Scalar>
+
+  init(_ memory: BenchMemory<Scalar>, _ settings: StepSettings) throws {
+    (self.memory, self.settings) = (memory, settings)
+    // Without clips nothing is measured either, so that the row is the update pass alone.
+    optimizer = try Optimizer(
+      memory.layout, rule: settings.rule, clipping: settings.clipping,
+      nonFinitePolicy: settings.measures ? nil : .propagate, threads: memory.threads)
+  }
+
+  func prepare() {}
+
+  func run() throws {
+    try optimizer.step(parameters: memory.parameters, gradients: UnsafeBufferPointer(memory.gradients))
+  }
+
+  /// Elements that the last step moved for each parameter, by the account of the programs that it ran.
+  var words: Int { (settings.measures ? 1 : 0) + (optimizer.lastPrograms.first?.traffic.words ?? 0) }
+}
+
+/// The step as one hand-fused loop a pass.
+final class LimitStep<Scalar: LimitScalar>: BenchContender {
+  private let memory: BenchMemory<Scalar>
+  private let settings: StepSettings
+  private let kernel: LimitKernel
+  private let squares: LimitSquares<Scalar>
+  private let velocity: UnsafeMutableBufferPointer<Scalar>
+  private let tensorSums: [ThreadSums]
+
+  init(_ memory: BenchMemory<Scalar>, _ settings: StepSettings, _ kernel: LimitKernel) throws {
+    (self.memory, self.settings, self.kernel) = (memory, settings, kernel)
+    squares = LimitSquares(memory, kernel)
+    velocity = try memory.velocity()
+    tensorSums = settings.clip == .tensor ? memory.layout.tensors.map { _ in ThreadSums(memory.team.count) } : []
+  }
+
+  func prepare() {}
+
+  func run() {
+    switch settings.clip {
+    case .tensor: stepByTensor()
+    case .global: step(settings.coefficient(squares: squares.total()))
+    case .value:
+      _ = squares.total(clampedTo: settings.bounds)
+      step(1)
+    case .none: step(1)
+    }
+  }
+
+  private func step(_ coefficient: Double) {
+    let (g, v, p) = (SharedPointer(memory.gradients), SharedPointer(velocity), SharedPointer(memory.parameters))
+    let (update, kernel) = (settings.limitUpdate(coefficient: coefficient), kernel)
+    memory.team.run { _, share in
+      let start = share.lowerBound
+      Scalar.limitUpdate(kernel.path, update, g.value + start, v.value + start, p.value + start, share.count)
+    }
+  }
+
+  private func stepByTensor() {
+    let (g, v, p) = (SharedPointer(memory.gradients), SharedPointer(velocity), SharedPointer(memory.parameters))
+    let (kernel, sums, layout, settings) = (kernel, tensorSums, memory.layout, settings)
+    memory.team.run { thread, share in
+      for (index, tensor) in layout.tensors.enumerated() {
+        let part = tensor.range.clamped(to: share)
+        sums[index][thread] = Scalar.limitSquares(kernel.path, g.value + part.lowerBound, part.count)
+      }
+    }
+    let updates = sums.map { settings.limitUpdate(coefficient: settings.coefficient(squares: $0.total)) }
+    memory.team.run { _, share in
+      for (index, tensor) in layout.tensors.enumerated() {
+        let part = tensor.range.clamped(to: share)
+        let start = part.lowerBound
+        Scalar.limitUpdate(kernel.path, updates[index], g.value + start, v.value + start, p.value + start, part.count)
+      }
+    }
+  }
+}
+
+/// A step with clipping by global norm as five BLAS calls on whole vectors, with OpenBLAS's own threads.
+final class PlainStep<Scalar: LimitScalar>: BenchContender {
+  private let settings: StepSettings
+  private let g, v, p: BLAS.MutableVector<Scalar>
+  private var runs = 0
+
+  init(_ memory: BenchMemory<Scalar>, _ settings: StepSettings) throws {
+    self.settings = settings
+    g = BLAS.MutableVector(memory.gradients.baseAddress, count: memory.count)
+    v = BLAS.MutableVector(try memory.velocity().baseAddress, count: memory.count)
+    p = BLAS.MutableVector(memory.parameters.baseAddress, count: memory.count)
+  }
+
+  func prepare() {}
+
+  func run() throws {
+    let norm = Double(try BLAS.nrm2(g.readOnly))
+    // The first step clips, the second one gives the length back: each scales, as every step of a run that clips does.
+    runs += 1
+    try BLAS.scal(Scalar((runs % 2 == 1 ? settings.threshold : 2 * settings.threshold) / norm), g)
+    try BLAS.scal(Scalar(settings.rule.momentum), v)
+    try BLAS.axpy(1, g.readOnly, into: v)
+    try BLAS.axpy(Scalar(-settings.rule.learningRate), v.readOnly, into: p)
+  }
+}
+
+extension BenchContest {
+  /// Verifies the ways to take a step.
+  static func step<Scalar: LimitScalar>(
+    _ operation: BenchOperation, _ memory: BenchMemory<Scalar>, _ kernel: LimitKernel, row: String
+  ) throws -> BenchContest {
+    let settings = try StepSettings(operation, memory)
+    let engine = try EngineStep(memory, settings)
+    try verify(engine, "momentum", memory, settings, row, steps: 2)
+
+    let velocity = try memory.velocity()
+    velocity.update(repeating: 0)
+    let limit = try LimitStep(memory, settings, kernel)
+    try verify(limit, "limit", memory, settings, row, steps: 2)
+
+    var contest = BenchContest(
+      engine: engine, limit: limit, bytes: engine.words * memory.count * MemoryLayout<Scalar>.stride)
+    let rule = settings.rule
+    if settings.clip == .global, rule.momentum > 0, !rule.nesterov, rule.weightDecay == 0 {
+      velocity.update(repeating: 0)
+      let plain = try PlainStep(memory, settings)
+      try verify(plain, "OpenBLAS calls", memory, settings, row, steps: 1)
+      // Rounding changes the gradients a little.
+      memory.fillGradients()
+      contest.plain = ("OpenBLAS calls", plain)
+    }
+    return contest
+  }
+
+  private static func verify<Scalar: LimitScalar>(
+    _ contender: some BenchContender, _ name: String, _ memory: BenchMemory<Scalar>, _ settings: StepSettings,
+    _ row: String, steps: Int
+  ) throws {
+    memory.fillParameters()
+    for _ in 0..<steps { try contender.run() }
+    let squares = memory.squares
+    let whole = settings.coefficient(squares: squares.reduce(0, +))
+    let coefficients = squares.map { settings.clip == .tensor ? settings.coefficient(squares: $0) : whole }
+    var tensor = 0
+    for index in memory.sample {
+      while index >= memory.layout.tensors[tensor].range.upperBound { tensor += 1 }
+      let start = Double(BenchMemory<Scalar>.parameter(index))
+      let expected = settings.reference(
+        start, Double(BenchMemory<Scalar>.gradient(index)), coefficient: coefficients[tensor], steps: steps)
+      let found = Double(memory.parameters[index])
+      // Each operation rounds; the coefficient is as exact as the norm.
+      let tolerance = 4 * Double(Scalar.ulpOfOne) * abs(start) + 2 * normTolerance(Scalar.self) * expected.distance
+      guard abs(found - expected.parameter) <= tolerance else {
+        throw BenchFailure(
+          row: row, contender: name,
+          cause: "element \(index) is \(found) after \(steps) steps, expected \(expected.parameter)")
+      }
+    }
+  }
+}

@@ -1,0 +1,133 @@
+import ArgumentParser
+import Foundation
+import Momentum
+
+extension ModelTensors: ExpressibleByArgument {}
+extension BenchOperation.Clip: ExpressibleByArgument {}
+extension BenchRun.Element: ExpressibleByArgument {}
+
+struct BenchCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bench",
+    abstract: "Verify and time norms, clips and steps beside the practical limit of the memory.",
+    discussion: """
+      Every result is compared with plain loops first; a wrong one exits with 1. Then the engine, hand-fused loops that \
+      move the same bytes (the limit) and plain BLAS calls run in turn. The first row is the step asked for. Thresholds are such \
+      that every step clips; with --clip none nothing is measured either.
+      """
+  )
+
+  enum Rows: String, ExpressibleByArgument, CaseIterable { case all, step }
+
+  @Option(
+    parsing: .upToNextOption,
+    help: "Numbers of parameters, such as 1000000 or 1e6. (default: 1e4 1e6 1e8, unless a model is given)")
+  var count: [ElementCount] = []
+  @Option(parsing: .upToNextOption, help: "The tensors of models: resnet50 (25557032), gpt2 (124439808).")
+  var model: [ModelTensors] = []
+  @Option(parsing: .upToNextOption, help: "Element types: float, double.")
+  var scalar: [BenchRun.Element] = [.float]
+  @Option(help: "How the step clips: by global norm, the norm of each tensor, value, or not at all.")
+  var clip = BenchOperation.Clip.global
+  @Option(help: "Momentum of the step.")
+  var momentum = 0.9
+  @Flag(help: "Nesterov momentum.")
+  var nesterov = false
+  @Option(help: "Weight decay of the step.")
+  var weightDecay = 0.0
+  @Option(parsing: .upToNextOption, help: "The most threads to use. (default: as many as the process may use)")
+  var threads: [Int] = []
+  @Option(name: .customLong("repeat"), help: "How often each contender is timed.")
+  var repeats = 10
+  @Option(help: "The step asked for only, or also norm, clip and steps with other settings.")
+  var rows = Rows.all
+  @Flag(help: "Instead of rows: time, memory and the first step as the number of parameters grows.")
+  var growth = false
+  @Option(help: "Also write the rows to this CSV file.")
+  var csv: String?
+  @Option(help: "Also draw pictures into this folder, new or empty (needs gnuplot).")
+  var plots: String?
+  @Option(help: "The program that draws the pictures.")
+  var gnuplot = "gnuplot"
+  @Flag(help: "Print one JSON object instead of the table.")
+  var json = false
+
+  /// A number of parameters.
+  struct ElementCount: ExpressibleByArgument {
+    let value: Int
+
+    init?(argument: String) {
+      guard let value = Int(argument) ?? Double(argument).flatMap(Int.init(exactly:)), value > 0 else { return nil }
+      self.value = value
+    }
+  }
+
+  func validate() throws {
+    guard repeats >= 1 else { throw ValidationError("--repeat is \(repeats); expected at least 1") }
+    if let bad = threads.first(where: { $0 < 1 }) {
+      throw ValidationError("--threads is \(bad); expected at least 1")
+    }
+    guard !scalar.isEmpty, Set(scalar).count == scalar.count else {
+      throw ValidationError("--scalar: expected at least one, none twice")
+    }
+    if growth, !model.isEmpty || plots != nil { throw ValidationError("--growth takes no --model and no --plots") }
+    _ = try orUsageError { () throws(MomentumError) in
+      try SGD(learningRate: 0.01, momentum: momentum, weightDecay: weightDecay, nesterov: nesterov)
+    }
+  }
+
+  func run() throws {
+    Interrupt.catchSignals()
+    if growth { return try runGrowth() }
+    let folder = try plots.map { try ReportFolder.choose($0, name: "bench") }
+    let operation = BenchOperation(
+      kind: .step, clip: clip, momentum: momentum, nesterov: nesterov, weightDecay: weightDecay)
+    let run = BenchRun(
+      operations: [operation] + (rows == .all ? BenchOperation.all.filter { $0 != operation } : []),
+      sizes: sizes, scalars: scalar, threads: threads.isEmpty ? [Machine.availableProcessors] : threads,
+      timer: BenchTimer(repeats: repeats))
+    try MemoryNeed.check(run)
+    var report = BenchReport()
+    let progress = ProgressDisplay(total: run.rowCount, unit: "rows")
+    try run.run(
+      finished: { row in
+        report.rows.append(row)
+        progress.advance(1, note: "\(row.name) \(row.count)")
+      }, stop: { Interrupt.wasRequested })
+    progress.finish()
+    report.complete = report.rows.count == run.rowCount
+    try show(report, folder)
+    guard report.complete else {
+      Message.write("interrupted; \(report.rows.count) of \(run.rowCount) rows were measured")
+      throw ExitCode(Interrupt.exitStatus)
+    }
+  }
+
+  private var sizes: [BenchSize] {
+    let counts = count.map(\.value)
+    let chosen = counts.isEmpty && model.isEmpty ? [10_000, 1_000_000, 100_000_000] : counts
+    return chosen.map { .count($0) } + model.map { .model($0) }
+  }
+
+  private func show(_ report: BenchReport, _ folder: URL?) throws {
+    if let csv { try AtomicFile.write(report.csv, to: URL(fileURLWithPath: csv)) }
+    if let folder, !report.rows.isEmpty {
+      let pictures = BenchPictures(report: report)
+      if try pictures.write(to: folder, gnuplot: Gnuplot(gnuplot)) == nil { Message.write(Gnuplot.isMissing) }
+    }
+    if json { return try JSONOutput.print(report) }
+    print(report.heading + "\n")
+    print(report.text + "\n")
+    print(BenchReport.legend)
+  }
+
+  private func runGrowth() throws {
+    let growth = try GrowthReport(
+      counts: count.map(\.value), scalars: scalar, threads: threads.first ?? Machine.availableProcessors,
+      repeats: repeats, rule: SGD(learningRate: 0.01, momentum: momentum, weightDecay: weightDecay, nesterov: nesterov),
+      stop: { Interrupt.wasRequested })
+    if let csv { try AtomicFile.write(growth.csv, to: URL(fileURLWithPath: csv)) }
+    if json { return try JSONOutput.print(growth) }
+    print(growth.text)
+  }
+}
