@@ -20,12 +20,13 @@ struct EngineRun<S: BLASScalar>: ~Copyable {
 
   init(
     _ parameters: [[S]], rule: SGD, clipping: GradientClipping = .none, policy: NonFinitePolicy? = nil,
-    threads: Int? = nil, storage: Storage = .separate, shift: Int = 0
+    mode: StepMode = .twoPass, threads: Int? = nil, storage: Storage = .separate, shift: Int = 0
   ) throws {
     counts = parameters.map(\.count)
     (self.storage, self.shift) = (storage, shift)
     let layout = try ParameterLayout(counts.enumerated().map { ("tensor \($0)", [$1]) })
-    optimizer = try Optimizer(layout, rule: rule, clipping: clipping, nonFinitePolicy: policy, threads: threads)
+    optimizer = try Optimizer(
+      layout, rule: rule, clipping: clipping, nonFinitePolicy: policy, mode: mode, threads: threads)
     switch storage {
     case .flat: memory = [GuardedMemory(parameters.flatMap { $0 }, shift: shift)]
     case .separate: memory = parameters.enumerated().map { GuardedMemory($1, shift: shift + $0 % 5) }
