@@ -1,0 +1,150 @@
+import MomentumTestSupport
+import XCTest
+
+@testable import Momentum
+
+/// Steps that update while they sum, against steps that take two passes.
+final class OnePassTests: XCTestCase {
+  func testWithoutAClipTheBitsAreThoseOfTwoPassesFloat() throws { try withoutAClip(Float.self) }
+  func testWithoutAClipTheBitsAreThoseOfTwoPassesDouble() throws { try withoutAClip(Double.self) }
+  func testAClipIsCorrectedFloat() throws { try aClipIsCorrected(Float.self) }
+  func testAClipIsCorrectedDouble() throws { try aClipIsCorrected(Double.self) }
+  func testThreadsDoNotMatterFloat() throws { try threadsDoNotMatter(Float.self) }
+  func testThreadsDoNotMatterDouble() throws { try threadsDoNotMatter(Double.self) }
+
+  /// Enough tiles for three segments.
+  private let counts = [2100, 0, 1, 9 * 2048, 70]
+
+  /// Some rules of every convention.
+  private var rules: [SGD] { StepOptions.rules.enumerated().filter { $0.offset % 37 == 3 }.map(\.element) }
+
+  private func withoutAClip<S: BLASScalar>(_: S.Type) throws {
+    var random = SeededGenerator(seed: 131)
+    let start: [[S]] = counts.map { random.numbers($0) }
+    var gradients: [[S]?] = counts.map { random.numbers($0) }
+    gradients[4] = nil
+    for rule in rules {
+      for limit in [1e4, .infinity] {
+        var one = try prepared(start, rule, limit, .onePass)
+        var two = try prepared(start, rule, limit, .twoPass)
+        for _ in 0..<2 {
+          XCTAssertEqual(try one.step(gradients), try two.step(gradients))
+        }
+        try expectSame(one, two, "\(rule)")
+      }
+    }
+  }
+
+  private func aClipIsCorrected<S: BLASScalar>(_: S.Type) throws {
+    var random = SeededGenerator(seed: 132)
+    let start: [[S]] = counts.map { random.numbers($0) }
+    let gradients: [[S]] = counts.map { random.numbers($0) }
+    var worstOfAll = 0.0
+    for rule in rules {
+      // The norm is about 85: one limit that no segment reaches alone, and two that most do.
+      for limit in [80, 5, 0.1] {
+        var one = try prepared(start, rule, limit, .onePass)
+        var two = try prepared(start, rule, limit, .twoPass)
+        // The second step takes two passes, after a clip.
+        for _ in 0..<2 {
+          let reports = (try one.step(gradients), try two.step(gradients))
+          XCTAssertEqual(reports.0.totalNorm, reports.1.totalNorm)
+          XCTAssertEqual(reports.0.clipCoefficient, reports.1.clipCoefficient)
+        }
+        // What was added too much is at most lr·C, for the velocity C; two steps, three roundings each, in both ways.
+        let unit = 12 * AccuracyBounds.unit(S.self)
+        let gradient = min(limit, 1) * 8
+        var worst = 0.0
+        for (old, (x, y)) in zip(start.joined(), zip(one.parameters.joined(), two.parameters.joined())) {
+          let size = Double(old.magnitude) + rule.learningRate * gradient
+          worst = max(worst, (Double(x) - Double(y)).magnitude / (unit * size))
+        }
+        for (x, y) in zip(one.velocity.joined(), two.velocity.joined()) {
+          worst = max(worst, (x - y).magnitude / (unit * (y.magnitude + gradient + rule.weightDecay)))
+        }
+        XCTAssertLessThanOrEqual(worst, 1, "\(rule), limit \(limit)")
+        worstOfAll = max(worst, worstOfAll)
+      }
+    }
+    record("one pass with a clip, \(S.self)", worstOfAll)
+  }
+
+  private func threadsDoNotMatter<S: BLASScalar>(_: S.Type) throws {
+    var random = SeededGenerator(seed: 133)
+    let start: [[S]] = counts.map { random.numbers($0) }
+    let gradients: [[[S]]] = (0..<3).map { _ in counts.map { random.numbers($0) } }
+    for limit in [5.0, 80, 1e4] {
+      let runs = try ThreadTeam.$worthwhileCount.withValue(1) {
+        try [1, 2, 3, 7, 16].map { threads in
+          let rule = try SGD(learningRate: 0.1, momentum: 0.9)
+          var run = try EngineRun(
+            start, rule: rule, clipping: .byGlobalNorm(limit), policy: .propagate, threads: threads)
+          run.optimizer.mode = .onePass
+          let reports = try gradients.map { try run.step($0) }
+          return (run.parameters.flatMap { $0 }, run.optimizer.state(), reports)
+        }
+      }
+      for run in runs {
+        assertSameBits(runs[0].0, run.0, seed: 133, "limit \(limit)")
+        XCTAssertEqual(run.1, runs[0].1)
+        XCTAssertEqual(run.2, runs[0].2)
+      }
+    }
+  }
+
+  func testNonFiniteGradientsEndAsInTwoPasses() throws {
+    var random = SeededGenerator(seed: 134)
+    let start: [[Double]] = counts.map { random.numbers($0) }
+    var gradients: [[Double]] = counts.map { random.numbers($0) }
+    for value in [Double.nan, .infinity] {
+      gradients[3][9000] = value
+      for policy in [NonFinitePolicy.propagate, .zero] {
+        for convention in Convention.allCases {
+          for limit in [5, .infinity] {
+            let rule = try SGD(learningRate: 0.1, momentum: 0.5, convention: convention)
+            var one = try prepared(start, rule, limit, .onePass, policy: policy)
+            var two = try prepared(start, rule, limit, .twoPass, policy: policy)
+            let reports = (try one.step(gradients), try two.step(gradients))
+            XCTAssertEqual(reports.0.nonFiniteCount, 1)
+            XCTAssertEqual(reports.0.wasClipped, reports.1.wasClipped)
+            let differs = zip(one.parameters.joined(), two.parameters.joined()).contains { x, y in
+              x.isNaN != y.isNaN || (x - y).magnitude > 1e-15
+            }
+            XCTAssertFalse(differs, "\(value), \(policy), \(convention), \(limit)")
+          }
+        }
+      }
+    }
+  }
+
+  func testWhatOnePassCannotPromiseIsRefused() throws {
+    let layout = try ParameterLayout(count: 1)
+    func refuses(_ text: String, _ clipping: GradientClipping, _ policy: NonFinitePolicy?) {
+      func make() throws {
+        _ = try Optimizer<Float>(
+          layout, rule: SGD(learningRate: 1), clipping: clipping, nonFinitePolicy: policy, mode: .onePass)
+      }
+      XCTAssertThrowsError(try make()) { XCTAssertEqual("\($0)", "mode is onePass; expected \(text)") }
+    }
+    refuses("twoPass with the policy throw, which promises untouched parameters", .none, nil)
+    refuses("twoPass with the policy skipStep, which promises untouched parameters", .none, .skipStep)
+    refuses("twoPass to clip by value or by tensor norms", try .byValue(1), .zero)
+    refuses("twoPass to clip by value or by tensor norms", try .byNorm(1), .propagate)
+    refuses("twoPass for other norms than 2", try .byGlobalNorm(1, type: .l1), .propagate)
+  }
+
+  private func prepared<S: BLASScalar>(
+    _ start: [[S]], _ rule: SGD, _ limit: Double, _ mode: StepMode, policy: NonFinitePolicy = .propagate
+  ) throws -> EngineRun<S> {
+    var run = try EngineRun(start, rule: rule, clipping: .byGlobalNorm(limit), policy: policy)
+    run.optimizer.mode = mode
+    return run
+  }
+
+  private func expectSame<S: BLASScalar>(
+    _ one: borrowing EngineRun<S>, _ two: borrowing EngineRun<S>, _ name: String
+  ) throws {
+    for (x, y) in zip(one.parameters, two.parameters) { assertSameBits(x, y, name) }
+    XCTAssertEqual(one.optimizer.state(), two.optimizer.state(), name)
+  }
+}
