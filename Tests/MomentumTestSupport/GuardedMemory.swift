@@ -29,7 +29,7 @@ public final class GuardedMemory<S: BinaryFloatingPoint>: @unchecked Sendable { 
     precondition(start != MAP_FAILED, "no memory for a test")
     memset(start, Int32(Self.guardByte), length)
     base = (start + Self.guardBytes + shift * size).bindMemory(to: S.self, capacity: count)
-    for (index, element) in elements.enumerated() { base[index] = element }
+    elements.withUnsafeBufferPointer { if let source = $0.baseAddress { base.initialize(from: source, count: count) } }
   }
 
   deinit { munmap(start, length) }
@@ -42,8 +42,8 @@ public final class GuardedMemory<S: BinaryFloatingPoint>: @unchecked Sendable { 
   public var guardsAreIntact: Bool {
     let bytes = UnsafeRawBufferPointer(start: start, count: length)
     let first = UnsafeRawPointer(base) - UnsafeRawPointer(start)
-    let inside = first..<first + count * MemoryLayout<S>.stride
-    return bytes.indices.allSatisfy { inside.contains($0) || bytes[$0] == Self.guardByte }
+    let last = first + count * MemoryLayout<S>.stride
+    return bytes[..<first].allSatisfy { $0 == Self.guardByte } && bytes[last...].allSatisfy { $0 == Self.guardByte }
   }
 
   /// Lets any write of the elements end the process.

@@ -17,14 +17,17 @@ public struct ScalarOracle<S: BLASScalar> {
     direction = parameters.map { _ in 0 }
   }
 
-  /// Whether the axpy of the loaded BLAS rounds once: the product here needs more digits than the type has, and the sum
-  /// cancels all but the last.
-  public static var axpyIsFused: Bool {
+  /// Whether the axpy of the loaded BLAS rounds once.
+  public static var axpyIsFused: Bool { axpyIsFused(count: 64) }
+
+  /// Whether it does at the end of a call of some length: the product here needs more digits than the type has, and the
+  /// sum cancels all but the last.
+  public static func axpyIsFused(count: Int) -> Bool {
     let small = S(sign: .plus, exponent: -(S.significandBitCount / 2 + 1), significand: 1)
-    let x = [S](repeating: 1 + small, count: 64)
-    var y = [S](repeating: -(1 + 2 * small), count: 64)
-    S._axpy(64, 1 + small, x, 1, &y, 1)
-    return y[0] == small * small
+    let x = [S](repeating: 1 + small, count: count)
+    var y = [S](repeating: -(1 + 2 * small), count: count)
+    S._axpy(Int32(count), 1 + small, x, 1, &y, 1)
+    return y[count - 1] == small * small
   }
 
   private func add(_ factor: S, _ x: S, to y: S) -> S {

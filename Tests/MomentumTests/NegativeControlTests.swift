@@ -75,7 +75,8 @@ final class NegativeControlTests: XCTestCase {
     let whole = axpy(pieces: 2048)
     assertSameBits(whole, axpy(pieces: 64), "multiples of 32 are safe")
     let differing = zip(whole, axpy(pieces: 7)).count { $0 != $1 }
-    if ScalarOracle<Float>.axpyIsFused {
+    // Some kernels fuse the end of a call as well; then, and without fusing, every partition is safe.
+    if ScalarOracle<Float>.axpyIsFused, !ScalarOracle<Float>.axpyIsFused(count: 7) {
       XCTAssertGreaterThan(differing, 20, "the tests of partition are blind")
     } else {
       XCTAssertEqual(differing, 0)
