@@ -137,7 +137,8 @@ extension BenchContest {
     return contest
   }
 
-  private static func verify<Scalar: LimitScalar>(
+  /// Compares the parameters after some steps with a plain loop in Double.
+  static func verify<Scalar: LimitScalar>(
     _ contender: some BenchContender, _ name: String, _ memory: BenchMemory<Scalar>, _ settings: StepSettings,
     _ row: String, steps: Int
   ) throws {
