@@ -22,6 +22,16 @@ final class BenchCommandTests: XCTestCase {
     XCTAssertNotNil((report["machine"] as? [String: Any])?["blas"])
   }
 
+  func testOnePassSavesOneElementAParameter() throws {
+    for (arguments, words) in [([String](), 6), (["--one-pass"], 5)] {
+      let report = try bench(["--count", "5000", "--rows", "step"] + arguments)
+      let rows = try XCTUnwrap(report["rows"] as? [[String: Any]])
+      XCTAssertEqual(rows.count, 1)
+      XCTAssertEqual(rows[0]["onePass"] as? Bool, words == 5)
+      XCTAssertEqual(rows[0]["bytes"] as? Int, words * 4 * 5000)
+    }
+  }
+
   func testEveryRowHoldsTheNumbersOfTheContract() throws {
     let report = try bench(["--count", "1e3", "40000", "--scalar", "double", "float", "--threads", "1", "2"])
     let rows = try XCTUnwrap(report["rows"] as? [[String: Any]])
@@ -73,7 +83,7 @@ final class BenchCommandTests: XCTestCase {
       ["--count", "0"], ["--count", "1.5"], ["--count", "many"], ["--model", "vgg"], ["--scalar", "half"],
       ["--clip", "all"], ["--threads", "0"], ["--repeat", "0"], ["--nesterov", "--momentum", "0"],
       ["--momentum", "-1"], ["--weight-decay", "nan"], ["--rows", "none"], ["--growth", "--model", "gpt2"],
-      ["--scalar", "float", "float"],
+      ["--scalar", "float", "float"], ["--one-pass", "--clip", "value"],
     ] {
       let run = try CommandRun(["bench"] + arguments)
       XCTAssertEqual(run.status, 64, arguments.joined(separator: " "))
