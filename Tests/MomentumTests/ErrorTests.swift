@@ -205,7 +205,7 @@ final class ErrorTests: XCTestCase {
       refuses("velocity scale is \(scale); expected a positive finite number") { $0.scales[1] = scale }
     }
     refuses("step count is -1; expected at least 0") { $0.stepCount = -1 }
-    expect("step count is -2; expected at least 0") { try run.optimizer.setStepCount(-2) }
+    expect("step count is -2; expected at least 0") { try run.optimizer.resume(stepCount: -2, lastStepClipped: false) }
     expect("velocity of tensor 'tensor 0' has count 1; expected 2") {
       try [1.0].withUnsafeBufferPointer { try run.optimizer.setVelocity(ofTensor: 0, $0) }
     }
