@@ -114,12 +114,18 @@ final class BenchCommandTests: XCTestCase {
   }
 
   func testEveryOperationPassesItsVerificationWithEveryKernel() throws {
-    let layout = try ParameterLayout([("a", [7]), ("b", [41_003]), ("c", [3, 1000]), ("d", [1])])
-    for kernel in LimitKernel.available {
-      for operation in BenchOperation.all {
-        try verify(operation, try BenchMemory<Float>(layout, threads: 2), kernel)
-        try verify(operation, try BenchMemory<Double>(layout, threads: 1), kernel)
+    func layout(_ count: Int) throws -> ParameterLayout {
+      try ParameterLayout([("a", [7]), ("b", [count]), ("c", [3, 1000]), ("d", [1])])
+    }
+    for operation in BenchOperation.all {
+      for kernel in LimitKernel.available {
+        try verify(operation, try BenchMemory<Float>(layout(4099), threads: 1), kernel)
+        try verify(operation, try BenchMemory<Double>(layout(4099), threads: 1), kernel)
       }
+      // Long enough for the engine to use both threads.
+      let long = try BenchMemory<Float>(layout(70_001), threads: 2)
+      XCTAssertEqual(long.team.count, 2)
+      try verify(operation, long, .best)
     }
   }
 

@@ -101,14 +101,16 @@ private struct Vectors<S: LimitScalar> {
   func changing(_ body: (Pointer, Pointer, Pointer) -> Void) -> Vectors {
     var result = self
     let guardValue = S(12345)
-    var arrays = [gradients, velocity, parameters].map { [guardValue] + $0 + [guardValue] }
-    arrays[0].withUnsafeMutableBufferPointer { g in
-      arrays[1].withUnsafeMutableBufferPointer { v in
-        arrays[2].withUnsafeMutableBufferPointer { p in
+    func guarded(_ elements: [S]) -> [S] { [guardValue] + elements + [guardValue] }
+    var (g, v, p) = (guarded(gradients), guarded(velocity), guarded(parameters))
+    g.withUnsafeMutableBufferPointer { g in
+      v.withUnsafeMutableBufferPointer { v in
+        p.withUnsafeMutableBufferPointer { p in
           body(g.baseAddress! + 1, v.baseAddress! + 1, p.baseAddress! + 1)
         }
       }
     }
+    let arrays = [g, v, p]
     for array in arrays {
       XCTAssertEqual(array.first, guardValue, "written before the start")
       XCTAssertEqual(array.last, guardValue, "written behind the end")
