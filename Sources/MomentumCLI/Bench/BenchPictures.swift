@@ -37,7 +37,7 @@ struct BenchPictures {
 
   /// One table a scalar: `key`, GB/s of ours, the limit and the plain calls.
   private func curves(
-    _ rows: [BenchRow], _ prefix: String, key: KeyPath<BenchRow, Int>
+    _ rows: [BenchRow], _ prefix: String, key: KeyPath<BenchRow, Int>, plain: Bool
   ) -> (plots: [String], tables: [(name: String, text: String)]) {
     var (plots, tables): ([String], [(name: String, text: String)]) = ([], [])
     for (place, scalar) in unique(rows.map(\.scalar)).enumerated() {
@@ -54,7 +54,7 @@ struct BenchPictures {
       plots.append("\(file) using 1:2 skip 1 with linespoints lw 2 pt 7 ps 0.7 \(color) title 'momentum, \(scalar)'")
       plots.append(
         "\(file) using 1:3 skip 1 with linespoints lw 1.5 dt 2 pt 6 ps 0.7 \(color) title 'limit, \(scalar)'")
-      if ofScalar.contains(where: { $0.plain != nil }) {
+      if plain, ofScalar.contains(where: { $0.plain != nil }) {
         plots.append(
           "\(file) using 1:4 skip 1 with linespoints lw 1.5 dt 3 pt 8 ps 0.7 \(color) "
             + "title 'OpenBLAS calls on whole vectors, \(scalar)'")
@@ -66,15 +66,16 @@ struct BenchPictures {
   private var speedBySize: Draft? {
     let rows = stepRows.filter { $0.threads == mostThreads && $0.tensors == "vector" }
     guard Set(rows.map(\.count)).count > 1 else { return nil }
-    let (plots, tables) = curves(rows, "speed-by-size", key: \.count)
+    let (plots, tables) = curves(rows, "speed-by-size", key: \.count, plain: true)
     let commands = """
       set title \(Gnuplot.quoted("\(rows[0].name), \(mostThreads) threads")) font ',13'
       set logscale x
       set format x '10^{%T}'
+      set xrange [\(Double(rows.map(\.count).min()!) * 0.7):\(Double(rows.map(\.count).max()!) * 1.4)]
       set xlabel 'parameters'
       set ylabel 'GB/s (bytes of the fused step by the best time)'
       set yrange [0:*]
-      set key outside bottom center horizontal
+      set key outside bottom center Left reverse horizontal
       plot \(plots.joined(separator: ", \\\n  "))
       """
     return (Gnuplot.Picture(name: "speed-by-size", width: 960, height: 560, commands: commands), tables)
@@ -84,7 +85,8 @@ struct BenchPictures {
     let largest = stepRows.filter { $0.tensors == "vector" }.map(\.count).max()
     let rows = stepRows.filter { $0.tensors == "vector" && $0.count == largest }
     guard Set(rows.map(\.threads)).count > 1 else { return nil }
-    let (plots, tables) = curves(rows, "speed-by-threads", key: \.threads)
+    // OpenBLAS has threads of its own, as many in every row.
+    let (plots, tables) = curves(rows, "speed-by-threads", key: \.threads, plain: false)
     let commands = """
       set title \(Gnuplot.quoted("\(rows[0].name), \(rows[0].count) parameters")) font ',13'
       set xlabel 'threads'
@@ -92,7 +94,7 @@ struct BenchPictures {
       set xrange [0.8:\(Double(mostThreads) + 0.2)]
       set xtics 1
       set yrange [0:*]
-      set key outside bottom center horizontal
+      set key outside bottom center Left reverse horizontal
       plot \(plots.joined(separator: ", \\\n  "))
       """
     return (Gnuplot.Picture(name: "speed-by-threads", width: 960, height: 560, commands: commands), tables)
@@ -106,23 +108,26 @@ struct BenchPictures {
     let lines = rows.map { row in
       "\"\(row.name)\",\(row.limitRatio),\(row.plainRatio.map(\.description) ?? "nan")"
     }
+    func bars(_ column: Int, from low: Double, color: String, title: String) -> String {
+      "'tables/ratios.csv' using (0):0:(0):\(column):($0+\(low)):($0+\(low + 0.36)):ytic(1) skip 1 with boxxyerror "
+        + "fs solid 0.9 noborder lc rgb '\(color)' title '\(title)'"
+    }
     let commands = """
       set title '\(largest) parameters of type \(rows[0].scalar), \(mostThreads) threads' font ',13'
-      set style data histogram
-      set style histogram clustered gap 1
-      set style fill solid 0.9 border lc rgb 'white'
-      set boxwidth 0.9
-      set xtics rotate by -30 left font ',9'
-      set ylabel 'time by our time (1: as fast as momentum)'
-      set yrange [0:*]
-      set bmargin 11
-      set rmargin 14
-      set key outside top center horizontal
-      plot 'tables/ratios.csv' using 2:xtic(1) skip 1 lc rgb '\(colors[0])' title 'limit', \\
-        '' using 3 skip 1 lc rgb '\(colors[1])' title 'plain BLAS calls', \\
-        1 with lines lw 1.2 dt 2 lc rgb 'black' notitle
+      set xlabel 'time divided by our time'
+      set xrange [0:*]
+      set yrange [\(rows.count):-1]
+      set lmargin 46
+      set ytics scale 0
+      set arrow from 1, graph 0 to 1, graph 1 nohead lw 1.2 dt 2 lc rgb 'black' front
+      set key outside bottom center horizontal
+      plot \(bars(2, from: -0.38, color: colors[0], title: "limit (1: we are at it)")), \\
+        \(bars(3, from: 0.02, color: colors[1], title: "plain BLAS calls (above 1: we are faster)"))
       """
     let table = "row,limit_by_ours,plain_by_ours\n" + lines.joined(separator: "\n") + "\n"
-    return (Gnuplot.Picture(name: "ratios", width: 960, height: 600, commands: commands), [("ratios", table)])
+    return (
+      Gnuplot.Picture(name: "ratios", width: 960, height: 160 + 44 * rows.count, commands: commands),
+      [("ratios", table)]
+    )
   }
 }

@@ -12,6 +12,8 @@ struct BenchOperation: Hashable, Sendable {
   var momentum = 0.0
   var nesterov = false
   var weightDecay = 0.0
+  /// Sums and updates in one pass, which nothing is clipped in.
+  var onePass = false
 
   static let norm = BenchOperation(kind: .norm)
   static let clipInPlace = BenchOperation(kind: .clip, clip: .global)
@@ -30,13 +32,14 @@ struct BenchOperation: Hashable, Sendable {
       case .none: "no clip"
       }
     let rule = momentum == 0 ? "momentum 0" : "\(nesterov ? "nesterov" : "momentum") \(momentum)"
-    return "step (\(clipping), \(rule)\(weightDecay > 0 ? ", decay \(weightDecay)" : ""))"
+    return "step (\(clipping), \(rule)\(weightDecay > 0 ? ", decay \(weightDecay)" : "")\(onePass ? ", one pass" : ""))"
   }
 
   /// Every kind of row, for `--rows all`.
   static let all: [BenchOperation] =
     [.norm, .clipInPlace]
     + Clip.allCases.map { BenchOperation(kind: .step, clip: $0, momentum: 0.9) } + [
+      BenchOperation(kind: .step, clip: .global, momentum: 0.9, onePass: true),
       BenchOperation(kind: .step),
       BenchOperation(kind: .step, momentum: 0.9, nesterov: true),
       BenchOperation(kind: .step, momentum: 0.9, weightDecay: 1e-4),

@@ -9,6 +9,7 @@ struct BenchRow: Encodable {
   let momentum: Double
   let nesterov: Bool
   let weightDecay: Double
+  let onePass: Bool
   /// `vector`, or the model whose tensors these are.
   let tensors: String
   let tensorCount: Int
@@ -42,6 +43,7 @@ struct BenchRow: Encodable {
     momentum = operation.momentum
     nesterov = operation.nesterov
     weightDecay = operation.weightDecay
+    onePass = operation.onePass
     tensors = size.name
     tensorCount = memory.layout.tensors.count
     count = memory.count
@@ -65,14 +67,15 @@ struct BenchRow: Encodable {
   // MARK: CSV
 
   static let csvHeader = """
-    name,operation,clip,momentum,nesterov,weight_decay,tensors,tensor_count,count,scalar,threads,threads_used,repeats,\
+    name,operation,clip,momentum,nesterov,weight_decay,one_pass,tensors,tensor_count,count,scalar,threads,threads_used,repeats,\
     bytes,seconds_min,seconds_median,limit_seconds_min,limit_seconds_median,limit_ratio,plain,plain_seconds_min,\
     plain_seconds_median,plain_ratio
     """
 
   var csv: String {
     let fields: [String] = [
-      Self.quoted(name), operation, clip, "\(momentum)", "\(nesterov)", "\(weightDecay)", tensors, "\(tensorCount)",
+      Self.quoted(name), operation, clip, "\(momentum)", "\(nesterov)", "\(weightDecay)", "\(onePass)", tensors,
+      "\(tensorCount)",
       "\(count)", scalar, "\(threads)", "\(threadsUsed)", "\(repeats)", "\(bytes)", "\(secondsMin)",
       "\(secondsMedian)", "\(limitSecondsMin)", "\(limitSecondsMedian)", "\(limitRatio)", plain ?? "",
     ]

@@ -1,5 +1,5 @@
-internal import CMomentumLimit
-internal import Momentum
+import CMomentumLimit
+import Momentum
 
 /// The element types of the hand-fused kernels.
 protocol LimitScalar: BLASScalar {

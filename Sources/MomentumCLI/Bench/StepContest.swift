@@ -9,10 +9,11 @@ final class EngineStep<Scalar: LimitScalar>: BenchContender {
 
   init(_ memory: BenchMemory<Scalar>, _ settings: StepSettings) throws {
     (self.memory, self.settings) = (memory, settings)
-    // Without clips nothing is measured either, so that the row is the update pass alone.
+    // Without clips nothing is measured either, so that the row is the update pass alone. One pass cannot refuse a gradient.
     optimizer = try Optimizer(
       memory.layout, rule: settings.rule, clipping: settings.clipping,
-      nonFinitePolicy: settings.measures ? nil : .propagate, threads: memory.threads)
+      nonFinitePolicy: settings.measures ? nil : .propagate,
+      mode: settings.onePass ? .onePass : .twoPass, threads: memory.threads)
   }
 
   func prepare() {}
@@ -44,6 +45,7 @@ final class LimitStep<Scalar: LimitScalar>: BenchContender {
   func prepare() {}
 
   func run() {
+    guard settings.measures else { return step(1) }
     switch settings.clip {
     case .tensor: stepByTensor()
     case .global: step(settings.coefficient(squares: squares.total()))
@@ -126,7 +128,7 @@ extension BenchContest {
     var contest = BenchContest(
       engine: engine, limit: limit, bytes: engine.words * memory.count * MemoryLayout<Scalar>.stride)
     let rule = settings.rule
-    if settings.clip == .global, rule.momentum > 0, !rule.nesterov, rule.weightDecay == 0 {
+    if settings.clip == .global, !settings.onePass, rule.momentum > 0, !rule.nesterov, rule.weightDecay == 0 {
       velocity.update(repeating: 0)
       let plain = try PlainStep(memory, settings)
       try verify(plain, "OpenBLAS calls", memory, settings, row, steps: 1)
@@ -137,7 +139,8 @@ extension BenchContest {
     return contest
   }
 
-  private static func verify<Scalar: LimitScalar>(
+  /// Compares the parameters after some steps with a plain loop in Double.
+  static func verify<Scalar: LimitScalar>(
     _ contender: some BenchContender, _ name: String, _ memory: BenchMemory<Scalar>, _ settings: StepSettings,
     _ row: String, steps: Int
   ) throws {

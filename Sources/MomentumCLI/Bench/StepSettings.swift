@@ -5,7 +5,9 @@ import Momentum
 struct StepSettings {
   let rule: SGD
   let clip: BenchOperation.Clip
-  /// Half the norm of the whole, or of the shortest tensor: every step clips everything that it looks at.
+  let onePass: Bool
+  /// Half the norm of the whole, or of the shortest tensor: every step clips everything that it looks at. In one pass, which is for
+  /// gradients that are seldom clipped, twice the norm.
   let threshold: Double
   let bounds = -0.5...0.5
 
@@ -13,9 +15,9 @@ struct StepSettings {
     rule = try SGD(
       learningRate: 0.01, momentum: operation.momentum, weightDecay: operation.weightDecay,
       nesterov: operation.nesterov)
-    clip = operation.clip
+    (clip, onePass) = (operation.clip, operation.onePass)
     let squares = memory.squares
-    threshold = (clip == .tensor ? squares.min() ?? 0 : squares.reduce(0, +)).squareRoot() / 2
+    threshold = (clip == .tensor ? squares.min() ?? 0 : squares.reduce(0, +)).squareRoot() * (onePass ? 2 : 0.5)
   }
 
   var clipping: GradientClipping {
@@ -30,7 +32,7 @@ struct StepSettings {
   }
 
   /// Whether a pass over the gradients comes before the update.
-  var measures: Bool { clip != .none }
+  var measures: Bool { clip != .none && !onePass }
 
   /// What a norm, of the whole or of a tensor, makes of its gradients.
   func coefficient(squares: Double) -> Double {

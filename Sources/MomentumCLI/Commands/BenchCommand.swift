@@ -35,6 +35,8 @@ struct BenchCommand: ParsableCommand {
   var nesterov = false
   @Option(help: "Weight decay of the step.")
   var weightDecay = 0.0
+  @Flag(help: "Take the step in one pass, with a limit on the global norm that nothing exceeds.")
+  var onePass = false
   @Option(parsing: .upToNextOption, help: "The most threads to use. (default: as many as the process may use)")
   var threads: [Int] = []
   @Option(name: .customLong("repeat"), help: "How often each contender is timed.")
@@ -70,6 +72,7 @@ struct BenchCommand: ParsableCommand {
     guard !scalar.isEmpty, Set(scalar).count == scalar.count else {
       throw ValidationError("--scalar: expected at least one, none twice")
     }
+    if onePass, clip != .global { throw ValidationError("--one-pass needs --clip global") }
     if growth, !model.isEmpty || plots != nil { throw ValidationError("--growth takes no --model and no --plots") }
     _ = try orUsageError { () throws(MomentumError) in
       try SGD(learningRate: 0.01, momentum: momentum, weightDecay: weightDecay, nesterov: nesterov)
@@ -81,7 +84,7 @@ struct BenchCommand: ParsableCommand {
     if growth { return try runGrowth() }
     let folder = try plots.map { try ReportFolder.choose($0, name: "bench") }
     let operation = BenchOperation(
-      kind: .step, clip: clip, momentum: momentum, nesterov: nesterov, weightDecay: weightDecay)
+      kind: .step, clip: clip, momentum: momentum, nesterov: nesterov, weightDecay: weightDecay, onePass: onePass)
     let run = BenchRun(
       operations: [operation] + (rows == .all ? BenchOperation.all.filter { $0 != operation } : []),
       sizes: sizes, scalars: scalar, threads: threads.isEmpty ? [Machine.availableProcessors] : threads,
