@@ -138,6 +138,17 @@ final class DocumentationSnippets: XCTestCase {
     XCTAssertEqual(start, 128)
   }
 
+  func testRule() throws {
+    let layout = try ParameterLayout(count: 1)
+    // snippet
+    let rule = try SGD(learningRate: 0.02, momentum: 0.9)
+    var optimizer = try Optimizer<Float>(layout, rule: rule, clipping: .byGlobalNorm(1))
+    // end
+    var parameters = try ParameterVector<Float>([0])
+    try optimizer.step(&parameters, gradients: ParameterVector([3]))
+    XCTAssertEqual(parameters[0], -0.02)
+  }
+
   func testClippings() throws {
     // snippet
     let clipping = try GradientClipping.byGlobalNorm(1)

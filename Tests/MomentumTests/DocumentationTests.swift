@@ -35,7 +35,8 @@ final class DocumentationTests: XCTestCase {
   }
 
   func testSnippetsAreTakenOutWhole() {
-    XCTAssertEqual(Self.fenced("a\n```swift\nimport Momentum\n\nlet x = 1\n  f(x)\n```\n```sh\nls\n```"), ["let x = 1\n  f(x)"])
+    XCTAssertEqual(
+      Self.fenced("a\n```swift\nimport Momentum\n\nlet x = 1\n  f(x)\n```\n```sh\nls\n```"), ["let x = 1\n  f(x)"])
     XCTAssertEqual(Self.marked("  // snippet\n  let x = 1\n\n    f(x)\n  // end\n  g()"), ["let x = 1\n\n  f(x)"])
   }
 
@@ -44,7 +45,7 @@ final class DocumentationTests: XCTestCase {
   /// The samples in the README, the articles and the doc comments of the library.
   private static func publishedSnippets() throws -> [(place: String, code: String)] {
     var result: [(String, String)] = []
-    for place in ["README.md"] + (try files("Sources/Momentum", ["md", "swift"])) {
+    for place in try ["README.md"] + files("Sources/Momentum", ["md", "swift"])) {
       var text = try String(contentsOf: root.appendingPathComponent(place), encoding: .utf8)
       if place.hasSuffix(".swift") {
         let comments = text.split(separator: "\n").map { $0.drop { $0 == " " } }.filter { $0.hasPrefix("///") }
@@ -74,27 +75,26 @@ final class DocumentationTests: XCTestCase {
 
   /// The Swift code in fences of a Markdown text, without imports at its head.
   private static func fenced(_ text: String) -> [String] {
-    blocks(text) { $0 == "```swift" } until: { $0 == "```" }
-      .map { lines in Array(lines.drop { $0.isEmpty || $0.hasPrefix("import ") }).joined(separator: "\n") }
+    blocks(text, from: "```swift", until: "```").map { lines in
+      lines.drop { $0.isEmpty || $0.hasPrefix("import ") }.joined(separator: "\n")
+    }
   }
 
-  /// The code between marks in a Swift source, with the indentation of the first mark taken off.
+  /// The code between marks in a Swift source, without the indentation of its first line.
   private static func marked(_ source: String) -> [String] {
-    blocks(source) { $0.drop { $0 == " " } == "// snippet" } until: { $0.drop { $0 == " " } == "// end" }
-      .map { lines in
-        let indentation = lines.first?.prefix { $0 == " " }.count ?? 0
-        return lines.map { $0.dropFirst(min(indentation, $0.count)) }.joined(separator: "\n")
-      }
+    blocks(source, from: "// snippet", until: "// end").map { lines in
+      let indentation = lines.first?.prefix { $0 == " " }.count ?? 0
+      return lines.map { $0.dropFirst(min(indentation, $0.count)) }.joined(separator: "\n")
+    }
   }
 
-  private static func blocks(
-    _ text: String, from isStart: (Substring) -> Bool, until isEnd: (Substring) -> Bool
-  ) -> [[Substring]] {
+  private static func blocks(_ text: String, from start: String, until end: String) -> [[Substring]] {
     var (blocks, current): ([[Substring]], [Substring]?) = ([], nil)
     for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
+      let mark = line.drop { $0 == " " }
       if let lines = current {
-        if isEnd(line) { (blocks, current) = (blocks + [lines], nil) } else { current = lines + [line] }
-      } else if isStart(line) {
+        if mark == end { (blocks, current) = (blocks + [lines], nil) } else { current = lines + [line] }
+      } else if mark == start {
         current = []
       }
     }
