@@ -4,7 +4,8 @@
 # Usage: Scripts/docs.sh [OUTPUT]
 #   OUTPUT   where the archive goes (default: .build-docs/Momentum.doccarchive)
 #
-# Uses nothing but the toolchain: SwiftPM writes the symbol graph, docc turns it and the catalogue into an archive.
+# Also fails if a public symbol has no doc comment. Uses nothing but the toolchain: the symbol graph comes from the module
+# as it was built, docc turns it and the catalogue into an archive.
 source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
 case "${1-}" in
@@ -12,21 +13,43 @@ case "${1-}" in
 esac
 output=${1:-$root/.build-docs/Momentum.doccarchive}
 
-docc=$(command -v docc || true)
-[ -n "$docc" ] || docc="$(dirname "$(readlink -f "$(command -v swift)")")/docc"
-[ -x "$docc" ] || fail "the Swift toolchain has no docc: neither in PATH nor at $docc"
+tools=$(dirname "$(readlink -f "$(command -v swift)")")
+for tool in docc swift-symbolgraph-extract; do
+  [ -x "$tools/$tool" ] || fail "the Swift toolchain has no $tool at $tools"
+done
+docc="$tools/docc"
 
 work="$root/.build-docs"
 extract() {
-  # SwiftPM names the folder in its last line; it holds the graphs of every module, of which one is documented.
-  mkdir -p "$work"
-  swift package --package-path "$root" "${strict[@]}" dump-symbol-graph --skip-synthesized-members 2>&1 \
-    | tee "$work/symbolgraph.log"
-  local folder
-  folder=$(sed -n 's/^Files written to //p' "$work/symbolgraph.log")
-  [ -n "$folder" ] || fail "swift package dump-symbol-graph named no folder"
-  rm -rf "$work/symbolgraph" && mkdir "$work/symbolgraph"
-  cp "$folder"/Momentum.symbols.json "$folder"/Momentum@*.symbols.json "$work/symbolgraph"
+  swift build --package-path "$root" "${strict[@]}" --target Momentum
+  local modules options
+  modules="$(swift build --package-path "$root" --show-bin-path)/Modules"
+  # Not by "swift package dump-symbol-graph": that builds the tests as well, and fails on modules made by SwiftPM itself.
+  read -ra options < <(pkg-config --cflags-only-I openblas lapacke)
+  for name in CMomentumBLAS CMomentumLAPACKE; do
+    options+=(-Xcc "-fmodule-map-file=$root/Sources/$name/module.modulemap")
+  done
+  [ "$(uname)" != Darwin ] || options+=(-sdk "$(xcrun --show-sdk-path)")
+  rm -rf "$work/symbolgraph" && mkdir -p "$work/symbolgraph"
+  "$tools/swift-symbolgraph-extract" -module-name Momentum -I "$modules" "${options[@]}" \
+    -target "$(swiftc -print-target-info | sed -n 's/^ *"unversionedTriple": "\(.*\)",*$/\1/p')" \
+    -minimum-access-level public -skip-synthesized-members -pretty-print -output-dir "$work/symbolgraph"
+}
+# Every symbol must have a doc comment, its own or one inherited from the requirement that it meets. What starts with an
+# underscore is no API.
+undocumented() {
+  local list
+  list=$(awk '
+    function report() { if (location && !documented && name !~ /(^|\.)_/) print location ": " name }
+    /^    {$/ || /^  "relationships"/ { report(); name = location = ""; documented = 0; inPath = 0 }
+    /^      "docComment": {/ { documented = 1 }
+    /^      "pathComponents": \[/ { inPath = 1; next }
+    inPath && /\]/ { inPath = 0 }
+    inPath { gsub(/[ ",]/, ""); name = name (name == "" ? "" : ".") $0 }
+    /^        "uri":/ { gsub(/.*file:\/\/|",*$/, ""); location = $0 }
+  ' "$work/symbolgraph/Momentum.symbols.json" | sed "s|$root/||" | sort)
+  [ -z "$list" ] || fail "public symbols without a doc comment:
+$list"
 }
 convert() {
   rm -rf "$output" && mkdir -p "$(dirname "$output")"
@@ -38,5 +61,6 @@ convert() {
 }
 
 step "Extracting the symbol graph" extract
+step "Looking for symbols without a doc comment" undocumented
 step "Converting the documentation" convert
 echo "The archive is $output"

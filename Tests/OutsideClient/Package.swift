@@ -1,12 +1,13 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// A package that uses the library as any other would, for Scripts/check-client.sh.
+// A package that uses the library as any other would, for Scripts/check-client.sh. The README shows it.
+// snippet
 let package = Package(
   name: "outside-client",
   dependencies: [
-    // By name, since the identity of a package at a path is the name of its folder, which may be any. Without traits: the
-    // library needs no other package, only the command does.
+    // By name, since the identity of a package at a path is the name of its folder. Without traits: only the command needs
+    // another package, the library needs none.
     .package(name: "swift-momentum", path: "../..", traits: [])
   ],
   targets: [
@@ -16,3 +17,4 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+// end

@@ -3,8 +3,11 @@ internal import CMomentumBLAS
 extension BLAS {
   /// How an OpenBLAS library was built to use threads.
   public enum Threading: String, Sendable, Hashable, Codable {
+    /// Without threads of its own.
     case sequential
+    /// With POSIX threads.
     case pthreads
+    /// With the threads of OpenMP.
     case openmp
   }
 
@@ -17,6 +20,7 @@ extension BLAS {
     public let version: String?
     /// The processor family whose kernels run (`openblas_get_corename`), for example `Haswell`.
     public let coreName: String
+    /// How the library was built to use threads.
     public let threading: Threading
     /// How many threads OpenBLAS may start of its own, process-wide.
     public let threadCount: Int

@@ -1,12 +1,15 @@
 extension BLAS {
   /// A row-major matrix in the caller's memory, for reading. Valid as long as that memory is.
   public struct Matrix<Scalar: BLASScalar>: @unchecked Sendable {
+    /// The first stored element; may be `nil` if there are none.
     public let base: UnsafePointer<Scalar>?
-    /// The shape as the routines see it, that is after transposition.
+    /// The number of rows as the routines see it, that is after transposition.
     public let rows: Int
+    /// The number of columns as the routines see it, that is after transposition.
     public let columns: Int
     /// Elements from one stored row to the next.
     public let leadingDimension: Int
+    /// Whether the stored rows are the columns of this matrix.
     public let isTransposed: Bool
 
     /// Views `rows` × `columns` elements stored row by row, `leadingDimension` (by default `columns`) apart.
@@ -24,8 +27,11 @@ extension BLAS {
 
   /// A row-major matrix in the caller's memory, for writing. Valid as long as that memory is.
   public struct MutableMatrix<Scalar: BLASScalar>: @unchecked Sendable {
+    /// The first element; may be `nil` if there are none.
     public let base: UnsafeMutablePointer<Scalar>?
+    /// The number of rows.
     public let rows: Int
+    /// The number of columns.
     public let columns: Int
     /// Elements from one row to the next.
     public let leadingDimension: Int

@@ -9,7 +9,9 @@ extension BLAS {
     public let length: Int
     /// How many bytes past a multiple of 64 the first operand starts.
     public let offset: Int
+    /// What plain loops give.
     public let expected: Double
+    /// What the routine gave.
     public let found: Double
     /// The largest difference that rounding explains; 0 where every order of operations gives the same bits.
     public let tolerance: Double

@@ -4,12 +4,23 @@
 /// (counts, strides, overlap) and throw a ``MomentumError`` before anything is written. Vectors longer than a 32-bit
 /// count are handed over in pieces whose boundaries depend on the length alone.
 ///
-/// To clip or to take an optimizer step use ``Gradients`` and ``Optimizer``: they
-/// run these routines tile by tile and so move about half as many bytes.
+/// ```swift
+/// let x: [Double] = [1, 2, 3]
+/// var y: [Double] = [1, 1, 1]
+/// let product = try BLAS.dot(x.span, x.span)  // 14
+/// var span = y.mutableSpan
+/// try BLAS.axpy(2, x.span, into: &span)
+/// // y is [3, 5, 7]
+/// ```
+///
+/// To clip or to take an optimizer step use ``Gradients`` and ``Optimizer``: they run these routines tile by tile and so
+/// move about half as many bytes.
 public enum BLAS {
   /// Elements of a strided vector in the caller's memory, for reading. Valid as long as that memory is.
   public struct Vector<Scalar: BLASScalar>: @unchecked Sendable {
+    /// The first element; may be `nil` if there are none.
     public let base: UnsafePointer<Scalar>?
+    /// The number of elements.
     public let count: Int
     /// The distance from one element to the next, in elements.
     public let stride: Int
@@ -29,7 +40,9 @@ public enum BLAS {
 
   /// Elements of a strided vector in the caller's memory, for writing. Valid as long as that memory is.
   public struct MutableVector<Scalar: BLASScalar>: @unchecked Sendable {
+    /// The first element; may be `nil` if there are none.
     public let base: UnsafeMutablePointer<Scalar>?
+    /// The number of elements.
     public let count: Int
     /// The distance from one element to the next, in elements.
     public let stride: Int

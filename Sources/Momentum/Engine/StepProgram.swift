@@ -70,7 +70,9 @@ extension StepProgram: Equatable {
 /// Elements moved to and from main memory for each parameter. A tile stays in cache while its program runs, so an operand
 /// counts once for reading and once for writing however often the program uses it.
 public struct MemoryTraffic: Sendable, Hashable {
+  /// Elements read for each parameter.
   public var reads: Int
+  /// Elements written for each parameter.
   public var writes: Int
   /// Both together, in elements for each parameter.
   public var words: Int { reads + writes }

@@ -5,9 +5,8 @@
 public enum Gradients {
   /// The norm of tensors in the caller's memory: of the concatenation of all their elements.
   ///
-  /// Neither overflows nor underflows inside; the same bits for any number of threads, order and grouping of tensors. Error
-  /// bounds: at most `(2048/32 + 7)/2` units of roundoff of the element type by BLAS dot products, far less on ordinary data; half a unit in the
-  /// last place of `Float` and one of `Double` by the portable algorithm. The type infinity is exact.
+  /// Neither overflows nor underflows inside; the same bits for any number of threads, order and grouping of tensors. The
+  /// error does not grow with the number of elements: see <doc:Accuracy> for the bounds of each type and algorithm.
   ///
   /// - Parameters:
   ///   - tensors: The buffers, in any order.

@@ -4,9 +4,9 @@
 /// any order and grouping, because the sums inside are exact integers. The norm is rounded once, when it is asked for.
 ///
 /// ```swift
-/// var total = try NormPartial(of: firstTensor)
-/// total.merge(try NormPartial(of: secondTensor))
-/// total.norm
+/// var total = try NormPartial(of: first)
+/// total.merge(try NormPartial(of: second))
+/// let norm = total.norm
 /// ```
 ///
 /// To send one, use ``words``: sums of the words of several partials, element by element (`MPI_SUM` on 64-bit integers), are the words of the
@@ -14,8 +14,9 @@
 public struct NormPartial: Sendable {
   /// The norm this is a part of: ``NormType/l1``, ``NormType/l2`` or ``NormType/infinity``.
   public let type: NormType
-  /// The numbers of NaN and of infinite elements met so far.
+  /// How many elements met so far are NaN.
   public private(set) var nanCount = 0
+  /// How many elements met so far are infinite.
   public private(set) var infinityCount = 0
   private var sum = ExactSum()
   private var maximum = 0.0

@@ -6,7 +6,9 @@ public struct NormReport: Sendable, Hashable {
   public let scaledNorm: ScaledDouble
   /// Whether all elements are finite but the norm exceeds `Double`.
   public let overflowed: Bool
+  /// How many elements are NaN.
   public let nanCount: Int
+  /// How many elements are infinite.
   public let infinityCount: Int
 
   /// The report of finite elements whose norm is a normal `Double`.

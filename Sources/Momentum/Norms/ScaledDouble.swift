@@ -45,20 +45,25 @@ public struct ScaledDouble: Sendable, Hashable {
     return scalbn(value, Int32(clamping: exponent))
   }
 
+  /// The same magnitude with the other sign.
   public static prefix func - (x: ScaledDouble) -> ScaledDouble {
     ScaledDouble(-x.significand, exponent: x.exponent)
   }
 
+  /// The product, with one rounding to 53 bits.
   public static func * (x: ScaledDouble, y: ScaledDouble) -> ScaledDouble {
     ScaledDouble(x.significand * y.significand, exponent: x.exponent + y.exponent)
   }
 
+  /// The product, with one rounding to 53 bits.
   public static func * (x: ScaledDouble, y: Double) -> ScaledDouble { x * ScaledDouble(y) }
 
+  /// The quotient, with one rounding to 53 bits.
   public static func / (x: ScaledDouble, y: ScaledDouble) -> ScaledDouble {
     ScaledDouble(x.significand / y.significand, exponent: x.exponent - y.exponent)
   }
 
+  /// The sum, rounded as in `Double`; where `x` exceeds `Double`, `x` itself.
   public static func + (x: ScaledDouble, y: Double) -> ScaledDouble {
     let y = ScaledDouble(y)
     guard x.significand != 0, x.significand.isFinite, y.significand != 0, y.significand.isFinite else {
@@ -79,6 +84,7 @@ public struct ScaledDouble: Sendable, Hashable {
     return (x.exponent < y.exponent) == (x.significand > 0)
   }
 
+  /// IEEE 754 order: every comparison with NaN is false.
   public static func <= (x: ScaledDouble, y: ScaledDouble) -> Bool {
     x < y || (x.significand == y.significand && x.exponent == y.exponent)
   }

@@ -11,6 +11,7 @@ public struct OptimizerState<Scalar: BLASScalar>: Sendable, Hashable, Codable {
   /// Whether the last step clipped by a norm, on which the way of the next one depends in ``StepMode/onePass``.
   public var lastStepClipped: Bool
 
+  /// Assembles a state from its parts; ``Optimizer/restore(_:)`` checks them.
   public init(
     stepCount: Int, scales: [Double], hasVelocity: [Bool], direction: [Scalar], lastStepClipped: Bool = false
   ) {
@@ -83,7 +84,7 @@ extension Optimizer {
 
   /// Calls `body` with the velocity of one tensor; all zeros, or empty if no step has needed a velocity.
   ///
-  /// Folds the velocity first, see ``foldVelocity()``.
+  /// Folds the velocity first, see ``foldVelocity()``. The buffer is valid during the call only.
   ///
   /// - Throws: What `body` throws.
   public mutating func withUnsafeVelocity<R, E: Error>(

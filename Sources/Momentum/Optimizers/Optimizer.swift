@@ -1,13 +1,19 @@
 /// Takes optimizer steps: clips the gradients and applies an update rule, in two passes over memory.
 ///
 /// ```swift
-/// let layout = try ParameterLayout([("weight", [64, 2]), ("bias", [64])])
-/// var parameters = try ParameterVector<Float>(layout)
+/// let layout = try ParameterLayout([("weight", [2, 2]), ("bias", [2])])
+/// var parameters = try ParameterVector<Float>(layout)  // zeros
 /// var gradients = try ParameterVector<Float>(layout)
+/// gradients[0] = 30
+/// gradients[4] = 40
+///
 /// var optimizer = try Optimizer<Float>(
-///   layout, rule: SGD(learningRate: 0.02, momentum: 0.9), clipping: .byGlobalNorm(1))
+///   layout, rule: SGD(learningRate: 0.5, momentum: 0.9), clipping: .byGlobalNorm(1))
 /// let report = try optimizer.step(&parameters, gradients: gradients)
-/// report.totalNorm
+///
+/// let norm = report.totalNorm  // 50, measured before clipping
+/// let factor = report.clipCoefficient  // 0.02
+/// let moved = (parameters[0], parameters[4])  // (-0.3, -0.4)
 /// ```
 ///
 /// The first pass reads the gradients and leaves their norm behind; the second reads gradients, velocity and parameters and

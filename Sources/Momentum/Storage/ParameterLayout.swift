@@ -5,8 +5,8 @@
 ///
 /// ```swift
 /// let layout = try ParameterLayout([("weight", [64, 2]), ("bias", [64])])
-/// layout.count                    // 192
-/// layout.tensors[1].offset        // 128
+/// let total = layout.count  // 192
+/// let start = layout.tensors[1].offset  // 128
 /// ```
 public struct ParameterLayout: Sendable, Hashable, Codable {
   /// One tensor of a layout.

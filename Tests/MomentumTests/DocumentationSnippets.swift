@@ -1,0 +1,187 @@
+import Momentum
+import XCTest
+
+/// The code of the README, of the articles and of the doc comments, run and with its results checked.
+///
+/// What lies between a line `// snippet` and a line `// end` stands there letter by letter; `DocumentationTests` compares
+/// them, both ways.
+final class DocumentationSnippets: XCTestCase {
+  func testFirstStep() throws {
+    // snippet
+    let layout = try ParameterLayout([("weight", [2, 2]), ("bias", [2])])
+    var parameters = try ParameterVector<Float>(layout)  // zeros
+    var gradients = try ParameterVector<Float>(layout)
+    gradients[0] = 30
+    gradients[4] = 40
+
+    var optimizer = try Optimizer<Float>(
+      layout, rule: SGD(learningRate: 0.5, momentum: 0.9), clipping: .byGlobalNorm(1))
+    let report = try optimizer.step(&parameters, gradients: gradients)
+
+    let norm = report.totalNorm  // 50, measured before clipping
+    let factor = report.clipCoefficient  // 0.02
+    let moved = (parameters[0], parameters[4])  // (-0.3, -0.4)
+    // end
+    XCTAssertEqual(norm, 50)
+    XCTAssertEqual(factor, 0.02)
+    XCTAssertEqual(moved.0, -0.3)
+    XCTAssertEqual(moved.1, -0.4)
+    XCTAssertEqual(gradients[0], 30, "a step writes no gradient")
+  }
+
+  func testMemoryOfTheCaller() throws {
+    // snippet
+    let layout = try ParameterLayout(count: 3)
+    var optimizer = try Optimizer<Double>(layout, rule: SGD(learningRate: 0.5))
+    var weights = [1.0, 2.0, 3.0]
+    let slopes = [2.0, 0.0, -2.0]
+    var span = weights.mutableSpan
+    try optimizer.step(&span, gradients: slopes.span)
+    // weights is [0, 2, 4]
+    // end
+    XCTAssertEqual(weights, [0, 2, 4])
+  }
+
+  func testTensorsAnywhere() throws {
+    let memory = UnsafeMutableBufferPointer<Float>.allocate(capacity: 8)
+    memory.initialize(repeating: 1)
+    defer { memory.deallocate() }
+    let weight = UnsafeMutableBufferPointer(rebasing: memory[0..<2])
+    let frozen = UnsafeMutableBufferPointer(rebasing: memory[4..<5])
+    let weightGradient = UnsafeBufferPointer(rebasing: memory[6..<8])
+    // snippet
+    let layout = try ParameterLayout([("weight", [2]), ("frozen", [1])])
+    var optimizer = try Optimizer<Float>(layout, rule: SGD(learningRate: 0.25, momentum: 0.9))
+    try optimizer.step(parameters: [weight, frozen], gradients: [weightGradient, nil])
+    // end
+    XCTAssertEqual(Array(memory), [0.75, 0.75, 1, 1, 1, 1, 1, 1])
+  }
+
+  func testNormOnItsOwn() throws {
+    let gradient: [Float] = [3, 0, -4]
+    // snippet
+    let norm = try Gradients.norm(of: gradient.span).norm  // 5
+    let largest = try Gradients.norm(of: gradient.span, type: .infinity).norm  // 4
+    // end
+    XCTAssertEqual(norm, 5)
+    XCTAssertEqual(largest, 4)
+  }
+
+  func testClipInPlace() throws {
+    // snippet
+    var gradient: [Double] = [3, -4]
+    var span = gradient.mutableSpan
+    let report = try Gradients.clip(&span, by: .byGlobalNorm(2.5))
+    // gradient is [1.5, -2]; report.totalNorm is 5
+    // end
+    XCTAssertEqual(report.totalNorm, 5)
+    XCTAssertEqual(gradient, [1.5, -2])
+  }
+
+  func testPartialNorms() throws {
+    let (first, second): ([Float], [Float]) = ([3, 0], [0, 4])
+    try first.withUnsafeBufferPointer { first in
+      try second.withUnsafeBufferPointer { second in
+        // snippet
+        var total = try NormPartial(of: first)
+        total.merge(try NormPartial(of: second))
+        let norm = total.norm
+        // end
+        XCTAssertEqual(norm, 5)
+        // snippet
+        let mine = try NormPartial(of: first).words
+        let theirs = try NormPartial(of: second).words
+        let sums = zip(mine, theirs).map(+)  // what MPI_Allreduce with MPI_SUM gives every rank
+        let global = try NormPartial(.l2, words: sums).norm
+        // end
+        XCTAssertEqual(global, 5)
+      }
+    }
+  }
+
+  func testResuming() throws {
+    let layout = try ParameterLayout(count: 2)
+    let rule = try SGD(learningRate: 0.1, momentum: 0.9)
+    let gradients = try ParameterVector<Float>([1, 2])
+    var parameters = try ParameterVector<Float>(layout)
+    var optimizer = try Optimizer<Float>(layout, rule: rule)
+    try optimizer.step(&parameters, gradients: gradients)
+    var copy = try parameters.clone()
+    // snippet
+    let state = optimizer.state()  // Codable: encode it beside the parameters
+    var resumed = try Optimizer<Float>(layout, rule: rule)
+    try resumed.restore(state)
+    // end
+    try optimizer.step(&parameters, gradients: gradients)
+    try resumed.step(&copy, gradients: gradients)
+    for i in 0..<2 { XCTAssertEqual(parameters[i].bitPattern, copy[i].bitPattern) }
+    XCTAssertEqual(resumed.stepCount, 2)
+  }
+
+  func testOwnRule() throws {
+    let layout = try ParameterLayout(count: 1)
+    var parameters = try ParameterVector<Float>(layout)
+    let gradients = try ParameterVector<Float>([3])
+    var optimizer = try Optimizer<Float>(layout, rule: HalfStep(), clipping: .byGlobalNorm(1))
+    try optimizer.step(&parameters, gradients: gradients)
+    XCTAssertEqual(parameters[0], -0.5)
+    XCTAssertEqual(optimizer.lastPrograms.map(\.traffic.words), [3])
+  }
+
+  func testLayout() throws {
+    // snippet
+    let layout = try ParameterLayout([("weight", [64, 2]), ("bias", [64])])
+    let total = layout.count  // 192
+    let start = layout.tensors[1].offset  // 128
+    // end
+    XCTAssertEqual(total, 192)
+    XCTAssertEqual(start, 128)
+  }
+
+  func testRule() throws {
+    let layout = try ParameterLayout(count: 1)
+    // snippet
+    let rule = try SGD(learningRate: 0.02, momentum: 0.9)
+    var optimizer = try Optimizer<Float>(layout, rule: rule, clipping: .byGlobalNorm(1))
+    // end
+    var parameters = try ParameterVector<Float>([0])
+    try optimizer.step(&parameters, gradients: ParameterVector([3]))
+    XCTAssertEqual(parameters[0], -0.02)
+  }
+
+  func testClippings() throws {
+    // snippet
+    let clipping = try GradientClipping.byGlobalNorm(1)
+    let both = try GradientClipping(value: -5...5, globalNorm: 1)
+    // end
+    XCTAssertEqual(clipping.globalNorm, 1)
+    XCTAssertEqual(both.value, -5...5)
+  }
+
+  func testTwoRoutines() throws {
+    // snippet
+    let x: [Double] = [1, 2, 3]
+    var y: [Double] = [1, 1, 1]
+    let product = try BLAS.dot(x.span, x.span)  // 14
+    var span = y.mutableSpan
+    try BLAS.axpy(2, x.span, into: &span)
+    // y is [3, 5, 7]
+    // end
+    XCTAssertEqual(product, 14)
+    XCTAssertEqual(y, [3, 5, 7])
+  }
+}
+
+// snippet
+/// Descends with half of the clipped gradient.
+struct HalfStep: UpdateRule {
+  var convention: Convention { .native }
+  var usesVelocity: Bool { false }
+  func validate() throws(MomentumError) {}
+
+  func compile(_ tensor: TensorState, into program: inout StepProgram) -> Double {
+    program.append(.axpy(factor: tensor.gradientFactor * -0.5, from: .gradient, into: .parameters))
+    return tensor.velocityScale
+  }
+}
+// end
