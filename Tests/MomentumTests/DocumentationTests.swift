@@ -45,7 +45,7 @@ final class DocumentationTests: XCTestCase {
   /// The samples in the README, the articles and the doc comments of the library.
   private static func publishedSnippets() throws -> [(place: String, code: String)] {
     var result: [(String, String)] = []
-    for place in try ["README.md"] + files("Sources/Momentum", ["md", "swift"])) {
+    for place in try ["README.md"] + files("Sources/Momentum", ["md", "swift"]) {
       var text = try String(contentsOf: root.appendingPathComponent(place), encoding: .utf8)
       if place.hasSuffix(".swift") {
         let comments = text.split(separator: "\n").map { $0.drop { $0 == " " } }.filter { $0.hasPrefix("///") }
