@@ -12,9 +12,9 @@ public struct ClipReport: Sendable, Hashable, Codable {
   public internal(set) var wasClipped = false
   /// Whether the norm of finite elements exceeds `Double`. Clipping is right all the same.
   public internal(set) var normOverflowed = false
-  /// How many elements are NaN.
+  /// How many elements are NaN; 0 if nothing was measured (``totalNorm`` is then `nil`).
   public internal(set) var nanCount = 0
-  /// How many elements are infinite.
+  /// How many elements are infinite; 0 if nothing was measured.
   public internal(set) var infinityCount = 0
   /// How many elements clipping by value changed.
   public internal(set) var valueClippedCount = 0

@@ -7,6 +7,9 @@ public enum NormType: Sendable, Hashable {
   /// The largest absolute value.
   case infinity
   /// `(Σ|x|^p)^(1/p)` for a positive p; p = 0 counts the non-zero elements, for measuring only.
+  ///
+  /// Elements are divided by the largest of all tensors before their powers are summed. Smaller ones than 10^(-308/p) of it
+  /// count as 0, also in the norm of a single tensor.
   case p(Double)
 
   /// The order of the norm as a number.

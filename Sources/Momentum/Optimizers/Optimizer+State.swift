@@ -48,6 +48,9 @@ extension Optimizer {
     guard state.direction.isEmpty || state.direction.count == layout.count else {
       throw .countMismatch(what: "direction", count: state.direction.count, expected: layout.count)
     }
+    if state.direction.isEmpty, layout.count > 0, state.hasVelocity.contains(true) {
+      throw .countMismatch(what: "direction", count: 0, expected: layout.count)
+    }
     for scale in state.scales where !(scale > 0 && scale.isFinite) {
       throw .invalidSetting(name: "velocity scale", value: "\(scale)", expected: "a positive finite number")
     }

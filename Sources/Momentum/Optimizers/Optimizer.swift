@@ -62,7 +62,8 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   ///     and `propagate` under the others.
   ///   - mode: Whether gradients are read twice or once; see ``StepMode``.
   ///   - threads: The most threads to use; by default as many as the process may use. Small vectors use fewer.
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)``.
+  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)``; ``MomentumError/allocationFailed(bytes:)`` for a layout of
+  ///   more than 2⁴⁷ elements.
   public init(
     _ layout: ParameterLayout, rule: some UpdateRule, clipping: GradientClipping = .none,
     nonFinitePolicy: NonFinitePolicy? = nil, mode: StepMode = .twoPass, threads: Int? = nil
@@ -74,6 +75,8 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
     if let threads, threads < 1 {
       throw .invalidSetting(name: "threads", value: "\(threads)", expected: "at least 1")
     }
+    // No machine addresses more; the table of tiles would trap before a vector of this size could be had.
+    guard layout.count <= 1 << 47 else { throw .allocationFailed(bytes: layout.count) }
     self.layout = layout
     self.rule = rule
     self.clipping = clipping
