@@ -20,34 +20,36 @@ done
 docc="$tools/docc"
 
 work="$root/.build-docs"
+# extract MODULE: writes the symbol graph of a module, as it was built, into a folder of its own.
 extract() {
-  swift build --package-path "$root" "${strict[@]}" --target Momentum
-  local modules options
-  modules="$(swift build --package-path "$root" --show-bin-path)/Modules"
+  swift build --package-path "$root" "${strict[@]}" --target "$1"
+  local options
   # Not by "swift package dump-symbol-graph": that builds the tests as well, and fails on modules made by SwiftPM itself.
   read -ra options < <(pkg-config --cflags-only-I openblas lapacke)
   for name in CMomentumBLAS CMomentumLAPACKE; do
     options+=(-Xcc "-fmodule-map-file=$root/Sources/$name/module.modulemap")
   done
   [ "$(uname)" != Darwin ] || options+=(-sdk "$(xcrun --show-sdk-path)")
-  rm -rf "$work/symbolgraph" && mkdir -p "$work/symbolgraph"
-  "$tools/swift-symbolgraph-extract" -module-name Momentum -I "$modules" "${options[@]}" \
+  rm -rf "$work/$1" && mkdir -p "$work/$1"
+  "$tools/swift-symbolgraph-extract" -module-name "$1" "${options[@]}" \
+    -I "$(swift build --package-path "$root" --show-bin-path)/Modules" \
     -target "$(swiftc -print-target-info | sed -n 's/^ *"unversionedTriple": "\(.*\)",*$/\1/p')" \
-    -minimum-access-level public -skip-synthesized-members -pretty-print -output-dir "$work/symbolgraph"
+    -minimum-access-level public -skip-synthesized-members -pretty-print -output-dir "$work/$1"
 }
-# Every symbol must have a doc comment, its own or one inherited from the requirement that it meets. What starts with an
-# underscore is no API.
+# undocumented MODULE: every symbol must have a doc comment, its own or one inherited from the requirement that it meets.
+# What starts with an underscore is no API.
 undocumented() {
   local list
   list=$(awk '
     function report() { if (location && !documented && name !~ /(^|\.)_/) print location ": " name }
-    /^    {$/ || /^  "relationships"/ { report(); name = location = ""; documented = 0; inPath = 0 }
+    /^    {$/ || /^  "relationships"/ { report(); name = location = ""; documented = inPath = 0; symbols++ }
     /^      "docComment": {/ { documented = 1 }
     /^      "pathComponents": \[/ { inPath = 1; next }
     inPath && /\]/ { inPath = 0 }
     inPath { gsub(/[ ",]/, ""); name = name (name == "" ? "" : ".") $0 }
     /^        "uri":/ { gsub(/.*file:\/\/|",*$/, ""); location = $0 }
-  ' "$work/symbolgraph/Momentum.symbols.json" | sed "s|$root/||" | sort)
+    END { if (symbols < 10) print "no symbols found: the form of the symbol graph has changed" }
+  ' "$work/$1/$1.symbols.json" | sed "s|$root/||" | sort)
   [ -z "$list" ] || fail "public symbols without a doc comment:
 $list"
 }
@@ -55,12 +57,14 @@ convert() {
   rm -rf "$output" && mkdir -p "$(dirname "$output")"
   local catalogue="$root/Sources/Momentum/Documentation.docc"
   [ -d "$catalogue" ] || catalogue=
-  "$docc" convert ${catalogue:+"$catalogue"} --additional-symbol-graph-dir "$work/symbolgraph" \
+  "$docc" convert ${catalogue:+"$catalogue"} --additional-symbol-graph-dir "$work/Momentum" \
     --fallback-display-name Momentum --fallback-bundle-identifier momentum --fallback-default-module-kind Library \
     --warnings-as-errors --output-path "$output"
 }
 
-step "Extracting the symbol graph" extract
-step "Looking for symbols without a doc comment" undocumented
-step "Converting the documentation" convert
+for module in Momentum MomentumFiles; do
+  step "Extracting the symbol graph of $module" extract "$module"
+  step "Looking for symbols of $module without a doc comment" undocumented "$module"
+done
+step "Converting the documentation of Momentum" convert
 echo "The archive is $output"

@@ -3,25 +3,45 @@
 /// Only ``f32`` and ``f64`` can be read as numbers here (see ``SafetensorsScalar``); the others are known so that the
 /// sizes of every file can be checked. The order is that of growing alignment and decides where a tensor is written.
 public enum SafetensorsDtype: String, CaseIterable, Hashable, Sendable {
+  /// A truth value in a byte.
   case bool = "BOOL"
+  /// Floating point, 4 bits.
   case f4 = "F4"
+  /// Floating point, 6 bits: 2 of exponent, 3 of significand.
   case f6E2M3 = "F6_E2M3"
+  /// Floating point, 6 bits: 3 of exponent, 2 of significand.
   case f6E3M2 = "F6_E3M2"
+  /// Unsigned integer, 8 bits.
   case u8 = "U8"
+  /// Signed integer, 8 bits.
   case i8 = "I8"
+  /// Floating point, 8 bits: 5 of exponent, 2 of significand.
   case f8E5M2 = "F8_E5M2"
+  /// Floating point, 8 bits: 4 of exponent, 3 of significand.
   case f8E4M3 = "F8_E4M3"
+  /// A power of two, 8 bits of exponent.
   case f8E8M0 = "F8_E8M0"
+  /// Signed integer, 16 bits.
   case i16 = "I16"
+  /// Unsigned integer, 16 bits.
   case u16 = "U16"
+  /// IEEE 754 binary16.
   case f16 = "F16"
+  /// The upper half of an IEEE 754 binary32.
   case bf16 = "BF16"
+  /// Signed integer, 32 bits.
   case i32 = "I32"
+  /// Unsigned integer, 32 bits.
   case u32 = "U32"
+  /// IEEE 754 binary32, `Float`.
   case f32 = "F32"
+  /// Complex number of two IEEE 754 binary32.
   case c64 = "C64"
+  /// IEEE 754 binary64, `Double`.
   case f64 = "F64"
+  /// Signed integer, 64 bits.
   case i64 = "I64"
+  /// Unsigned integer, 64 bits.
   case u64 = "U64"
 
   /// Bits an element takes in a file. Elements of fewer than 8 bits are packed.

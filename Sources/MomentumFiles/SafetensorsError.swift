@@ -2,8 +2,10 @@
 public struct SafetensorsError: Error, Hashable, Sendable {
   /// The path as the caller gave it.
   public var file: String
+  /// What is wrong with it.
   public var reason: Reason
 
+  /// Names the file and what is wrong with it.
   public init(file: String, reason: Reason) {
     self.file = file
     self.reason = reason
@@ -25,6 +27,7 @@ public struct SafetensorsError: Error, Hashable, Sendable {
 
     // Rule 2: the text of the header.
 
+    /// The header is not well-formed UTF-8.
     case invalidUTF8(offset: Int)
     /// The header is not JSON, or not the JSON of this format.
     case malformedHeader(offset: Int, expected: String)
@@ -34,12 +37,16 @@ public struct SafetensorsError: Error, Hashable, Sendable {
     case duplicateKey(key: String, object: String)
     /// A value in `__metadata__` is not a string.
     case metadataNotText(key: String)
+    /// The entry of a tensor lacks a field.
     case missingField(tensor: String, field: String)
+    /// The entry of a tensor has a field that the format does not know.
     case unexpectedField(tensor: String, field: String)
 
     // Rule 3: element types and sizes.
 
+    /// The format has no element type of this name.
     case unknownDtype(tensor: String, dtype: String)
+    /// `Int` cannot count the bytes of this shape.
     case sizeOverflow(tensor: String, dtype: SafetensorsDtype, shape: [Int])
     /// Elements of less than a byte that do not fill their last byte.
     case partialByte(tensor: String, dtype: SafetensorsDtype, shape: [Int])
@@ -48,24 +55,30 @@ public struct SafetensorsError: Error, Hashable, Sendable {
 
     /// A tensor begins before (overlap) or behind (hole) the end of the one before it.
     case notContiguous(tensor: String, begin: Int, expected: Int)
+    /// The data of a tensor ends before it begins.
     case reversedOffsets(tensor: String, begin: Int, end: Int)
     /// The offsets and the shape disagree on the number of bytes; also thrown when writing.
     case byteCountMismatch(tensor: String, bytes: Int, expected: Int)
 
     // Rule 5: the data ends where the file ends.
 
+    /// The file ends before the data does.
     case truncated(fileBytes: Int, expected: Int)
+    /// The file goes on behind the data.
     case trailingBytes(fileBytes: Int, expected: Int)
 
     // Use of a file that is valid.
 
+    /// The file holds no tensor of this name.
     case unknownTensor(name: String)
+    /// A tensor was asked for as another type than its own.
     case dtypeMismatch(tensor: String, dtype: SafetensorsDtype, expected: SafetensorsDtype)
     /// Mutable access to a file opened read-only.
     case readOnlyAccess(tensor: String)
 
     // Writing.
 
+    /// A tensor of this name has been added already.
     case duplicateTensor(name: String)
     /// The name `__metadata__` is not for tensors.
     case reservedName(name: String)
@@ -74,9 +87,11 @@ public struct SafetensorsError: Error, Hashable, Sendable {
 
     // The file system.
 
+    /// The path names a directory, a device or the like.
     case notRegularFile(kind: String)
     /// Another program changed the file while it was open.
     case changedWhileOpen
+    /// Memory could not be had.
     case allocationFailed(bytes: Int)
     /// A call of the operating system failed with this `errno`.
     case system(operation: String, code: Int32)

@@ -23,11 +23,15 @@
 public final class SafetensorsFile: @unchecked Sendable {  // All stored properties are constant; see the note.
   /// What may be done with the tensors in memory.
   public enum Access: Hashable, Sendable {
+    /// They are only read.
     case readOnly
+    /// They may be written; the file stays as it is.
     case copyOnWrite
   }
 
+  /// What may be done with the tensors in memory.
   public let access: Access
+  /// What the header says.
   public let header: SafetensorsHeader
   private let mapping: FileMapping
   private let indices: [ExactText: Int]

@@ -1,6 +1,8 @@
 /// One tensor as the header of a file describes it.
 public struct SafetensorsTensor: Hashable, Sendable {
+  /// The name, unique in its file.
   public var name: String
+  /// The type of its elements.
   public var dtype: SafetensorsDtype
   /// Extents, slowest first; empty for a single number.
   public var shape: [Int]

@@ -27,11 +27,14 @@ public struct SafetensorsWriter {
     var source: Source
   }
 
+  /// Where the file goes.
   public let path: String
+  /// The pairs of strings in the header.
   public var metadata: [String: String]
   private var tensors: [Tensor] = []
   private var names: Set<ExactText> = []
 
+  /// Starts a file without tensors; nothing is written yet.
   public init(path: String, metadata: [String: String] = [:]) {
     self.path = path
     self.metadata = metadata

@@ -15,17 +15,17 @@ final class DocumentationSnippets: XCTestCase {
     gradients[4] = 40
 
     var optimizer = try Optimizer<Float>(
-      layout, rule: SGD(learningRate: 0.5, momentum: 0.9), clipping: .byGlobalNorm(1))
+      layout, rule: SGD(learningRate: 0.5, momentum: 0.9), clipping: .byGlobalNorm(25))
     let report = try optimizer.step(&parameters, gradients: gradients)
 
     let norm = report.totalNorm  // 50, measured before clipping
-    let factor = report.clipCoefficient  // 0.02
-    let moved = (parameters[0], parameters[4])  // (-0.3, -0.4)
+    let factor = report.clipCoefficient  // 0.5
+    let moved = (parameters[0], parameters[4])  // (-7.5, -10)
     // end
     XCTAssertEqual(norm, 50)
-    XCTAssertEqual(factor, 0.02)
-    XCTAssertEqual(moved.0, -0.3)
-    XCTAssertEqual(moved.1, -0.4)
+    XCTAssertEqual(factor, 0.5)
+    XCTAssertEqual(moved.0, -7.5)
+    XCTAssertEqual(moved.1, -10)
     XCTAssertEqual(gradients[0], 30, "a step writes no gradient")
   }
 

@@ -1,7 +1,7 @@
 /// Whose formulas a step and its clipping follow, where the libraries in use differ.
 ///
 /// Safety does not depend on the convention: ranges are checked, norms neither overflow nor underflow, finite input never
-/// makes a NaN, and the limit `+inf` measures only.
+/// makes a NaN, and the limit `+inf` measures only. All formulas and edge cases are in <doc:Conventions>.
 public enum Convention: String, Sendable, Hashable, Codable, CaseIterable {
   /// This library's own. Learning rate outside the velocity, which starts at zero and is damped from the first step on;
   /// clipping leaves a norm up to the limit alone and has no epsilon.
@@ -69,7 +69,7 @@ extension Convention {
 /// What to do when a gradient holds a NaN or an infinity. Elements decide, not the norm, which may exceed its type although
 /// every element is finite.
 public enum NonFinitePolicy: String, Sendable, Hashable, Codable, CaseIterable {
-  /// Arithmetic goes on: the convention's row of the documentation says what becomes of the gradient.
+  /// Arithmetic goes on; what becomes of the gradient depends on the clips and the convention, see <doc:Conventions>.
   case propagate
   /// The step throws ``MomentumError/nonFiniteGradient(tensor:index:value:)``; nothing has been written.
   case `throw`

@@ -8,12 +8,12 @@
 /// gradients[4] = 40
 ///
 /// var optimizer = try Optimizer<Float>(
-///   layout, rule: SGD(learningRate: 0.5, momentum: 0.9), clipping: .byGlobalNorm(1))
+///   layout, rule: SGD(learningRate: 0.5, momentum: 0.9), clipping: .byGlobalNorm(25))
 /// let report = try optimizer.step(&parameters, gradients: gradients)
 ///
 /// let norm = report.totalNorm  // 50, measured before clipping
-/// let factor = report.clipCoefficient  // 0.02
-/// let moved = (parameters[0], parameters[4])  // (-0.3, -0.4)
+/// let factor = report.clipCoefficient  // 0.5
+/// let moved = (parameters[0], parameters[4])  // (-7.5, -10)
 /// ```
 ///
 /// The first pass reads the gradients and leaves their norm behind; the second reads gradients, velocity and parameters and
