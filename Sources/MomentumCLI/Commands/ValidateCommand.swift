@@ -10,26 +10,75 @@ struct ValidateCommand: ParsableCommand {
       The reference values are exact or correctly rounded results; Scripts/make-reference.sh made them. Exits with 1 if a \
       comparison fails, if a file of reference values was changed, or if a deliberately wrong implementation is not \
       rejected.
+
+      --sweep and --large take longer and run instead: the first compares norms of vectors of up to N elements with exact \
+      sums of squares, the second takes norms, clips and steps of more than 2^31 elements.
       """
   )
 
   @Option(help: ArgumentHelp("The reference values; by default Tests/Fixtures of the package.", valueName: "dir"))
   var fixtures: String?
 
+  @Flag(help: "Sweep norms over lengths and distributions.")
+  var sweep = false
+
+  @Option(help: ArgumentHelp("The greatest length of the sweep.", valueName: "n"))
+  var largest = 1_000_000
+
+  @Option(help: ArgumentHelp("The scalar of the sweep, float or double; by default both.", valueName: "scalar"))
+  var scalar: String?
+
+  @Flag(help: "Run vectors of more than 2^31 elements.")
+  var large = false
+
   @Flag(help: "Print one JSON object.")
   var json = false
 
+  func validate() throws {
+    guard !(sweep && large) else { throw ValidationError("--sweep and --large are two runs; give one of them") }
+    guard largest >= 1 else { throw ValidationError("--largest is \(largest); expected at least 1") }
+    guard scalar == nil || ["float", "double"].contains(scalar) else {
+      throw ValidationError("--scalar is '\(scalar!)'; expected float or double")
+    }
+  }
+
   func run() throws {
-    let report: ReferenceReport
-    do {
-      report = try ReferenceReport(fixtures: fixtures.map { URL(filePath: $0) } ?? ReferenceFixtures.locate())
-    } catch {
-      Message.write("momentum validate: \(error)")
-      throw ExitCode.failure
+    if sweep { return try runSweep() }
+    if large { return try runLarge() }
+    let report = try orFailure {
+      try ReferenceReport(fixtures: fixtures.map { URL(filePath: $0) } ?? ReferenceFixtures.locate())
     }
     let output = Output(passed: report.passed, rows: report.rows, negativeControls: report.negativeControls)
     if json { try JSONOutput.print(output) } else { print(output.text) }
     guard report.passed else { throw ExitCode.failure }
+  }
+
+  private func runSweep() throws {
+    let output = SweepOutput(
+      try orFailure {
+        try SweepReport(largest: largest, scalars: scalar.map { [$0] } ?? ["float", "double"], progress: Self.show)
+      })
+    if json { try JSONOutput.print(output) } else { print(output.text) }
+    guard output.passed else { throw ExitCode.failure }
+  }
+
+  private func runLarge() throws {
+    let output = LargeOutput(try orFailure { try LargeReport(progress: Self.show) })
+    if json { try JSONOutput.print(output) } else { print(output.text) }
+    guard output.passed else { throw ExitCode.failure }
+  }
+
+  /// What comes next, since both runs take a while.
+  private static func show(_ step: String) { Message.write("momentum validate: \(step)") }
+
+  /// The report, or its error in one line and a failure.
+  private func orFailure<Report>(_ report: () throws -> Report) throws -> Report {
+    do {
+      return try report()
+    } catch {
+      Message.write("momentum validate: \(error)")
+      throw ExitCode.failure
+    }
   }
 
   /// What the command prints.

@@ -10,6 +10,10 @@ public struct MomentumSubject: NormSubject, ClipSubject, StepSubject {
     try x.withUnsafeBufferPointer { try Gradients.norm(of: $0, type: normType(order), algorithm: algorithm).norm }
   }
 
+  public func norm<Scalar: ReferenceScalar>(of x: UnsafeBufferPointer<Scalar>) throws -> ScaledDouble {
+    try Gradients.norm(of: x, algorithm: algorithm).scaledNorm
+  }
+
   public func clip<Scalar: ReferenceScalar>(_ tensors: [[Scalar]], as clip: ClipCase) throws -> ClipOutcome<Scalar> {
     var tensors = tensors
     let report = try withMutableBuffers(&tensors) { buffers in

@@ -1,7 +1,18 @@
+public import Momentum
+
 /// The norm under test: this library's, or a wrong one that must be rejected.
 public protocol NormSubject: Sendable {
   /// The norm of `x`; `order` is `1`, `2`, `inf`, `0` or a decimal number.
   func norm<Scalar: ReferenceScalar>(_ x: [Scalar], order: String) throws -> Double
+
+  /// The 2-norm of a buffer that may be too long to be copied, without limit of range.
+  func norm<Scalar: ReferenceScalar>(of x: UnsafeBufferPointer<Scalar>) throws -> ScaledDouble
+}
+
+extension NormSubject {
+  public func norm<Scalar: ReferenceScalar>(of x: UnsafeBufferPointer<Scalar>) throws -> ScaledDouble {
+    ScaledDouble(try norm(Array(x), order: "2"))
+  }
 }
 
 /// What clipping did.

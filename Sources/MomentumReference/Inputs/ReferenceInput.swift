@@ -52,32 +52,20 @@ public struct ReferenceInput: Decodable, Hashable, Sendable {
   }
 
   private func generate<Scalar: ReferenceScalar>() -> [Scalar] {
-    var draws = SplitMix64(seed: seed.flatMap { UInt64($0.dropFirst(2), radix: 16) } ?? 0)
-    let precision = Scalar.precision
     switch kind {
     case .values:
       return (values ?? []).map { Scalar($0.double) }
     case .constant:
-      return [Scalar](repeating: Scalar(value?.double ?? 0), count: count)
+      return elements(.constant(value?.double ?? 0))
     case .uniform:
-      let unit = power(Scalar.self, (exponent ?? 0) - precision)
-      return (0..<count).map { _ in Scalar(draws.next() >> UInt64(64 - precision)) * unit }
+      return elements(.uniform(exponent: exponent ?? 0))
     case .signed:
-      let unit = power(Scalar.self, (exponent ?? 0) + 1 - precision)
-      let half = Int64(1) << Int64(precision - 1)
-      return (0..<count).map { _ in Scalar(Int64(draws.next() >> UInt64(64 - precision)) - half) * unit }
+      return elements(.signed(exponent: exponent ?? 0))
     case .normal:
-      let unit = power(Scalar.self, (exponent ?? 0) - 32)
-      return (0..<count).map { _ in
-        var total: Int64 = -6 << 32
-        for _ in 0..<6 {
-          let draw = draws.next()
-          total += Int64(draw >> 32) + Int64(draw & 0xFFFF_FFFF)
-        }
-        return Scalar(total) * unit
-      }
+      return elements(.normal(exponent: exponent ?? 0))
     case .bits:
-      return (0..<count).map { _ in bits(&draws) }
+      let low = exponents?.first ?? 0
+      return elements(.bits(fields: low...max(low, exponents?.last ?? 0)))
     case .growing:
       let low = Scalar(low?.double ?? 0)
       let slope = Scalar(high?.double ?? 0) - low
@@ -87,19 +75,11 @@ public struct ReferenceInput: Decodable, Hashable, Sendable {
     }
   }
 
-  /// A number of random sign and significand whose stored exponent field lies in `exponents`.
-  private func bits<Scalar: ReferenceScalar>(_ draws: inout SplitMix64) -> Scalar {
-    let first = draws.next()
-    let second = draws.next()
-    let low = UInt64(exponents?.first ?? 0)
-    let span = UInt64(exponents?.last ?? 0) - low + 1
-    let field = low + (first & UInt64.max >> 1) % span
-    let fraction = second >> UInt64(65 - Scalar.precision)
-    let sign = (first >> 63) << UInt64(Scalar.byteCount * 8 - 1)
-    return Scalar(rawBits: sign | field << UInt64(Scalar.precision - 1) | fraction)
-  }
-
-  private func power<Scalar: ReferenceScalar>(_ type: Scalar.Type, _ exponent: Int) -> Scalar {
-    Scalar(sign: .plus, exponent: Scalar.Exponent(exponent), significand: 1)
+  private func elements<Scalar: ReferenceScalar>(_ recipe: ElementRecipe) -> [Scalar] {
+    let seed = seed.flatMap { UInt64($0.dropFirst(2), radix: 16) } ?? 0
+    return [Scalar](unsafeUninitializedCapacity: count) { buffer, initializedCount in
+      recipe.fill(UnsafeMutableBufferPointer(rebasing: buffer[..<count]), first: 0, seed: seed)
+      initializedCount = count
+    }
   }
 }

@@ -1,0 +1,37 @@
+import Momentum
+
+/// How much memory there is to be had, so that a check that needs gigabytes says so rather than being ended by the system.
+enum MemoryBudget {
+  /// What is left to the rest of the machine.
+  static let reserve = 1 << 30
+
+  /// Bytes that can be had without swapping, by Linux's own estimate; `nil` where the system does not say.
+  static var available: Int? { available(inMemInfo: Processor.readSmallFile("/proc/meminfo") ?? "") }
+
+  static func available(inMemInfo text: String) -> Int? { kibibytes("MemAvailable:", in: text).map { $0 << 10 } }
+
+  /// The bytes of this process that are in memory and belong to no file; pages only read do not count.
+  static var resident: Int? {
+    kibibytes("RssAnon:", in: Processor.readSmallFile("/proc/self/status") ?? "").map { $0 << 10 }
+  }
+
+  /// How many of `count` elements fit, but at least one.
+  static func room(for count: Int, each size: Int) -> Int {
+    guard let available else { return count }
+    return max(min(count, (available - reserve) / size), 1)
+  }
+
+  /// Whether some bytes fit.
+  static func hasRoom(for bytes: Int) -> Bool { available.map { bytes <= $0 - reserve } ?? true }
+
+  /// Bytes in decimal gigabytes.
+  static func text(_ bytes: Int) -> String { "\(Double(bytes / 100_000_000) / 10) GB" }
+
+  /// The number of a line `name   123 kB`.
+  private static func kibibytes(_ name: String, in text: String) -> Int? {
+    for line in text.split(separator: "\n") where line.hasPrefix(name) {
+      return line.split(separator: " ").dropFirst().first.flatMap { Int($0) }
+    }
+    return nil
+  }
+}
