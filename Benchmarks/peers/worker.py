@@ -1,0 +1,89 @@
+"""The protocol of the workers: one process measures one peer once and prints one JSON line.
+
+    python NAME_worker.py (--count N | --model NAME) [--variant V] [--repeats R] [--threads T]
+
+It checks the result first and exits with 1, having measured nothing, if that is wrong. A norm that is merely inaccurate
+is what the peer computes: it is measured, and its error is told.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+
+from problem import TOLERANCE, WRONG_COEFFICIENT, Problem
+from shapes import MODELS
+
+CHECKED_STEPS = 2
+# A sample of fewer seconds would measure the clock and the scheduler as well.
+SHORTEST_SAMPLE = 0.004
+
+
+class Peer(Protocol):
+    """What a worker brings: made from (problem, arguments), with its own copies of the tensors."""
+
+    version: str
+
+    def steps(self, number: int) -> None:
+        """Takes that many steps and returns when they are done, not when they are queued."""
+
+    def parameters(self) -> list[np.ndarray]: ...
+
+
+def arguments(variants: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    case = parser.add_mutually_exclusive_group(required=True)
+    case.add_argument("--count", type=int)
+    case.add_argument("--model", choices=MODELS)
+    parser.add_argument("--variant", choices=variants, default=variants[0])
+    parser.add_argument("--repeats", type=int, default=10)
+    parser.add_argument("--threads", type=int, default=1)
+    return parser.parse_args()
+
+
+def seconds_for(peer: Peer, steps: int) -> float:
+    start = time.perf_counter()
+    peer.steps(steps)
+    return time.perf_counter() - start
+
+
+def steps_per_sample(peer: Peer) -> int:
+    """Warms up and finds how many steps make a sample long enough; one slow step among them decides nothing."""
+    steps = 1
+    while min(seconds_for(peer, steps) for _ in range(3)) < SHORTEST_SAMPLE:
+        steps *= 2
+    return steps
+
+
+def main(make: Callable[[Problem, argparse.Namespace], Peer], variants: list[str]) -> None:
+    options = arguments(variants)
+    problem = Problem([(options.count,)] if options.count else MODELS[options.model]())
+    peer = make(problem, options)
+    peer.steps(CHECKED_STEPS)
+    coefficient_error, error = problem.errors(peer.parameters(), CHECKED_STEPS)
+    verified = error <= TOLERANCE and abs(coefficient_error) <= WRONG_COEFFICIENT
+    result: dict[str, object] = {
+        "version": peer.version,
+        "count": problem.count,
+        "tensors": len(problem.shapes),
+        "threads": options.threads,
+        "verified": verified,
+        # Strings, since JSON has no NaN.
+        "error": f"{error:.2g}",
+        "coefficientError": f"{coefficient_error:.2g}",
+    }
+    if verified:
+        steps = steps_per_sample(peer)
+        samples = [seconds_for(peer, steps) / steps for _ in range(options.repeats)]
+        result |= {
+            "secondsMin": min(samples),
+            "secondsMedian": statistics.median(samples),
+            "stepsPerSample": steps,
+        }
+    print(json.dumps(result), flush=True)
+    sys.exit(0 if verified else 1)
