@@ -44,7 +44,7 @@ while [ $# -gt 0 ]; do
     -h | --help) help; exit ;;
     --numbers)
       [[ "${2-}" =~ ^[1-9][0-9]*$ ]] || fail "--numbers: '${2-}' is not a positive number of trials"
-      program=numbers.py
+      program=conventions.py
       arguments+=(--trials "$2")
       shift 2
       ;;
