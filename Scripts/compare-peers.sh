@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Measures PyTorch, JAX with Optax, Keras, MLX, NumPy, SciPy and plain OpenBLAS calls beside this library, or compares its
-# numbers with theirs.
+# Measures PyTorch, JAX with Optax, Keras, MLX, NumPy, SciPy and plain OpenBLAS calls beside this library, or compares
+# its numbers with theirs.
 #
 # Usage: Scripts/compare-peers.sh [OPTIONS]                     speed
 #        Scripts/compare-peers.sh --numbers TRIALS [OPTIONS]    numbers
@@ -20,9 +20,9 @@
 #   --threads N       default: as many as the process may use
 #   --output FOLDER   default: report-peers
 #
-# Numbers: random tensors and options, 1 to 20 steps by the peer and by 'momentum step' with the peer's convention; the
-# parameters must agree within 16 + 8 * steps units in the last place of the tensor's largest element, and the norm within
-# 3e-7 of one in Double. Exits with 1 if a trial fails, and keeps its files.
+# Numbers: random tensors and options, 1 to 20 steps by the peer and by 'momentum step' with the peer's convention;
+# parameters and velocity must agree within 16 + 8 * steps units in the last place of the tensor's largest element, and
+# the norm within 3e-7 of one in Double. Exits with 1 if a trial fails, and keeps its files.
 #   --peers LIST      torch,keras,optax,mlx (default: all that are installed)
 #   --seed N          default: a fresh one, which is printed
 #   --output FOLDER   default: report-peers-numbers

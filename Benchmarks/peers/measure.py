@@ -101,6 +101,7 @@ def run(command: list[str], environment: dict[str, str]) -> str:
         return done.stdout
     if '"verified": false' in done.stdout:
         wrong = json.loads(done.stdout)
-        raise Failure(f"wrong result: step off by {wrong['error']}, coefficient by {wrong['coefficientError']}")
+        errors = ", ".join(f"{what} {wrong[what + 'Error']}" for what in ["direction", "length", "coefficient"])
+        raise Failure(f"wrong result, not timed: errors of {errors}")
     lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no message"]
     raise Failure(f"exit {done.returncode}: {lines[-1].strip()}")

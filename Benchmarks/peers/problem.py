@@ -15,17 +15,25 @@ from shapes import Shape, count
 LEARNING_RATE = 0.1
 MOMENTUM = 0.9
 MAX_NORM = 1.0
-# Added to the norm before dividing, as PyTorch does. Workers that scale the gradient in memory need it: without it their
-# second step would find a norm of exactly 1 and have nothing left to scale.
+# Added to the norm before dividing, as PyTorch does. Workers that scale the gradient in memory need it: without it
+# their second step would find a norm of exactly 1 and have nothing left to scale.
 EPSILON = 1e-6
-# How far an element may be off, relative to the largest change of a parameter, once the error of the peer's norm is taken
-# out. Three Float roundings a step fit; a missing decay of the velocity, a wrong sign or a step too many do not.
-TOLERANCE = 1e-5
-# The error of the coefficient from which on the peer did not do what it was asked to.
+# How far an element may be off, relative to the largest change of a parameter, in the direction of the step: some Float
+# roundings. What is no multiple of the gradient, such as a tensor left out, shows here.
+DIRECTION_TOLERANCE = 1e-5
+# How far the length of three steps may be off, relative to the first one: the epsilon of 1e-6 shortens each once more.
+# Without the velocity's decay they would be 7 % too long.
+LENGTH_TOLERANCE = 1e-4
+# The error of the coefficient from which on the peer did not clip, or clipped to something else.
 WRONG_COEFFICIENT = 0.5
-# The error of the coefficient from which on a report says so. Above the epsilon of 1e-6.
+# The error of the coefficient from which on a report tells it: the norm is inaccurate. Above the epsilon of 1e-6.
 INACCURATE_COEFFICIENT = 1e-5
 SLICE = 1 << 20
+
+
+def relative_length(steps: int) -> float:
+    """How far `steps` steps lead in all, when the first leads as far as 1."""
+    return sum((1 - MOMENTUM**step) / (1 - MOMENTUM) for step in range(1, steps + 1))
 
 
 class Problem:
@@ -53,6 +61,10 @@ class Problem:
             offset += prod(shape)
         return views
 
+    def first_step(self) -> float:
+        """The right multiple of the gradient after one step."""
+        return -LEARNING_RATE * min(1.0, MAX_NORM / self.gradient_norm())
+
     def gradient_norm(self) -> float:
         squares = 0.0
         for start in range(0, self.count, SLICE):
@@ -60,22 +72,19 @@ class Problem:
             squares += float(part @ part)
         return sqrt(squares)
 
-    def errors(self, tensors: list[np.ndarray], steps: int) -> tuple[float, float]:
-        """What is wrong with parameters after `steps` steps: the error of the clip coefficient and that of the rest.
+    def moved(self, tensors: list[np.ndarray]) -> tuple[float, float]:
+        """How far parameters have moved, as a multiple of the gradient, and what in their way is no such multiple.
 
-        All steps together move the parameters by a multiple of the gradient. How far that multiple is from the right one
-        is the error of the peer's norm (many sum in Float); what is no multiple of the gradient is an error of the step.
+        The second is relative to the largest change of a parameter. However many steps there were, together they are a
+        multiple of the gradient. The error of a peer's norm (many sum in Float) is in the first.
         """
-        norm = self.gradient_norm()
-        velocity_sum = sum((1 - MOMENTUM**step) / (1 - MOMENTUM) for step in range(1, steps + 1))
-        right = -LEARNING_RATE * min(1.0, MAX_NORM / norm) * velocity_sum
-        factor = sum(float(change @ g) for change, g in self._changes(tensors)) / norm**2
+        factor = sum(float(change @ g) for change, g in self._changes(tensors)) / self.gradient_norm() ** 2
         rest = largest = 0.0
         for change, g in self._changes(tensors):
             # Not max(): a NaN must not get lost.
             rest = float(np.maximum(rest, np.abs(change - factor * g).max()))
             largest = float(np.maximum(largest, np.abs(factor * g).max()))
-        return factor / right - 1, rest / largest
+        return factor, rest / largest if largest else np.inf
 
     def _changes(self, tensors: list[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """How far the parameters have moved, with the gradients, in Double and in slices that fit the cache."""

@@ -11,7 +11,8 @@ from measure import Case, Failure
 from problem import INACCURATE_COEFFICIENT
 
 OURS = "momentum"
-# Five sweeps of OpenBLAS over the whole vectors (nrm2, scal, scal, axpy, axpy), called by our command in turn with our step.
+# Five sweeps of OpenBLAS over the whole vectors (nrm2, scal, scal, axpy, axpy), called by our command in turn with our
+# step.
 PLAIN = "openblas"
 FILES = ["peers.json", "peers.csv", "peers.md"]
 

@@ -30,8 +30,8 @@ class Abilities:
     nesterov_alone: bool = False
     clippings: tuple[tuple[str, ...], ...] = ((), ("global",))
     norm_types: tuple[float, ...] = (2.0,)
-    # Keeps learning rate, momentum or weight decay in Float even where the parameters are Double: then only numbers that
-    # Float represents mean the same to both.
+    # Keeps learning rate, momentum or weight decay in Float even where the parameters are Double: then only numbers
+    # that Float represents mean the same to both.
     float_options: bool = False
 
 

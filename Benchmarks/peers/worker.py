@@ -16,10 +16,10 @@ from typing import Protocol
 
 import numpy as np
 
-from problem import TOLERANCE, WRONG_COEFFICIENT, Problem
+from problem import DIRECTION_TOLERANCE, LENGTH_TOLERANCE, WRONG_COEFFICIENT, Problem, relative_length
 from shapes import MODELS
 
-CHECKED_STEPS = 2
+CHECKED_STEPS = 3
 # A sample of fewer seconds would measure the clock and the scheduler as well.
 SHORTEST_SAMPLE = 0.004
 
@@ -60,24 +60,38 @@ def steps_per_sample(peer: Peer) -> int:
     return steps
 
 
+def check(peer: Peer, problem: Problem) -> dict[str, object]:
+    """Takes the first steps and compares them with those in Double. NaN fails every comparison."""
+    peer.steps(1)
+    first, first_error = problem.moved(peer.parameters())
+    peer.steps(CHECKED_STEPS - 1)
+    last, last_error = problem.moved(peer.parameters())
+    direction = max(first_error, last_error)
+    length = last / first / relative_length(CHECKED_STEPS) - 1 if first else float("nan")
+    coefficient = first / problem.first_step() - 1
+    right = [
+        first_error <= DIRECTION_TOLERANCE,
+        last_error <= DIRECTION_TOLERANCE,
+        abs(length) <= LENGTH_TOLERANCE,
+        abs(coefficient) <= WRONG_COEFFICIENT,
+    ]
+    errors = {"directionError": direction, "lengthError": length, "coefficientError": coefficient}
+    # Strings, since JSON has no NaN.
+    return {"verified": all(right), **{name: f"{error:.2g}" for name, error in errors.items()}}
+
+
 def main(make: Callable[[Problem, argparse.Namespace], Peer], variants: list[str]) -> None:
     options = arguments(variants)
     problem = Problem([(options.count,)] if options.count else MODELS[options.model]())
     peer = make(problem, options)
-    peer.steps(CHECKED_STEPS)
-    coefficient_error, error = problem.errors(peer.parameters(), CHECKED_STEPS)
-    verified = error <= TOLERANCE and abs(coefficient_error) <= WRONG_COEFFICIENT
     result: dict[str, object] = {
         "version": peer.version,
         "count": problem.count,
         "tensors": len(problem.shapes),
         "threads": options.threads,
-        "verified": verified,
-        # Strings, since JSON has no NaN.
-        "error": f"{error:.2g}",
-        "coefficientError": f"{coefficient_error:.2g}",
+        **check(peer, problem),
     }
-    if verified:
+    if result["verified"]:
         steps = steps_per_sample(peer)
         samples = [seconds_for(peer, steps) / steps for _ in range(options.repeats)]
         result |= {
@@ -86,4 +100,4 @@ def main(make: Callable[[Problem, argparse.Namespace], Peer], variants: list[str
             "stepsPerSample": steps,
         }
     print(json.dumps(result), flush=True)
-    sys.exit(0 if verified else 1)
+    sys.exit(0 if result["verified"] else 1)
