@@ -1,0 +1,109 @@
+"""Measures our step and that of the peers, processes interleaved, and writes tables and a picture.
+
+Every round runs, case by case, our command and then each peer once, as processes of their own: what slows the machine
+down for a while slows all of them.
+"""
+
+import argparse
+import os
+import sys
+from functools import partial
+from pathlib import Path
+
+import picture
+import report
+from measure import PEERS, Case, Failure, Ours, environment, measure
+from shapes import MODELS
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="compare-peers.sh")
+    parser.add_argument("--momentum", type=Path, required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--sizes", type=counts, default=counts("1e3,1e4,1e5,1e6,1e7,1e8"))
+    parser.add_argument("--models", type=names(list(MODELS)), default=list(MODELS))
+    parser.add_argument("--peers", type=names([peer.name for peer in PEERS]), default=[peer.name for peer in PEERS])
+    parser.add_argument("--rounds", type=positive, default=5)
+    parser.add_argument("--repeats", type=positive, default=10)
+    parser.add_argument("--threads", type=positive, default=available_threads())
+    parser.add_argument("--output", type=Path, default=Path("report-peers"))
+    options = parser.parse_args()
+    if not options.sizes and not options.models:
+        parser.error("nothing to measure: --sizes and --models are both none")
+    if options.threads > available_threads():
+        parser.error(f"--threads: {options.threads} asked for, {available_threads()} processors may be used")
+    return options
+
+
+def available_threads() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is less than 1")
+    return number
+
+
+def counts(text: str) -> list[int]:
+    """Reads 1e3,250000 and none."""
+    if text == "none":
+        return []
+    try:
+        sizes = [int(float(word)) for word in text.split(",")]
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a list of counts such as 1e3,250000") from None
+    if min(sizes) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' has a count less than 1")
+    return sizes
+
+
+def names(known: list[str]):
+    def read(text: str) -> list[str]:
+        chosen = [] if text == "none" else text.split(",")
+        for name in chosen:
+            if name not in known:
+                raise argparse.ArgumentTypeError(f"'{name}' is not among {', '.join(known)}")
+        return chosen
+
+    return read
+
+
+def bind(threads: int) -> None:
+    """Leaves this process, and so all it starts, that many processors; some peers know no other way to be told."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+
+
+def main() -> None:
+    options = arguments()
+    options.output.mkdir(parents=True, exist_ok=True)
+    bind(options.threads)
+    ours = Ours(options.momentum)
+    variables = environment(options.threads, (options.output / "cache").resolve())
+    cases = [Case("--count", str(size)) for size in options.sizes]
+    cases += [Case("--model", model) for model in options.models]
+    results = report.Results(cases, [report.OURS, report.PLAIN, *options.peers], options.threads, options.rounds)
+    chosen = [peer for peer in PEERS if peer.name in options.peers]
+    for number in range(1, options.rounds + 1):
+        for case in cases:
+            print(f"round {number} of {options.rounds}, {case.name}:", end="", file=sys.stderr, flush=True)
+            results.add_ours(case, ours.measure(case, options.repeats, options.threads))
+            for peer in chosen:
+                # Failing once is enough: the reason would be the same, and a time limit would be waited for again.
+                if (case, peer.name) not in results.failures:
+                    measured = partial(measure, peer, case, options.repeats, options.threads, variables)
+                    results.add(case, peer.name, measured)
+                    print(f" {peer.name}", end="", file=sys.stderr, flush=True)
+            print(file=sys.stderr)
+            report.write(results, options.output)
+    drawn = picture.draw(results, options.output)
+    print((options.output / "peers.md").read_text())
+    print(f"Written: {', '.join(str(options.output / name) for name in [*report.FILES, *drawn])}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Failure as failure:
+        sys.exit(f"compare-peers.sh: {failure}")

@@ -1,0 +1,73 @@
+"""Compares the numbers of the conventions with those of the peers, in fresh random trials; one process a peer."""
+
+import argparse
+import importlib.util
+import json
+import os
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+MODULES = {"torch": "torch", "keras": "keras", "optax": "optax", "mlx": "mlx"}
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="compare-peers.sh --numbers TRIALS")
+    parser.add_argument("--momentum", type=Path, required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--trials", type=int, required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--peers", default=",".join(MODULES))
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(1 << 32))
+    parser.add_argument("--output", type=Path, default=Path("report-peers-numbers"))
+    options = parser.parse_args()
+    options.peers = options.peers.split(",")
+    for peer in options.peers:
+        if peer not in MODULES:
+            parser.error(f"--peers: '{peer}' is not among {', '.join(MODULES)}")
+    return options
+
+
+def run(peer: str, options: argparse.Namespace) -> dict | str:
+    """What the trials of one peer gave, or why there were none."""
+    if importlib.util.find_spec(MODULES[peer]) is None:
+        return "not installed"
+    command = [sys.executable, "-B", str(HERE / "convention_worker.py"), peer, "--momentum", str(options.momentum)]
+    command += ["--trials", str(options.trials), "--seed", str(options.seed), "--output", str(options.output)]
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if done.returncode != 0:
+        lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no message"]
+        return f"exit {done.returncode}: {lines[-1].strip()}"
+    return json.loads(done.stdout)
+
+
+def main() -> None:
+    options = arguments()
+    options.output.mkdir(parents=True, exist_ok=True)
+    print(f"seed {options.seed}, {options.trials} trials a peer; worst differences in units of what is allowed\n")
+    print("| peer | trials | failed | left out | type | parameters | velocity | norm |")
+    print("| --- | --: | --: | --: | --- | --: | --: | --: |", flush=True)
+    results = {}
+    for peer in options.peers:
+        results[peer] = result = run(peer, options)
+        if isinstance(result, str):
+            print(f"| {peer} | none: {result} | | | | | | |", flush=True)
+            continue
+        for dtype, worst in result["worst"].items():
+            differences = " | ".join(f"{worst[what]:.2g}" for what in ["parameters", "velocity", "norm"])
+            counts = f"{result['run']} | {len(result['failed'])} | {result['skipped']}"
+            print(f"| {peer} | {counts} | {dtype} | {differences} |", flush=True)
+    (options.output / "numbers.json").write_text(json.dumps({"seed": options.seed, **results}, indent=2) + "\n")
+    ran = [result for result in results.values() if not isinstance(result, str)]
+    broken = [result for result in results.values() if isinstance(result, str) and result != "not installed"]
+    folders = [failure["folder"] for result in ran for failure in result["failed"]]
+    if folders:
+        print(f"\nfailed, files kept: {' '.join(folders)}")
+    elif not ran:
+        print("\nnothing was compared")
+    sys.exit(1 if folders or broken or not ran else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""Runs measurements as processes of their own: our command and the workers of the peers."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+# Long enough for a compiled step of 161 tensors on a busy machine.
+TIME_LIMIT = 900
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is measured: one vector or a network's tensors."""
+
+    option: str
+    value: str
+
+    @property
+    def name(self) -> str:
+        return self.value if self.option == "--model" else f"{int(self.value):,}".replace(",", " ")
+
+
+@dataclass(frozen=True)
+class Peer:
+    name: str
+    worker: str
+    variant: str
+    modules: tuple[str, ...]
+
+    def missing(self) -> list[str]:
+        """The packages it needs and this environment lacks."""
+        return [module for module in self.modules if importlib.util.find_spec(module) is None]
+
+
+PEERS = [
+    Peer("torch-fused", "torch", "fused", ("torch",)),
+    Peer("torch-compiled", "torch", "compiled", ("torch",)),
+    Peer("jax", "jax", "jit", ("jax", "optax")),
+    Peer("keras-graph", "keras", "graph", ("keras", "tensorflow")),
+    Peer("keras-xla", "keras", "xla", ("keras", "tensorflow")),
+    Peer("mlx", "mlx", "eager", ("mlx",)),
+    Peer("mlx-compiled", "mlx", "compiled", ("mlx",)),
+    Peer("numpy", "numpy", "numpy", ("numpy", "scipy")),
+    Peer("scipy-blas", "numpy", "scipy-blas", ("numpy", "scipy")),
+]
+
+
+class Failure(Exception):
+    """A measurement that gave no time; says why in one line."""
+
+
+@dataclass(frozen=True)
+class Ours:
+    """Our command."""
+
+    executable: Path
+
+    def measure(self, case: Case, repeats: int, threads: int) -> dict:
+        """The row of the step, which also holds the plain OpenBLAS calls that ran in turn with it."""
+        command = [str(self.executable), "bench", case.option, case.value, "--clip", "global", "--rows", "step"]
+        output = run([*command, "--repeat", str(repeats), "--threads", str(threads), "--json"], os.environ.copy())
+        report = json.loads(output)
+        return {**report["rows"][0], "machine": report["machine"]}
+
+
+def environment(threads: int, cache: Path) -> dict[str, str]:
+    """The same number of threads for everybody, in the words of each."""
+    return {
+        **os.environ,
+        "OMP_NUM_THREADS": str(threads),
+        "OPENBLAS_NUM_THREADS": str(threads),
+        "MKL_NUM_THREADS": str(threads),
+        "NPROC": str(threads),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "JAX_PLATFORMS": "cpu",
+        # Compiled once, then found again by the processes of the later rounds.
+        "TORCHINDUCTOR_CACHE_DIR": str(cache),
+    }
+
+
+def measure(peer: Peer, case: Case, repeats: int, threads: int, environment: dict[str, str]) -> dict:
+    if missing := peer.missing():
+        raise Failure(f"not installed: {', '.join(missing)}")
+    command = [sys.executable, "-B", str(HERE / f"{peer.worker}_worker.py"), case.option, case.value]
+    command += ["--variant", peer.variant, "--repeats", str(repeats), "--threads", str(threads)]
+    return json.loads(run(command, environment))
+
+
+def run(command: list[str], environment: dict[str, str]) -> str:
+    """Standard output of a process; its last line of messages if it fails."""
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=TIME_LIMIT)
+    except subprocess.TimeoutExpired:
+        raise Failure(f"no result after {TIME_LIMIT} seconds") from None
+    if done.returncode == 0:
+        return done.stdout
+    if '"verified": false' in done.stdout:
+        wrong = json.loads(done.stdout)
+        errors = ", ".join(f"{what} {wrong[what + 'Error']}" for what in ["direction", "length", "coefficient"])
+        raise Failure(f"wrong result, not timed: errors of {errors}")
+    lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no message"]
+    raise Failure(f"exit {done.returncode}: {lines[-1].strip()}")
