@@ -68,8 +68,6 @@ extension SafetensorsError.Reason: CustomStringConvertible {
       "is \(kind); expected a regular file"
     case .changedWhileOpen:
       "was changed by another program while it was read; expected it to stay as it was"
-    case .allocationFailed(let bytes):
-      "\(bytes) bytes of memory could not be had for a tensor"
     case .system(let operation, let code):
       "could not \(operation): \(systemMessage(code))"
     }

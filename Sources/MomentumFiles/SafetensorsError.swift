@@ -91,8 +91,6 @@ public struct SafetensorsError: Error, Hashable, Sendable {
     case notRegularFile(kind: String)
     /// Another program changed the file while it was open.
     case changedWhileOpen
-    /// Memory could not be had.
-    case allocationFailed(bytes: Int)
     /// A call of the operating system failed with this `errno`.
     case system(operation: String, code: Int32)
   }

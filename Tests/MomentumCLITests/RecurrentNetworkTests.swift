@@ -33,7 +33,7 @@ final class RecurrentNetworkTests: XCTestCase {
       let shape = NetworkShape(inputs: inputs, hidden: 6, outputs: 10, steps: 64 / inputs)
       var parameters = try shape.start(seed: 7, gain: 1.1)
       // Biases start at 0; move them, or a fault in their part might hide.
-      var generator = SplitMix64(3)
+      var generator = RandomStream(3)
       for i in parameters.indices { parameters[i] += 0.1 * generator.normal() }
       var network = RecurrentNetwork<Double>(shape, largestBatch: 5)
       network.load(images, of: data)

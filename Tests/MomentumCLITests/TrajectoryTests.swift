@@ -7,7 +7,7 @@ import XCTest
 
 final class TrajectoryTests: XCTestCase {
   func testGradientsAgreeWithCentralDifferences() {
-    var generator = SplitMix64(11)
+    var generator = RandomStream(11)
     let h = 0x1p-17
     for surface in TestSurface.allCases {
       for _ in 0..<50 {

@@ -64,17 +64,17 @@ struct DigitsDataset: Sendable {
     }
     (self.pixels, self.labels, pixelsPerImage) = (pixels, labels, size)
     // The images of one writer follow each other. Mixed once, with a seed that never changes, both parts hold all writers.
-    let order = SplitMix64.mixed(count)
+    let order = RandomStream.mixed(count)
     let split = count * 4 / 5
     trainingImages = Array(order[..<split])
     testImages = Array(order[split...])
   }
 }
 
-extension SplitMix64 {
+extension RandomStream {
   /// The one order that divides the images into training and test images.
   fileprivate static func mixed(_ count: Int) -> [Int] {
-    var generator = SplitMix64(0xD161_7500)
+    var generator = RandomStream(0xD161_7500)
     return generator.permutation(count)
   }
 }

@@ -7,7 +7,7 @@ extension NetworkShape {
   /// above 1 makes gradients grow with every step they travel back. The other weights are normal numbers of variance
   /// 1 / inputs of the layer; biases are 0.
   func start(seed: UInt64, gain: Double) throws(MomentumError) -> [Double] {
-    var generator = SplitMix64(seed, 0x57A7)
+    var generator = RandomStream(seed, 0x57A7)
     var parameters: [Double] = []
     func normals(_ count: Int, scale: Double) -> [Double] { (0..<count).map { _ in generator.normal() * scale } }
     parameters += normals(hidden * inputs, scale: 1 / Double(inputs).squareRoot())

@@ -65,7 +65,7 @@ struct TrainingRun: ~Copyable {
     let place = history.stepCount % stepsPerEpoch
     if place == 0 || order.isEmpty {
       // All settings see the same batches.
-      var generator = SplitMix64(UInt64(key.seed), 0x0DE2, UInt64(history.stepCount / stepsPerEpoch))
+      var generator = RandomStream(UInt64(key.seed), 0x0DE2, UInt64(history.stepCount / stepsPerEpoch))
       order = generator.permutation(data.trainingImages.count).map { data.trainingImages[$0] }
     }
     let images = order[place * options.batch..<min((place + 1) * options.batch, order.count)]

@@ -1,26 +1,22 @@
 import Foundation
+import MomentumReference
 
-/// A small seeded generator (Steele, Lea and Flood, OOPSLA 2014): the same numbers on every machine and in every Swift
-/// release, which the generators and `shuffle` of the standard library do not promise.
-struct SplitMix64: RandomNumberGenerator {
-  private var state: UInt64
+/// Seeded random numbers: the same on every machine and in every Swift release, which the generators and `shuffle` of the
+/// standard library do not promise.
+struct RandomStream {
+  private var generator: SplitMix64
 
   /// A stream of its own for each list of parts, for example a seed, a purpose and an epoch.
   init(_ parts: UInt64...) {
-    state = 0
+    var seed: UInt64 = 0
     for part in parts {
-      state ^= part &* 0x9E37_79B9_7F4A_7C15
-      state = next()
+      var mixer = SplitMix64(seed: seed ^ part &* 0x9E37_79B9_7F4A_7C15)
+      seed = mixer.next()
     }
+    generator = SplitMix64(seed: seed)
   }
 
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
+  private mutating func next() -> UInt64 { generator.next() }
 
   /// A number in (0, 1], from the upper 53 bits.
   mutating func uniform() -> Double { Double((next() >> 11) + 1) * 0x1p-53 }
