@@ -51,5 +51,9 @@ where Exponent == Int {
   static func _norm(
     of elements: UnsafeBufferPointer<Self>, _ type: NormType, _ algorithm: NormAlgorithm, _ threads: Int?
   ) throws(MomentumError) -> NormReport
+  static func _clip(
+    _ tensors: [UnsafeMutableBufferPointer<Self>], _ clipping: GradientClipping, _ names: [String]?,
+    _ convention: Convention, _ nonFinitePolicy: NonFinitePolicy?, _ threads: Int?
+  ) throws(MomentumError) -> ClipReport
   static func _step(_ optimizer: inout Optimizer<Self>) throws(MomentumError) -> StepReport
 }

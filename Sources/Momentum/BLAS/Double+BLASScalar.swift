@@ -82,6 +82,13 @@ extension Double: BLASScalar {
     try NormPass.report(of: elements, type, algorithm, threads)
   }
 
+  public static func _clip(
+    _ tensors: [UnsafeMutableBufferPointer<Double>], _ clipping: GradientClipping, _ names: [String]?,
+    _ convention: Convention, _ nonFinitePolicy: NonFinitePolicy?, _ threads: Int?
+  ) throws(MomentumError) -> ClipReport {
+    try Gradients.clipInPlace(tensors, clipping, names, convention, nonFinitePolicy, threads)
+  }
+
   public static func _step(_ optimizer: inout Optimizer<Double>) throws(MomentumError) -> StepReport {
     try optimizer.takeStep()
   }

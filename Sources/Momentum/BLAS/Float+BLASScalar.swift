@@ -82,6 +82,13 @@ extension Float: BLASScalar {
     try NormPass.report(of: elements, type, algorithm, threads)
   }
 
+  public static func _clip(
+    _ tensors: [UnsafeMutableBufferPointer<Float>], _ clipping: GradientClipping, _ names: [String]?,
+    _ convention: Convention, _ nonFinitePolicy: NonFinitePolicy?, _ threads: Int?
+  ) throws(MomentumError) -> ClipReport {
+    try Gradients.clipInPlace(tensors, clipping, names, convention, nonFinitePolicy, threads)
+  }
+
   public static func _step(_ optimizer: inout Optimizer<Float>) throws(MomentumError) -> StepReport {
     try optimizer.takeStep()
   }

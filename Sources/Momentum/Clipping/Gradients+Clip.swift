@@ -20,6 +20,39 @@ extension Gradients {
     _ tensors: [UnsafeMutableBufferPointer<Scalar>], by clipping: GradientClipping, names: [String]? = nil,
     convention: Convention = .native, nonFinitePolicy: NonFinitePolicy? = nil, threads: Int? = nil
   ) throws(MomentumError) -> ClipReport {
+    try Scalar._clip(tensors, clipping, names, convention, nonFinitePolicy, threads)
+  }
+
+  /// Clips one vector in place; see ``clip(_:by:names:convention:nonFinitePolicy:threads:)``.
+  @discardableResult
+  public static func clip<Scalar: BLASScalar>(
+    _ gradients: inout ParameterVector<Scalar>, by clipping: GradientClipping, convention: Convention = .native,
+    nonFinitePolicy: NonFinitePolicy? = nil, threads: Int? = nil
+  ) throws(MomentumError) -> ClipReport {
+    try clip(
+      gradients.tensorBuffers.map { UnsafeMutableBufferPointer(mutating: $0) }, by: clipping,
+      names: gradients.layout.tensors.map(\.name), convention: convention, nonFinitePolicy: nonFinitePolicy,
+      threads: threads)
+  }
+
+  /// Clips one tensor in a span in place; see ``clip(_:by:names:convention:nonFinitePolicy:threads:)``.
+  @discardableResult
+  public static func clip<Scalar: BLASScalar>(
+    _ gradient: inout MutableSpan<Scalar>, by clipping: GradientClipping, convention: Convention = .native,
+    nonFinitePolicy: NonFinitePolicy? = nil, threads: Int? = nil
+  ) throws(MomentumError) -> ClipReport {
+    try gradient.withUnsafeMutableBufferPointer { buffer throws(MomentumError) in
+      try clip(
+        [buffer], by: clipping, convention: convention, nonFinitePolicy: nonFinitePolicy, threads: threads)
+    }
+  }
+
+  /// What ``clip(_:by:names:convention:nonFinitePolicy:threads:)`` does, once its type is known.
+  @inline(__always)
+  static func clipInPlace<Scalar: BLASScalar>(
+    _ tensors: [UnsafeMutableBufferPointer<Scalar>], _ clipping: GradientClipping, _ names: [String]?,
+    _ convention: Convention, _ nonFinitePolicy: NonFinitePolicy?, _ threads: Int?
+  ) throws(MomentumError) -> ClipReport {
     try clipping.validate(convention)
     if let names, names.count != tensors.count {
       throw .countMismatch(what: "names", count: names.count, expected: tensors.count)
@@ -50,29 +83,5 @@ extension Gradients {
     }
     programs.withUnsafeBufferPointer { table.update($0, team) }
     return outcome.report
-  }
-
-  /// Clips one vector in place; see ``clip(_:by:names:convention:nonFinitePolicy:threads:)``.
-  @discardableResult
-  public static func clip<Scalar: BLASScalar>(
-    _ gradients: inout ParameterVector<Scalar>, by clipping: GradientClipping, convention: Convention = .native,
-    nonFinitePolicy: NonFinitePolicy? = nil, threads: Int? = nil
-  ) throws(MomentumError) -> ClipReport {
-    try clip(
-      gradients.tensorBuffers.map { UnsafeMutableBufferPointer(mutating: $0) }, by: clipping,
-      names: gradients.layout.tensors.map(\.name), convention: convention, nonFinitePolicy: nonFinitePolicy,
-      threads: threads)
-  }
-
-  /// Clips one tensor in a span in place; see ``clip(_:by:names:convention:nonFinitePolicy:threads:)``.
-  @discardableResult
-  public static func clip<Scalar: BLASScalar>(
-    _ gradient: inout MutableSpan<Scalar>, by clipping: GradientClipping, convention: Convention = .native,
-    nonFinitePolicy: NonFinitePolicy? = nil, threads: Int? = nil
-  ) throws(MomentumError) -> ClipReport {
-    try gradient.withUnsafeMutableBufferPointer { buffer throws(MomentumError) in
-      try clip(
-        [buffer], by: clipping, convention: convention, nonFinitePolicy: nonFinitePolicy, threads: threads)
-    }
   }
 }

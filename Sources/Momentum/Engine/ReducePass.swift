@@ -40,10 +40,11 @@ extension TensorTable {
         let start = tile * tileCount
         let n = min(tileCount, entry.count - start)
         let x = UnsafePointer(gradient + start)
-        table.sums[entry.firstTile + tile] = .measure(x, n, measure)
+        let sum = TileSum.measure(x, n, measure)
+        table.sums[entry.firstTile + tile] = sum
         if let bounds = plan.bounds {
-          let (sum, changed) = clampedSum(x, n, measure, bounds, plan.clearsNonFinite)
-          table.clampedSums[entry.firstTile + tile] = sum
+          let (clamped, changed) = clampedSum(x, n, sum, measure, bounds, plan.clearsNonFinite)
+          table.clampedSums[entry.firstTile + tile] = clamped
           clipped += changed
         }
         tile += 1
@@ -54,7 +55,7 @@ extension TensorTable {
 
   @inline(__always)
   private static func clampedSum(
-    _ x: UnsafePointer<Scalar>, _ n: Int, _ measure: TileMeasure, _ bounds: ValueBounds, _ clear: Bool
+    _ x: UnsafePointer<Scalar>, _ n: Int, _ sum: TileSum, _ measure: TileMeasure, _ bounds: ValueBounds, _ clear: Bool
   ) -> (TileSum, changed: Int) {
     withUnsafeTemporaryAllocation(byteCount: tileCount * MemoryLayout<Scalar>.stride, alignment: 64) { raw in
       let scratch = raw.baseAddress!.bindMemory(to: Scalar.self, capacity: tileCount)
@@ -63,7 +64,11 @@ extension TensorTable {
         ElementLoops.clearNonFinite(x, into: scratch, n)
         source = UnsafePointer(scratch)
       }
-      let changed = ElementLoops.clamp(source, to: Scalar(bounds.lower), Scalar(bounds.upper), into: scratch, n)
+      let (lower, upper) = (Scalar(bounds.lower), Scalar(bounds.upper))
+      let changed = ElementLoops.countOutside(source, lower, upper, n)
+      // A tile within the bounds is what it was: its sum is known.
+      if changed == 0, !clear { return (sum, 0) }
+      ElementLoops.clamp(source, to: lower, upper, into: scratch, n)
       return (.measure(scratch, n, measure), changed)
     }
   }

@@ -180,7 +180,7 @@ struct TileRunner<Scalar: BLASScalar> {
       case .clamp:
         let from = pointer(.gradient)
         let into = operation.into == .gradient ? from : gradientTile
-        _ = ElementLoops.clamp(from, to: operation.factor, operation.upper, into: into, n)
+        ElementLoops.clamp(from, to: operation.factor, operation.upper, into: into, n)
         gradient = into
       }
     }

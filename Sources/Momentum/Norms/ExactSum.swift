@@ -52,12 +52,14 @@ struct ExactSum: Sendable {
   mutating func addSquare(_ value: Double) {
     let (significand, lowest) = Self.parts(value.magnitude)
     let (upper, lower) = significand.multipliedFullWidth(by: significand)
-    addToLimbs(UInt128(upper) << 64 | UInt128(lower), exponent: 2 * lowest)
+    addToLimbs(upper, lower, exponent: 2 * lowest)
   }
 
   /// Adds another sum.
   mutating func add(_ other: ExactSum) {
-    if other.windowDeposits > 0 { addToLimbs(other.window, exponent: other.windowExponent) }
+    if other.windowDeposits > 0 {
+      addToLimbs(UInt64(other.window >> 64), UInt64(truncatingIfNeeded: other.window), exponent: other.windowExponent)
+    }
     guard !other.limbs.isEmpty else { return }
     var other = other
     if pending + other.pending >= 1 << 31 {
@@ -95,7 +97,7 @@ struct ExactSum: Sendable {
 
   private mutating func flushWindow() {
     guard windowDeposits > 0 else { return }
-    addToLimbs(window, exponent: windowExponent)
+    addToLimbs(UInt64(window >> 64), UInt64(truncatingIfNeeded: window), exponent: windowExponent)
     (window, windowDeposits) = (0, 0)
   }
 }
@@ -107,25 +109,27 @@ extension ExactSum {
     if limbs.isEmpty { limbs = Array(repeating: 0, count: Self.limbCount) }
   }
 
-  /// Adds `value · 2^exponent`, in pieces of 32 bits.
-  private mutating func addToLimbs(_ value: UInt128, exponent: Int) {
-    guard value != 0 else { return }
+  /// Adds `(upper · 2⁶⁴ + lower) · 2^exponent`, in pieces of 32 bits.
+  @inline(__always)
+  private mutating func addToLimbs(_ upper: UInt64, _ lower: UInt64, exponent: Int) {
     makeLimbs()
-    let position = exponent - Self.lowestExponent
-    let shift = UInt64(position & 31)
-    var limb = position >> 5
-    var rest = value
-    var carried: UInt64 = 0
+    let position = exponent &- Self.lowestExponent
+    let shift = UInt64(truncatingIfNeeded: position & 31)
+    // Shifts by 64 - shift in two, since 64 itself is no shift.
+    let words = (
+      lower &<< shift, upper &<< shift | (lower &>> 1) &>> (63 &- shift), (upper &>> 1) &>> (63 &- shift)
+    )
     limbs.withUnsafeMutableBufferPointer { limbs in
-      while rest != 0 || carried != 0 {
-        let piece = (UInt64(truncatingIfNeeded: rest) & 0xffff_ffff) << shift | carried
-        limbs[limb] &+= piece & 0xffff_ffff
-        carried = piece >> 32
-        rest >>= 32
-        limb += 1
-      }
+      let limb = position >> 5
+      precondition(limb >= 0 && limb + 4 < limbs.count, "a summand is out of the range of an exact sum")
+      let base = limbs.baseAddress.unsafelyUnwrapped + limb
+      base[0] &+= words.0 & 0xffff_ffff
+      base[1] &+= words.0 &>> 32
+      base[2] &+= words.1 & 0xffff_ffff
+      base[3] &+= words.1 &>> 32
+      base[4] &+= words.2
     }
-    pending += 1
+    pending &+= 1
     if pending >= 1 << 31 { carry() }
   }
 

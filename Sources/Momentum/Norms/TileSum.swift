@@ -43,9 +43,8 @@ struct TileSum: Sendable {
       if sum < .infinity { return TileSum(value: sum) }
       return exactly(x, n) { $0.add($1.magnitude) }
     case .maximum:
-      let maximum = Double(ElementLoops.maximumMagnitude(x, n))
-      let (nan, infinity) = ElementLoops.countNonFinite(x, n)
-      guard infinity > 0 else { return TileSum(value: maximum, nan: UInt16(truncatingIfNeeded: nan)) }
+      let maximum = ElementLoops.maximumMagnitude(x, n)
+      if maximum < .infinity { return TileSum(value: Double(maximum)) }
       return counting(x, n) { x, n in
         var maximum: S = 0
         for i in 0..<n where x[i].isFinite { maximum = max(maximum, x[i].magnitude) }
