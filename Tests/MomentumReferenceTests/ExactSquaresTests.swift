@@ -70,9 +70,10 @@ final class ExactSquaresTests: XCTestCase {
     XCTAssertEqual(five.error(ofRoot: ScaledDouble(.infinity), inUlpsOf: Float.self), .infinity)
     XCTAssertEqual(FixedPoint().error(ofRoot: ScaledDouble(0), inUlpsOf: Float.self), 0)
     XCTAssertEqual(FixedPoint().error(ofRoot: ScaledDouble(1), inUlpsOf: Float.self), .infinity)
-    // √2 lies 0.2734 units above the nearest Double.
+    // √2 is 0x1.6a09e667f3bcc90...p0, and the nearest Double 0x1.6a09e667f3bcdp0.
     XCTAssertEqual(
-      total([1.0, 1]).error(ofRoot: ScaledDouble((2.0).squareRoot()), inUlpsOf: Double.self), 0.2734, accuracy: 1e-3)
+      total([1.0, 1]).error(ofRoot: ScaledDouble((2.0).squareRoot()), inUlpsOf: Double.self), 1 - 0x0.908B2FB1p0,
+      accuracy: 1e-8)
     // Units do not shrink below the least subnormal, and √3 of those is 0.268 units off 2.
     let subnormal = total([Float](repeating: .leastNonzeroMagnitude, count: 3))
     let two = ScaledDouble(2, exponent: -149)
