@@ -58,6 +58,22 @@ final class ExactSumTests: XCTestCase {
     XCTAssertEqual(sum([(2 * one).nextDown, half]).double, 2)
   }
 
+  func testSplitSumsKeepTheDigitsThatRoundingDrops() {
+    // In the window, in the limbs, and farther apart than 97 digits.
+    for exponent in [-30, -60, -100] {
+      let split = exact([1, 1, Double(sign: .plus, exponent: exponent, significand: 1.5)]).split()
+      let kept = exponent == -30 ? 2 + 0x1.8p-30 : 2
+      XCTAssertEqual(split.high, ScaledDouble(kept), "2^\(exponent)")
+      XCTAssertEqual(split.low, ScaledDouble(exponent == -60 ? 0x1.8p-60 : 0), "2^\(exponent)")
+    }
+    // Cut, not rounded: the rest is never negative.
+    let split = exact([1, 0x1.8p-53]).split()
+    XCTAssertEqual(split.high, ScaledDouble(1))
+    XCTAssertEqual(split.low, ScaledDouble(0x1.8p-53))
+    XCTAssertEqual(ExactSum().split().high, ScaledDouble(0))
+    XCTAssertEqual(ExactSum().split().low, ScaledDouble(0))
+  }
+
   func testTheEndsOfTheRange() {
     var top = ExactSum()
     for _ in 0..<100 { top.addSquare(.greatestFiniteMagnitude) }

@@ -173,16 +173,35 @@ extension ExactSum: Hashable {
 extension ExactSum {
   /// The sum, rounded once to 53 bits, ties to even.
   func rounded() -> ScaledDouble {
-    if limbs.isEmpty { return Self.round(window, exponent: windowExponent, sticky: false) }
+    let (value, exponent, sticky) = leading
+    return Self.round(value, exponent: exponent, sticky: sticky)
+  }
+
+  /// The sum as two numbers, whose digits follow one another: all of it but what is below 2⁻⁹⁶ of it.
+  func split() -> (high: ScaledDouble, low: ScaledDouble) {
+    let (value, exponent, _) = leading
+    let cut = max(128 - value.leadingZeroBitCount - 53, 0)
+    let high = UInt64(truncatingIfNeeded: value >> UInt128(cut))
+    let rest = value & (1 << UInt128(cut) - 1)
+    let cutAgain = max(128 - rest.leadingZeroBitCount - 53, 0)
+    let low = UInt64(truncatingIfNeeded: rest >> UInt128(cutAgain))
+    return (
+      ScaledDouble(Double(high), exponent: exponent + cut), ScaledDouble(Double(low), exponent: exponent + cutAgain)
+    )
+  }
+
+  /// The first digits of the sum, at least 97 if it has more than 128, as `value · 2^exponent`; whether others follow.
+  private var leading: (value: UInt128, exponent: Int, sticky: Bool) {
+    if limbs.isEmpty { return (window, windowExponent, false) }
     let words = words
-    guard let top = words.lastIndex(where: { $0 != 0 }) else { return ScaledDouble(0) }
+    guard let top = words.lastIndex(where: { $0 != 0 }) else { return (0, 0, false) }
     // The top limb has at least one significant bit, so four limbs hold at least 97 of them: 53, a rounding bit, and more.
     var leading: UInt128 = 0
     for limb in stride(from: top, through: top - 3, by: -1) {
       leading = leading << 32 | UInt128(limb >= 0 ? words[limb] : 0)
     }
     let sticky = words.prefix(max(top - 3, 0)).contains { $0 != 0 }
-    return Self.round(leading, exponent: Self.lowestExponent + 32 * (top - 3), sticky: sticky)
+    return (leading, Self.lowestExponent + 32 * (top - 3), sticky)
   }
 
   /// Rounds `value · 2^exponent`, plus less than a unit if `sticky`.

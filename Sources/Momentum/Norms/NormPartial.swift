@@ -43,6 +43,7 @@ public struct NormPartial: Sendable {
       maximum = max(maximum, tile.value)
     } else {
       sum.add(tile.value, exponent: Int(tile.exponent))
+      if tile.rest > 0 { sum.add(tile.rest, exponent: Int(tile.exponent)) }
     }
     nanCount &+= Int(tile.nan)
     infinityCount &+= Int(tile.infinity)

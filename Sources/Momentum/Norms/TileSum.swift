@@ -24,8 +24,10 @@ enum TileMeasure: Sendable {
 
 /// The sum over one tile, with the numbers of elements that were left out of it because they are not finite.
 struct TileSum: Sendable {
-  /// The sum is `value · 2^exponent`; the exponent is 0 but for `Double` tiles near the ends of the range.
+  /// The sum is `(value + rest) · 2^exponent`; the exponent is 0 and there is no rest but for exact sums of a tile, whose
+  /// digits `rest` goes on with: rounding every tile would cost the portable norm of `Double`s its last place.
   var value: Double
+  var rest = 0.0
   var exponent: Int32 = 0
   var nan: UInt16 = 0
   var infinity: UInt16 = 0
@@ -99,7 +101,7 @@ struct TileSum: Sendable {
     return exactly(x, n) { $0.addSquare($1) }
   }
 
-  /// Sums the finite elements without error, rounds once, and counts the others.
+  /// Sums the finite elements without error, and counts the others.
   @inline(__always)
   private static func exactly<S: BLASScalar>(
     _ x: UnsafePointer<S>, _ n: Int, _ add: (inout ExactSum, Double) -> Void
@@ -110,9 +112,10 @@ struct TileSum: Sendable {
       let value = x[i]
       if value.isFinite { add(&sum, Double(value)) } else if value.isNaN { nan &+= 1 } else { infinity &+= 1 }
     }
-    let rounded = sum.rounded()
+    let (high, low) = sum.split()
     return TileSum(
-      value: rounded.significand, exponent: Int32(truncatingIfNeeded: rounded.exponent), nan: nan, infinity: infinity)
+      value: high.significand, rest: ScaledDouble(low.significand, exponent: low.exponent - high.exponent).double,
+      exponent: Int32(truncatingIfNeeded: high.exponent), nan: nan, infinity: infinity)
   }
 
   @inline(__always)

@@ -26,15 +26,20 @@ struct ErrorBound: Sendable {
 
 extension ErrorBound {
   /// The 2-norm by one BLAS dot product a tile, tile sums added exactly.
+  ///
+  /// The stated 32 and 16 lanes are those of AVX2; narrower kernels have more additions in a row, wider ones are held to the
+  /// same bound.
   static func fastNorm<Scalar: ReferenceScalar>(_ type: Scalar.Type) -> ErrorBound {
     if Scalar.precision == 24 {
-      ErrorBound("(R/32 + 7)/2 + 1 roundings, R <= 2048: a tile's dot product in 32 lanes, its tail, the root") {
-        (lanes($0, 32) + 7) / 2 + 1
-      }
+      let width = min(KernelLanes.float, 32)
+      return ErrorBound(
+        "(R/\(width) + 7)/2 + 1 roundings, R <= 2048: a tile's dot product in \(width) lanes, its tail, the root"
+      ) { (lanes($0, width) + 7) / 2 + 1 }
     } else {
-      ErrorBound("(R/16 + 19)/2 + 1.5 roundings, R <= 2048: a tile's dot product in 16 lanes, its tail, the root") {
-        (lanes($0, 16) + 19) / 2 + 1.5
-      }
+      let width = min(KernelLanes.double, 16)
+      return ErrorBound(
+        "(R/\(width) + 19)/2 + 1.5 roundings, R <= 2048: a tile's dot product in \(width) lanes, its tail, the root"
+      ) { (lanes($0, width) + 19) / 2 + 1.5 }
     }
   }
 
@@ -52,7 +57,9 @@ extension ErrorBound {
         (lanes($0, 32) + 5) / 2 + 1.5
       }
     } else {
-      ErrorBound("2 roundings: a tile's exact sum, the sum of tiles, the root", isInDouble: true) { _ in 2 }
+      ErrorBound("1.5 roundings: that of the exact sum, halved by the root, and the root's", isInDouble: true) { _ in
+        1.5
+      }
     }
   }
 

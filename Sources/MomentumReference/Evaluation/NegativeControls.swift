@@ -29,6 +29,8 @@ extension ReferenceFixtures {
       control(
         "clip coefficient applied twice", "clipped steps, parameters",
         try clipped.evaluateSteps(of: TwiceClipped())),
+      control(
+        "sums of tiles added in plain Double", "invariance: order of tensors", [try Invariance<Float>.controlRow()]),
     ]
   }
 

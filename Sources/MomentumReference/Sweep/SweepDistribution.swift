@@ -34,8 +34,8 @@ public enum SweepDistribution: String, Codable, CaseIterable, Sendable {
     case .nearOverflow: .bits(fields: last - 3...last)
     case .nearUnderflow: .bits(fields: 1...8)
     case .subnormal: .bits(fields: 0...0)
-    // Dwarfs of ±[1, 2)·2^-13 for Float: squares of about 2^-25.
-    case .giant: .bits(fields: bias - Scalar.precision / 2 - 1...bias - Scalar.precision / 2 - 1)
+    // Dwarfs of ±[1, 2)·2^-13 for Float: squares below 2^-24.
+    case .giant: .bits(fields: bias - (Scalar.precision + 1) / 2 - 1...bias - (Scalar.precision + 1) / 2 - 1)
     }
   }
 
