@@ -75,7 +75,8 @@ install_line() {
 }
 
 stamp="$environment/installed"
-wanted="$(cat "$sources/requirements.txt") ${PEERS_TORCH-}"
+# Another place to look for packages may have what was missing before.
+wanted="$(cat "$sources/requirements.txt") ${PEERS_TORCH-} ${PIP_EXTRA_INDEX_URL-} ${PIP_FIND_LINKS-}"
 if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
   step "Installing the peers into .venv-peers" install_peers
   printf '%s\n' "$wanted" >"$stamp"

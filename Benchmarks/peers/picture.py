@@ -58,7 +58,7 @@ def lines(results: Results, peers: list[str], cases: list[Case]) -> str:
         return ""
     settings = [
         "set logscale x",
-        "set autoscale xfix",
+        "set autoscale xfix" if len(cases) > 1 else "",
         "set format x '10^{%L}'",
         "set xlabel 'parameters in one vector'",
         "set key outside right reverse Left samplen 2",

@@ -21,8 +21,9 @@ EPSILON = 1e-6
 # How far an element may be off, relative to the largest change of a parameter, in the direction of the step: some Float
 # roundings. What is no multiple of the gradient, such as a tensor left out, shows here.
 DIRECTION_TOLERANCE = 1e-5
-# How far the length of three steps may be off, relative to the first one: the epsilon of 1e-6 shortens each once more.
-# Without the velocity's decay they would be 7 % too long.
+# How far the length of three steps may be off, relative to the first one, beside the error of the coefficient: a peer
+# that scales the gradient in memory measures it anew, and with its epsilon. Without the velocity's decay three steps
+# would be 7 % too long.
 LENGTH_TOLERANCE = 1e-4
 # The error of the coefficient from which on the peer did not clip, or clipped to something else.
 WRONG_COEFFICIENT = 0.5

@@ -153,12 +153,12 @@ def duration_cell(results: Results, case: Case, program: str, remarks: list[str]
     if remark:
         remarks.append(remark)
     mark = f" [{len(remarks)}]" if remark else ""
-    return (duration(timing.best) if timing else "none") + mark
+    return (duration(timing.best) if timing else "none" if remark else "not measured yet") + mark
 
 
 def ratio_cell(results: Results, case: Case, program: str) -> str:
     ratios = results.ratios(case, program)
-    return f"{ratios.best:.2f} ({ratios.median:.2f})" if ratios else "none"
+    return f"{ratios.best:.2f} ({ratios.median:.2f})" if ratios else ""
 
 
 def duration(seconds: float) -> str:

@@ -13,9 +13,13 @@ LAYOUTS: list[list[tuple[int, ...]]] = [
     [(), (3,)],
     [(257,), (16, 33)],
     [(64, 3, 7, 7), (64,), (64,)],
-    [(5, 0), (1000,)],
+    [(5, 0), (100,)],
+    [(1000,)],
     [(2, 3, 4, 5), (8193,), (31, 32), (7,)],
 ]
+# For norms other than 2 and infinity, whose powers PyTorch adds one after the other: over 9408 Doubles that its value
+# clip had made equal, its 2.5-norm was off by 217 units in the last place.
+SHORT_LAYOUTS = LAYOUTS[:4]
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,9 @@ def random_trial(generator: np.random.Generator, can: Abilities) -> Trial:
         return float(10 ** generator.uniform(low, high))
 
     dtype = np.float64 if chance(0.5) else np.float32
-    shapes = LAYOUTS[generator.integers(len(LAYOUTS))]
+    norm_type = float(generator.choice(can.norm_types))
+    layouts = LAYOUTS if norm_type in (2.0, np.inf) else SHORT_LAYOUTS
+    shapes = layouts[generator.integers(len(layouts))]
     scale = power(-3, 3)
     parameters = {f"t{i}": draw(generator, shape, power(-2, 1), dtype) for i, shape in enumerate(shapes)}
     gradients = {name: draw(generator, p.shape, scale * power(-1, 1), dtype) for name, p in parameters.items()}
@@ -112,7 +118,7 @@ def random_trial(generator: np.random.Generator, can: Abilities) -> Trial:
         weight_decay=option(weight_decay),
         nesterov=nesterov,
         maximize=can.maximize and chance(0.3),
-        norm_type=float(generator.choice(can.norm_types)),
+        norm_type=norm_type,
     )
     for kind in can.clippings[generator.integers(len(can.clippings))]:
         trial.thresholds[kind] = typical(trial, kind) * power(-2, 1)

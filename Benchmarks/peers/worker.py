@@ -72,7 +72,7 @@ def check(peer: Peer, problem: Problem) -> dict[str, object]:
     right = [
         first_error <= DIRECTION_TOLERANCE,
         last_error <= DIRECTION_TOLERANCE,
-        abs(length) <= LENGTH_TOLERANCE,
+        abs(length) <= LENGTH_TOLERANCE + abs(coefficient),
         abs(coefficient) <= WRONG_COEFFICIENT,
     ]
     errors = {"directionError": direction, "lengthError": length, "coefficientError": coefficient}
