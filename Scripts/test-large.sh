@@ -6,7 +6,7 @@
 #   --doubles N   the longest vector of Doubles in the sweep (default: 1000000000, 8 GB)
 #
 # Runs 'momentum validate --sweep' for each scalar, then 'momentum validate --large', which writes up to 17.2 GB. What
-# the available memory has no room for is left out and named in the output. The output is kept in .build-logs/.
+# the available memory has no room for is left out and named in the output. The output is kept in .build-logs/large/.
 source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
 floats=1000000000
@@ -24,7 +24,7 @@ while [ $# -gt 0 ]; do
   shift
 done
 
-logs="$root/.build-logs"
+logs="$root/.build-logs/large"
 mkdir -p "$logs"
 
 validate() {
