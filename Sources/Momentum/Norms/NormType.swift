@@ -78,8 +78,8 @@ extension NormType: Codable {
 public enum NormAlgorithm: String, Sendable, Hashable, Codable, CaseIterable {
   /// One BLAS dot product a tile: the speed of memory. The bits depend on the processor family's BLAS kernel.
   case blas
-  /// Squares in `Double` on 32 fixed lanes (`Float`), exact squares (`Double`): the norm is off by at most 36 (`Float`) or 2
-  /// (`Double`) units of roundoff of `Double`, and has the same bits on every processor. Takes about 4 times (`Float`) to 60
+  /// Squares in `Double` on 32 fixed lanes (`Float`), exact squares (`Double`): the norm is off by at most 36 (`Float`) or
+  /// 1.5 (`Double`) units of roundoff of `Double`, and has the same bits on every processor. Takes about 4 times (`Float`) to 60
   /// times (`Double`) as long in cache.
   case portable
 }
