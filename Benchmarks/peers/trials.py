@@ -11,15 +11,15 @@ LONGEST_RUN = 20
 LAYOUTS: list[list[tuple[int, ...]]] = [
     [(1,)],
     [(), (3,)],
-    [(257,), (16, 33)],
-    [(64, 3, 7, 7), (64,), (64,)],
     [(5, 0), (100,)],
+    [(257,), (16, 33)],
     [(1000,)],
+    [(64, 3, 7, 7), (64,), (64,)],
     [(2, 3, 4, 5), (8193,), (31, 32), (7,)],
 ]
 # For norms other than 2 and infinity, whose powers PyTorch adds one after the other: over 9408 Doubles that its value
 # clip had made equal, its 2.5-norm was off by 217 units in the last place.
-SHORT_LAYOUTS = LAYOUTS[:4]
+SHORT_LAYOUTS = LAYOUTS[:3]
 
 
 @dataclass(frozen=True)
