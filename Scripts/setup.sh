@@ -4,7 +4,7 @@
 # Usage: Scripts/setup.sh [--check]
 #   --check   install nothing; fail if something is missing
 #
-# Needed: Swift 6.2 or newer, OpenBLAS and LAPACKE with their headers, pkg-config. Wanted: gnuplot, for pictures.
+# Needed: Swift 6.3 or newer, OpenBLAS and LAPACKE with their headers, pkg-config. Wanted: gnuplot, for pictures.
 # On Debian and Ubuntu, what is missing is installed with apt-get (with sudo unless root). Elsewhere the script says what
 # to install. Running it again changes nothing.
 source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
@@ -79,12 +79,12 @@ EOF
   echo "pkg-config finds openblas and lapacke: going on."
 fi
 
-say "Looking for Swift 6.2 or newer"
+say "Looking for Swift 6.3 or newer"
 where="see https://www.swift.org/install"
 command -v swift >/dev/null || fail "no 'swift' in PATH; $where"
 version=$(swift --version 2>/dev/null | sed -nE 's/.*Swift version ([0-9]+\.[0-9]+).*/\1/p' | head -n 1)
 [ -n "$version" ] || fail "'swift --version' does not say its version; $where"
 if [ "${version%%.*}" -lt 6 ] || { [ "${version%%.*}" -eq 6 ] && [ "${version#*.}" -lt 2 ]; }; then
-  fail "Swift $version is too old; 6.2 or newer is needed: $where"
+  fail "Swift $version is too old; 6.3 or newer is needed: $where"
 fi
 echo "Swift $version"

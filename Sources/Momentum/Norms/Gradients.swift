@@ -19,7 +19,8 @@ public enum Gradients {
     of tensors: [UnsafeBufferPointer<Scalar>], type: NormType = .l2, algorithm: NormAlgorithm = .blas,
     threads: Int? = nil
   ) throws(MomentumError) -> NormReport {
-    try tensors.withUnsafeBufferPointer { tensors throws(MomentumError) in
+    if tensors.count == 1 { return try norm(of: tensors[0], type: type, algorithm: algorithm, threads: threads) }
+    return try tensors.withUnsafeBufferPointer { tensors throws(MomentumError) in
       try NormPass.report(of: tensors, type, algorithm, threads)
     }
   }
@@ -37,7 +38,12 @@ public enum Gradients {
     of vector: borrowing ParameterVector<Scalar>, type: NormType = .l2, algorithm: NormAlgorithm = .blas,
     threads: Int? = nil
   ) throws(MomentumError) -> NormReport {
-    try norm(of: vector.tensorBuffers, type: type, algorithm: algorithm, threads: threads)
+    // One tensor needs no list.
+    if vector.layout.tensors.count == 1 {
+      let elements = UnsafeBufferPointer(start: vector.base, count: vector.count)
+      return try norm(of: elements, type: type, algorithm: algorithm, threads: threads)
+    }
+    return try norm(of: vector.tensorBuffers, type: type, algorithm: algorithm, threads: threads)
   }
 
   /// The norm of a span; see ``norm(of:type:algorithm:threads:)-([UnsafeBufferPointer<Scalar>],_,_,_)``.
