@@ -84,7 +84,7 @@ where="see https://www.swift.org/install"
 command -v swift >/dev/null || fail "no 'swift' in PATH; $where"
 version=$(swift --version 2>/dev/null | sed -nE 's/.*Swift version ([0-9]+\.[0-9]+).*/\1/p' | head -n 1)
 [ -n "$version" ] || fail "'swift --version' does not say its version; $where"
-if [ "${version%%.*}" -lt 6 ] || { [ "${version%%.*}" -eq 6 ] && [ "${version#*.}" -lt 2 ]; }; then
+if [ "${version%%.*}" -lt 6 ] || { [ "${version%%.*}" -eq 6 ] && [ "${version#*.}" -lt 3 ]; }; then
   fail "Swift $version is too old; 6.3 or newer is needed: $where"
 fi
 echo "Swift $version"
