@@ -34,7 +34,7 @@ struct ThreadTeam: Sendable {
   func share(of thread: Int, count: Int) -> Range<Int> {
     let tiles = (count + tileCount - 1) / tileCount
     func start(_ thread: Int) -> Int {
-      // Full-width product: tiles · thread could overflow only beyond 2⁵² elements a thread.
+      // With at most 2⁴⁷ elements there are at most 2³⁶ tiles: the product with a number of threads stays in range.
       min(count, tiles * thread / self.count * tileCount)
     }
     return start(thread)..<start(thread + 1)

@@ -65,7 +65,7 @@ extension Optimizer {
     guard outcome.report.wasClipped || !speculation.updatedAll else { return outcome }
     var corrections: [StepProgram]?
     if outcome.report.wasClipped {
-      // With the coefficient, the same tensors share programs as before.
+      // Numbers the programs anew; corrections are made from the same list, so that both go by the same numbers.
       compile(rule, outcome)
       corrections = compiledSteps.map { step in
         var program = StepProgram()
