@@ -158,6 +158,19 @@ final class DocumentationSnippets: XCTestCase {
     XCTAssertEqual(both.value, -5...5)
   }
 
+  func testGroups() throws {
+    let layout = try ParameterLayout([("a.weight", [2]), ("a.bias", [1])])
+    var parameters = try ParameterVector<Float>(layout)
+    let gradients = try ParameterVector<Float>(layout)
+    // snippet
+    let biases = ParameterGroup("biases", ["*.bias"], rule: try SGD(learningRate: 0.2))
+    var optimizer = try Optimizer<Float>(
+      layout, rule: SGD(learningRate: 0.1, weightDecay: 1e-4), groups: [biases], clipping: .byGlobalNorm(1))
+    // end
+    XCTAssertNoThrow(try optimizer.step(&parameters, gradients: gradients))
+    XCTAssertEqual(optimizer.lastPrograms.count, 2)
+  }
+
   func testTwoRoutines() throws {
     // snippet
     let x: [Double] = [1, 2, 3]

@@ -19,14 +19,16 @@ struct EngineRun<S: BLASScalar>: ~Copyable {
   private let memory: [GuardedMemory<S>]
 
   init(
-    _ parameters: [[S]], rule: SGD, clipping: GradientClipping = .none, policy: NonFinitePolicy? = nil,
-    mode: StepMode = .twoPass, threads: Int? = nil, storage: Storage = .separate, shift: Int = 0
+    _ parameters: [[S]], rule: any UpdateRule, groups: [ParameterGroup] = [], clipping: GradientClipping = .none,
+    policy: NonFinitePolicy? = nil, mode: StepMode = .twoPass, averaging: WeightAveraging? = nil, threads: Int? = nil,
+    storage: Storage = .separate, shift: Int = 0
   ) throws {
     counts = parameters.map(\.count)
     (self.storage, self.shift) = (storage, shift)
     let layout = try ParameterLayout(counts.enumerated().map { ("tensor \($0)", [$1]) })
     optimizer = try Optimizer(
-      layout, rule: rule, clipping: clipping, nonFinitePolicy: policy, mode: mode, threads: threads)
+      layout, rule: rule, groups: groups, clipping: clipping, nonFinitePolicy: policy, mode: mode,
+      averaging: averaging, threads: threads)
     switch storage {
     case .flat: memory = [GuardedMemory(parameters.flatMap { $0 }, shift: shift)]
     case .separate: memory = parameters.enumerated().map { GuardedMemory($1, shift: shift + $0 % 5) }
@@ -62,7 +64,9 @@ struct EngineRun<S: BLASScalar>: ~Copyable {
   var velocity: [[Double]] {
     let state = optimizer.state()
     guard !state.direction.isEmpty else { return counts.map { Array(repeating: 0, count: $0) } }
-    return zip(split(state.direction), state.scales).map { direction, scale in direction.map { Double($0) * scale } }
+    return zip(split(state.direction), state.velocities).map { direction, velocity in
+      direction.map { Double($0) * velocity.scale }
+    }
   }
 
   var guardsAreIntact: Bool { memory.allSatisfy(\.guardsAreIntact) }

@@ -198,13 +198,16 @@ final class ErrorTests: XCTestCase {
       expect(text, line: line) { try run.optimizer.restore(state) }
       XCTAssertEqual(run.optimizer.state(), good, line: line)
     }
-    refuses("scales has count 1; expected 2") { $0.scales = [1] }
-    refuses("velocity flags has count 0; expected 2") { $0.hasVelocity = [] }
+    refuses("velocities has count 1; expected 2") { $0.velocities.removeLast() }
+    refuses("averages has count 0; expected 2") { $0.averages = [] }
     refuses("direction has count 2; expected 3") { $0.direction = [1, 2] }
     for scale in [0, -1, .nan, .infinity] {
-      refuses("velocity scale is \(scale); expected a positive finite number") { $0.scales[1] = scale }
+      refuses("velocity scale is \(scale); expected a positive finite number") { $0.velocities[1].scale = scale }
+      refuses("average scale is \(scale); expected a positive finite number") { $0.averages[1].scale = scale }
     }
     refuses("step count is -1; expected at least 0") { $0.stepCount = -1 }
+    refuses("steps averaged is -1; expected at least 0") { $0.averages[0].count = -1 }
+    refuses("average has count 0; expected 3") { $0.averages[0].count = 1 }
     expect("step count is -2; expected at least 0") { try run.optimizer.resume(stepCount: -2, lastStepClipped: false) }
     expect("velocity of tensor 'tensor 0' has count 1; expected 2") {
       try [1.0].withUnsafeBufferPointer { try run.optimizer.setVelocity(ofTensor: 0, $0) }
@@ -229,16 +232,5 @@ final class ErrorTests: XCTestCase {
     }
     XCTAssertEqual(run.parameters, parameters, line: line)
     XCTAssertEqual(run.optimizer.state(), state, line: line)
-  }
-
-  private func expect<R>(_ text: String, line: UInt = #line, _ body: () throws -> R) {
-    do {
-      _ = try body()
-      XCTFail("not refused: \(text)", line: line)
-    } catch let error as MomentumError {
-      XCTAssertEqual(error.description, text, line: line)
-    } catch {
-      XCTFail("\(error) is no MomentumError", line: line)
-    }
   }
 }

@@ -46,7 +46,7 @@ final class StateTests: XCTestCase {
       XCTAssertEqual(before[0], [14, -14, 7])
       run.optimizer.foldVelocity()
       XCTAssertEqual(run.velocity, before)
-      XCTAssertEqual(run.optimizer.state().scales, [1, 1])
+      XCTAssertEqual(run.optimizer.state().velocities.map(\.scale), [1, 1])
       XCTAssertEqual(run.optimizer.withUnsafeVelocity(ofTensor: 0) { Array($0) }, [14, -14, 7])
     }
   }
@@ -64,7 +64,7 @@ final class StateTests: XCTestCase {
     try run.step([[1, 1]])
     XCTAssertEqual(run.parameters[0], before.map { $0 - 0.5 })
     XCTAssertEqual(run.optimizer.state().direction, state.direction)
-    XCTAssertEqual(run.optimizer.state().scales, state.scales)
+    XCTAssertEqual(run.optimizer.state().velocities, state.velocities)
     run.optimizer.rule = rule
     try run.step([[0, 0]])
     XCTAssertEqual(run.velocity[0], [3, 6], "momentum goes on from the velocity it left")
@@ -97,7 +97,7 @@ final class StateTests: XCTestCase {
         velocity = momentum * velocity + gradient
         try run.step([[gradient]])
         assertClose(velocity, run.velocity[0][0], ulps: 64)
-        XCTAssertTrue((0x1p-40...0x1p40).contains(run.optimizer.state().scales[0]))
+        XCTAssertTrue((0x1p-40...0x1p40).contains(run.optimizer.state().velocities[0].scale))
       }
     }
   }

@@ -38,7 +38,7 @@ final class StepBitsTests: XCTestCase {
         }
         if rule.momentum > 0 {
           let state = run.optimizer.state()
-          XCTAssertEqual(state.scales, oracles.map(\.scale))
+          XCTAssertEqual(state.velocities.map(\.scale), oracles.map(\.scale))
           assertSameBits(oracles.flatMap(\.direction), state.direction, seed: 31, "direction, \(changed)")
         }
       }

@@ -55,5 +55,7 @@ where Exponent == Int {
     _ tensors: [UnsafeMutableBufferPointer<Self>], _ clipping: GradientClipping, _ names: [String]?,
     _ convention: Convention, _ nonFinitePolicy: NonFinitePolicy?, _ threads: Int?
   ) throws(MomentumError) -> ClipReport
-  static func _step(_ optimizer: inout Optimizer<Self>) throws(MomentumError) -> StepReport
+  static func _step(
+    _ optimizer: inout Optimizer<Self>, _ microSteps: Int, _ isMeasured: Bool
+  ) throws(MomentumError) -> StepReport
 }

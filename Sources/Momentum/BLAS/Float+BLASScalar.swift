@@ -89,7 +89,9 @@ extension Float: BLASScalar {
     try Gradients.clipInPlace(tensors, clipping, names, convention, nonFinitePolicy, threads)
   }
 
-  public static func _step(_ optimizer: inout Optimizer<Float>) throws(MomentumError) -> StepReport {
-    try optimizer.takeStep()
+  public static func _step(
+    _ optimizer: inout Optimizer<Float>, _ microSteps: Int, _ isMeasured: Bool
+  ) throws(MomentumError) -> StepReport {
+    try optimizer.takeStep(microSteps: microSteps, isMeasured: isMeasured)
   }
 }

@@ -3,32 +3,55 @@
 /// Steps and in-place clipping share it; they differ in the program that comes after.
 struct ClipStage {
   let clipping: GradientClipping
+  /// The clips of each group of tensors, `nil` where those of the whole hold.
+  var groups: [GradientClipping?] = []
   let convention: Convention
   let policy: NonFinitePolicy
+  /// What gradients are multiplied with before anything else: loss scale and accumulation, undone. Gradients are measured
+  /// as they are; norms and bounds are multiplied and divided by this instead.
+  var gradientFactor = ScaledDouble(1)
 
   /// What the stage decided.
   struct Outcome {
     var report = ClipReport()
-    /// The operations on the gradient that come before any other.
+    /// Whether NaN and infinite elements are cleared before any other operation.
     var clearsNonFinite = false
-    var bounds: ValueBounds?
+    /// Whether some tensor is clipped by value.
+    var clamps = false
   }
 
-  /// Measures the gradients of a table.
+  /// Measures the gradients of a table, or goes on with what has been measured.
   ///
-  /// - Parameter name: The name of the tensor at a position, for errors.
+  /// - Parameters:
+  ///   - isMeasured: Whether the table holds the tile sums already.
+  ///   - name: The name of the tensor at a position, for errors.
   /// - Throws: ``MomentumError/nonFiniteGradient(tensor:index:value:)`` under ``NonFinitePolicy/throw``.
   func run<Scalar>(
-    _ table: TensorTable<Scalar>, _ team: ThreadTeam, name: (Int) -> String
+    _ table: TensorTable<Scalar>, _ team: ThreadTeam, isMeasured: Bool = false, name: (Int) -> String
   ) throws(MomentumError) -> Outcome {
-    var outcome = Outcome()
-    outcome.bounds = clipping.bounds
-    table.resetCoefficients()
+    var outcome = prepare(table)
     // Without clips and under a policy that asks nothing, a look at the gradient would be a wasted pass.
-    guard policy != .propagate || !clipping.isEmpty else { return outcome }
+    guard asksForNorm else { return outcome }
 
-    outcome.report.valueClippedCount = measure(table, team)
+    if !isMeasured || outcome.clamps { outcome.report.valueClippedCount = measure(table, outcome.clamps, team) }
     try decide(table, &outcome, name: name)
+    return outcome
+  }
+
+  /// Whether anything has to be known of the gradient.
+  var asksForNorm: Bool {
+    policy != .propagate || !clipping.isEmpty || groups.contains { $0.map { !$0.isEmpty } ?? false }
+  }
+
+  /// Sets the coefficients to 1, and the bounds of clipping by value as they apply to the gradient in memory.
+  func prepare<Scalar>(_ table: TensorTable<Scalar>) -> Outcome {
+    var outcome = Outcome()
+    for index in table.entries.indices {
+      table.entries[index].coefficient = ScaledDouble(1)
+      let bounds = self.clipping(of: table.entries[index]).bounds.map { $0 / gradientFactor }
+      table.entries[index].bounds = bounds
+      if bounds != nil { outcome.clamps = true }
+    }
     return outcome
   }
 
@@ -36,11 +59,11 @@ struct ClipStage {
   func decide<Scalar>(
     _ table: TensorTable<Scalar>, _ outcome: inout Outcome, name: (Int) -> String
   ) throws(MomentumError) {
-    let type = clipping.normType.simplified
+    let type = normType
     let total = table.total(type, table.sums)
     outcome.report.nanCount = total.nanCount
     outcome.report.infinityCount = total.infinityCount
-    let totalNorm = policy == .zero ? total.finiteNorm : total.scaledNorm
+    let totalNorm = value(total)
     outcome.report.totalNorm = totalNorm.double
     outcome.report.normOverflowed = totalNorm.overflowsDouble
 
@@ -58,68 +81,49 @@ struct ClipStage {
     limit(table, type, totalNorm, &outcome)
   }
 
+  /// Whether multiplying by a coefficient can change an element: a coefficient that rounds to 1 is not applied at all.
+  static func changes<Scalar: BLASScalar>(_ coefficient: ScaledDouble, _: Scalar.Type) -> Bool {
+    Scalar(coefficient.double) != 1
+  }
+
+  /// What a partial norm of gradients in memory says of the gradients.
+  func value(_ partial: NormPartial) -> ScaledDouble {
+    (policy == .zero ? partial.finiteNorm : partial.scaledNorm) * gradientFactor
+  }
+
+  /// The clips of a tensor by value and by its own norm.
+  private func clipping<Scalar>(of entry: TensorTable<Scalar>.Entry) -> GradientClipping {
+    entry.group < 0 ? clipping : groups[entry.group] ?? clipping
+  }
+
+  /// The clipping whose norm type and algorithm hold for all: that of the whole unless only groups clip.
+  private var measuring: GradientClipping {
+    clipping.isEmpty ? groups.lazy.compactMap { $0 }.first { $0.limitsNorm } ?? clipping : clipping
+  }
+
+  var normType: NormType { measuring.normType.simplified }
+
+  // MARK: - Measuring
+
   /// Runs the reduce pass: twice for a general p, which needs the largest element first.
-  @discardableResult
-  func measure<Scalar>(
-    _ table: TensorTable<Scalar>, _ team: ThreadTeam
-  ) -> Int {
-    var plan = ReducePlan(measure: .maximum, bounds: clipping.bounds, clearsNonFinite: policy == .zero)
+  private func measure<Scalar>(_ table: TensorTable<Scalar>, _ clamps: Bool, _ team: ThreadTeam) -> Int {
+    var plan = ReducePlan(measure: .maximum, clamps: clamps, clearsNonFinite: policy == .zero)
     table.unit = 1
-    switch clipping.normType.simplified {
-    case .l2: plan.measure = clipping.algorithm == .blas ? .squares : .portableSquares
+    switch normType {
+    case .l2: plan.measure = measuring.algorithm == .blas ? .squares : .portableSquares
     case .l1: plan.measure = .magnitudes
     case .infinity: plan.measure = .maximum
     case .p(0): plan.measure = .nonZeros
     case .p(let p):
       _ = table.reduce(plan, team)
       var largest = table.total(.infinity, table.sums).finiteNorm.double
-      if plan.bounds != nil {
+      if clamps {
         largest = max(largest, table.total(.infinity, table.clampedSums).finiteNorm.double)
       }
       table.unit = largest > 0 ? largest : 1
       plan.measure = .powers(p: p, unit: table.unit)
     }
     return table.reduce(plan, team)
-  }
-
-  /// Finds the coefficients of the tensors and of the whole.
-  private func limit<Scalar>(
-    _ table: TensorTable<Scalar>, _ type: NormType, _ totalNorm: ScaledDouble, _ outcome: inout Outcome
-  ) {
-    let sums = outcome.bounds == nil ? table.sums : table.clampedSums
-    func value(_ partial: NormPartial) -> ScaledDouble { policy == .zero ? partial.finiteNorm : partial.scaledNorm }
-
-    var compared = outcome.bounds == nil ? totalNorm : value(table.total(type, sums))
-    if let limit = clipping.norm {
-      var partial = NormPartial(unchecked: type, unit: table.unit)
-      for index in table.entries.indices where table.entries[index].gradient != nil {
-        let norm = value(table.partial(of: index, type, sums))
-        let coefficient = convention.coefficient(norm: norm, limit: limit, isWhole: false)
-        table.entries[index].coefficient = coefficient
-        let changes = Self.changes(coefficient, Scalar.self)
-        if changes { outcome.report.wasClipped = true }
-        partial.add(norm: changes ? norm * coefficient : norm)
-      }
-      // Untouched tensors keep the norm that was measured of all of them, to the last bit.
-      if outcome.report.wasClipped { compared = partial.scaledNorm }
-    }
-    outcome.report.comparedNorm = compared.double
-
-    if let limit = clipping.globalNorm {
-      let coefficient = convention.coefficient(norm: compared, limit: limit, isWhole: true)
-      outcome.report.clipCoefficient = coefficient.double
-      if Self.changes(coefficient, Scalar.self) {
-        outcome.report.wasClipped = true
-        for index in table.entries.indices where table.entries[index].gradient != nil {
-          table.entries[index].coefficient = table.entries[index].coefficient * coefficient
-        }
-      }
-    }
-  }
-
-  /// Whether multiplying by a coefficient can change an element: a coefficient that rounds to 1 is not applied at all.
-  static func changes<Scalar: BLASScalar>(_ coefficient: ScaledDouble, _: Scalar.Type) -> Bool {
-    Scalar(coefficient.double) != 1
   }
 
   /// The first element, by tensor position and then by index, that is not finite: the same for any number of threads.
@@ -136,20 +140,70 @@ struct ClipStage {
     }
     preconditionFailure("a tile with non-finite elements must hold one")
   }
+
+  // MARK: - Limiting
+
+  /// Finds the coefficients: of the tensors, of the groups, of the whole, each of what the former left.
+  private func limit<Scalar>(
+    _ table: TensorTable<Scalar>, _ type: NormType, _ totalNorm: ScaledDouble, _ outcome: inout Outcome
+  ) {
+    let sums = outcome.clamps ? table.clampedSums : table.sums
+    for index in table.entries.indices where table.entries[index].gradient != nil {
+      guard let limit = clipping(of: table.entries[index]).norm else { continue }
+      let norm = value(table.partial(of: index, type, sums))
+      let coefficient = convention.coefficient(norm: norm, limit: limit, isWhole: false)
+      apply(coefficient, table, &outcome) { $0 == index }
+    }
+    for (group, clipping) in groups.enumerated() {
+      guard let limit = clipping?.globalNorm else { continue }
+      let norm = value(table.clippedTotal(type, sums, finiteOnly: policy == .zero) { $0.group == group })
+      let coefficient = convention.coefficient(norm: norm, limit: limit, isWhole: true)
+      apply(coefficient, table, &outcome) { table.entries[$0].group == group }
+    }
+
+    var compared = totalNorm
+    if outcome.report.wasClipped {
+      compared = value(table.clippedTotal(type, sums, finiteOnly: policy == .zero) { _ in true })
+    } else if outcome.clamps {
+      compared = value(table.total(type, sums))
+    }
+    outcome.report.comparedNorm = compared.double
+
+    if let limit = clipping.globalNorm {
+      let coefficient = convention.coefficient(norm: compared, limit: limit, isWhole: true)
+      outcome.report.clipCoefficient = coefficient.double
+      apply(coefficient, table, &outcome) { _ in true }
+    }
+  }
+
+  /// Multiplies a coefficient onto those of some tensors.
+  private func apply<Scalar>(
+    _ coefficient: ScaledDouble, _ table: TensorTable<Scalar>, _ outcome: inout Outcome, to isMeant: (Int) -> Bool
+  ) {
+    guard Self.changes(coefficient, Scalar.self) else { return }
+    outcome.report.wasClipped = true
+    for index in table.entries.indices where table.entries[index].gradient != nil && isMeant(index) {
+      table.entries[index].coefficient = table.entries[index].coefficient * coefficient
+    }
+  }
+}
+
+extension ValueBounds {
+  fileprivate static func / (bounds: ValueBounds, factor: ScaledDouble) -> ValueBounds {
+    // Without a factor to the last bit what they were.
+    guard factor != ScaledDouble(1) else { return bounds }
+    return ValueBounds(
+      lower: (ScaledDouble(bounds.lower) / factor).double, upper: (ScaledDouble(bounds.upper) / factor).double)
+  }
 }
 
 extension TensorTable {
-  func resetCoefficients() {
-    for index in entries.indices { entries[index].coefficient = ScaledDouble(1) }
-  }
-
   /// The norm of one tensor from its tile sums.
   func partial(
     of index: Int, _ type: NormType, _ sums: UnsafeMutableBufferPointer<TileSum>
   ) -> NormPartial {
     var partial = NormPartial(unchecked: type, unit: unit)
-    let entry = entries[index]
-    partial.add(UnsafeBufferPointer(rebasing: sums[entry.firstTile..<entry.firstTile + entry.tiles]))
+    partial.add(tiles(of: entries[index], sums))
     return partial
   }
 
@@ -167,5 +221,26 @@ extension TensorTable {
     }
     partial.add(UnsafeBufferPointer(rebasing: sums[start..<end]))
     return partial
+  }
+
+  /// The norm of some tensors after what their coefficients have done. Untouched tensors enter as they were measured, to the
+  /// last bit.
+  func clippedTotal(
+    _ type: NormType, _ sums: UnsafeMutableBufferPointer<TileSum>, finiteOnly: Bool, where isMeant: (Entry) -> Bool
+  ) -> NormPartial {
+    var partial = NormPartial(unchecked: type, unit: unit)
+    for (index, entry) in entries.enumerated() where entry.gradient != nil && isMeant(entry) {
+      if entry.coefficient == ScaledDouble(1) {
+        partial.add(tiles(of: entry, sums))
+      } else {
+        let tensor = self.partial(of: index, type, sums)
+        partial.add(norm: (finiteOnly ? tensor.finiteNorm : tensor.scaledNorm) * entry.coefficient)
+      }
+    }
+    return partial
+  }
+
+  private func tiles(of entry: Entry, _ sums: UnsafeMutableBufferPointer<TileSum>) -> UnsafeBufferPointer<TileSum> {
+    UnsafeBufferPointer(rebasing: sums[entry.firstTile..<entry.firstTile + entry.tiles])
   }
 }

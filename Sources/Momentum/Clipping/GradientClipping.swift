@@ -81,6 +81,14 @@ public struct GradientClipping: Sendable, Hashable, Codable {
 
   var isEmpty: Bool { value == nil && norm == nil && globalNorm == nil }
 
+  /// Whether a norm has to be measured to clip.
+  var limitsNorm: Bool { norm != nil || globalNorm != nil }
+
+  /// Whether another clipping measures the same norm in the same way.
+  func measuresAs(_ other: GradientClipping) -> Bool {
+    normType.simplified == other.normType.simplified && algorithm == other.algorithm
+  }
+
   var bounds: ValueBounds? { value.map { ValueBounds(lower: $0.lowerBound, upper: $0.upperBound) } }
 
   /// Checks the settings, which may have been assigned one by one.

@@ -73,7 +73,7 @@ extension Gradients {
     for index in table.entries.indices {
       var program = StepProgram()
       if outcome.clearsNonFinite { program.append(.clearNonFinite(inPlace: true)) }
-      if outcome.report.valueClippedCount > 0, let bounds = outcome.bounds {
+      if outcome.report.valueClippedCount > 0, let bounds = table.entries[index].bounds {
         program.append(.clamp(lower: bounds.lower, upper: bounds.upper, inPlace: true))
       }
       let coefficient = table.entries[index].coefficient

@@ -16,7 +16,7 @@ struct LoweredProgram<Scalar: BLASScalar>: Sendable {
     var prescale: Int
   }
 
-  private var storage: InlineArray<12, Operation>
+  private var storage: InlineArray<16, Operation>
   let count: Int
   let writes: OperandSet
   let reads: OperandSet

@@ -1,8 +1,8 @@
 /// What a reduce pass measures.
 struct ReducePlan: Sendable {
   var measure: TileMeasure
-  /// Also measure the gradient as it will be after clipping by value.
-  var bounds: ValueBounds?
+  /// Also measure the gradient as it will be after clipping by value to the bounds of its tensor.
+  var clamps = false
   /// Measure the values after clipping by value with infinite elements moved to their bound, rather than left out.
   var clearsNonFinite = false
 }
@@ -42,10 +42,12 @@ extension TensorTable {
         let x = UnsafePointer(gradient + start)
         let sum = TileSum.measure(x, n, measure)
         table.sums[entry.firstTile + tile] = sum
-        if let bounds = plan.bounds {
+        if let bounds = entry.bounds {
           let (clamped, changed) = clampedSum(x, n, sum, measure, bounds, plan.clearsNonFinite)
           table.clampedSums[entry.firstTile + tile] = clamped
           clipped += changed
+        } else if plan.clamps {
+          table.clampedSums[entry.firstTile + tile] = sum
         }
         tile += 1
       }

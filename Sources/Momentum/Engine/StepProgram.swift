@@ -6,6 +6,8 @@ public enum Operand: UInt8, Sendable, Hashable, CaseIterable {
   case direction
   /// The parameters.
   case parameters
+  /// The averaged parameters divided by their scale (see ``WeightAveraging``).
+  case average
   /// One tile of scratch memory of each thread: never moved to or from main memory.
   case copy
 }
@@ -32,9 +34,9 @@ public enum StepOperation: Sendable, Hashable {
 /// power of two and a remainder.
 public struct StepProgram: Sendable {
   /// Programs have a fixed capacity so that a step allocates nothing.
-  static let capacity = 12
+  static let capacity = 16
 
-  private var storage = InlineArray<12, StepOperation>(repeating: .copy(from: .gradient, into: .gradient))
+  private var storage = InlineArray<16, StepOperation>(repeating: .copy(from: .gradient, into: .gradient))
   /// The number of operations.
   public private(set) var count = 0
 
@@ -43,7 +45,7 @@ public struct StepProgram: Sendable {
 
   /// Adds an operation at the end.
   ///
-  /// - Precondition: The program has fewer than 12 operations.
+  /// - Precondition: The program has fewer than 16 operations.
   public mutating func append(_ operation: StepOperation) {
     precondition(count < Self.capacity, "a step program holds at most \(Self.capacity) operations")
     storage[count] = operation

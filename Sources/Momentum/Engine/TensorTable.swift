@@ -9,6 +9,7 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
     var gradient: Pointer?
     var direction: Pointer?
     var parameters: Pointer?
+    var average: Pointer?
     /// The first element's index in the concatenation of all tensors.
     var offset: Int
     var count: Int
@@ -16,10 +17,15 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
     var firstTile: Int
     /// Which program to run; -1 leaves the tensor alone.
     var program: Int
-    /// What clipping multiplies this tensor's gradient with.
+    /// The group the tensor belongs to, -1 for none.
+    var group = -1
+    /// Where clipping by value moves this tensor's elements.
+    var bounds: ValueBounds?
+    /// What norm clips multiply this tensor's gradient with.
     var coefficient = ScaledDouble(1)
-    /// The velocity's scale after the current step.
+    /// The scales of the velocity and of the average after the current step.
     var newScale = 1.0
+    var newAverageScale = 1.0
 
     var tiles: Int { (count + tileCount - 1) / tileCount }
   }

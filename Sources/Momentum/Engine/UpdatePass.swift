@@ -52,18 +52,20 @@ struct TileRunner<Scalar: BLASScalar> {
     var gradient: Pointer?
     var direction: Pointer?
     var parameters: Pointer?
+    var average: Pointer?
 
     @inline(__always)
     init(_ entry: TensorTable<Scalar>.Entry, at index: Int) {
       gradient = entry.gradient.map { $0 + index }
       direction = entry.direction.map { $0 + index }
       parameters = entry.parameters.map { $0 + index }
+      average = entry.average.map { $0 + index }
     }
 
     @inline(__always)
     func follow(_ other: Operands, by count: Int) -> Bool {
       gradient == other.gradient.map { $0 + count } && direction == other.direction.map { $0 + count }
-        && parameters == other.parameters.map { $0 + count }
+        && parameters == other.parameters.map { $0 + count } && average == other.average.map { $0 + count }
     }
 
     @inline(__always)
@@ -71,6 +73,7 @@ struct TileRunner<Scalar: BLASScalar> {
       gradient = gradient.map { $0 + count }
       direction = direction.map { $0 + count }
       parameters = parameters.map { $0 + count }
+      average = average.map { $0 + count }
     }
   }
 
@@ -85,10 +88,10 @@ struct TileRunner<Scalar: BLASScalar> {
   private let scaledTile: Pointer
   private let padding: Pointer
 
-  static var scratchByteCount: Int { (3 * tileCount + 3 * granule) * MemoryLayout<Scalar>.stride }
+  static var scratchByteCount: Int { (3 * tileCount + 4 * granule) * MemoryLayout<Scalar>.stride }
 
   init(scratch: UnsafeMutableRawPointer) {
-    let base = scratch.bindMemory(to: Scalar.self, capacity: 3 * tileCount + 3 * Self.granule)
+    let base = scratch.bindMemory(to: Scalar.self, capacity: 3 * tileCount + 4 * Self.granule)
     gradientTile = base
     copyTile = base + tileCount
     scaledTile = base + 2 * tileCount
@@ -113,7 +116,7 @@ struct TileRunner<Scalar: BLASScalar> {
   @inline(never)
   private func runPadded(_ operands: Operands, _ n: Int) {
     var padded = operands
-    padding.initialize(repeating: 0, count: 3 * Self.granule)
+    padding.initialize(repeating: 0, count: 4 * Self.granule)
     func pad(_ operand: Operand, _ pointer: inout Pointer?, _ slot: Int) {
       // What the program does not read may be the address of an earlier step, whose memory is the caller's to free.
       guard program.reads.contains(operand), let source = pointer else { return }
@@ -124,6 +127,7 @@ struct TileRunner<Scalar: BLASScalar> {
     pad(.gradient, &padded.gradient, 0)
     pad(.direction, &padded.direction, 1)
     pad(.parameters, &padded.parameters, 2)
+    pad(.average, &padded.average, 3)
     runTile(padded, Self.granule)
     func store(_ operand: Operand, _ from: Pointer?, _ to: Pointer?) {
       guard program.writes.contains(operand), let from, let to else { return }
@@ -132,6 +136,7 @@ struct TileRunner<Scalar: BLASScalar> {
     store(.gradient, padded.gradient, operands.gradient)
     store(.direction, padded.direction, operands.direction)
     store(.parameters, padded.parameters, operands.parameters)
+    store(.average, padded.average, operands.average)
   }
 
   @inline(__always)
@@ -144,6 +149,7 @@ struct TileRunner<Scalar: BLASScalar> {
       case .gradient: gradient.unsafelyUnwrapped
       case .direction: operands.direction.unsafelyUnwrapped
       case .parameters: operands.parameters.unsafelyUnwrapped
+      case .average: operands.average.unsafelyUnwrapped
       case .copy: copyTile
       }
     }

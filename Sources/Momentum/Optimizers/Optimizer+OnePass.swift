@@ -20,41 +20,40 @@ public enum StepMode: String, Sendable, Hashable, Codable, CaseIterable {
 
 extension StepMode {
   /// Checks that what else is asked for can be done in this mode.
-  func validate(_ clipping: GradientClipping, _ policy: NonFinitePolicy) throws(MomentumError) {
+  func validate(
+    _ policy: NonFinitePolicy, _ clipping: GradientClipping, _ groups: [ParameterGroup], _ averaging: WeightAveraging?
+  ) throws(MomentumError) {
     guard self == .onePass else { return }
-    func refuse(_ expected: String) -> MomentumError {
-      .invalidSetting(name: "mode", value: rawValue, expected: expected)
+    func refuse(_ reason: String) -> MomentumError {
+      .invalidSetting(name: "mode", value: rawValue, expected: "twoPass \(reason)")
     }
     if policy == .throw || policy == .skipStep {
-      throw refuse("twoPass with the policy \(policy.rawValue), which promises untouched parameters")
+      throw refuse("with the policy \(policy.rawValue), which promises untouched parameters")
     }
-    if clipping.value != nil || clipping.norm != nil { throw refuse("twoPass to clip by value or by tensor norms") }
-    if clipping.globalNorm != nil, clipping.normType.simplified != .l2 {
-      throw refuse("twoPass for other norms than 2")
-    }
+    if clipping.value != nil || clipping.norm != nil { throw refuse("to clip by value or by tensor norms") }
+    if groups.contains(where: { $0.clipping != nil }) { throw refuse("to clip groups by limits of their own") }
+    if averaging != nil { throw refuse("to average parameters, which would take in uncorrected ones") }
+    if clipping.globalNorm != nil, clipping.normType.simplified != .l2 { throw refuse("for other norms than 2") }
   }
 }
 
 extension Optimizer {
   /// Sums and updates at once, then corrects or completes what clipping asks for.
-  mutating func updateInOnePass(
-    _ rule: any UpdateRule, _ stage: ClipStage, _ team: ThreadTeam
-  ) throws(MomentumError) -> ClipStage.Outcome {
-    var outcome = ClipStage.Outcome()
+  mutating func updateInOnePass(_ stage: ClipStage, _ team: ThreadTeam) throws(MomentumError) -> ClipStage.Outcome {
+    let factor = stage.gradientFactor
+    var outcome = stage.prepare(table)
     outcome.clearsNonFinite = nonFinitePolicy == .zero
-    if rule.usesVelocity { try bindDirection() }
-    table.resetCoefficients()
-    compile(rule, outcome)
-    let steps = compiledSteps
-    for step in steps {
+    try bindState()
+    compile(outcome, factor)
+    for step in compiledSteps {
       var trial = StepProgram()
       // A rule that cannot correct a step must not take one too early.
-      guard rule.compileCorrection(step.state, scale: step.scale, into: &trial) else {
+      guard correct(step, by: ScaledDouble(0), &trial) else {
         throw .invalidSetting(name: "mode", value: mode.rawValue, expected: "twoPass for this update rule")
       }
     }
 
-    let limit = clipping.globalNorm ?? .infinity
+    let limit = (ScaledDouble(clipping.globalNorm ?? .infinity) / factor).double
     speculation.run(
       table, programs, largestSum: limit * limit, algorithm: clipping.algorithm,
       ignoresNonFinite: nonFinitePolicy == .zero, team)
@@ -65,16 +64,22 @@ extension Optimizer {
     guard outcome.report.wasClipped || !speculation.updatedAll else { return outcome }
     var corrections: [StepProgram]?
     if outcome.report.wasClipped {
-      // Numbers the programs anew; corrections are made from the same list, so that both go by the same numbers.
-      compile(rule, outcome)
+      // The whole has one coefficient, so the tensors share programs as they did before, by the same numbers.
+      compile(outcome, factor)
+      let change = (ScaledDouble(outcome.report.clipCoefficient) + -1) * factor
       corrections = compiledSteps.map { step in
         var program = StepProgram()
         if outcome.clearsNonFinite { program.append(.clearNonFinite(inPlace: false)) }
-        _ = rule.compileCorrection(step.state, scale: step.scale, into: &program)
+        _ = correct(step, by: change, &program)
         return program
       }
     }
     speculation.finish(table, updated: corrections, rest: programs, team)
     return outcome
+  }
+
+  private func correct(_ step: CompiledStep, by change: ScaledDouble, _ program: inout StepProgram) -> Bool {
+    rules[step.key.group].compileCorrection(
+      step.key.state, change: change, scale: step.scale, into: &program)
   }
 }

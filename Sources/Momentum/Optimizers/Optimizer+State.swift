@@ -1,38 +1,17 @@
-/// Everything an ``Optimizer`` remembers between steps, exactly: an optimizer resumed from it goes on bit for bit.
-public struct OptimizerState<Scalar: BLASScalar>: Sendable, Hashable, Codable {
-  /// How many steps have been taken.
-  public var stepCount: Int
-  /// The scale s of each tensor's velocity `s·u`.
-  public var scales: [Double]
-  /// Whether each tensor has a velocity yet.
-  public var hasVelocity: [Bool]
-  /// u of all tensors in the order of the layout; empty if no step has needed a velocity.
-  public var direction: [Scalar]
-  /// Whether the last step clipped by a norm, on which the way of the next one depends in ``StepMode/onePass``.
-  public var lastStepClipped: Bool
-
-  /// Assembles a state from its parts; ``Optimizer/restore(_:)`` checks them.
-  public init(
-    stepCount: Int, scales: [Double], hasVelocity: [Bool], direction: [Scalar], lastStepClipped: Bool = false
-  ) {
-    self.lastStepClipped = lastStepClipped
-    self.stepCount = stepCount
-    self.scales = scales
-    self.hasVelocity = hasVelocity
-    self.direction = direction
-  }
-}
-
+// What an optimizer remembers: as a whole, and the velocities and averages in it.
 extension Optimizer {
   /// A copy of the state.
   ///
-  /// - Complexity: O(n); one allocation of n elements.
+  /// - Complexity: O(n); one allocation of n elements, or two with an average.
   public func state() -> OptimizerState<Scalar> {
-    var elements: [Scalar] = []
-    if let base = direction { elements = Array(UnsafeBufferPointer(start: base, count: layout.count)) }
-    return OptimizerState(
-      stepCount: stepCount, scales: scales, hasVelocity: hasVelocity, direction: elements,
-      lastStepClipped: lastStepClipped)
+    var state = OptimizerState<Scalar>(tensors: layout.tensors.count)
+    state.stepCount = stepCount
+    state.lastStepClipped = lastStepClipped
+    state.velocities = velocities
+    state.averages = averages
+    if let base = direction.base { state.direction = Array(UnsafeBufferPointer(start: base, count: layout.count)) }
+    if let base = average.base { state.average = Array(UnsafeBufferPointer(start: base, count: layout.count)) }
+    return state
   }
 
   /// Replaces the state by one that ``state()`` returned, here or in another process.
@@ -40,31 +19,17 @@ extension Optimizer {
   /// - Throws: ``MomentumError/countMismatch(what:count:expected:)`` if it belongs to another layout,
   ///   ``MomentumError/invalidSetting(name:value:expected:)`` if its numbers cannot be those of a state. The optimizer is then unchanged.
   public mutating func restore(_ state: OptimizerState<Scalar>) throws(MomentumError) {
-    let tensors = layout.tensors.count
-    for (what, count) in [("scales", state.scales.count), ("velocity flags", state.hasVelocity.count)]
-    where count != tensors {
-      throw .countMismatch(what: what, count: count, expected: tensors)
-    }
-    guard state.direction.isEmpty || state.direction.count == layout.count else {
-      throw .countMismatch(what: "direction", count: state.direction.count, expected: layout.count)
-    }
-    if state.direction.isEmpty, layout.count > 0, state.hasVelocity.contains(true) {
-      throw .countMismatch(what: "direction", count: 0, expected: layout.count)
-    }
-    for scale in state.scales where !(scale > 0 && scale.isFinite) {
-      throw .invalidSetting(name: "velocity scale", value: "\(scale)", expected: "a positive finite number")
-    }
-    guard state.stepCount >= 0 else {
-      throw .invalidSetting(name: "step count", value: "\(state.stepCount)", expected: "at least 0")
-    }
-    if state.direction.isEmpty {
-      dropDirection()
-    } else {
-      try makeDirection().update(from: state.direction, count: layout.count)
-    }
-    (stepCount, scales, hasVelocity) = (state.stepCount, state.scales, state.hasVelocity)
-    lastStepClipped = state.lastStepClipped
+    try state.validate(layout)
+    // What can fail comes first.
+    if !state.direction.isEmpty { _ = try direction.make(layout, threads: threads) }
+    if !state.average.isEmpty { _ = try average.make(layout, threads: threads) }
+    direction.replace(by: state.direction)
+    average.replace(by: state.average)
+    (velocities, averages) = (state.velocities, state.averages)
+    (stepCount, lastStepClipped) = (state.stepCount, state.lastStepClipped)
   }
+
+  // MARK: - Velocity
 
   /// Multiplies the velocity's scale into its elements, so that every scale is 1 and the stored direction is the velocity.
   ///
@@ -72,17 +37,54 @@ extension Optimizer {
   ///
   /// - Complexity: O(n) if a scale differs from 1; reads n and writes n elements.
   public mutating func foldVelocity() {
-    guard let base = direction, scales.contains(where: { $0 != 1 }) else { return }
+    multiplyVelocities(by: velocities.map { ScaledDouble($0.scale) })
+  }
+
+  /// Multiplies the stored vectors, and takes the results for the velocities.
+  private mutating func multiplyVelocities(by factors: [ScaledDouble]) {
+    guard let base = direction.base, factors.contains(where: { $0 != ScaledDouble(1) }) else { return }
+    for (index, tensor) in layout.tensors.enumerated() { table.entries[index].direction = base + tensor.offset }
+    multiply(.direction, by: factors)
+    for index in velocities.indices { velocities[index].scale = 1 }
+  }
+
+  /// Multiplies one operand of each tensor.
+  private func multiply(_ operand: Operand, by factors: [ScaledDouble]) {
     var programs: [StepProgram] = []
-    for (index, tensor) in layout.tensors.enumerated() {
-      table.entries[index].direction = base + tensor.offset
-      table.entries[index].program = programs.count
+    for (index, factor) in factors.enumerated() {
       var program = StepProgram()
-      if scales[index] != 1 { program.append(.scal(factor: ScaledDouble(scales[index]), .direction)) }
-      programs.append(program)
-      scales[index] = 1
+      if factor != ScaledDouble(1) { program.append(.scal(factor: factor, operand)) }
+      if programs.last != program { programs.append(program) }
+      table.entries[index].program = programs.count - 1
     }
     programs.withUnsafeBufferPointer { table.update($0, ThreadTeam(threads, elements: layout.count)) }
+  }
+
+  /// Makes the velocities those of a rule that keeps the learning rate in them, or of one that does not.
+  ///
+  ///     v_in = -lr · v_out
+  ///
+  /// After that a rule of the other kind, under the keras convention instead of the pytorch convention for example, takes the
+  /// step that the first would have taken with this learning rate, up to one rounding of each velocity. A step refuses a
+  /// velocity of the wrong kind.
+  ///
+  /// - Parameters:
+  ///   - toKeepLearningRate: Whether the learning rate is to be part of the velocity (``UpdateRule/keepsLearningRateInVelocity``).
+  ///   - learningRate: That of the next step; not 0.
+  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` for a learning rate that is not positive and finite.
+  /// - Complexity: O(n); reads n and writes n elements.
+  public mutating func convertVelocity(toKeepLearningRate: Bool, learningRate: Double) throws(MomentumError) {
+    guard learningRate > 0, learningRate.isFinite else {
+      throw .invalidSetting(name: "learningRate", value: "\(learningRate)", expected: "a finite number > 0")
+    }
+    let rate = ScaledDouble(-learningRate)
+    multiplyVelocities(
+      by: velocities.map { velocity in
+        let scale = ScaledDouble(velocity.scale)
+        guard velocity.isSet, velocity.keepsLearningRate != toKeepLearningRate else { return scale }
+        return toKeepLearningRate ? scale * rate : scale / rate
+      })
+    for index in velocities.indices { velocities[index].keepsLearningRate = toKeepLearningRate }
   }
 
   /// Calls `body` with the velocity of one tensor; all zeros, or empty if no step has needed a velocity.
@@ -95,14 +97,14 @@ extension Optimizer {
   ) throws(E) -> R {
     foldVelocity()
     let tensor = layout.tensors[index]
-    guard let base = direction else { return try body(UnsafeBufferPointer(start: nil, count: 0)) }
+    guard let base = direction.base else { return try body(UnsafeBufferPointer(start: nil, count: 0)) }
     return try body(UnsafeBufferPointer(start: base + tensor.offset, count: tensor.count))
   }
 
   /// Whether a tensor has taken part in a step with momentum, or was given a velocity.
-  public func hasVelocity(ofTensor index: Int) -> Bool { hasVelocity[index] }
+  public func hasVelocity(ofTensor index: Int) -> Bool { velocities[index].isSet }
 
-  /// Sets the velocity of one tensor; its next step is then not a first step.
+  /// Sets the velocity of one tensor, in the form that the optimizer's rule keeps; its next step is then not a first step.
   ///
   /// - Throws: ``MomentumError/countMismatch(what:count:expected:)``, ``MomentumError/allocationFailed(bytes:)``.
   /// - Complexity: O(count of the tensor).
@@ -113,10 +115,13 @@ extension Optimizer {
     guard values.count == tensor.count else {
       throw .countMismatch(what: "velocity of tensor '\(tensor.name)'", count: values.count, expected: tensor.count)
     }
-    let base = try makeDirection()
+    let base = try direction.make(layout, threads: threads)
     if let source = values.baseAddress { (base + tensor.offset).update(from: source, count: tensor.count) }
-    scales[index] = 1
-    hasVelocity[index] = true
+    if !areGroupsBound { bind(try ParameterGroup.membership(groups, of: layout)) }
+    let group = table.entries[index].group
+    let rule = group < 0 ? rule : groups[group].rule ?? rule
+    velocities[index] = VelocityState(
+      scale: 1, isSet: true, keepsLearningRate: rule.keepsLearningRateInVelocity)
   }
 
   /// Sets what else a run that goes on must know, after its velocities have been set one by one.
@@ -131,5 +136,58 @@ extension Optimizer {
     }
     self.stepCount = stepCount
     self.lastStepClipped = lastStepClipped
+  }
+
+  // MARK: - Average
+
+  /// Whether a tensor has an average yet.
+  public func hasAverage(ofTensor index: Int) -> Bool { averages[index].count > 0 }
+
+  /// Calls `body` with the average of one tensor's parameters (see ``averaging``); empty if nothing has been averaged.
+  ///
+  /// Folds the averages first: multiplies their scales into the elements, one rounding of each. The buffer is valid during
+  /// the call only.
+  ///
+  /// - Throws: What `body` throws.
+  public mutating func withUnsafeAverage<R, E: Error>(
+    ofTensor index: Int, _ body: (UnsafeBufferPointer<Scalar>) throws(E) -> R
+  ) throws(E) -> R {
+    foldAverage()
+    let tensor = layout.tensors[index]
+    guard let base = average.base else { return try body(UnsafeBufferPointer(start: nil, count: 0)) }
+    return try body(UnsafeBufferPointer(start: base + tensor.offset, count: tensor.count))
+  }
+
+  /// Multiplies the average's scale into its elements, as ``foldVelocity()`` does for the velocity.
+  ///
+  /// - Complexity: O(n) if a scale differs from 1; reads n and writes n elements.
+  public mutating func foldAverage() {
+    guard let base = average.base, averages.contains(where: { $0.scale != 1 }) else { return }
+    for (index, tensor) in layout.tensors.enumerated() { table.entries[index].average = base + tensor.offset }
+    multiply(.average, by: averages.map { ScaledDouble($0.scale) })
+    for index in averages.indices { averages[index].scale = 1 }
+  }
+
+  /// Sets the average of one tensor.
+  ///
+  /// - Parameters:
+  ///   - index: The tensor's position in the layout.
+  ///   - values: Its average.
+  ///   - count: How many steps have been averaged, at least 1; counts for the kind `mean`.
+  /// - Throws: ``MomentumError/countMismatch(what:count:expected:)``, ``MomentumError/invalidSetting(name:value:expected:)``,
+  ///   ``MomentumError/allocationFailed(bytes:)``.
+  public mutating func setAverage(
+    ofTensor index: Int, _ values: UnsafeBufferPointer<Scalar>, count: Int
+  ) throws(MomentumError) {
+    let tensor = layout.tensors[index]
+    guard values.count == tensor.count else {
+      throw .countMismatch(what: "average of tensor '\(tensor.name)'", count: values.count, expected: tensor.count)
+    }
+    guard count >= 1 else {
+      throw .invalidSetting(name: "steps averaged", value: "\(count)", expected: "at least 1")
+    }
+    let base = try average.make(layout, threads: threads)
+    if let source = values.baseAddress { (base + tensor.offset).update(from: source, count: tensor.count) }
+    averages[index] = AverageState(scale: 1, count: count)
   }
 }

@@ -51,7 +51,7 @@ extension Optimizer {
       table.entries[index].gradient = gradient + offset
       table.entries[index].parameters = parameter + offset
     }
-    return try Scalar._step(&self)
+    return try Scalar._step(&self, 1, false)
   }
 
   /// Takes one step of tensors that lie anywhere in the caller's memory, one buffer a tensor in the order of the layout.
@@ -81,7 +81,7 @@ extension Optimizer {
       }
       table.entries[index].parameters = parameters[index].baseAddress ?? placeholder
     }
-    return try Scalar._step(&self)
+    return try Scalar._step(&self, 1, false)
   }
 
   private static func check(_ what: String, _ count: Int, _ expected: Int) throws(MomentumError) {

@@ -60,7 +60,7 @@ public struct SGD: Sendable, Hashable, Codable {
   }
 }
 
-extension SGD: UpdateRule {
+extension SGD: SchedulableRule {
   public var usesVelocity: Bool { momentum > 0 }
 
   public func validate() throws(MomentumError) {
@@ -118,10 +118,11 @@ extension SGD: UpdateRule {
     return scale
   }
 
-  public func compileCorrection(_ tensor: TensorState, scale: Double, into program: inout StepProgram) -> Bool {
-    // The step took g where c·g was due; what is missing is c - 1 times what g brought about.
-    let missing = tensor.gradientFactor + -1
-    let change = maximize ? -missing : missing
+  public func compileCorrection(
+    _ tensor: TensorState, change: ScaledDouble, scale: Double, into program: inout StepProgram
+  ) -> Bool {
+    // The step took f·g where (f + change)·g was due: missing is what change·g would have brought about.
+    let change = maximize ? -change : change
     let (entering, leaving) = factors(tensor)
     if usesVelocity {
       program.append(.axpy(factor: change * entering / ScaledDouble(scale), from: .gradient, into: .direction))

@@ -18,6 +18,30 @@ public protocol UpdateRule: Sendable {
   /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)``.
   func validate() throws(MomentumError)
 
+  /// Whether the learning rate is part of the velocity; by default as the convention has it. A velocity of the one kind means
+  /// something else to a rule of the other; see ``Optimizer/convertVelocity(toKeepLearningRate:learningRate:)``.
+  var keepsLearningRateInVelocity: Bool { get }
+
+  /// The rule with the settings of one step, if they change from step to step; by default `nil`: they do not.
+  ///
+  /// - Parameter step: How many steps have been taken, 0 before the first.
+  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)``.
+  func resolved(at step: Int) throws(MomentumError) -> (any UpdateRule)?
+
+  /// How the rule divides each tensor into units whose gradients it scales by factors of their own; by default `nil`: it
+  /// does not.
+  var units: TensorUnits? { get }
+
+  /// Which multiple of the parameters is added to the gradient before its units are measured; by default 0.
+  var unitDecay: Double { get }
+
+  /// What the gradient of a unit is multiplied with, before the operations that ``compile(_:into:)`` appends; by default 1.
+  ///
+  /// - Parameters:
+  ///   - gradientNorm: The 2-norm of the unit's gradient after clipping, ``unitDecay`` times its parameters added.
+  ///   - parameterNorm: The 2-norm of the unit's parameters.
+  func unitFactor(gradientNorm: ScaledDouble, parameterNorm: ScaledDouble) -> ScaledDouble
+
   /// Appends the operations of one step of one tensor.
   ///
   /// - Parameters:
@@ -26,19 +50,37 @@ public protocol UpdateRule: Sendable {
   /// - Returns: The velocity's scale after the step.
   func compile(_ tensor: TensorState, into program: inout StepProgram) -> Double
 
-  /// Appends the operations that turn a step taken with the gradient factor 1 into the step with another factor, for
+  /// Appends the operations that turn a step taken with one gradient factor into the step with another, for
   /// ``StepMode/onePass``. Possible where the step is linear in the gradient.
   ///
   /// - Parameters:
-  ///   - tensor: The tensor's state before the step, with the right factor.
+  ///   - tensor: The tensor's state before the step.
+  ///   - change: By how much the right factor differs from the one taken.
   ///   - scale: What ``compile(_:into:)`` returned for the step taken.
   ///   - program: May hold operations already that prepare the gradient.
   /// - Returns: Whether the rule can be corrected; by default it cannot.
-  func compileCorrection(_ tensor: TensorState, scale: Double, into program: inout StepProgram) -> Bool
+  func compileCorrection(
+    _ tensor: TensorState, change: ScaledDouble, scale: Double, into program: inout StepProgram
+  ) -> Bool
 }
 
 extension UpdateRule {
-  public func compileCorrection(_ tensor: TensorState, scale: Double, into program: inout StepProgram) -> Bool { false }
+  public var keepsLearningRateInVelocity: Bool { convention.keepsLearningRateInVelocity }
+  public func resolved(at step: Int) throws(MomentumError) -> (any UpdateRule)? { nil }
+  public var units: TensorUnits? { nil }
+  public var unitDecay: Double { 0 }
+  public func unitFactor(gradientNorm: ScaledDouble, parameterNorm: ScaledDouble) -> ScaledDouble { ScaledDouble(1) }
+  public func compileCorrection(
+    _ tensor: TensorState, change: ScaledDouble, scale: Double, into program: inout StepProgram
+  ) -> Bool { false }
+}
+
+/// A rule whose learning rate and momentum can follow a schedule.
+public protocol SchedulableRule: UpdateRule {
+  /// lr: finite, at least 0.
+  var learningRate: Double { get set }
+  /// m: finite, at least 0.
+  var momentum: Double { get set }
 }
 
 /// What a rule must know of a tensor to compile a step.

@@ -6,7 +6,7 @@ import Momentum
 /// Numbers of a state are kept as their bytes, so that NaN, infinities and the last bit survive. Every file is replaced
 /// as a whole; a checkpoint is valid at any moment.
 struct TrainingCheckpoint: Sendable {
-  static let version = 1
+  static let version = 2
 
   /// The report folder.
   let folder: URL
@@ -42,20 +42,20 @@ struct TrainingCheckpoint: Sendable {
     let stored = StoredRun(
       version: Self.version, key: key, history: StoredHistory(state.history),
       parameters: live.map { ExactArray($0.parameters) }, direction: live.map { ExactArray($0.optimizer.direction) },
-      scales: live.map { ExactArray($0.optimizer.scales) }, hasVelocity: live?.optimizer.hasVelocity,
-      optimizerSteps: live?.optimizer.stepCount)
+      velocities: live?.optimizer.velocities, optimizerSteps: live?.optimizer.stepCount)
     try AtomicFile.write(Self.encoder.encode(stored), to: file(key))
   }
 
   /// Where a run stopped; `nil` if it never started or is over.
   func state(_ key: TrainingRunKey, _ options: TrainingOptions) throws -> TrainingState? {
     guard let stored = try stored(key, options), let parameters = stored.parameters, let steps = stored.optimizerSteps,
-      let direction = stored.direction, let scales = stored.scales, let hasVelocity = stored.hasVelocity
+      let direction = stored.direction, let velocities = stored.velocities
     else { return nil }
-    return TrainingState(
-      history: stored.history.history, parameters: parameters.values,
-      optimizer: OptimizerState(
-        stepCount: steps, scales: scales.values, hasVelocity: hasVelocity, direction: direction.values))
+    var optimizer = OptimizerState<Float>(tensors: velocities.count)
+    optimizer.stepCount = steps
+    optimizer.velocities = velocities
+    optimizer.direction = direction.values
+    return TrainingState(history: stored.history.history, parameters: parameters.values, optimizer: optimizer)
   }
 
   /// The histories of all runs that a folder knows.
@@ -145,8 +145,7 @@ private struct StoredRun: Codable {
   var key: TrainingRunKey
   var history: StoredHistory
   var parameters, direction: ExactArray<Float>?
-  var scales: ExactArray<Double>?
-  var hasVelocity: [Bool]?
+  var velocities: [VelocityState]?
   var optimizerSteps: Int?
 
   /// What makes this file unusable for the run, in words.

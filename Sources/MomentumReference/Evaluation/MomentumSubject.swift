@@ -85,7 +85,7 @@ extension Optimizer where Scalar: ReferenceScalar {
     let state = state()
     guard !state.direction.isEmpty else { return [Double](repeating: 0, count: layout.count) }
     return layout.tensors.enumerated().flatMap { index, tensor in
-      state.direction[tensor.range].map { Double($0) * state.scales[index] }
+      state.direction[tensor.range].map { Double($0) * state.velocities[index].scale }
     }
   }
 }

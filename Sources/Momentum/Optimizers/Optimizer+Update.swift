@@ -1,0 +1,139 @@
+/// The program of the tensors that are in one state.
+struct CompiledStep {
+  /// All that a program depends on besides the settings of the step.
+  struct Key: Equatable {
+    let group: Int
+    let state: TensorState
+    let average: AverageState?
+    let bounds: ValueBounds?
+  }
+
+  let key: Key
+  /// The scales of velocity and average after the step.
+  let scale: Double
+  let averageScale: Double
+}
+
+// What a step does once it knows where the tensors lie.
+extension Optimizer {
+  /// Takes one step with the tensors that are bound in the table.
+  ///
+  /// - Parameters:
+  ///   - microSteps: The number of gradients whose sum is bound; the step is taken with their mean.
+  ///   - isMeasured: Whether the table holds the tile sums of the gradients already.
+  mutating func takeStep(microSteps: Int, isMeasured: Bool) throws(MomentumError) -> StepReport {
+    if !areGroupsBound { bind(try ParameterGroup.membership(groups, of: layout)) }
+    try rules.resolve(rule, groups, at: stepCount)
+    try rules.validate(groups, clipping, averaging)
+    try mode.validate(nonFinitePolicy, clipping, groups, averaging)
+    try checkVelocities()
+    let stage = clipStage(microSteps: microSteps)
+    let team = ThreadTeam(threads, elements: table.count)
+    let outcome =
+      mode == .onePass && !lastStepClipped && clipping.globalNorm != nil && !isMeasured
+      ? try updateInOnePass(stage, team) : try updateInTwoPasses(stage, team, isMeasured)
+    guard !outcome.report.wasSkipped else { return StepReport(step: stepCount, clip: outcome.report) }
+
+    for index in table.entries.indices where table.entries[index].gradient != nil {
+      let entry = table.entries[index]
+      let rule = rules[entry.group]
+      velocities[index].scale = entry.newScale
+      if rule.usesVelocity {
+        velocities[index].isSet = true
+        velocities[index].keepsLearningRate = rule.keepsLearningRateInVelocity
+      }
+      if averaging != nil {
+        averages[index].scale = entry.newAverageScale
+        averages[index].count += 1
+      }
+    }
+    lastStepClipped = outcome.report.wasClipped
+    stepCount += 1
+    return StepReport(step: stepCount, clip: outcome.report)
+  }
+
+  /// Tells every tensor its group.
+  mutating func bind(_ membership: [Int?]) {
+    for (index, group) in membership.enumerated() { table.entries[index].group = group ?? -1 }
+    groupClippings = groups.map(\.clipping)
+    areGroupsBound = true
+  }
+
+  /// How gradients of the current settings are measured and clipped.
+  func clipStage(microSteps: Int = 1) -> ClipStage {
+    ClipStage(
+      clipping: clipping, groups: groupClippings, convention: rule.convention, policy: nonFinitePolicy,
+      gradientFactor: microSteps == 1 ? ScaledDouble(1) : ScaledDouble(1) / ScaledDouble(Double(microSteps)))
+  }
+
+  /// Refuses to go on with a velocity whose numbers mean something else to the rule.
+  private func checkVelocities() throws(MomentumError) {
+    for index in velocities.indices where velocities[index].isSet && table.entries[index].gradient != nil {
+      let rule = rules[table.entries[index].group]
+      guard rule.usesVelocity, rule.keepsLearningRateInVelocity != velocities[index].keepsLearningRate else { continue }
+      throw .invalidSetting(
+        name: "rule of tensor '\(layout.tensors[index].name)'",
+        value: rule.keepsLearningRateInVelocity
+          ? "one that keeps the learning rate in the velocity" : "one that keeps the learning rate out of the velocity",
+        expected:
+          "the kind that made the velocity, or convertVelocity(toKeepLearningRate:learningRate:) before the step")
+    }
+  }
+
+  private mutating func updateInTwoPasses(
+    _ stage: ClipStage, _ team: ThreadTeam, _ isMeasured: Bool
+  ) throws(MomentumError) -> ClipStage.Outcome {
+    let layout = layout
+    let outcome = try stage.run(table, team, isMeasured: isMeasured) { layout.tensors[$0].name }
+    guard !outcome.report.wasSkipped else { return outcome }
+    try bindState()
+    compile(outcome, stage.gradientFactor)
+    programs.withUnsafeBufferPointer { table.update($0, team) }
+    return outcome
+  }
+
+  /// Compiles the program of every tensor; tensors in the same state share one.
+  mutating func compile(_ outcome: ClipStage.Outcome, _ gradientFactor: ScaledDouble) {
+    programs.removeAll(keepingCapacity: true)
+    compiledSteps.removeAll(keepingCapacity: true)
+    for index in table.entries.indices {
+      let entry = table.entries[index]
+      guard entry.gradient != nil else {
+        table.entries[index].program = -1
+        continue
+      }
+      let velocity = velocities[index]
+      let state = TensorState(
+        gradientFactor: entry.coefficient * gradientFactor, velocityScale: velocity.scale,
+        isFirstStep: !velocity.isSet)
+      let key = CompiledStep.Key(
+        group: entry.group, state: state, average: averaging == nil ? nil : averages[index], bounds: entry.bounds)
+      if compiledSteps.last?.key != key {
+        var program = StepProgram()
+        if outcome.clearsNonFinite { program.append(.clearNonFinite(inPlace: false)) }
+        if let bounds = entry.bounds {
+          program.append(.clamp(lower: bounds.lower, upper: bounds.upper, inPlace: false))
+        }
+        let scale = rules[entry.group].compile(state, into: &program)
+        let averageScale = averaging?.compile(averages[index], step: stepCount + 1, into: &program) ?? 1
+        compiledSteps.append(CompiledStep(key: key, scale: scale, averageScale: averageScale))
+        programs.append(program)
+      }
+      table.entries[index].program = programs.count - 1
+      table.entries[index].newScale = compiledSteps[programs.count - 1].scale
+      table.entries[index].newAverageScale = compiledSteps[programs.count - 1].averageScale
+    }
+  }
+
+  /// Points every tensor at its part of the direction and of the average, which are made if need be.
+  mutating func bindState() throws(MomentumError) {
+    if rules.useVelocity {
+      let base = try direction.make(layout, threads: threads)
+      for index in table.entries.indices { table.entries[index].direction = base + table.entries[index].offset }
+    }
+    if averaging != nil {
+      let base = try average.make(layout, threads: threads)
+      for index in table.entries.indices { table.entries[index].average = base + table.entries[index].offset }
+    }
+  }
+}

@@ -1,0 +1,38 @@
+/// The rules of one step: the optimizer's, then those of its groups.
+struct StepRules {
+  private var rules: [any UpdateRule] = []
+
+  init() {}
+
+  /// The rules after a number of steps.
+  init(_ rule: any UpdateRule, _ groups: [ParameterGroup], at step: Int) throws(MomentumError) {
+    try resolve(rule, groups, at: step)
+  }
+
+  /// Takes on the rules after a number of steps.
+  mutating func resolve(_ rule: any UpdateRule, _ groups: [ParameterGroup], at step: Int) throws(MomentumError) {
+    rules.removeAll(keepingCapacity: true)
+    rules.append(try rule.resolved(at: step) ?? rule)
+    for group in groups {
+      if let rule = group.rule { rules.append(try rule.resolved(at: step) ?? rule) } else { rules.append(rules[0]) }
+    }
+  }
+
+  /// The rule of the tensors in a group, or in none: -1.
+  subscript(group: Int) -> any UpdateRule { rules[group + 1] }
+
+  var convention: Convention { rules[0].convention }
+
+  /// Whether a rule keeps a velocity.
+  var useVelocity: Bool { rules.contains(where: \.usesVelocity) }
+
+  /// Checks the rules and what else they must agree with.
+  func validate(
+    _ groups: [ParameterGroup], _ clipping: GradientClipping, _ averaging: WeightAveraging?
+  ) throws(MomentumError) {
+    for rule in rules { try rule.validate() }
+    try clipping.validate(convention)
+    for (index, group) in groups.enumerated() { try group.validate(self[index], convention, clipping) }
+    try averaging?.validate()
+  }
+}
