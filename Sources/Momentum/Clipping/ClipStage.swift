@@ -105,6 +105,11 @@ struct ClipStage {
 
   // MARK: - Measuring
 
+  /// Whether the measure is the sum of squares by an algorithm.
+  func measuresSquares(by algorithm: NormAlgorithm) -> Bool {
+    normType == .l2 && measuring.algorithm == algorithm
+  }
+
   /// Runs the reduce pass: twice for a general p, which needs the largest element first.
   private func measure<Scalar>(_ table: TensorTable<Scalar>, _ clamps: Bool, _ team: ThreadTeam) -> Int {
     var plan = ReducePlan(measure: .maximum, clamps: clamps, clearsNonFinite: policy == .zero)

@@ -120,8 +120,9 @@ extension Optimizer {
     if !areGroupsBound { bind(try ParameterGroup.membership(groups, of: layout)) }
     let group = table.entries[index].group
     let rule = group < 0 ? rule : groups[group].rule ?? rule
-    velocities[index] = VelocityState(
-      scale: 1, isSet: true, keepsLearningRate: rule.keepsLearningRateInVelocity)
+    velocities[index] = VelocityState()
+    velocities[index].isSet = true
+    velocities[index].keepsLearningRate = rule.keepsLearningRateInVelocity
   }
 
   /// Sets what else a run that goes on must know, after its velocities have been set one by one.
@@ -188,6 +189,7 @@ extension Optimizer {
     }
     let base = try average.make(layout, threads: threads)
     if let source = values.baseAddress { (base + tensor.offset).update(from: source, count: tensor.count) }
-    averages[index] = AverageState(scale: 1, count: count)
+    averages[index] = AverageState()
+    averages[index].count = count
   }
 }

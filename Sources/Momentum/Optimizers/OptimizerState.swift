@@ -30,6 +30,9 @@ public struct VelocityState: Hashable, Sendable, Codable {
   public var isSet = false
   /// Whether the learning rate is part of the velocity; says nothing unless ``isSet``.
   public var keepsLearningRate = false
+
+  /// A velocity of zero, before the first step.
+  public init() {}
 }
 
 /// What is known of a tensor's average `s·b`, apart from b.
@@ -38,6 +41,9 @@ public struct AverageState: Hashable, Sendable, Codable {
   public var scale = 1.0
   /// How many steps have been averaged.
   public var count = 0
+
+  /// Nothing averaged yet.
+  public init() {}
 }
 
 extension OptimizerState {

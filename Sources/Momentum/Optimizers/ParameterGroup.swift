@@ -67,8 +67,10 @@ extension ParameterGroup {
   }
 
   /// Checks that the group fits the optimizer that it is part of.
+  ///
+  /// - Parameter measure: The first clipping that limits a norm, and where it stands.
   func validate(
-    _ rule: any UpdateRule, _ convention: Convention, _ whole: GradientClipping
+    _ rule: any UpdateRule, _ convention: Convention, _ measure: inout (clipping: GradientClipping, place: String)?
   ) throws(MomentumError) {
     guard rule.convention == convention else {
       throw .invalidSetting(
@@ -77,11 +79,15 @@ extension ParameterGroup {
     }
     guard let clipping else { return }
     try clipping.validate(convention)
-    let limitsNorm = clipping.norm != nil || clipping.globalNorm != nil
-    guard !limitsNorm || whole.isEmpty || clipping.measuresAs(whole) else {
+    guard clipping.limitsNorm else { return }
+    guard let first = measure else { return measure = (clipping, "group '\(name)'") }
+    guard clipping.measuresAs(first.clipping) else {
+      func measure(_ clipping: GradientClipping) -> String {
+        "\(clipping.normType.order) (\(clipping.algorithm.rawValue))"
+      }
       throw .invalidSetting(
-        name: "norm type of group '\(name)'", value: "\(clipping.normType.order) (\(clipping.algorithm.rawValue))",
-        expected: "\(whole.normType.order) (\(whole.algorithm.rawValue)), as in the optimizer's clipping")
+        name: "norm type of group '\(name)'", value: measure(clipping),
+        expected: "\(measure(first.clipping)), as in \(first.place)")
     }
   }
 }

@@ -32,7 +32,10 @@ struct StepRules {
   ) throws(MomentumError) {
     for rule in rules { try rule.validate() }
     try clipping.validate(convention)
-    for (index, group) in groups.enumerated() { try group.validate(self[index], convention, clipping) }
+    // All norms are measured together, so the first that is limited says how.
+    var measure: (clipping: GradientClipping, place: String)?
+    if !clipping.isEmpty { measure = (clipping, "the optimizer's clipping") }
+    for (index, group) in groups.enumerated() { try group.validate(self[index], convention, &measure) }
     try averaging?.validate()
   }
 }

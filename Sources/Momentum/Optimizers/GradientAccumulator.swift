@@ -1,0 +1,213 @@
+/// Adds up the gradients of several micro-batches, and leaves the norm of their sum behind.
+///
+/// ```swift
+/// var accumulator = try GradientAccumulator<Float>(layout)
+/// try accumulator.add(first)
+/// try accumulator.add(second)
+/// try optimizer.step(&parameters, gradients: &accumulator)  // with the mean of both
+/// ```
+///
+/// Each tile of the sum is measured right after it was added to, while it is in cache, so the step that follows needs no pass
+/// of its own for the norm: it moves 5 elements for each parameter, not 6. Clipping comes after averaging, once. To clip
+/// every micro-batch first is another algorithm.
+///
+/// A tensor that had a gradient in some micro-batches counts as 0 in the others; one that never had is left alone by the step.
+public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  // sole owner of its memory
+  /// What the step is taken with.
+  public enum Reduction: String, Sendable, Hashable, Codable, CaseIterable {
+    /// The sum of the gradients divided by their number.
+    case mean
+    /// The sum.
+    case sum
+  }
+
+  /// The tensors.
+  public let layout: ParameterLayout
+  /// What the step is taken with.
+  public let reduction: Reduction
+  /// How the norm of the sum is computed. A step whose ``GradientClipping/algorithm`` is another one measures it again.
+  public let algorithm: NormAlgorithm
+  /// How many gradients have been added since the last step.
+  public private(set) var count = 0
+
+  private let threads: Int
+  /// Its gradients are the ones being added, its averages the sums; tile sums are those of the sums.
+  let table: TensorTable<Scalar>
+  private let memory: ParameterVector<Scalar>
+  /// Which tensors have had a gradient.
+  private(set) var isSet: [Bool]
+
+  /// Prepares a sum of gradients of a layout.
+  ///
+  /// - Parameters:
+  ///   - layout: The tensors.
+  ///   - reduction: What the step is taken with.
+  ///   - algorithm: How the norm is computed.
+  ///   - threads: The most threads to use; by default as many as the process may use.
+  /// - Throws: ``MomentumError/allocationFailed(bytes:)``, ``MomentumError/invalidSetting(name:value:expected:)`` for less than one thread.
+  public init(
+    _ layout: ParameterLayout, reduction: Reduction = .mean, algorithm: NormAlgorithm = .blas, threads: Int? = nil
+  ) throws(MomentumError) {
+    if let threads, threads < 1 {
+      throw .invalidSetting(name: "threads", value: "\(threads)", expected: "at least 1")
+    }
+    let memory = try ParameterVector<Scalar>(layout, threads: threads)
+    self.layout = layout
+    self.reduction = reduction
+    self.algorithm = algorithm
+    self.threads = threads ?? Machine.availableProcessors
+    table = TensorTable(counts: layout.tensors.map(\.count))
+    isSet = Array(repeating: false, count: layout.tensors.count)
+    for (index, tensor) in layout.tensors.enumerated() { table.entries[index].average = memory.base + tensor.offset }
+    self.memory = memory
+  }
+
+  /// Adds a gradient.
+  ///
+  /// - Throws: ``MomentumError/countMismatch(what:count:expected:)``; nothing has been added then.
+  /// - Complexity: O(n); reads 2n and writes n elements, for the first gradient reads n.
+  public mutating func add(_ gradients: borrowing ParameterVector<Scalar>) throws(MomentumError) {
+    try add(UnsafeBufferPointer(start: gradients.base, count: gradients.count))
+  }
+
+  /// Adds a gradient in the caller's memory, one flat vector; see ``add(_:)-(ParameterVector<Scalar>)``.
+  public mutating func add(_ gradients: UnsafeBufferPointer<Scalar>) throws(MomentumError) {
+    guard gradients.count == layout.count else {
+      throw .countMismatch(what: "gradients", count: gradients.count, expected: layout.count)
+    }
+    let base = gradients.baseAddress.map { UnsafeMutablePointer(mutating: $0) } ?? TensorTable<Scalar>.emptyTensor
+    for index in table.entries.indices { table.entries[index].gradient = base + table.entries[index].offset }
+    addBound()
+  }
+
+  /// Adds a gradient in the caller's memory, one buffer a tensor; `nil` counts as 0. See ``add(_:)-(ParameterVector<Scalar>)``.
+  public mutating func add(_ gradients: [UnsafeBufferPointer<Scalar>?]) throws(MomentumError) {
+    guard gradients.count == layout.tensors.count else {
+      throw .countMismatch(what: "list of gradients", count: gradients.count, expected: layout.tensors.count)
+    }
+    for (gradient, tensor) in zip(gradients, layout.tensors) {
+      guard let gradient, gradient.count != tensor.count else { continue }
+      throw .countMismatch(
+        what: "gradient of tensor '\(tensor.name)'", count: gradient.count, expected: tensor.count)
+    }
+    let placeholder = TensorTable<Scalar>.emptyTensor
+    for (index, gradient) in gradients.enumerated() {
+      table.entries[index].gradient = gradient.map { UnsafeMutablePointer(mutating: $0.baseAddress) ?? placeholder }
+    }
+    addBound()
+  }
+
+  /// Forgets what has been added.
+  public mutating func reset() {
+    count = 0
+    for index in isSet.indices { isSet[index] = false }
+  }
+
+  /// Calls `body` with the sum of what has been added to one tensor, `nil` if nothing has. The buffer is valid during the call only.
+  ///
+  /// - Throws: What `body` throws.
+  public borrowing func withUnsafeSum<R, E: Error>(
+    ofTensor index: Int, _ body: (UnsafeBufferPointer<Scalar>?) throws(E) -> R
+  ) throws(E) -> R {
+    let tensor = layout.tensors[index]
+    guard isSet[index] else { return try body(nil) }
+    return try body(UnsafeBufferPointer(start: memory.base + tensor.offset, count: tensor.count))
+  }
+
+  private mutating func addBound() {
+    for index in table.entries.indices where table.entries[index].gradient != nil {
+      // The first gradient is copied; the program tells it apart.
+      table.entries[index].program = isSet[index] ? 1 : 0
+      isSet[index] = true
+    }
+    let (table, measure) = (table, algorithm == .blas ? TileMeasure.squares : .portableSquares)
+    let team = ThreadTeam(threads, elements: layout.count)
+    team.run { thread in
+      AccumulatePass.run(table, team.share(of: thread, count: table.count), measure)
+    }
+    count += 1
+  }
+
+  /// Where the sum of a tensor lies, `nil` if nothing has been added to it.
+  func sum(ofTensor index: Int) -> UnsafeMutablePointer<Scalar>? {
+    isSet[index] ? memory.base + layout.tensors[index].offset : nil
+  }
+}
+
+extension Optimizer {
+  /// Takes one step with the mean, or the sum, of accumulated gradients, and starts a new accumulation.
+  ///
+  /// - Parameters:
+  ///   - parameters: Updated in place; with as many elements as the layout.
+  ///   - gradients: What has been added up; empty after the step, also after a skipped one. If an error is thrown it is as
+  ///     before.
+  /// - Returns: What was measured and done; norms are those of the mean.
+  /// - Throws: As ``step(_:gradients:)-(ParameterVector<Scalar>,_)``; ``MomentumError/countMismatch(what:count:expected:)`` if nothing has
+  ///   been added.
+  /// - Complexity: O(n); with momentum reads 3n and writes 2n elements. Clipping by value, or a norm other than the 2-norm that the
+  ///   accumulator measures, reads n more.
+  @discardableResult
+  public mutating func step(
+    _ parameters: inout ParameterVector<Scalar>, gradients: inout GradientAccumulator<Scalar>
+  ) throws(MomentumError) -> StepReport {
+    try step(
+      parameters: UnsafeMutableBufferPointer(start: parameters.base, count: parameters.count), gradients: &gradients)
+  }
+
+  /// Takes one step of parameters in the caller's memory; see ``step(_:gradients:)-(_,GradientAccumulator<Scalar>)``.
+  @discardableResult
+  public mutating func step(
+    parameters: UnsafeMutableBufferPointer<Scalar>, gradients: inout GradientAccumulator<Scalar>
+  ) throws(MomentumError) -> StepReport {
+    guard parameters.count == layout.count else {
+      throw .countMismatch(what: "parameters", count: parameters.count, expected: layout.count)
+    }
+    let base = parameters.baseAddress ?? TensorTable<Scalar>.emptyTensor
+    return try step(accumulated: &gradients) { base + $0.offset }
+  }
+
+  /// Takes one step of tensors that lie anywhere; see ``step(_:gradients:)-(_,GradientAccumulator<Scalar>)``.
+  @discardableResult
+  public mutating func step(
+    parameters: [UnsafeMutableBufferPointer<Scalar>], gradients: inout GradientAccumulator<Scalar>
+  ) throws(MomentumError) -> StepReport {
+    guard parameters.count == layout.tensors.count else {
+      throw .countMismatch(what: "list of parameters", count: parameters.count, expected: layout.tensors.count)
+    }
+    var regions: [MemoryRegion] = []
+    for (index, tensor) in layout.tensors.enumerated() {
+      guard parameters[index].count == tensor.count else {
+        throw .countMismatch(
+          what: "parameters of tensor '\(tensor.name)'", count: parameters[index].count, expected: tensor.count)
+      }
+      regions.append(MemoryRegion(parameters[index], tensor: index, "parameters"))
+    }
+    try MemoryRegion.checkSeparate(&regions) { layout.tensors[$0].name }
+    let bases = parameters.map { $0.baseAddress ?? TensorTable<Scalar>.emptyTensor }
+    var next = bases.makeIterator()
+    return try step(accumulated: &gradients) { _ in next.next()! }
+  }
+
+  private mutating func step(
+    accumulated gradients: inout GradientAccumulator<Scalar>,
+    _ parameters: (TensorTable<Scalar>.Entry) -> UnsafeMutablePointer<Scalar>
+  ) throws(MomentumError) -> StepReport {
+    guard gradients.layout.tensors.map(\.count) == layout.tensors.map(\.count) else {
+      throw .countMismatch(
+        what: "accumulated gradients", count: gradients.layout.count, expected: layout.count)
+    }
+    guard gradients.count > 0 else {
+      throw .countMismatch(what: "accumulated gradients", count: 0, expected: 1)
+    }
+    for index in table.entries.indices {
+      table.entries[index].gradient = gradients.sum(ofTensor: index)
+      table.entries[index].parameters = parameters(table.entries[index])
+    }
+    let isMeasured = clipStage().measuresSquares(by: gradients.algorithm)
+    if isMeasured { _ = table.sums.update(fromContentsOf: gradients.table.sums) }
+    let microSteps = gradients.reduction == .mean ? gradients.count : 1
+    let report = try Scalar._step(&self, microSteps, isMeasured)
+    gradients.reset()
+    return report
+  }
+}
