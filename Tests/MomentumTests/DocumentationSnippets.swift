@@ -171,6 +171,21 @@ final class DocumentationSnippets: XCTestCase {
     XCTAssertEqual(optimizer.lastPrograms.count, 2)
   }
 
+  func testAccumulation() throws {
+    let layout = try ParameterLayout(count: 1)
+    var parameters = try ParameterVector<Float>(layout)
+    var optimizer = try Optimizer<Float>(layout, rule: SGD(learningRate: 1))
+    let first = try ParameterVector<Float>([1])
+    let second = try ParameterVector<Float>([3])
+    // snippet
+    var accumulator = try GradientAccumulator<Float>(layout)
+    try accumulator.add(first)
+    try accumulator.add(second)
+    try optimizer.step(&parameters, gradients: &accumulator)  // with the mean of both
+    // end
+    XCTAssertEqual(parameters[0], -2)
+  }
+
   func testTwoRoutines() throws {
     // snippet
     let x: [Double] = [1, 2, 3]
