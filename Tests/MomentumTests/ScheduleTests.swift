@@ -21,6 +21,13 @@ final class ScheduleTests: XCTestCase {
     XCTAssertEqual(
       values(try .piecewise(boundaries: [1, 4], values: [3, 2, 1]), 0..<7), [3, 2, 2, 2, 1, 1, 1])
     XCTAssertEqual(values(try .piecewise(boundaries: [], values: [3]), 0..<2), [3, 3])
+    XCTAssertEqual(values(try .inverseTime(initial: 6, rate: 1), 0..<3), [6, 3, 2])
+    XCTAssertEqual(values(try .inverseTime(initial: 6, rate: 2, every: 4), 0..<5), [6, 4, 3, 2.4, 2])
+    XCTAssertEqual(values(try .inverseTime(initial: 6, rate: 2, every: 2, staircase: true), 0..<5), [6, 6, 2, 2, 1.2])
+    XCTAssertEqual(values(try .polynomial(from: 5, to: 1, steps: 4, power: 2), 0..<6), [5, 3.25, 2, 1.25, 1, 1])
+    XCTAssertEqual(
+      values(try .joined([.constant(7), .linear(from: 1, to: 3, steps: 2), .constant(9)], boundaries: [2, 5]), 0..<7),
+      [7, 7, 1, 2, 3, 9, 9])
     XCTAssertEqual(values(.custom { Double($0 * $0) }, 0..<4), [0, 1, 4, 9])
     // cos 0, 60, 90, 120 and 180 degrees
     let cosine = try Schedule.cosine(initial: 5, final: 1, steps: 6)
@@ -45,7 +52,8 @@ final class ScheduleTests: XCTestCase {
       let (a, b) = (generator.uniform().magnitude, generator.uniform().magnitude / 3)
       let steps = Int.random(in: 1...1000, using: &generator)
       for schedule in [
-        try Schedule.linear(from: a, to: b, steps: steps), try .cosine(initial: a, final: b, steps: steps),
+        try Schedule.linear(from: a, to: b, steps: steps), try .polynomial(from: a, to: b, steps: steps, power: 1.7),
+        try .cosine(initial: a, final: b, steps: steps),
       ] {
         XCTAssertEqual(schedule.value(at: 0), a)
         for t in [steps, steps + 1, 10 * steps, .max] { XCTAssertEqual(schedule.value(at: t), b) }
@@ -93,6 +101,15 @@ final class ScheduleTests: XCTestCase {
       refuses("final of a cosine schedule is \(value); expected a finite number >= 0") {
         try .cosine(initial: 1, final: value, steps: 1)
       }
+      refuses("rate of an inverse time schedule is \(value); expected a finite number >= 0") {
+        try .inverseTime(initial: 1, rate: value)
+      }
+      refuses("from of a polynomial schedule is \(value); expected a finite number >= 0") {
+        try .polynomial(from: value, to: 1, steps: 1, power: 2)
+      }
+      refuses("power of a polynomial schedule is \(value); expected a finite number > 0") {
+        try .polynomial(from: 1, to: 1, steps: 1, power: value)
+      }
       refuses("to of a linear schedule is \(value); expected a finite number >= 0") {
         try .linear(from: 1, to: value, steps: 1)
       }
@@ -117,10 +134,14 @@ final class ScheduleTests: XCTestCase {
       refuses("steps of a warm-up is \(count); expected at least 1") { try .warmup(steps: count, then: .constant(1)) }
     }
     refuses("values of a piecewise schedule has count 1; expected 2") { try .piecewise(boundaries: [1], values: [1]) }
+    refuses("schedules of joined schedules has count 0; expected 1") { try .joined([], boundaries: []) }
     for boundaries in [[0], [2, 2], [3, 1]] {
       refuses(
         "boundaries of a piecewise schedule is \(boundaries); expected increasing whole numbers, at least 1"
       ) { try .piecewise(boundaries: boundaries, values: Array(repeating: 1, count: boundaries.count + 1)) }
+      refuses("boundaries of joined schedules is \(boundaries); expected increasing whole numbers, at least 1") {
+        try .joined(Array(repeating: .constant(1), count: boundaries.count + 1), boundaries: boundaries)
+      }
     }
   }
 
@@ -140,6 +161,13 @@ final class ScheduleTests: XCTestCase {
       (#"{"cosine": {"initial": 2, "steps": 1}}"#, 0..<2, [2, 0]),
       (#"{"cosine": {"initial": 2, "final": 1, "steps": 1, "restartFactor": 1}}"#, 0..<2, [2, 2]),
       (#"{"linear": {"from": 0, "to": 4, "steps": 4}}"#, 0..<4, [0, 1, 2, 3]),
+      (#"{"inverseTime": {"initial": 6, "rate": 1}}"#, 0..<3, [6, 3, 2]),
+      (#"{"inverseTime": {"initial": 6, "rate": 2, "every": 2, "staircase": true}}"#, 0..<4, [6, 6, 2, 2]),
+      (#"{"polynomial": {"from": 4, "to": 0, "steps": 2, "power": 2}}"#, 0..<3, [4, 1, 0]),
+      (
+        #"{"joined": {"boundaries": [1], "schedules": [5, {"linear": {"from": 0, "to": 4, "steps": 4}}]}}"#, 0..<3,
+        [5, 0, 1]
+      ),
       (#"{"warmup": {"steps": 2, "then": {"linear": {"from": 4, "to": 0, "steps": 2}}}}"#, 0..<5, [0, 2, 4, 2, 0]),
       (#"{"warmup": {"from": 2, "steps": 2, "then": 4}}"#, 0..<4, [2, 3, 4, 4]),
       (#"{"piecewise": {"boundaries": [2], "values": [1, 0.5]}}"#, 0..<4, [1, 1, 0.5, 0.5]),

@@ -1,5 +1,7 @@
 extension Schedule: Codable {
-  private static let kinds = ["constant", "step", "exponential", "cosine", "linear", "warmup", "piecewise"]
+  private static let kinds = [
+    "constant", "step", "exponential", "inverseTime", "cosine", "linear", "polynomial", "warmup", "piecewise", "joined",
+  ]
 
   /// Decodes a number, or an object with one key that is the kind.
   ///
@@ -52,16 +54,35 @@ extension Schedule: Codable {
       return try object.checked { () throws(MomentumError) in
         try .cosine(initial: initial, final: final, steps: steps, restartFactor: factor)
       }
+    case "inverseTime":
+      let object = try outer.object(kind, keys: ["initial", "rate", "every", "staircase"])
+      let (initial, rate): (Double, Double) = try (object.value("initial"), object.value("rate"))
+      let every: Int = try object.optional("every") ?? 1
+      let staircase: Bool = try object.optional("staircase") ?? false
+      return try object.checked { () throws(MomentumError) in
+        try .inverseTime(initial: initial, rate: rate, every: every, staircase: staircase)
+      }
     case "linear":
       let object = try outer.object(kind, keys: ["from", "to", "steps"])
       let (from, to): (Double, Double) = try (object.value("from"), object.value("to"))
       let steps: Int = try object.value("steps")
       return try object.checked { () throws(MomentumError) in try .linear(from: from, to: to, steps: steps) }
+    case "polynomial":
+      let object = try outer.object(kind, keys: ["from", "to", "steps", "power"])
+      let (from, to): (Double, Double) = try (object.value("from"), object.value("to"))
+      let (steps, power): (Int, Double) = try (object.value("steps"), object.value("power"))
+      return try object.checked { () throws(MomentumError) in
+        try .polynomial(from: from, to: to, steps: steps, power: power)
+      }
     case "warmup":
       let object = try outer.object(kind, keys: ["from", "steps", "then"])
       let (from, steps): (Double, Int) = try (object.optional("from") ?? 0, object.value("steps"))
       let next: Schedule = try object.value("then")
       return try object.checked { () throws(MomentumError) in try .warmup(from: from, steps: steps, then: next) }
+    case "joined":
+      let object = try outer.object(kind, keys: ["boundaries", "schedules"])
+      let (boundaries, parts): ([Int], [Schedule]) = try (object.value("boundaries"), object.value("schedules"))
+      return try object.checked { () throws(MomentumError) in try .joined(parts, boundaries: boundaries) }
     default:
       let object = try outer.object(kind, keys: ["boundaries", "values"])
       let (boundaries, values): ([Int], [Double]) = try (object.value("boundaries"), object.value("values"))
@@ -100,11 +121,18 @@ extension Schedule: Codable {
       try inner.encode(final, forKey: NameKey("final"))
       try inner.encode(steps, forKey: NameKey("steps"))
       try inner.encodeIfPresent(restartFactor, forKey: NameKey("restartFactor"))
-    case .linear(let from, let to, let steps):
-      var inner = nested("linear")
+    case .inverseTime(let initial, let rate, let every, let staircase):
+      var inner = nested("inverseTime")
+      try inner.encode(initial, forKey: NameKey("initial"))
+      try inner.encode(rate, forKey: NameKey("rate"))
+      try inner.encode(every, forKey: NameKey("every"))
+      try inner.encode(staircase, forKey: NameKey("staircase"))
+    case .polynomial(let from, let to, let steps, let power):
+      var inner = nested(power == 1 ? "linear" : "polynomial")
       try inner.encode(from, forKey: NameKey("from"))
       try inner.encode(to, forKey: NameKey("to"))
       try inner.encode(steps, forKey: NameKey("steps"))
+      if power != 1 { try inner.encode(power, forKey: NameKey("power")) }
     case .warmup(let from, let steps, let next):
       var inner = nested("warmup")
       try inner.encode(from, forKey: NameKey("from"))
@@ -114,6 +142,10 @@ extension Schedule: Codable {
       var inner = nested("piecewise")
       try inner.encode(boundaries, forKey: NameKey("boundaries"))
       try inner.encode(values, forKey: NameKey("values"))
+    case .joined(let boundaries, let schedules):
+      var inner = nested("joined")
+      try inner.encode(boundaries, forKey: NameKey("boundaries"))
+      try inner.encode(schedules, forKey: NameKey("schedules"))
     case .custom:
       throw EncodingError.invalidValue(
         self, .init(codingPath: encoder.codingPath, debugDescription: "a custom schedule is code; it cannot be encoded")

@@ -1,11 +1,3 @@
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#elseif canImport(Darwin)
-  internal import Darwin
-#endif
-
 /// A number for every step, a learning rate or a momentum, as a function of t, the number of steps taken so far.
 ///
 /// The first step has t = 0. Values are absolute: nothing is multiplied with the rule's own learning rate.
@@ -22,6 +14,9 @@
 /// | ``step(initial:factor:every:)`` | `StepLR(step_size, gamma)` | `ExponentialDecay(staircase=True)` | `exponential_decay(staircase=True)` | `step_decay` |
 /// | ``exponential(initial:rate:every:staircase:)`` | `ExponentialLR(gamma)`, every 1 | `ExponentialDecay` | `exponential_decay` | `exponential_decay`, every 1 |
 /// | ``cosine(initial:final:steps:restartFactor:)`` | `CosineAnnealingLR(T_max, eta_min)` up to t = T_max, where it turns back; `CosineAnnealingWarmRestarts(T_0, T_mult, eta_min)` | `CosineDecay`, alpha = final / initial; `CosineDecayRestarts(t_mul, m_mul=1)` | `cosine_decay_schedule`, alpha = final / initial | `cosine_decay(init, steps, end)` |
+/// | ``inverseTime(initial:rate:every:staircase:)`` | none | `InverseTimeDecay` | none | none |
+/// | ``polynomial(from:to:steps:power:)`` | `PolynomialLR(total_iters, power)`, to 0 | `PolynomialDecay` | `polynomial_schedule` | none |
+/// | ``joined(_:boundaries:)`` | `SequentialLR(schedulers, milestones)` | none | `join_schedules` | `join_schedules` |
 /// | ``linear(from:to:steps:)`` | `LinearLR`, factors = from / lr, to / lr | `PolynomialDecay(power=1)` | `linear_schedule` | `linear_schedule` |
 /// | ``warmup(from:steps:then:)`` | `SequentialLR([LinearLR, next], [steps])` | `CosineDecay(warmup_target, warmup_steps)` | `join_schedules`, `warmup_cosine_decay_schedule` (whose `decay_steps` includes the warm-up) | `join_schedules` |
 /// | ``piecewise(boundaries:values:)`` | `MultiStepLR(milestones)`, values lr·gammaⁱ | `PiecewiseConstantDecay`, its boundaries one less: there a boundary still has the value before it | `piecewise_constant_schedule`, values init·scale·… | `join_schedules` of constants |
@@ -38,9 +33,11 @@ public struct Schedule: Sendable {
     case step(initial: Double, factor: Double, every: Int)
     case exponential(initial: Double, rate: Double, every: Int, staircase: Bool)
     case cosine(initial: Double, final: Double, steps: Int, restartFactor: Int?)
-    case linear(from: Double, to: Double, steps: Int)
+    case inverseTime(initial: Double, rate: Double, every: Int, staircase: Bool)
+    case polynomial(from: Double, to: Double, steps: Int, power: Double)
     case warmup(from: Double, steps: Int, then: Schedule)
     case piecewise(boundaries: [Int], values: [Double])
+    case joined(boundaries: [Int], schedules: [Schedule])
     case custom(@Sendable (Int) -> Double)
   }
 
@@ -108,6 +105,22 @@ extension Schedule {
     return Schedule(.cosine(initial: initial, final: final, steps: steps, restartFactor: restartFactor))
   }
 
+  /// `initial / (1 + rate · t / every)`.
+  ///
+  /// - Parameters:
+  ///   - initial: The value of the first step.
+  ///   - rate: By how much the divisor grows in `every` steps.
+  ///   - every: At least 1.
+  ///   - staircase: Whether t / every is rounded down.
+  public static func inverseTime(
+    initial: Double, rate: Double, every: Int = 1, staircase: Bool = false
+  ) throws(MomentumError) -> Schedule {
+    try check(initial, "initial of an inverse time schedule")
+    try check(rate, "rate of an inverse time schedule")
+    try check(every, "every of an inverse time schedule")
+    return Schedule(.inverseTime(initial: initial, rate: rate, every: every, staircase: staircase))
+  }
+
   /// A straight line, `from + (to - from) · min(t, steps) / steps`.
   ///
   /// - Parameters:
@@ -118,7 +131,26 @@ extension Schedule {
     try check(from, "from of a linear schedule")
     try check(to, "to of a linear schedule")
     try check(steps, "steps of a linear schedule")
-    return Schedule(.linear(from: from, to: to, steps: steps))
+    return Schedule(.polynomial(from: from, to: to, steps: steps, power: 1))
+  }
+
+  /// `to + (from - to) · (1 - min(t, steps) / steps)^power`.
+  ///
+  /// - Parameters:
+  ///   - from: The value of the first step.
+  ///   - to: The value from t = steps on.
+  ///   - steps: At least 1.
+  ///   - power: Positive; with 1 it is ``linear(from:to:steps:)``.
+  public static func polynomial(
+    from: Double, to: Double, steps: Int, power: Double
+  ) throws(MomentumError) -> Schedule {
+    try check(from, "from of a polynomial schedule")
+    try check(to, "to of a polynomial schedule")
+    try check(steps, "steps of a polynomial schedule")
+    guard power > 0, power.isFinite else {
+      throw .invalidSetting(name: "power of a polynomial schedule", value: "\(power)", expected: "a finite number > 0")
+    }
+    return Schedule(.polynomial(from: from, to: to, steps: steps, power: power))
   }
 
   /// A straight line to the first value of another schedule, then that schedule, whose own t starts at 0:
@@ -143,21 +175,20 @@ extension Schedule {
   ///   - values: One more than boundaries.
   /// - Throws: Also ``MomentumError/countMismatch(what:count:expected:)``.
   public static func piecewise(boundaries: [Int], values: [Double]) throws(MomentumError) -> Schedule {
-    guard values.count == boundaries.count + 1 else {
-      throw .countMismatch(
-        what: "values of a piecewise schedule", count: values.count, expected: boundaries.count + 1)
-    }
     for value in values { try check(value, "value of a piecewise schedule") }
-    var last = 0
-    for boundary in boundaries {
-      guard boundary > last else {
-        throw .invalidSetting(
-          name: "boundaries of a piecewise schedule", value: "\(boundaries)",
-          expected: "increasing whole numbers, at least 1")
-      }
-      last = boundary
-    }
+    try check(boundaries, values.count, "values", "a piecewise schedule")
     return Schedule(.piecewise(boundaries: boundaries, values: values))
+  }
+
+  /// One schedule after the other: `schedules[i]` from t = `boundaries[i - 1]` on, where its own t starts at 0.
+  ///
+  /// - Parameters:
+  ///   - schedules: One more than boundaries.
+  ///   - boundaries: Increasing, at least 1.
+  /// - Throws: Also ``MomentumError/countMismatch(what:count:expected:)``.
+  public static func joined(_ schedules: [Schedule], boundaries: [Int]) throws(MomentumError) -> Schedule {
+    try check(boundaries, schedules.count, "schedules", "joined schedules")
+    return Schedule(.joined(boundaries: boundaries, schedules: schedules))
   }
 
   /// Whatever a function makes of t. It must depend on t alone, or a resumed run will not repeat itself; what it gives is
@@ -175,58 +206,20 @@ extension Schedule {
       throw .invalidSetting(name: name, value: "\(count)", expected: "at least 1")
     }
   }
-}
 
-extension Schedule {
-  /// The value of the step after `steps` steps taken.
-  ///
-  /// - Parameter steps: t; below 0 counts as 0.
-  /// - Returns: A finite number, at least 0, except that an exponential may overflow to infinity and a custom function
-  ///   may give anything.
-  /// - Complexity: O(1); piecewise O(log n) of the boundaries; with a restart factor above 1, O(log t).
-  public func value(at steps: Int) -> Double {
-    let t = max(0, steps)
-    switch form {
-    case .constant(let value):
-      return value
-    case .step(let initial, let factor, let every):
-      return initial * pow(factor, Double(t / every))
-    case .exponential(let initial, let rate, let every, let staircase):
-      return initial * pow(rate, staircase ? Double(t / every) : Double(t) / Double(every))
-    case .cosine(let initial, let final, let steps, let restartFactor):
-      let (elapsed, period) = Self.position(t, steps, restartFactor)
-      return Self.mix(initial, final, 0.5 - 0.5 * cos(Double.pi * Double(elapsed) / Double(period)))
-    case .linear(let from, let to, let steps):
-      return Self.mix(from, to, Double(min(t, steps)) / Double(steps))
-    case .warmup(let from, let steps, let next):
-      if t >= steps { return next.value(at: t - steps) }
-      return Self.mix(from, next.value(at: 0), Double(t) / Double(steps))
-    case .piecewise(let boundaries, let values):
-      var (low, high) = (0, boundaries.count)
-      while low < high {
-        let middle = (low + high) / 2
-        if boundaries[middle] <= t { low = middle + 1 } else { high = middle }
+  private static func check(
+    _ boundaries: [Int], _ parts: Int, _ what: String, _ whole: String
+  ) throws(MomentumError) {
+    guard parts == boundaries.count + 1 else {
+      throw .countMismatch(what: "\(what) of \(whole)", count: parts, expected: boundaries.count + 1)
+    }
+    var last = 0
+    for boundary in boundaries {
+      guard boundary > last else {
+        throw .invalidSetting(
+          name: "boundaries of \(whole)", value: "\(boundaries)", expected: "increasing whole numbers, at least 1")
       }
-      return values[low]
-    case .custom(let function):
-      return function(t)
+      last = boundary
     }
-  }
-
-  /// Both ends are met exactly, which `a + (b - a)·share` does not promise.
-  private static func mix(_ a: Double, _ b: Double, _ share: Double) -> Double { a * (1 - share) + b * share }
-
-  /// How far t is into its period, and how long that is.
-  private static func position(_ t: Int, _ steps: Int, _ restartFactor: Int?) -> (elapsed: Int, period: Int) {
-    guard let restartFactor else { return (min(t, steps), steps) }
-    if restartFactor == 1 { return (t % steps, steps) }
-    var (elapsed, period) = (t, steps)
-    while elapsed >= period {
-      elapsed -= period
-      // A period that `Int` cannot count outlasts every t.
-      let (next, overflows) = period.multipliedReportingOverflow(by: restartFactor)
-      period = overflows ? .max : next
-    }
-    return (elapsed, period)
   }
 }
