@@ -36,27 +36,29 @@ struct StrictObject {
     try StrictObject(container.nestedContainer(keyedBy: NameKey.self, forKey: NameKey(key)), keys)
   }
 
-  /// Runs an initialiser that checks ranges; what it refuses is reported with the path of this object.
-  func checked<R>(_ body: () throws(MomentumError) -> R) throws -> R {
+  /// Runs an initialiser that checks ranges; what it refuses is reported with the path of this object, or of one inside.
+  func checked<R>(at path: [NameKey] = [], _ body: () throws(MomentumError) -> R) throws -> R {
     do {
       return try body()
     } catch {
-      throw refusal(error.description, error)
+      throw DecodingError.dataCorrupted(
+        .init(codingPath: container.codingPath + path, debugDescription: error.description, underlyingError: error))
     }
   }
 
   /// An error at this object's path.
-  func refusal(_ text: String, _ underlying: MomentumError? = nil) -> DecodingError {
-    .dataCorrupted(.init(codingPath: container.codingPath, debugDescription: text, underlyingError: underlying))
+  func refusal(_ text: String) -> DecodingError {
+    .dataCorrupted(.init(codingPath: container.codingPath, debugDescription: text))
   }
 }
 
-/// A key of any name.
+/// A key of any name, or a position in a list.
 struct NameKey: CodingKey {
   let stringValue: String
-  var intValue: Int? { nil }
+  let intValue: Int?
 
-  init(_ name: String) { stringValue = name }
-  init?(stringValue: String) { self.stringValue = stringValue }
-  init?(intValue: Int) { nil }
+  init(_ name: String) { (stringValue, intValue) = (name, nil) }
+  init(index: Int) { (stringValue, intValue) = ("\(index)", index) }
+  init?(stringValue: String) { self.init(stringValue) }
+  init?(intValue: Int) { self.init(index: intValue) }
 }

@@ -231,6 +231,45 @@ final class ScheduleTests: XCTestCase {
     XCTAssertEqual(try Scheduled(base).resolved(at: 3) as? SGD, base, "no schedules, no change")
   }
 
+  func testStepsOfAScheduledRuleAreThoseOfARuleSetByHand() throws {
+    for convention in Convention.allCases {
+      for mode in StepMode.allCases {
+        let base = try SGD(learningRate: 1, momentum: 0.5, weightDecay: 0.01, convention: convention)
+        let (rates, momenta) = (
+          try Schedule.cosine(initial: 0.5, final: 0.1, steps: 7), try Schedule.linear(from: 0, to: 0.9, steps: 5)
+        )
+        var scheduled = try EngineRun<Double>(
+          [[1, -2], [3]], rule: Scheduled(base, learningRate: rates, momentum: momenta), clipping: .byGlobalNorm(2),
+          policy: .propagate, mode: mode)
+        var byHand = try EngineRun<Double>(
+          [[1, -2], [3]], rule: base, clipping: .byGlobalNorm(2), policy: .propagate, mode: mode)
+        for step in 0..<12 {
+          var rule = base
+          (rule.learningRate, rule.momentum) = (rates.value(at: step), momenta.value(at: step))
+          byHand.optimizer.rule = rule
+          let gradients = [[Double(step % 4), -1], [0.5]]
+          try scheduled.step(gradients)
+          try byHand.step(gradients)
+          for (a, b) in zip(byHand.parameters, scheduled.parameters) { assertSameBits(a, b, "\(convention) \(mode)") }
+        }
+        XCTAssertEqual(scheduled.optimizer.state(), byHand.optimizer.state())
+      }
+    }
+  }
+
+  func testAStepThatAScheduleSpoilsChangesNothing() throws {
+    var run = try EngineRun<Double>(
+      [[1]], rule: Scheduled(SGD(learningRate: 1, momentum: 0.5), learningRate: .custom { $0 == 2 ? .nan : 1 }))
+    try run.step([[1]])
+    try run.step([[1]])
+    let (parameters, state) = (run.parameters, run.optimizer.state())
+    XCTAssertThrowsError(try run.step([[1]])) {
+      XCTAssertEqual("\($0)", "scheduled learningRate after 2 steps is nan; expected a finite number >= 0")
+    }
+    XCTAssertEqual(run.parameters, parameters)
+    XCTAssertEqual(run.optimizer.state(), state)
+  }
+
   func testAScheduleThatLeavesTheRange() throws {
     let rule = try Scheduled(
       SGD(learningRate: 1, momentum: 0.5, nesterov: true), learningRate: .custom { $0 == 3 ? -0.5 : 1 })

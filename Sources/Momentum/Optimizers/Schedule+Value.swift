@@ -43,6 +43,11 @@ extension Schedule {
     }
   }
 
+  /// The value, if it is the same for every step by its kind.
+  var constantValue: Double? {
+    if case .constant(let value) = form { value } else { nil }
+  }
+
   /// Both ends are met exactly, which `a + (b - a)·share` does not promise.
   private static func mix(_ a: Double, _ b: Double, _ share: Double) -> Double { a * (1 - share) + b * share }
 

@@ -1,18 +1,3 @@
-/// A rule whose learning rate and momentum can be set, so that schedules can drive them.
-public protocol SchedulableRule: UpdateRule {
-  /// lr of the next step.
-  var learningRate: Double { get set }
-  /// m of the next step.
-  var momentum: Double { get set }
-}
-
-extension SGD: SchedulableRule {}
-
-extension UpdateRule {
-  /// The rule with the hyper-parameters of the step after `step` steps taken.
-  public func resolved(at step: Int) throws(MomentumError) -> any UpdateRule { self }
-}
-
 /// A rule whose learning rate, momentum, or both follow schedules.
 ///
 /// ```swift
@@ -45,6 +30,7 @@ public struct Scheduled<Rule: SchedulableRule>: UpdateRule {
   }
 
   public var convention: Convention { rule.convention }
+  public var keepsLearningRateInVelocity: Bool { rule.keepsLearningRateInVelocity }
 
   /// Whether the rule keeps a velocity, now or perhaps later.
   public var usesVelocity: Bool { rule.usesVelocity || momentum != nil }
@@ -56,7 +42,7 @@ public struct Scheduled<Rule: SchedulableRule>: UpdateRule {
   ///
   /// - Parameter step: t, the number of steps taken so far.
   /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` that says after how many steps which schedule gave what.
-  public func resolved(at step: Int) throws(MomentumError) -> any UpdateRule {
+  public func resolved(at step: Int) throws(MomentumError) -> (any UpdateRule)? {
     var rule = rule
     var scheduled: [String] = []
     if let learningRate {
@@ -75,7 +61,7 @@ public struct Scheduled<Rule: SchedulableRule>: UpdateRule {
         name: "\(name) after \(step) steps (scheduled: \(scheduled.joined(separator: ", ")))", value: value,
         expected: expected)
     }
-    return try rule.resolved(at: step)
+    return try rule.resolved(at: step) ?? rule
   }
 
   private static func value(of schedule: Schedule, at step: Int, _ name: String) throws(MomentumError) -> Double {
@@ -87,13 +73,23 @@ public struct Scheduled<Rule: SchedulableRule>: UpdateRule {
     return value
   }
 
-  /// Compiles the rule as it is without the schedules; steps compile the rule that ``resolved(at:)`` returns.
+  // Steps run the rule that `resolved(at:)` returns. What follows is the rule as it is without its schedules.
+
+  public var units: TensorUnits? { rule.units }
+  public var unitDecay: Double { rule.unitDecay }
+
+  public func unitFactor(gradientNorm: ScaledDouble, parameterNorm: ScaledDouble) -> ScaledDouble {
+    rule.unitFactor(gradientNorm: gradientNorm, parameterNorm: parameterNorm)
+  }
+
   public func compile(_ tensor: TensorState, into program: inout StepProgram) -> Double {
     rule.compile(tensor, into: &program)
   }
 
-  public func compileCorrection(_ tensor: TensorState, scale: Double, into program: inout StepProgram) -> Bool {
-    rule.compileCorrection(tensor, scale: scale, into: &program)
+  public func compileCorrection(
+    _ tensor: TensorState, change: ScaledDouble, scale: Double, into program: inout StepProgram
+  ) -> Bool {
+    rule.compileCorrection(tensor, change: change, scale: scale, into: &program)
   }
 }
 

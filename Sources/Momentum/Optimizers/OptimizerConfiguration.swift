@@ -1,0 +1,120 @@
+/// All settings of an ``Optimizer`` as one value that can be written down, in JSON for example:
+///
+///     {
+///       "convention": "pytorch",
+///       "rule": {
+///         "learningRate": {"warmup": {"steps": 500, "then": {"cosine": {"initial": 0.1, "steps": 9500}}}},
+///         "momentum": 0.9, "nesterov": true, "weightDecay": 1e-4
+///       },
+///       "groups": [{"name": "biases", "patterns": ["*.bias"], "rule": {"weightDecay": 0}}],
+///       "clipping": {"globalNorm": 1},
+///       "averaging": {"kind": "exponential", "decay": 0.999}
+///     }
+///
+/// Only `rule` must be there, with a learning rate in it. Decoding is strict: it throws a `DecodingError` whose path says where
+/// a key is unknown, missing, or has a value out of its range, and checks whatever can be checked without the tensors.
+///
+/// | Key | Value |
+/// |---|---|
+/// | `convention` | a ``Convention`` |
+/// | `rule` | the keys of ``RuleConfiguration``; learning rate and momentum are numbers or ``Schedule``s |
+/// | `groups` | a list of `name`, `patterns` (see ``ParameterGroup``), and what differs: `rule`, `clipping` |
+/// | `clipping` | `value` (v for -v...v, or [lower, upper]), `norm`, `globalNorm`, `normType`, `algorithm` |
+/// | `averaging` | `kind` (`exponential` with `decay`, or `mean`), `overwriteEvery` |
+/// | `nonFinitePolicy` | a ``NonFinitePolicy`` |
+/// | `mode` | a ``StepMode`` |
+///
+/// Infinite limits are written `"inf"`.
+public struct OptimizerConfiguration: Sendable {
+  /// The settings of one ``ParameterGroup``.
+  public struct Group: Sendable {
+    /// What errors call the group.
+    public var name: String
+    /// Which tensors, by name.
+    public var patterns: [String]
+    /// What differs from the optimizer's rule.
+    public var rule: RuleConfiguration?
+    /// The clips, if the group has its own.
+    public var clipping: GradientClipping?
+
+    /// Describes a group.
+    public init(
+      _ name: String, _ patterns: [String], rule: RuleConfiguration? = nil, clipping: GradientClipping? = nil
+    ) {
+      self.name = name
+      self.patterns = patterns
+      self.rule = rule
+      self.clipping = clipping
+    }
+  }
+
+  /// Whose formulas to follow.
+  public var convention: Convention
+  /// The update rule.
+  public var rule: RuleConfiguration
+  /// Tensors with a rule or with limits of their own.
+  public var groups: [Group]
+  /// Which clips the gradients go through.
+  public var clipping: GradientClipping
+  /// An average of the parameters, or none.
+  public var averaging: WeightAveraging?
+  /// What to do about NaN and infinite gradients; `nil`: what the convention does.
+  public var nonFinitePolicy: NonFinitePolicy?
+  /// Whether gradients are read twice or once.
+  public var mode: StepMode
+
+  /// Describes an optimizer.
+  public init(
+    convention: Convention = .native, rule: RuleConfiguration, groups: [Group] = [], clipping: GradientClipping = .none,
+    averaging: WeightAveraging? = nil, nonFinitePolicy: NonFinitePolicy? = nil, mode: StepMode = .twoPass
+  ) {
+    self.convention = convention
+    self.rule = rule
+    self.groups = groups
+    self.clipping = clipping
+    self.averaging = averaging
+    self.nonFinitePolicy = nonFinitePolicy
+    self.mode = mode
+  }
+}
+
+extension OptimizerConfiguration {
+  /// The optimizer that is described.
+  ///
+  /// - Parameters:
+  ///   - layout: The tensors.
+  ///   - threads: The most threads to use; by default as many as the process may use.
+  /// - Throws: As `Optimizer.init`, which it calls.
+  public func makeOptimizer<Scalar>(
+    _ layout: ParameterLayout, threads: Int? = nil
+  ) throws(MomentumError) -> Optimizer<Scalar> {
+    try Optimizer(
+      layout, rule: makeRule(), groups: makeGroups(), clipping: clipping, nonFinitePolicy: nonFinitePolicy, mode: mode,
+      averaging: averaging, threads: threads)
+  }
+
+  /// Checks everything but the patterns of the groups, which takes the names of the tensors.
+  ///
+  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)``.
+  public func validate() throws(MomentumError) {
+    let (rule, groups) = (try makeRule(), try makeGroups())
+    try StepRules(rule, groups, at: 0).validate(groups, clipping, averaging)
+    try mode.validate(nonFinitePolicy ?? convention.defaultNonFinitePolicy, clipping, groups, averaging)
+  }
+
+  private func makeRule() throws(MomentumError) -> any UpdateRule { try rule.makeRule(convention) }
+
+  private func makeGroups() throws(MomentumError) -> [ParameterGroup] {
+    var made: [ParameterGroup] = []
+    for group in groups {
+      made.append(
+        ParameterGroup(group.name, group.patterns, rule: try makeRule(of: group), clipping: group.clipping))
+    }
+    return made
+  }
+
+  func makeRule(of group: Group) throws(MomentumError) -> (any UpdateRule)? {
+    guard let own = group.rule else { return nil }
+    return try own.filled(from: rule).makeRule(convention)
+  }
+}
