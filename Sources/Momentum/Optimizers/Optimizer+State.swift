@@ -144,6 +144,9 @@ extension Optimizer {
   /// Whether a tensor has an average yet.
   public func hasAverage(ofTensor index: Int) -> Bool { averages[index].count > 0 }
 
+  /// How many steps have entered a tensor's average.
+  public func stepsAveraged(ofTensor index: Int) -> Int { averages[index].count }
+
   /// Calls `body` with the average of one tensor's parameters (see ``averaging``); empty if nothing has been averaged.
   ///
   /// Folds the averages first: multiplies their scales into the elements, one rounding of each. The buffer is valid during

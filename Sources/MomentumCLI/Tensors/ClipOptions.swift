@@ -15,22 +15,34 @@ struct ClipOptions: ParsableArguments {
   var clipGlobalNorm: Double?
 
   @Option(
-    help: ArgumentHelp("The norm of --clip-norm and --clip-global-norm: 1, 2, inf, or any p > 0.", valueName: "p"))
-  var normType = 2.0
+    name: .customLong("norm-type"),
+    help: ArgumentHelp(
+      "The norm of --clip-norm and --clip-global-norm: 1, 2, inf, or any p > 0. (default: 2)", valueName: "p"))
+  var givenNormType: Double?
 
-  @Option(help: "Whose formulas to follow.")
-  var convention = Convention.native
+  @Option(name: .customLong("convention"), help: "Whose formulas to follow. (default: native)")
+  var givenConvention: Convention?
 
   @Option(
     help: "What to do about NaN and infinite gradients. (default: throw; propagate under other conventions than native)"
   )
   var nonFinite: NonFiniteOption?
 
+  var convention: Convention { givenConvention ?? .native }
+
+  /// The names of the options that were given.
+  var given: [String] {
+    [
+      "--clip-value": clipValue != nil, "--clip-norm": clipNorm != nil, "--clip-global-norm": clipGlobalNorm != nil,
+      "--norm-type": givenNormType != nil, "--convention": givenConvention != nil, "--non-finite": nonFinite != nil,
+    ].filter(\.value).keys.sorted()
+  }
+
   /// Where nothing is clipped the norm is measured all the same: it is part of every report.
   func clipping() throws -> GradientClipping {
     try orUsageError {
       () throws(MomentumError) in
-      let type = try NormType(order: normType)
+      let type = try NormType(order: givenNormType ?? 2)
       if let clipValue, !(clipValue >= 0) {
         throw MomentumError.invalidSetting(name: "clip value", value: "\(clipValue)", expected: "a number >= 0")
       }

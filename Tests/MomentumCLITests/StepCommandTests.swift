@@ -1,0 +1,261 @@
+import Foundation
+import Momentum
+import MomentumFiles
+import MomentumTestSupport
+import XCTest
+
+@testable import MomentumCLI
+
+/// `momentum step` with its settings in a file, and with averages.
+final class StepCommandTests: XCTestCase {
+  /// Paths in a scratch folder.
+  private struct Files {
+    let folder: URL
+    func path(_ name: String) -> String { folder.appendingPathComponent(name).path }
+
+    func write(_ name: String, _ tensors: [String: [Double]]) throws {
+      var writer = SafetensorsWriter(path: path(name))
+      for (tensor, values) in tensors {
+        try values.withUnsafeBufferPointer { try writer.add(tensor, shape: [values.count], values: $0) }
+      }
+      try writer.write()
+    }
+
+    func write(_ name: String, json: String) throws { try Data(json.utf8).write(to: URL(fileURLWithPath: path(name))) }
+
+    func read(_ name: String) throws -> [String: [Double]] {
+      let file = try SafetensorsFile(path: path(name))
+      return try withExtendedLifetime(file) {
+        try Dictionary(
+          uniqueKeysWithValues: file.tensors.map {
+            ($0.name, Array(try file.unsafeBuffer(of: $0.name, as: Double.self)))
+          })
+      }
+    }
+  }
+
+  private func withFiles(_ body: (Files) throws -> Void) throws {
+    try withScratchFolder { folder in
+      let files = Files(folder: folder)
+      try files.write("p", ["weight": [1, 2], "bias": [3]])
+      try files.write("g", ["weight": [3, 4], "bias": [0]])
+      try body(files)
+    }
+  }
+
+  @discardableResult
+  private func step(_ files: Files, _ arguments: String...) throws -> CommandRun {
+    try CommandRun(
+      ["step", "--parameters", "p", "--gradients", "g", "--output-parameters", "out"] + arguments, in: files.folder)
+  }
+
+  private func succeed(_ run: CommandRun, line: UInt = #line) {
+    XCTAssertEqual(run.status, 0, run.errors, line: line)
+    XCTAssertEqual(run.errors, "", line: line)
+  }
+
+  // MARK: Settings in a file
+
+  func testTheExampleOfTheHelp() throws {
+    let configuration = try JSONDecoder().decode(
+      OptimizerConfiguration.self, from: Data(StepCommand.exampleConfiguration.utf8))
+    XCTAssertEqual(configuration.groups.map(\.name), ["biases"])
+    let help = try CommandRun(["step", "--help"])
+    XCTAssertTrue(help.output.contains(#""averaging": {"kind": "exponential", "decay": 0.999}"#), help.output)
+  }
+
+  func testAFileSaysTheSameAsOptions() throws {
+    try withFiles { files in
+      try files.write(
+        "config",
+        json: """
+          {"convention": "pytorch", "clipping": {"globalNorm": 2.5},
+           "rule": {"learningRate": 0.5, "momentum": 0.9, "weightDecay": 0.1, "nesterov": true}}
+          """)
+      let options = [
+        "--convention", "pytorch", "--clip-global-norm", "2.5", "--learning-rate", "0.5", "--momentum", "0.9",
+        "--weight-decay", "0.1", "--nesterov",
+      ]
+      let common = ["step", "--parameters", "p", "--gradients", "g", "--steps", "3", "--json"]
+      let first = try CommandRun(
+        common + options + ["--output-parameters", "o1", "--output-velocity", "v1"], in: files.folder)
+      let second = try CommandRun(
+        common + ["--config", "config", "--output-parameters", "o2", "--output-velocity", "v2"], in: files.folder)
+      succeed(first)
+      succeed(second)
+      XCTAssertEqual(first.output, second.output)
+      for (a, b) in [("o1", "o2"), ("v1", "v2")] {
+        XCTAssertEqual(
+          try Data(contentsOf: URL(fileURLWithPath: files.path(a))),
+          try Data(contentsOf: URL(fileURLWithPath: files.path(b))))
+      }
+    }
+  }
+
+  func testSchedulesGoOnFromRunToRun() throws {
+    try withFiles { files in
+      try files.write(
+        "config",
+        json: """
+          {"rule": {"learningRate": {"piecewise": {"boundaries": [1, 2], "values": [1, 0.5, 0.25]}}, "momentum": 0.5},
+           "groups": [{"name": "biases", "patterns": ["bias"], "rule": {"learningRate": 0}}]}
+          """)
+      succeed(try step(files, "--config", "config", "--steps", "3", "--output-velocity", "v"))
+      let atOnce = (try files.read("out"), try files.read("v"))
+      // Weight: velocities 3, 4.5, 5.25 and 4, 6, 7.
+      XCTAssertEqual(atOnce.0, ["weight": [1 - 3 - 2.25 - 1.3125, 2 - 4 - 3 - 1.75], "bias": [3]])
+      for index in 0..<3 {
+        let more = index == 0 ? [] : ["--velocity", "v"]
+        let run = try CommandRun(
+          [
+            "step", "--parameters", index == 0 ? "p" : "out", "--gradients", "g", "--output-parameters", "out",
+            "--config", "config", "--output-velocity", "v",
+          ] + more, in: files.folder)
+        succeed(run)
+      }
+      XCTAssertEqual(try files.read("out"), atOnce.0)
+      XCTAssertEqual(try files.read("v"), atOnce.1)
+    }
+  }
+
+  func testTheNormIsReportedWhateverTheFileClips() throws {
+    try withFiles { files in
+      for clipping in ["", #", "clipping": {"value": 9}"#, #", "clipping": {"norm": 9, "normType": 2}"#] {
+        try files.write("config", json: #"{"rule": {"learningRate": 1}"# + clipping + "}")
+        let run = try step(files, "--config", "config")
+        succeed(run)
+        XCTAssertTrue(run.output.contains("norm 5.0"), run.output)
+      }
+    }
+  }
+
+  func testOptionsThatStateSettingsAreRefusedBesideAFile() throws {
+    try withFiles { files in
+      try files.write("config", json: #"{"rule": {"learningRate": 1}}"#)
+      let table: [[String]] = [
+        ["--learning-rate", "1"], ["--momentum", "0.5"], ["--dampening", "0"], ["--weight-decay", "0"],
+        ["--decoupled-weight-decay"], ["--nesterov"], ["--maximize"], ["--ema", "0.9"], ["--one-pass"],
+        ["--clip-value", "1"], ["--clip-norm", "1"], ["--clip-global-norm", "1"], ["--norm-type", "2"],
+        ["--convention", "native"], ["--non-finite", "throw"],
+      ]
+      for option in table {
+        let run = try CommandRun(
+          ["step", "--parameters", "p", "--gradients", "g", "--output-parameters", "out", "--config", "config"]
+            + option,
+          in: files.folder)
+        XCTAssertEqual(run.status, 64, "\(option)")
+        XCTAssertTrue(
+          run.errors.contains("\(option[0]) states a setting; with --config, settings come from its file"), run.errors)
+      }
+      let two = try step(files, "--config", "config", "--nesterov", "--clip-norm", "1")
+      XCTAssertTrue(two.errors.contains("--clip-norm, --nesterov state settings"), two.errors)
+      XCTAssertFalse(FileManager.default.fileExists(atPath: files.path("out")))
+    }
+  }
+
+  func testAFileThatIsWrongIsNamedWithThePlace() throws {
+    let table: [(json: String, text: String)] = [
+      (#"{"rule": {"learningRate": -1}}"#, "config: rule.learningRate: value of a constant schedule is -1.0; expected"),
+      (#"{"rule": {"learningRate": 1}, "clip": {}}"#, "config: unknown key 'clip'; expected some of"),
+      (#"{}"#, "config: key 'rule' is missing"),
+      (#"{"rule": {"learningRate": 1, "momentum": true}}"#, "config: rule.momentum: "),
+      (
+        #"{"rule": {"learningRate": 1}, "groups": [{"name": "a", "patterns": ["*"], "rule": {"lr": 1}}]}"#,
+        "config: groups[0].rule: unknown key 'lr'"
+      ),
+      (
+        #"{"rule": {"learningRate": 1}, "groups": [{"name": "a", "patterns": ["x*"]}]}"#,
+        #"config: group 'a' is ["x*"]; expected patterns"#
+      ),
+      (#"{"rule": }"#, "config: "),
+      (
+        #"{"rule": {"learningRate": {"exponential": {"initial": 1, "rate": 1e300}}}}"#,
+        "config: scheduled learningRate after 2 steps is inf"
+      ),
+    ]
+    try withFiles { files in
+      for row in table {
+        try files.write("config", json: row.json)
+        let run = try step(files, "--config", "config", "--steps", "3")
+        XCTAssertEqual(run.status, 1, row.json)
+        XCTAssertTrue(run.errors.contains(row.text), run.errors)
+        XCTAssertEqual(run.errors.split(separator: "\n").count, 1, run.errors)
+        XCTAssertFalse(FileManager.default.fileExists(atPath: files.path("out")))
+      }
+      let missing = try step(files, "--config", "nowhere")
+      XCTAssertEqual(missing.status, 1)
+      XCTAssertTrue(missing.errors.contains("nowhere"), missing.errors)
+    }
+  }
+
+  // MARK: Averages
+
+  func testAveragesGoOnFromRunToRun() throws {
+    try withFiles { files in
+      let rule = ["--learning-rate", "0.5", "--momentum", "0.5", "--ema", "0.75", "--ema-overwrite", "3"]
+      let common = ["step", "--gradients", "g", "--output-velocity", "v", "--output-average", "a"] + rule
+      succeed(
+        try CommandRun(common + ["--parameters", "p", "--output-parameters", "out", "--steps", "4"], in: files.folder))
+      let atOnce = try ["out", "v", "a"].map(files.read)
+
+      // By hand: overwritten after the third step.
+      var (p, v, a) = (1.0, 0.0, 0.0)
+      for step in 1...4 {
+        v = 0.5 * v + 3
+        p -= 0.5 * v
+        a = step == 1 ? p : 0.75 * a + 0.25 * p
+        if step == 3 { p = a }
+      }
+      XCTAssertEqual(atOnce[0]["weight"]![0], p, accuracy: 1e-15)
+      XCTAssertEqual(atOnce[2]["weight"]![0], a, accuracy: 1e-15)
+
+      for step in 0..<4 {
+        let more = step == 0 ? ["--parameters", "p"] : ["--parameters", "out", "--velocity", "v", "--average", "a"]
+        succeed(try CommandRun(common + ["--output-parameters", "out"] + more, in: files.folder))
+      }
+      XCTAssertEqual(try ["out", "v", "a"].map(files.read), atOnce)
+    }
+  }
+
+  func testAMeanOfTheParameters() throws {
+    try withFiles { files in
+      try files.write("config", json: #"{"rule": {"learningRate": 1}, "averaging": {"kind": "mean"}}"#)
+      succeed(try step(files, "--config", "config", "--output-average", "a", "--steps", "3"))
+      // The weight goes 1 - 3, 1 - 6, 1 - 9.
+      assertClose([-5, -6], try files.read("a")["weight"]!, ulps: 4)
+    }
+  }
+
+  func testMisuseOfAverages() throws {
+    try withFiles { files in
+      for (arguments, text) in [
+        (
+          ["--learning-rate", "1", "--output-average", "a"], "--output-average needs --ema, or a --config that averages"
+        ),
+        (["--learning-rate", "1", "--average", "a"], "--average needs --ema, or a --config that averages"),
+        (["--learning-rate", "1", "--ema-overwrite", "2"], "--ema-overwrite needs --ema"),
+        (["--learning-rate", "1", "--ema", "2"], "decay of the average is 2.0; expected a number in 0...1"),
+        (["--learning-rate", "1", "--ema", "0", "--ema-overwrite", "0"], "overwriteEvery is 0; expected at least 1"),
+        (
+          ["--learning-rate", "1", "--ema", "0", "--output-average", "out"],
+          "--output-parameters and --output-average name the same file"
+        ),
+        ([], "expected --learning-rate, or --config with all settings"),
+      ] {
+        let run = try CommandRun(
+          ["step", "--parameters", "p", "--gradients", "g", "--output-parameters", "out"] + arguments, in: files.folder)
+        XCTAssertEqual(run.status, 64, text)
+        XCTAssertTrue(run.errors.contains(text), run.errors)
+      }
+      try files.write("config", json: #"{"rule": {"learningRate": 1}}"#)
+      let run = try step(files, "--config", "config", "--output-average", "a")
+      XCTAssertEqual(run.status, 1)
+      XCTAssertTrue(
+        run.errors.contains("config: 'averaging' is missing; expected it with --output-average"), run.errors)
+      // A file of parameters is no file of averages.
+      let other = try step(files, "--learning-rate", "1", "--ema", "0.5", "--average", "p")
+      XCTAssertEqual(other.status, 1)
+      XCTAssertTrue(other.errors.contains("p: momentum.stepsAveraged.bias is missing"), other.errors)
+    }
+  }
+}
