@@ -258,4 +258,57 @@ final class StepCommandTests: XCTestCase {
       XCTAssertTrue(other.errors.contains("p: momentum.stepsAveraged.bias is missing"), other.errors)
     }
   }
+
+  // MARK: Micro-batches
+
+  func testGradientsOfSeveralFilesAreAddedUp() throws {
+    try withFiles { files in
+      try files.write("g2", ["weight": [1, 0]])
+      try files.write("g3", ["weight": [2, 2], "bias": [6]])
+      for (name, divisor) in [("mean", 3.0), ("sum", 1)] {
+        let run = try CommandRun(
+          [
+            "step", "--parameters", "p", "--gradients", "g", "g2", "--gradients", "g3", "--accumulate", name,
+            "--learning-rate", "0.5", "--clip-global-norm", "1", "--output-parameters", "out",
+          ], in: files.folder)
+        succeed(run)
+        let sum = [6 / divisor, 6 / divisor, 6 / divisor]
+        let norm = sum.map { $0 * $0 }.reduce(0, +).squareRoot()
+        XCTAssertTrue(run.output.contains("norm \(norm), clipped by \(1 / norm)"), run.output)
+        let out = try files.read("out")
+        assertClose([1, 2].map { $0 - 0.5 * sum[0] / norm }, out["weight"]!, ulps: 4)
+        assertClose([3 - 0.5 * sum[2] / norm], out["bias"]!, ulps: 4)
+      }
+      // The mean is that of three by default, over two steps too.
+      let steps = try CommandRun(
+        [
+          "step", "--parameters", "p", "--gradients", "g", "g2", "g3", "--learning-rate", "1", "--steps", "2",
+          "--output-parameters", "out",
+        ], in: files.folder)
+      succeed(steps)
+      let out = try files.read("out")
+      assertClose([-3, -2], out["weight"]!, ulps: 4)
+      assertClose([-1], out["bias"]!, ulps: 4)
+    }
+  }
+
+  func testGradientsThatDoNotFit() throws {
+    try withFiles { files in
+      try files.write("other", ["weigth": [1, 0]])
+      try files.write("bad", ["weight": [.nan, 0]])
+      for (file, text) in [
+        ("other", "other: tensor 'weigth' is not in p"), ("nowhere", "nowhere"),
+        ("bad", "g, bad: gradient of tensor 'weight' is nan at index 0"),
+      ] {
+        let run = try CommandRun(
+          [
+            "step", "--parameters", "p", "--gradients", "g", file, "--learning-rate", "1", "--output-parameters", "out",
+          ],
+          in: files.folder)
+        XCTAssertEqual(run.status, 1, file)
+        XCTAssertTrue(run.errors.contains(text), run.errors)
+        XCTAssertFalse(FileManager.default.fileExists(atPath: files.path("out")))
+      }
+    }
+  }
 }

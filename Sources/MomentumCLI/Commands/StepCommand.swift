@@ -37,8 +37,13 @@ struct StepCommand: ParsableCommand {
   @Option(help: ArgumentHelp("The parameters.", valueName: "file"))
   var parameters: String
 
-  @Option(help: ArgumentHelp("The gradients.", valueName: "file"))
-  var gradients: String
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp("The gradients; of several files, as micro-batches have them, their mean.", valueName: "file"))
+  var gradients: [String]
+
+  @Option(help: "What to take of several files of gradients. Norms are measured and clipped after that.")
+  var accumulate = Accumulation.mean
 
   @Option(help: ArgumentHelp("The velocity that an earlier step wrote. (default: zero)", valueName: "file"))
   var velocity: String?
@@ -104,9 +109,9 @@ struct StepCommand: ParsableCommand {
   private func run<Scalar: BLASScalar & SafetensorsScalar>(
     _ settings: OptimizerConfiguration, _ parameters: TensorFile, as: Scalar.Type
   ) throws {
-    let gradients = try TensorFile(gradients)
-    let gradientBuffers = try parameters.matching(gradients, as: Scalar.self)
-    let parameterBuffers = try parameters.tensors.map {
+    var source = try GradientSource<Scalar>(
+      gradients, of: parameters, accumulate.reduction(), settings.clipping.algorithm, threads: threading.threads)
+    let buffers = try parameters.tensors.map {
       try parameters.file.unsafeMutableBuffer(of: $0.name, as: Scalar.self)
     }
     var optimizer: Optimizer<Scalar> = try make(settings, parameters.layout())
@@ -118,20 +123,20 @@ struct StepCommand: ParsableCommand {
     var rows: [StepRow] = []
     for _ in 0..<steps {
       do {
-        rows.append(StepRow(try optimizer.step(parameters: parameterBuffers, gradients: gradientBuffers)))
+        rows.append(StepRow(try source.step(&optimizer, buffers)))
       } catch {
-        throw settingsError(for: error) ?? DataFileError(file: gradients.path, cause: error.description)
+        throw settingsError(for: error) ?? DataFileError(file: source.name, cause: error.description)
       }
       // The files hold the folded velocity and average. Folding after every step makes k steps in one run the same bits as k
       // runs.
       optimizer.foldVelocity()
       optimizer.foldAverage()
     }
-    try gradients.file.checkUnchanged()
+    try source.checkUnchanged()
     try parameters.file.checkUnchanged()
-    try write(settings, parameters, parameterBuffers, &optimizer)
-    // The buffers point into the mappings.
-    withExtendedLifetime((parameters, gradients)) {}
+    try write(settings, parameters, buffers, &optimizer)
+    // The buffers point into the mapping.
+    withExtendedLifetime(parameters) {}
     try show(rows)
   }
 
