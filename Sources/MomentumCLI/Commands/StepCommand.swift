@@ -20,14 +20,21 @@ struct StepCommand: ParsableCommand {
       """
   )
 
+  /// Lines short enough for the help of a terminal of 80 columns.
   static let exampleConfiguration = """
     {
       "convention": "pytorch",
       "rule": {
-        "learningRate": {"warmup": {"steps": 500, "then": {"cosine": {"initial": 0.1, "steps": 9500}}}},
+        "learningRate": {
+          "warmup": {
+            "steps": 500, "then": {"cosine": {"initial": 0.1, "steps": 9500}}
+          }
+        },
         "momentum": 0.9, "nesterov": true, "weightDecay": 1e-4
       },
-      "groups": [{"name": "biases", "patterns": ["*.bias"], "rule": {"weightDecay": 0}}],
+      "groups": [
+        {"name": "biases", "patterns": ["*.bias"], "rule": {"weightDecay": 0}}
+      ],
       "clipping": {"globalNorm": 1},
       "averaging": {"kind": "exponential", "decay": 0.999},
       "nonFinitePolicy": "skipStep"
@@ -62,7 +69,7 @@ struct StepCommand: ParsableCommand {
   )
   var outputAverage: String?
 
-  @OptionGroup
+  @OptionGroup(title: "Optimizer")
   var options: OptimizerOptions
 
   @Option(help: ArgumentHelp("How many steps to take with the same gradients.", valueName: "k"))
