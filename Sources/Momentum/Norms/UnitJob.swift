@@ -82,7 +82,7 @@ struct UnitTile<Scalar: BLASScalar> {
     factor = source.factor.double
   }
 
-  /// The gradient, cleared and clamped as the source says.
+  /// The gradient, cleared, clamped and scaled as the source says.
   @inline(__always)
   func gradient(at start: Int, _ n: Int) -> UnsafePointer<Scalar> {
     var x = source.gradient + start
@@ -92,6 +92,10 @@ struct UnitTile<Scalar: BLASScalar> {
     }
     if let bounds = source.bounds {
       ElementLoops.clamp(x, to: Scalar(bounds.lower), Scalar(bounds.upper), into: scratch, n)
+      x = UnsafePointer(scratch)
+    }
+    if let factors = source.factors {
+      factors.multiply(x, at: start, into: scratch, n)
       x = UnsafePointer(scratch)
     }
     return x

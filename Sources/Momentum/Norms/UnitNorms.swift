@@ -1,10 +1,12 @@
-/// What unit norms are measured of: `factor · f(gradient) + decay · parameters`, where f clears and clamps as a step does.
+/// What unit norms are measured of: `factor · f(gradient) + decay · parameters`, where f clears, clamps and scales units as a step does.
 struct UnitSource<Scalar: BLASScalar> {
   var gradient: UnsafePointer<Scalar>
   /// Whether NaN and infinite elements count as 0.
   var clearsNonFinite = false
   /// The bounds of clipping by value, which comes after clearing.
   var bounds: ValueBounds?
+  /// Factors of units, which come after that.
+  var factors: UnitFactors<Scalar>?
   var factor = ScaledDouble(1)
   var parameters: UnsafePointer<Scalar>?
   /// Counts only with parameters.
