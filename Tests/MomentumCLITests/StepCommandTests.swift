@@ -134,7 +134,9 @@ final class StepCommandTests: XCTestCase {
       try files.write("config", json: #"{"rule": {"learningRate": 1}}"#)
       let table: [[String]] = [
         ["--learning-rate", "1"], ["--momentum", "0.5"], ["--dampening", "0"], ["--weight-decay", "0"],
-        ["--decoupled-weight-decay"], ["--nesterov"], ["--maximize"], ["--ema", "0.9"], ["--one-pass"],
+        ["--decoupled-weight-decay"], ["--nesterov"], ["--maximize"], ["--agc", "0.1"], ["--ema", "0.9"],
+        ["--one-pass"], ["--clip-block-rms", "1"],
+        ["--clip-norm-axes", "0"],
         ["--clip-value", "1"], ["--clip-norm", "1"], ["--clip-global-norm", "1"], ["--norm-type", "2"],
         ["--convention", "native"], ["--non-finite", "throw"],
       ]
@@ -256,6 +258,74 @@ final class StepCommandTests: XCTestCase {
       let other = try step(files, "--learning-rate", "1", "--ema", "0.5", "--average", "p")
       XCTAssertEqual(other.status, 1)
       XCTAssertTrue(other.errors.contains("p: momentum.stepsAveraged.bias is missing"), other.errors)
+    }
+  }
+
+  // MARK: Units
+
+  func testClipsOfUnits() throws {
+    try withFiles { files in
+      // A matrix of rows [3 4] and [0 12]; the columns have the norms 3 and √160.
+      for (name, values) in [("p2", [0.0, 0, 0, 0]), ("g2", [3, 4, 0, 12])] {
+        var writer = SafetensorsWriter(path: files.path(name))
+        try values.withUnsafeBufferPointer { try writer.add("weight", shape: [2, 2], values: $0) }
+        try writer.write()
+      }
+      let columns = 5 / 160.0.squareRoot()
+      for (arguments, expected) in [
+        (["--clip-norm", "5", "--clip-norm-axes", "1"], [3, 4, 0, 5]),
+        (["--clip-norm", "5", "--clip-norm-axes", "-2"], [3, 4 * columns, 0, 12 * columns]),
+        (["--clip-norm", "6.5", "--clip-norm-axes", "0,1"], [1.5, 2, 0, 6]),
+        (["--clip-block-rms", "3.25"], [1.5, 2, 0, 6]),
+      ] {
+        let step = try CommandRun(
+          ["step", "--parameters", "p2", "--gradients", "g2", "--learning-rate", "1", "--output-parameters", "out"]
+            + arguments, in: files.folder)
+        succeed(step)
+        assertClose(expected.map { -$0 }, try files.read("out")["weight"]!, ulps: 4, "\(arguments)")
+        let clip = try CommandRun(["clip", "--gradients", "g2", "--output", "clipped"] + arguments, in: files.folder)
+        succeed(clip)
+        assertClose(expected, try files.read("clipped")["weight"]!, ulps: 4, "\(arguments)")
+      }
+      for (arguments, text) in [
+        (["--clip-norm-axes", "1"], "--clip-norm-axes needs --clip-norm"),
+        (["--clip-norm", "1", "--clip-norm-axes", "x"], "clip-norm-axes"),
+        (["--clip-norm", "1", "--clip-norm-axes", "2"], "axes [2] of the shape [2, 2]"),
+        (["--clip-norm", "1", "--clip-block-rms", "2"], "clip block RMS is 2.0"),
+      ] {
+        let run = try CommandRun(
+          ["step", "--parameters", "p2", "--gradients", "g2", "--learning-rate", "1", "--output-parameters", "no"]
+            + arguments, in: files.folder)
+        XCTAssertEqual(run.status, 64, run.errors)
+        XCTAssertTrue(run.errors.contains(text), run.errors)
+        XCTAssertFalse(FileManager.default.fileExists(atPath: files.path("no")))
+      }
+    }
+  }
+
+  func testAdaptiveGradientClipping() throws {
+    try withFiles { files in
+      // ‖weight‖ = √5, ‖g‖ = 5.
+      let run = try step(files, "--learning-rate", "1", "--agc", "0.5")
+      succeed(run)
+      let factor = 0.5 * 5.0.squareRoot() / 5
+      assertClose([1 - 3 * factor, 2 - 4 * factor], try files.read("out")["weight"]!, ulps: 8)
+      XCTAssertEqual(try files.read("out")["bias"], [3])
+    }
+  }
+
+  func testAVelocityOfAnotherKindOfRuleIsRefused() throws {
+    try withFiles { files in
+      try files.write("lars", json: #"{"rule": {"kind": "lars", "learningRate": 1}}"#)
+      succeed(try step(files, "--config", "lars", "--output-velocity", "v"))
+      let run = try CommandRun(
+        [
+          "step", "--parameters", "p", "--gradients", "g", "--output-parameters", "no", "--velocity", "v",
+          "--learning-rate", "1", "--momentum", "0.9",
+        ], in: files.folder)
+      XCTAssertEqual(run.status, 1)
+      XCTAssertTrue(run.errors.contains("holds the learning rate; that of this rule does not"), run.errors)
+      succeed(try step(files, "--config", "lars", "--velocity", "v"))
     }
   }
 

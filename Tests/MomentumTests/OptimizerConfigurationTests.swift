@@ -86,6 +86,65 @@ final class OptimizerConfigurationTests: XCTestCase {
     }
   }
 
+  func testKindsOfRules() throws {
+    func rule(_ json: String, _ convention: Convention = .native) throws -> any UpdateRule {
+      try JSONDecoder().decode(RuleConfiguration.self, from: Data(json.utf8)).makeRule(convention)
+    }
+    XCTAssertEqual(
+      try rule(#"{"kind": "lars", "learningRate": 2}"#, .optax) as? LARS, try LARS(learningRate: 2, convention: .optax))
+    XCTAssertEqual(
+      try rule(
+        """
+        {"kind": "lars", "learningRate": 2, "momentum": 0.5, "weightDecay": 0.25, "trustCoefficient": 0.1,
+         "epsilon": 0.01, "nesterov": true, "adapts": false}
+        """) as? LARS,
+      try LARS(
+        learningRate: 2, momentum: 0.5, weightDecay: 0.25, trustCoefficient: 0.1, epsilon: 0.01, nesterov: true,
+        adapts: false))
+    let scheduled = try rule(#"{"kind": "lars", "learningRate": {"linear": {"from": 2, "to": 0, "steps": 2}}}"#)
+    XCTAssertEqual(try scheduled.resolved(at: 1) as? LARS, try LARS(learningRate: 1))
+
+    for (json, convention, expected) in [
+      (#"true"#, Convention.native, (0.01, 1e-3, TensorUnits.firstAxis)), ("true", .optax, (0.01, 1e-3, .optax)),
+      (#"{"factor": 0.5, "epsilon": 0.25, "units": "tensor"}"#, .native, (0.5, 0.25, .tensor)),
+      (#"{"units": [0, -1]}"#, .pytorch, (0.01, 1e-3, .axes([0, -1]))),
+    ] {
+      let made = try rule(#"{"learningRate": 1, "momentum": 0.5, "adaptiveGradientClipping": \#(json)}"#, convention)
+      let clipping = try XCTUnwrap(made as? AdaptiveGradientClipping)
+      XCTAssertEqual(clipping.base as? SGD, try SGD(learningRate: 1, momentum: 0.5, convention: convention))
+      XCTAssertEqual(clipping.factor, expected.0)
+      XCTAssertEqual(clipping.epsilon, expected.1)
+      XCTAssertEqual(clipping.clippedUnits, expected.2)
+    }
+    XCTAssertTrue(try rule(#"{"learningRate": 1, "adaptiveGradientClipping": false}"#) is SGD)
+  }
+
+  func testWhatAGroupLeavesOut() throws {
+    func groupRule(_ rule: String, _ group: String) throws -> (any UpdateRule)? {
+      let configuration = try decode(
+        #"{"rule": \#(rule), "groups": [{"name": "a", "patterns": ["a"], "rule": \#(group)}]}"#)
+      let optimizer: Optimizer<Float> = try configuration.makeOptimizer(try ParameterLayout([("a", [1])]))
+      return optimizer.groups[0].rule
+    }
+    let sgd =
+      #"{"learningRate": 1, "momentum": 0.5, "weightDecay": 0.25, "dampening": 0.125, "adaptiveGradientClipping": true}"#
+    XCTAssertEqual(
+      try groupRule(sgd, #"{"weightDecay": 0, "adaptiveGradientClipping": false}"#) as? SGD,
+      try SGD(learningRate: 1, momentum: 0.5, dampening: 0.125))
+    XCTAssertTrue(try groupRule(sgd, "{}") is AdaptiveGradientClipping)
+    // Of another kind of rule only what both have is taken over.
+    XCTAssertEqual(
+      try groupRule(sgd, #"{"kind": "lars", "adaptiveGradientClipping": false, "epsilon": 2}"#) as? LARS,
+      try LARS(learningRate: 1, momentum: 0.5, weightDecay: 0.25, epsilon: 2))
+    let lars = #"{"kind": "lars", "learningRate": 1, "weightDecay": 0.25, "trustCoefficient": 0.125}"#
+    XCTAssertEqual(
+      try groupRule(lars, #"{"kind": "sgd", "dampening": 0.5}"#) as? SGD,
+      try SGD(learningRate: 1, dampening: 0.5, weightDecay: 0.25))
+    XCTAssertEqual(
+      try groupRule(lars, #"{"adapts": false}"#) as? LARS,
+      try LARS(learningRate: 1, weightDecay: 0.25, trustCoefficient: 0.125, adapts: false))
+  }
+
   func testALearningRateIsEnough() throws {
     let configuration = try decode(#"{"rule": {"learningRate": 0.5}}"#)
     XCTAssertEqual(try configuration.rule.makeRule(.native) as? SGD, try SGD(learningRate: 0.5))
@@ -103,6 +162,11 @@ final class OptimizerConfigurationTests: XCTestCase {
       #"{"rule": {"learningRate": 0.1, "nesterov": true, "momentum": {"linear": {"from": 0.5, "to": 0.9, "steps": 9}}}}"#,
       #"{"rule": {"learningRate": 1}, "clipping": {"value": [0, 2], "normType": "inf"}, "averaging": {"kind": "mean"}}"#,
       #"{"rule": {"learningRate": 1}, "clipping": {"globalNorm": 1}, "nonFinitePolicy": "zero", "mode": "onePass"}"#,
+      #"{"rule": {"learningRate": 1}, "clipping": {"norm": 1, "normUnits": [0, -1]}}"#,
+      #"{"rule": {"learningRate": 1}, "clipping": {"blockRMS": 1}}"#,
+      #"{"rule": {"kind": "lars", "learningRate": 1, "momentum": 0.5, "trustCoefficient": 2, "epsilon": 1, "adapts": true}}"#,
+      #"{"rule": {"learningRate": 1, "adaptiveGradientClipping": {"factor": 2, "units": "optax"}}}"#,
+      #"{"rule": {"learningRate": 1, "adaptiveGradientClipping": true}, "groups": [{"name": "a", "patterns": ["a"], "rule": {"adaptiveGradientClipping": false}}]}"#,
     ] {
       let encoder = JSONEncoder()
       encoder.outputFormatting = .sortedKeys
@@ -140,6 +204,25 @@ final class OptimizerConfigurationTests: XCTestCase {
       (#"{"rule": {"learningRate": 1}, "clipping": {"value": -1}}"#, "clipping.value", "clip value is [1.0, -1.0]"),
       (#"{"rule": {"learningRate": 1}, "clipping": {"value": [1]}}"#, "clipping.value", "clip value is [1.0]"),
       (#"{"rule": {"learningRate": 1}, "clipping": {"norm": 1, "normType": 0}}"#, "clipping", "normType is 0.0"),
+      (#"{"rule": {"learningRate": 1}, "clipping": {"norm": 1, "normUnits": "rows"}}"#, "clipping.normUnits", "'rows'"),
+      (#"{"rule": {"learningRate": 1}, "clipping": {"norm": 1, "blockRMS": 1}}"#, "clipping", "clip block RMS is 1.0"),
+      (#"{"rule": {"kind": "adam", "learningRate": 1}}"#, "rule.kind", "adam"),
+      (
+        #"{"rule": {"learningRate": 1, "trustCoefficient": 1}}"#, "rule",
+        "rule with trustCoefficient is sgd; expected lars"
+      ),
+      (
+        #"{"rule": {"kind": "lars", "learningRate": 1, "maximize": false, "dampening": 0}}"#, "rule",
+        "rule with dampening is lars; expected sgd"
+      ),
+      (
+        #"{"rule": {"kind": "lars", "learningRate": 1, "adaptiveGradientClipping": true}}"#, "rule",
+        "base of adaptive clipping is LARS"
+      ),
+      (
+        #"{"rule": {"learningRate": 1, "adaptiveGradientClipping": {"lambda": 1}}}"#, "rule.adaptiveGradientClipping",
+        "unknown key 'lambda'"
+      ),
       (#"{"rule": {"learningRate": 1}, "averaging": {"kind": "ema"}}"#, "averaging", "kind is 'ema'"),
       (#"{"rule": {"learningRate": 1}, "averaging": {"kind": "exponential"}}"#, "averaging", "without 'decay'"),
       (#"{"rule": {"learningRate": 1}, "averaging": {"kind": "mean", "decay": 0}}"#, "averaging", "a mean has no"),

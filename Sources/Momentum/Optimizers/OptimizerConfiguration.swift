@@ -17,14 +17,14 @@
 /// | Key | Value |
 /// |---|---|
 /// | `convention` | a ``Convention`` |
-/// | `rule` | the keys of ``RuleConfiguration``; learning rate and momentum are numbers or ``Schedule``s |
+/// | `rule` | the names of the properties of ``RuleConfiguration``; learning rate and momentum are numbers or ``Schedule``s. For ``RuleConfiguration/unitLimit`` `adaptiveGradientClipping`: `true`, `false`, or `factor`, `epsilon`, `units` |
 /// | `groups` | a list of `name`, `patterns` (see ``ParameterGroup``), and what differs: `rule`, `clipping` |
-/// | `clipping` | `value` (v for -v...v, or [lower, upper]), `norm`, `globalNorm`, `normType`, `algorithm` |
+/// | `clipping` | `value` (v for -v...v, or [lower, upper]), `norm`, `normUnits`, `blockRMS`, `globalNorm`, `normType`, `algorithm` |
 /// | `averaging` | `kind` (`exponential` with `decay`, or `mean`), `overwriteEvery` |
 /// | `nonFinitePolicy` | a ``NonFinitePolicy`` |
 /// | `mode` | a ``StepMode`` |
 ///
-/// Infinite limits are written `"inf"`.
+/// Units are `"tensor"`, `"firstAxis"`, `"optax"` or a list of axes (see ``TensorUnits``); infinite limits are written `"inf"`.
 public struct OptimizerConfiguration: Sendable {
   /// The settings of one ``ParameterGroup``.
   public struct Group: Sendable {

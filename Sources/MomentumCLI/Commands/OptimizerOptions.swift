@@ -31,6 +31,14 @@ struct OptimizerOptions: ParsableArguments {
   @Flag(help: "Ascend.")
   var maximize = false
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      Adaptive gradient clipping: bring the gradient of every unit to a norm of at most X times that of its parameters. \
+      Units belong to one index of the first axis; under the optax convention they are Optax's.
+      """, valueName: "x"))
+  var agc: Double?
+
   @Option(help: ArgumentHelp("Average the parameters: a = X·a + (1 - X)·p, with X in 0...1.", valueName: "x"))
   var ema: Double?
 
@@ -78,7 +86,8 @@ struct OptimizerOptions: ParsableArguments {
     let own = [
       "--learning-rate": learningRate != nil, "--momentum": momentum != nil, "--dampening": dampening != nil,
       "--weight-decay": weightDecay != nil, "--decoupled-weight-decay": decoupledWeightDecay, "--nesterov": nesterov,
-      "--maximize": maximize, "--ema": ema != nil, "--ema-overwrite": emaOverwrite != nil, "--one-pass": onePass,
+      "--maximize": maximize, "--agc": agc != nil, "--ema": ema != nil, "--ema-overwrite": emaOverwrite != nil,
+      "--one-pass": onePass,
     ]
     return (own.filter(\.value).keys + clip.given).sorted()
   }
@@ -90,13 +99,22 @@ struct OptimizerOptions: ParsableArguments {
       if let ema { averaging = try .exponential(decay: ema, overwriteEvery: emaOverwrite) }
       return OptimizerConfiguration(
         convention: clip.convention,
-        rule: RuleConfiguration(
-          learningRate: try learningRate.map { (rate) throws(MomentumError) in try .constant(rate) },
-          momentum: try momentum.map { (momentum) throws(MomentumError) in try .constant(momentum) },
-          dampening: dampening, weightDecay: weightDecay, decoupledWeightDecay: decoupledWeightDecay ? true : nil,
-          nesterov: nesterov, maximize: maximize),
+        rule: try rule(),
         clipping: clipping, averaging: averaging, nonFinitePolicy: clip.nonFinite?.policy,
         mode: onePass ? .onePass : .twoPass)
     }
+  }
+
+  private func rule() throws(MomentumError) -> RuleConfiguration {
+    var rule = RuleConfiguration()
+    if let learningRate { rule.learningRate = try .constant(learningRate) }
+    if let momentum { rule.momentum = try .constant(momentum) }
+    rule.dampening = dampening
+    rule.weightDecay = weightDecay
+    rule.decoupledWeightDecay = decoupledWeightDecay ? true : nil
+    rule.nesterov = nesterov
+    rule.maximize = maximize
+    if let agc { rule.unitLimit = .adaptive(factor: agc) }
+    return rule
   }
 }

@@ -123,7 +123,7 @@ struct StepCommand: ParsableCommand {
     }
     var optimizer: Optimizer<Scalar> = try make(settings, parameters.layout())
     if let velocity {
-      try VelocityFile.load(velocity, into: &optimizer, parameters: parameters, convention: settings.convention)
+      try VelocityFile.load(velocity, into: &optimizer, parameters: parameters)
     }
     if let average { try AverageFile.load(average, into: &optimizer, parameters: parameters) }
 

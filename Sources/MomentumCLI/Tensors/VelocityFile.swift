@@ -9,10 +9,12 @@ enum VelocityFile {
   private static let stepKey = "momentum.step"
   private static let clippedKey = "momentum.lastStepClipped"
   private static let conventionKey = "momentum.convention"
+  /// Before the name of a tensor whose rule keeps the learning rate elsewhere than the convention has it.
+  private static let learningRateKeyPrefix = "momentum.keepsLearningRate."
 
   /// Gives an optimizer the velocity of a file.
   static func load<Scalar: BLASScalar & SafetensorsScalar>(
-    _ path: String, into optimizer: inout Optimizer<Scalar>, parameters: TensorFile, convention: Convention
+    _ path: String, into optimizer: inout Optimizer<Scalar>, parameters: TensorFile
   ) throws {
     let velocity = try TensorFile(path)
     let tensors = try parameters.matching(velocity, as: Scalar.self)
@@ -20,15 +22,11 @@ enum VelocityFile {
     if let format = metadata[formatKey], format != formatVersion {
       throw DataFileError(file: path, cause: "\(formatKey) is '\(format)'; expected '\(formatVersion)'")
     }
+    var written: Convention?
     if let name = metadata[conventionKey] {
-      guard let written = Convention(rawValue: name) else {
+      written = Convention(rawValue: name)
+      if written == nil {
         throw DataFileError(file: path, cause: "\(conventionKey) is '\(name)', which is no convention")
-      }
-      guard written.keepsLearningRateInVelocity == convention.keepsLearningRateInVelocity else {
-        throw DataFileError(
-          file: path,
-          cause:
-            "the velocity follows the \(name) convention, which keeps the learning rate elsewhere than \(convention)")
       }
     }
     if let text = metadata[stepKey] {
@@ -43,7 +41,20 @@ enum VelocityFile {
     }
     try withExtendedLifetime(velocity) {
       for (index, values) in tensors.enumerated() {
-        if let values { try optimizer.setVelocity(ofTensor: index, values) }
+        guard let values else { continue }
+        try optimizer.setVelocity(ofTensor: index, values)
+        guard let written else { continue }
+        let name = parameters.tensors[index].name
+        let keeps = metadata[learningRateKeyPrefix + name].map { $0 == "true" } ?? written.keepsLearningRateInVelocity
+        guard keeps == optimizer.keepsLearningRateInVelocity(ofTensor: index) else {
+          throw DataFileError(
+            file: path,
+            cause: """
+              the velocity of tensor '\(name)', written under the \(written) convention, \
+              \(keeps ? "holds the learning rate" : "does not hold the learning rate"); that of this rule \
+              \(keeps ? "does not" : "does")
+              """)
+        }
       }
     }
   }
@@ -60,6 +71,10 @@ enum VelocityFile {
       ])
     let layout = optimizer.layout
     for (index, tensor) in layout.tensors.enumerated() where optimizer.hasVelocity(ofTensor: index) {
+      let keeps = optimizer.keepsLearningRateInVelocity(ofTensor: index)
+      if keeps != convention.keepsLearningRateInVelocity {
+        writer.metadata[learningRateKeyPrefix + tensor.name] = String(keeps)
+      }
       // The optimizer's memory outlives the writer, and nothing steps in between.
       let values = optimizer.withUnsafeVelocity(ofTensor: index) { $0 }
       try writer.add(tensor.name, shape: tensor.shape, values: values)
