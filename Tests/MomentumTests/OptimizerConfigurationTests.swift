@@ -247,6 +247,10 @@ final class OptimizerConfigurationTests: XCTestCase {
         "mode is onePass; expected twoPass with the policy throw"
       ),
       (
+        #"{"rule": {"kind": "lars", "learningRate": 1}, "mode": "onePass", "nonFinitePolicy": "zero"}"#, "",
+        "mode is onePass; expected twoPass with a rule that measures units"
+      ),
+      (
         #"{"convention": "keras", "rule": {"learningRate": 1}, "clipping": {"value": 1, "norm": 1}}"#, "",
         "clipping is 2 kinds at once"
       ),

@@ -98,7 +98,9 @@ extension OptimizerConfiguration {
   /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)``.
   public func validate() throws(MomentumError) {
     let (rule, groups) = (try makeRule(), try makeGroups())
-    try StepRules(rule, groups, at: 0).validate(groups, clipping, averaging)
+    let rules = try StepRules(rule, groups, at: 0)
+    try rules.validate(groups, clipping, averaging)
+    try mode.validate(rules)
     try mode.validate(nonFinitePolicy ?? convention.defaultNonFinitePolicy, clipping, groups, averaging)
   }
 
