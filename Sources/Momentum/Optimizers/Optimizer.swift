@@ -41,6 +41,10 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   public var mode: StepMode
   /// An average of the parameters, or none.
   public var averaging: WeightAveraging?
+  /// What the loss of the gradients was multiplied with.
+  public var lossScale = LossScale.none
+  /// What limits the norm of the whole gradient by the norms of past steps, or skips steps, or nothing.
+  public var adaptiveClipping: AdaptiveClipping?
 
   // MARK: State
 
