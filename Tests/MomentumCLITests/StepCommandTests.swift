@@ -134,7 +134,8 @@ final class StepCommandTests: XCTestCase {
       try files.write("config", json: #"{"rule": {"learningRate": 1}}"#)
       let table: [[String]] = [
         ["--learning-rate", "1"], ["--momentum", "0.5"], ["--dampening", "0"], ["--weight-decay", "0"],
-        ["--decoupled-weight-decay"], ["--nesterov"], ["--maximize"], ["--agc", "0.1"], ["--ema", "0.9"],
+        ["--decoupled-weight-decay"], ["--nesterov"], ["--maximize"], ["--agc", "0.1"], ["--loss-scale", "1"],
+        ["--ema", "0.9"],
         ["--one-pass"], ["--clip-block-rms", "1"],
         ["--clip-norm-axes", "0"],
         ["--clip-value", "1"], ["--clip-norm", "1"], ["--clip-global-norm", "1"], ["--norm-type", "2"],
@@ -187,6 +188,52 @@ final class StepCommandTests: XCTestCase {
       let missing = try step(files, "--config", "nowhere")
       XCTAssertEqual(missing.status, 1)
       XCTAssertTrue(missing.errors.contains("nowhere"), missing.errors)
+    }
+  }
+
+  // MARK: What adapts from step to step
+
+  func testLossScale() throws {
+    try withFiles { files in
+      let run = try step(files, "--learning-rate", "1", "--loss-scale", "8", "--json")
+      succeed(run)
+      XCTAssertEqual(try files.read("out"), ["weight": [1 - 3.0 / 8, 2 - 4.0 / 8], "bias": [3]])
+      XCTAssertTrue(run.output.contains("0.625"), "the norm is that of the gradient after unscaling: \(run.output)")
+      let wrong = try step(files, "--learning-rate", "1", "--loss-scale", "0")
+      XCTAssertEqual(wrong.status, 64)
+      XCTAssertTrue(wrong.errors.contains("loss scale is 0.0; expected a positive finite number"), wrong.errors)
+    }
+  }
+
+  func testWhatIsLearntGoesOnFromRunToRun() throws {
+    try withFiles { files in
+      try files.write(
+        "config",
+        json: """
+          {"rule": {"learningRate": 1, "momentum": 0.5}, "lossScale": {"initial": 4, "growthInterval": 2},
+           "adaptiveClipping": {"autoClip": {"percentile": 50, "window": 8}}, "nonFinitePolicy": "skipStep"}
+          """)
+      succeed(try step(files, "--config", "config", "--steps", "5", "--output-velocity", "v"))
+      let atOnce = try Data(contentsOf: URL(fileURLWithPath: files.path("v")))
+      let metadata = try SafetensorsFile(path: files.path("v")).metadata
+      let scale = try JSONDecoder().decode(LossScale.self, from: Data(metadata["momentum.lossScale"]!.utf8))
+      XCTAssertEqual(scale.current, 16, "doubled after two and four steps")
+      XCTAssertEqual(scale.finiteSteps, 1)
+      for index in 0..<5 {
+        succeed(
+          try CommandRun(
+            [
+              "step", "--parameters", index == 0 ? "p" : "out", "--gradients", "g", "--output-parameters", "out",
+              "--config", "config", "--output-velocity", "v",
+            ] + (index == 0 ? [] : ["--velocity", "v"]), in: files.folder))
+      }
+      XCTAssertEqual(try Data(contentsOf: URL(fileURLWithPath: files.path("v"))), atOnce)
+
+      try files.write(
+        "other", json: #"{"rule": {"learningRate": 1}, "adaptiveClipping": {"autoClip": {"percentile": 10}}}"#)
+      let run = try step(files, "--config", "other", "--velocity", "v")
+      XCTAssertEqual(run.status, 1)
+      XCTAssertTrue(run.errors.contains("momentum.adaptiveClipping has other settings than this run"), run.errors)
     }
   }
 

@@ -62,6 +62,14 @@ final class AdaptiveClippingTests: XCTestCase {
     }
   }
 
+  func testWithoutHistoryOnlySettingsAreLeft() throws {
+    for method in try Self.methods() {
+      var used = method
+      for norm in [1.0, 2, 3, 4, 50, 6, 7, 8, 9] { _ = used.decide(norm: norm) }
+      XCTAssertEqual(used.withoutHistory, method)
+    }
+  }
+
   func testAStateDoesNotGrow() throws {
     var generator = SeededGenerator(seed: 14)
     for method in try Self.methods() {

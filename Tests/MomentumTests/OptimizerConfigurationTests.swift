@@ -86,6 +86,17 @@ final class OptimizerConfigurationTests: XCTestCase {
     }
   }
 
+  func testWhatAdaptsFromStepToStep() throws {
+    let configuration = try decode(
+      #"{"rule": {"learningRate": 1}, "lossScale": "keras", "adaptiveClipping": {"autoClip": {"percentile": 5}}}"#)
+    let optimizer: Optimizer<Float> = try configuration.makeOptimizer(ParameterLayout(count: 1))
+    XCTAssertEqual(optimizer.lossScale, .keras)
+    XCTAssertEqual(optimizer.adaptiveClipping, .autoClip(try AutoClip(percentile: 5)))
+    let plain: Optimizer<Float> = try decode(#"{"rule": {"learningRate": 1}}"#).makeOptimizer(ParameterLayout(count: 1))
+    XCTAssertEqual(plain.lossScale, .none)
+    XCTAssertNil(plain.adaptiveClipping)
+  }
+
   func testKindsOfRules() throws {
     func rule(_ json: String, _ convention: Convention = .native) throws -> any UpdateRule {
       try JSONDecoder().decode(RuleConfiguration.self, from: Data(json.utf8)).makeRule(convention)
@@ -164,6 +175,8 @@ final class OptimizerConfigurationTests: XCTestCase {
       #"{"rule": {"learningRate": 1}, "clipping": {"globalNorm": 1}, "nonFinitePolicy": "zero", "mode": "onePass"}"#,
       #"{"rule": {"learningRate": 1}, "clipping": {"norm": 1, "normUnits": [0, -1]}}"#,
       #"{"rule": {"learningRate": 1}, "clipping": {"blockRMS": 1}}"#,
+      #"{"rule": {"learningRate": 1}, "lossScale": 8, "adaptiveClipping": {"spikeSkipping": {"limit": 3}}}"#,
+      #"{"rule": {"learningRate": 1}, "lossScale": {"initial": 4, "growthInterval": 7}, "adaptiveClipping": {"zClip": {}}}"#,
       #"{"rule": {"kind": "lars", "learningRate": 1, "momentum": 0.5, "trustCoefficient": 2, "epsilon": 1, "adapts": true}}"#,
       #"{"rule": {"learningRate": 1, "adaptiveGradientClipping": {"factor": 2, "units": "optax"}}}"#,
       #"{"rule": {"learningRate": 1, "adaptiveGradientClipping": true}, "groups": [{"name": "a", "patterns": ["a"], "rule": {"adaptiveGradientClipping": false}}]}"#,
@@ -206,6 +219,11 @@ final class OptimizerConfigurationTests: XCTestCase {
       (#"{"rule": {"learningRate": 1}, "clipping": {"norm": 1, "normType": 0}}"#, "clipping", "normType is 0.0"),
       (#"{"rule": {"learningRate": 1}, "clipping": {"norm": 1, "normUnits": "rows"}}"#, "clipping.normUnits", "'rows'"),
       (#"{"rule": {"learningRate": 1}, "clipping": {"norm": 1, "blockRMS": 1}}"#, "clipping", "clip block RMS is 1.0"),
+      (#"{"rule": {"learningRate": 1}, "lossScale": 0}"#, "lossScale", "loss scale is 0.0; expected a positive finite"),
+      (
+        #"{"rule": {"learningRate": 1}, "adaptiveClipping": {"zClip": {"decay": 2}}}"#, "adaptiveClipping.zClip",
+        "decay is 2.0; expected a number in 0...1"
+      ),
       (#"{"rule": {"kind": "adam", "learningRate": 1}}"#, "rule.kind", "adam"),
       (
         #"{"rule": {"learningRate": 1, "trustCoefficient": 1}}"#, "rule",

@@ -33,6 +33,15 @@ public enum AdaptiveClipping: Sendable, Hashable {
     case none
   }
 
+  /// The same settings without statistics.
+  public var withoutHistory: AdaptiveClipping {
+    switch self {
+    case .autoClip(let method): .autoClip(method.withoutHistory)
+    case .zClip(let method): .zClip(method.withoutHistory)
+    case .spikeSkipping(let method): .spikeSkipping(method.withoutHistory)
+    }
+  }
+
   /// Takes the norm of a step into account and says what to do with its gradient. To be called once for each step, before
   /// any clipping to the limit.
   ///

@@ -39,6 +39,13 @@ public struct AutoClip: Sendable {
     history = NormWindow(capacity: window)
   }
 
+  /// The same settings with an empty history.
+  public var withoutHistory: AutoClip {
+    var fresh = self
+    (fresh.history, fresh.sorted) = (NormWindow(capacity: window), [])
+    return fresh
+  }
+
   /// See ``AdaptiveClipping/decide(norm:)``.
   public mutating func decide(norm: Double) -> AdaptiveClipping.Decision {
     if NormWindow.accepts(norm) {

@@ -50,6 +50,13 @@ public struct SpikeSkipping: Sendable, Hashable {
     history = NormWindow(capacity: window)
   }
 
+  /// The same settings with an empty window.
+  public var withoutHistory: SpikeSkipping {
+    var fresh = self
+    fresh.history = NormWindow(capacity: window)
+    return fresh
+  }
+
   /// See ``AdaptiveClipping/decide(norm:)``.
   public mutating func decide(norm: Double) -> AdaptiveClipping.Decision {
     guard NormWindow.accepts(norm) else { return .skip }

@@ -83,6 +83,13 @@ public struct ZClip: Sendable, Hashable {
     collected = NormWindow(capacity: warmUp)
   }
 
+  /// The same settings before the warm-up.
+  public var withoutHistory: ZClip {
+    var fresh = self
+    (fresh.mean, fresh.variance, fresh.collected) = (nil, nil, NormWindow(capacity: warmUp))
+    return fresh
+  }
+
   /// See ``AdaptiveClipping/decide(norm:)``.
   public mutating func decide(norm: Double) -> AdaptiveClipping.Decision {
     guard let mean, let variance else {

@@ -1,6 +1,6 @@
 extension OptimizerConfiguration: Codable {
   private static let keys = [
-    "convention", "rule", "groups", "clipping", "averaging", "nonFinitePolicy", "mode",
+    "convention", "rule", "groups", "clipping", "adaptiveClipping", "lossScale", "averaging", "nonFinitePolicy", "mode",
   ]
 
   /// - Throws: `DecodingError`, with the path of what is wrong.
@@ -10,6 +10,8 @@ extension OptimizerConfiguration: Codable {
     rule = try object.value("rule")
     groups = try object.optional("groups") ?? []
     clipping = try object.optional("clipping", as: ClippingForm.self)?.clipping ?? .none
+    adaptiveClipping = try object.optional("adaptiveClipping")
+    lossScale = try object.optional("lossScale") ?? .none
     averaging = try object.optional("averaging", as: AveragingForm.self)?.averaging
     nonFinitePolicy = try object.optional("nonFinitePolicy")
     mode = try object.optional("mode") ?? .twoPass
@@ -33,6 +35,8 @@ extension OptimizerConfiguration: Codable {
     try container.encode(rule, forKey: NameKey("rule"))
     if !groups.isEmpty { try container.encode(groups, forKey: NameKey("groups")) }
     if clipping != .none { try container.encode(ClippingForm(clipping: clipping), forKey: NameKey("clipping")) }
+    try container.encodeIfPresent(adaptiveClipping, forKey: NameKey("adaptiveClipping"))
+    if lossScale != .none { try container.encode(lossScale, forKey: NameKey("lossScale")) }
     try container.encodeIfPresent(averaging.map { AveragingForm(averaging: $0) }, forKey: NameKey("averaging"))
     try container.encodeIfPresent(nonFinitePolicy, forKey: NameKey("nonFinitePolicy"))
     if mode != .twoPass { try container.encode(mode, forKey: NameKey("mode")) }

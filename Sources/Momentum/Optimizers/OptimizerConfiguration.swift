@@ -8,7 +8,9 @@
 ///       },
 ///       "groups": [{"name": "biases", "patterns": ["*.bias"], "rule": {"weightDecay": 0}}],
 ///       "clipping": {"globalNorm": 1},
-///       "averaging": {"kind": "exponential", "decay": 0.999}
+///       "adaptiveClipping": {"zClip": {"threshold": 2.5}},
+///       "averaging": {"kind": "exponential", "decay": 0.999},
+///       "lossScale": "pytorch"
 ///     }
 ///
 /// Only `rule` must be there, with a learning rate in it. Decoding is strict: it throws a `DecodingError` whose path says where
@@ -20,6 +22,8 @@
 /// | `rule` | the names of the properties of ``RuleConfiguration``; learning rate and momentum are numbers or ``Schedule``s. For ``RuleConfiguration/unitLimit`` `adaptiveGradientClipping`: `true`, `false`, or `factor`, `epsilon`, `units` |
 /// | `groups` | a list of `name`, `patterns` (see ``ParameterGroup``), and what differs: `rule`, `clipping` |
 /// | `clipping` | `value` (v for -v...v, or [lower, upper]), `norm`, `normUnits`, `blockRMS`, `globalNorm`, `normType`, `algorithm` |
+/// | `adaptiveClipping` | an ``AdaptiveClipping``: `autoClip`, `zClip` or `spikeSkipping` with its settings |
+/// | `lossScale` | a ``LossScale``: a number, `"pytorch"`, `"keras"`, or the settings of a dynamic one |
 /// | `averaging` | `kind` (`exponential` with `decay`, or `mean`), `overwriteEvery` |
 /// | `nonFinitePolicy` | a ``NonFinitePolicy`` |
 /// | `mode` | a ``StepMode`` |
@@ -56,6 +60,10 @@ public struct OptimizerConfiguration: Sendable {
   public var groups: [Group]
   /// Which clips the gradients go through.
   public var clipping: GradientClipping
+  /// Limits of the norm that come from past norms, or none.
+  public var adaptiveClipping: AdaptiveClipping?
+  /// What the loss is multiplied with.
+  public var lossScale = LossScale.none
   /// An average of the parameters, or none.
   public var averaging: WeightAveraging?
   /// What to do about NaN and infinite gradients; `nil`: what the convention does.
@@ -66,12 +74,15 @@ public struct OptimizerConfiguration: Sendable {
   /// Describes an optimizer.
   public init(
     convention: Convention = .native, rule: RuleConfiguration, groups: [Group] = [], clipping: GradientClipping = .none,
-    averaging: WeightAveraging? = nil, nonFinitePolicy: NonFinitePolicy? = nil, mode: StepMode = .twoPass
+    adaptiveClipping: AdaptiveClipping? = nil, lossScale: LossScale = .none, averaging: WeightAveraging? = nil,
+    nonFinitePolicy: NonFinitePolicy? = nil, mode: StepMode = .twoPass
   ) {
     self.convention = convention
     self.rule = rule
     self.groups = groups
     self.clipping = clipping
+    self.adaptiveClipping = adaptiveClipping
+    self.lossScale = lossScale
     self.averaging = averaging
     self.nonFinitePolicy = nonFinitePolicy
     self.mode = mode
@@ -88,9 +99,12 @@ extension OptimizerConfiguration {
   public func makeOptimizer<Scalar>(
     _ layout: ParameterLayout, threads: Int? = nil
   ) throws(MomentumError) -> Optimizer<Scalar> {
-    try Optimizer(
+    var optimizer = try Optimizer<Scalar>(
       layout, rule: makeRule(), groups: makeGroups(), clipping: clipping, nonFinitePolicy: nonFinitePolicy, mode: mode,
       averaging: averaging, threads: threads)
+    optimizer.adaptiveClipping = adaptiveClipping
+    optimizer.lossScale = lossScale
+    return optimizer
   }
 
   /// Checks everything but the patterns of the groups, which takes the names of the tensors.

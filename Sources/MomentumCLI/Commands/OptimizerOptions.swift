@@ -39,6 +39,10 @@ struct OptimizerOptions: ParsableArguments {
       """, valueName: "x"))
   var agc: Double?
 
+  @Option(
+    help: ArgumentHelp("What the loss was multiplied with: gradients are divided by X. (default: 1)", valueName: "x"))
+  var lossScale: Double?
+
   @Option(help: ArgumentHelp("Average the parameters: a = X·a + (1 - X)·p, with X in 0...1.", valueName: "x"))
   var ema: Double?
 
@@ -86,7 +90,8 @@ struct OptimizerOptions: ParsableArguments {
     let own = [
       "--learning-rate": learningRate != nil, "--momentum": momentum != nil, "--dampening": dampening != nil,
       "--weight-decay": weightDecay != nil, "--decoupled-weight-decay": decoupledWeightDecay, "--nesterov": nesterov,
-      "--maximize": maximize, "--agc": agc != nil, "--ema": ema != nil, "--ema-overwrite": emaOverwrite != nil,
+      "--maximize": maximize, "--agc": agc != nil, "--loss-scale": lossScale != nil, "--ema": ema != nil,
+      "--ema-overwrite": emaOverwrite != nil,
       "--one-pass": onePass,
     ]
     return (own.filter(\.value).keys + clip.given).sorted()
@@ -100,7 +105,9 @@ struct OptimizerOptions: ParsableArguments {
       return OptimizerConfiguration(
         convention: clip.convention,
         rule: try rule(),
-        clipping: clipping, averaging: averaging, nonFinitePolicy: clip.nonFinite?.policy,
+        clipping: clipping,
+        lossScale: try lossScale.map { (scale) throws(MomentumError) in try .fixed(scale) } ?? .none,
+        averaging: averaging, nonFinitePolicy: clip.nonFinite?.policy,
         mode: onePass ? .onePass : .twoPass)
     }
   }

@@ -15,7 +15,8 @@ struct StepCommand: ParsableCommand {
       \(exampleConfiguration)
 
       Only "rule" with a learning rate must be there. A learning rate or a momentum is a number or a schedule of t, the number \
-      of steps taken; the velocity's file carries it from run to run. Groups state what differs for the tensors whose \
+      of steps taken; the velocity's file carries it from run to run, and what a \
+      loss scale or adaptive clipping has learnt. Groups state what differs for the tensors whose \
       names match.
       """
   )
@@ -36,6 +37,8 @@ struct StepCommand: ParsableCommand {
         {"name": "biases", "patterns": ["*.bias"], "rule": {"weightDecay": 0}}
       ],
       "clipping": {"globalNorm": 1},
+      "adaptiveClipping": {"zClip": {"threshold": 2.5}},
+      "lossScale": "pytorch",
       "averaging": {"kind": "exponential", "decay": 0.999},
       "nonFinitePolicy": "skipStep"
     }

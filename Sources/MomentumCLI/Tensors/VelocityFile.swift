@@ -1,3 +1,4 @@
+import Foundation
 import Momentum
 import MomentumFiles
 
@@ -9,6 +10,9 @@ enum VelocityFile {
   private static let stepKey = "momentum.step"
   private static let clippedKey = "momentum.lastStepClipped"
   private static let conventionKey = "momentum.convention"
+  /// What is adapted from step to step, as JSON.
+  private static let lossScaleKey = "momentum.lossScale"
+  private static let adaptiveKey = "momentum.adaptiveClipping"
   /// Before the name of a tensor whose rule keeps the learning rate elsewhere than the convention has it.
   private static let learningRateKeyPrefix = "momentum.keepsLearningRate."
 
@@ -28,6 +32,14 @@ enum VelocityFile {
       if written == nil {
         throw DataFileError(file: path, cause: "\(conventionKey) is '\(name)', which is no convention")
       }
+    }
+    if optimizer.lossScale.growth != nil, let saved: LossScale = try state(lossScaleKey, velocity) {
+      guard saved.growth == optimizer.lossScale.growth else { throw otherSettings(lossScaleKey, path) }
+      optimizer.lossScale = saved
+    }
+    if let adaptive = optimizer.adaptiveClipping, let saved: AdaptiveClipping = try state(adaptiveKey, velocity) {
+      guard saved.withoutHistory == adaptive.withoutHistory else { throw otherSettings(adaptiveKey, path) }
+      optimizer.adaptiveClipping = saved
     }
     if let text = metadata[stepKey] {
       guard let step = Int(text), step >= 0 else {
@@ -59,6 +71,26 @@ enum VelocityFile {
     }
   }
 
+  /// What a run that goes on needs besides the velocity, `nil` if the file has none.
+  private static func state<State: Decodable>(_ key: String, _ file: TensorFile) throws -> State? {
+    guard let text = file.file.metadata[key] else { return nil }
+    do {
+      return try JSONDecoder().decode(State.self, from: Data(text.utf8))
+    } catch let error as DecodingError {
+      throw DataFileError(file: file.path, cause: "\(key): \(error.explanation)")
+    }
+  }
+
+  private static func otherSettings(_ key: String, _ path: String) -> DataFileError {
+    DataFileError(file: path, cause: "\(key) has other settings than this run; expected the same ones")
+  }
+
+  private static func text(_ state: some Encodable) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys]
+    return String(decoding: try encoder.encode(state), as: UTF8.self)
+  }
+
   /// Prepares the file of an optimizer's velocity: of the tensors that have one.
   static func writer<Scalar: BLASScalar & SafetensorsScalar>(
     _ path: String, of optimizer: inout Optimizer<Scalar>, convention: Convention
@@ -69,6 +101,8 @@ enum VelocityFile {
         formatKey: formatVersion, stepKey: String(optimizer.stepCount),
         clippedKey: String(optimizer.lastStepClipped), conventionKey: convention.rawValue,
       ])
+    if optimizer.lossScale.growth != nil { writer.metadata[lossScaleKey] = try text(optimizer.lossScale) }
+    if let adaptive = optimizer.adaptiveClipping { writer.metadata[adaptiveKey] = try text(adaptive) }
     let layout = optimizer.layout
     for (index, tensor) in layout.tensors.enumerated() where optimizer.hasVelocity(ofTensor: index) {
       let keeps = optimizer.keepsLearningRateInVelocity(ofTensor: index)
