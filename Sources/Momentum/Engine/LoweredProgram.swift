@@ -1,7 +1,7 @@
 /// A ``StepProgram`` with its factors rounded to the element type: what the update pass interprets.
 struct LoweredProgram<Scalar: BLASScalar>: Sendable {
   enum Kind: UInt8 {
-    case axpy, multiplyAdd, scal, multiply, copy, clearNonFinite, clamp
+    case axpy, multiplyAdd, scal, multiply, copy, clearNonFinite, clamp, scaleClippingUnits, scaleRuleUnits
   }
 
   struct Operation {
@@ -61,6 +61,10 @@ struct LoweredProgram<Scalar: BLASScalar>: Sendable {
       return Operation(
         kind: .clamp, from: .gradient, into: inPlace ? .gradient : .copy, factor: Scalar(lower), upper: Scalar(upper),
         prescale: 0)
+    case .scaleUnits(let scaling, let inPlace):
+      return Operation(
+        kind: scaling == .clipping ? .scaleClippingUnits : .scaleRuleUnits, from: .gradient,
+        into: inPlace ? .gradient : .copy, factor: 0, upper: 0, prescale: 0)
     }
   }
 
