@@ -87,6 +87,19 @@ final class UnitNormTests: XCTestCase {
     }
   }
 
+  /// One large element, then many whose squares are each below half a unit of the sum's last place.
+  func testLongSumsKeepWhatEachAdditionRoundsOff() throws {
+    let count = 300_000
+    let exact = (1 + Double(count - 1) * 0x1p-54).squareRoot()
+    for columns in [1, 2] {
+      var x = Array(repeating: 0x1p-27, count: count * columns)
+      for column in 0..<columns { x[column] = 1 }
+      for norm in try measure(x, [count, columns], .axes([0])) {
+        XCTAssertEqual(norm.double, exact, accuracy: 1e-14, "\(columns) columns")
+      }
+    }
+  }
+
   private func everyRange<S: BLASScalar, Wide: WideFloat>(_: S.Type, _: Wide.Type) throws {
     var random = SeededGenerator(seed: 303)
     let (low, high) = (S.leastNonzeroMagnitude.exponent, S.greatestFiniteMagnitude.exponent)

@@ -188,6 +188,40 @@ final class UnitRuleTests: XCTestCase {
     XCTAssertEqual(optimizer.lastPrograms[0].count, 2, "two axpys")
   }
 
+  func testTheMeanOfSomeGradientsIsMeasuredAndNotTheirSum() throws {
+    let layout = try ParameterLayout([("w", [2, 2])])
+    func run(_ rule: some UpdateRule, _ clipping: GradientClipping, accumulates: Bool) throws -> [Double] {
+      var optimizer = try Optimizer<Double>(layout, rule: rule, clipping: clipping)
+      var parameters = try ParameterVector<Double>(layout)
+      for (i, value) in [3.0, 0, 4, 1].enumerated() { parameters[i] = value }
+      var gradients = try ParameterVector<Double>([3, 4, 0, 12])
+      if accumulates {
+        var accumulator = try GradientAccumulator<Double>(layout)
+        // The mean of -1 times and 3 times the gradient.
+        for factor in [-1.0, -3] {
+          for i in 0..<4 { gradients[i] *= factor }
+          try accumulator.add(gradients)
+        }
+        try optimizer.step(&parameters, gradients: &accumulator)
+      } else {
+        try optimizer.step(&parameters, gradients: gradients)
+      }
+      return (0..<4).map { parameters[$0] }
+    }
+    let sgd = try SGD(learningRate: 0.5)
+    let clippings = try [GradientClipping.none, .byNorm(6, of: .firstAxis), .byNorm(6, of: .optax), .byBlockRMS(3)]
+    for clipping in clippings {
+      for rule in try [
+        sgd, LARS(learningRate: 0.5, weightDecay: 0.25, convention: .optax), LARS(learningRate: 0.5),
+        AdaptiveGradientClipping(sgd, factor: 0.5), AdaptiveGradientClipping(sgd, factor: 0.5, units: .optax),
+      ] as [any UpdateRule] {
+        let expected = try run(rule, clipping, accumulates: false)
+        let found = try run(rule, clipping, accumulates: true)
+        for (x, y) in zip(found, expected) { XCTAssertEqual(x, y, accuracy: 1e-14, "\(rule), \(clipping)") }
+      }
+    }
+  }
+
   func testTensorsWithoutAGradientAreLeftAlone() throws {
     let layout = try ParameterLayout([("a", [2]), ("b", [2])])
     var optimizer = try Optimizer<Double>(layout, rule: LARS(learningRate: 1, momentum: 0))

@@ -131,10 +131,9 @@ final class UnitNorms<Scalar: BLASScalar>: @unchecked Sendable {  // threads wri
     let (sums, lost) = (sums + job.firstSum, lost + job.firstSum)
     let crossesUnits = grid.crossesUnits
     let compensates = Scalar.significandBitCount > 50
-    grid.forEachRun(in: elements) { start, n, unit in
+    grid.forEachPart(in: elements) { start, n, row, column in
       let run = x + (start - elements.lowerBound)
       if crossesUnits {
-        let (row, column) = unit.quotientAndRemainder(dividingBy: grid.runCount)
         let place = (row - job.firstRow) * job.columns.count + column - job.columns.lowerBound
         if compensates {
           UnitLoops.addSquares(run, into: sums + place, lost + place, n)
@@ -142,7 +141,7 @@ final class UnitNorms<Scalar: BLASScalar>: @unchecked Sendable {  // threads wri
           UnitLoops.addSquares(run, into: sums + place, n)
         }
       } else {
-        let place = unit - job.firstRow
+        let place = row - job.firstRow
         var sum = UnitSum(sum: sums[place], lost: lost[place])
         sum.addSquares(run, n)
         (sums[place], lost[place]) = (sum.sum, sum.lost)

@@ -92,14 +92,23 @@ struct UnitGrid: Sendable, Hashable {
   /// - Parameter body: Gets the first element, the number of elements and the first unit.
   @inline(__always)
   func forEachRun(in range: Range<Int>, _ body: (_ start: Int, _ count: Int, _ unit: Int) -> Void) {
+    forEachPart(in: range) { start, count, row, column in
+      body(start, count, crossesUnits ? row * runCount + column : row)
+    }
+  }
+
+  /// Calls `body` for every part of a run that lies in a range of the elements.
+  ///
+  /// - Parameter body: Gets the first element, the number of elements, the row of the run, and where in the run the part begins.
+  @inline(__always)
+  func forEachPart(in range: Range<Int>, _ body: (_ start: Int, _ count: Int, _ row: Int, _ column: Int) -> Void) {
     guard !range.isEmpty else { return }
     var start = range.lowerBound
     var run = start / runCount
     while start < range.upperBound {
       let origin = run * runCount
       let end = min(origin + runCount, range.upperBound)
-      let first = row(ofRun: run)
-      body(start, end - start, crossesUnits ? first * runCount + start - origin : first)
+      body(start, end - start, row(ofRun: run), start - origin)
       start = end
       run += 1
     }
