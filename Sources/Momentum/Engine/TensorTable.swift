@@ -39,7 +39,7 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   let clampedSums: UnsafeMutableBufferPointer<TileSum>
   /// What elements were divided by before their powers were summed: the largest one, for a general p-norm.
   var unit = 1.0
-  /// Scratch tiles of every thread, made by the first update pass with so many threads.
+  /// ``ThreadScratch`` of every thread, made by the first pass with so many threads.
   private var scratch: UnsafeMutableRawBufferPointer?
 
   init(counts: some Collection<Int>) {
@@ -65,9 +65,9 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
     scratch?.deallocate()
   }
 
-  /// Scratch memory for a number of threads, ``TileRunner/scratchByteCount`` bytes for each.
+  /// Scratch memory for a number of threads; see ``ThreadScratch``.
   func scratch(threads: Int) -> UnsafeMutableRawPointer {
-    let size = threads * TileRunner<Scalar>.scratchByteCount
+    let size = threads * ThreadScratch<Scalar>.byteCount
     if scratch?.count ?? 0 < size {
       scratch?.deallocate()
       scratch = .allocate(byteCount: size, alignment: 64)
@@ -98,6 +98,21 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
     }
   }
 
+  /// As ``forEach(in:_:)``, the last tensor first.
+  @inline(__always)
+  func forEachReversed(in share: Range<Int>, _ body: (_ entry: Entry, _ part: Range<Int>) -> Void) {
+    guard !share.isEmpty else { return }
+    var index = firstEntry(endingAfter: share.upperBound - 1)
+    while index >= 0 {
+      let entry = entries[index]
+      guard entry.offset + entry.count > share.lowerBound || entry.count == 0 else { return }
+      let lower = max(share.lowerBound - entry.offset, 0)
+      let upper = min(share.upperBound - entry.offset, entry.count)
+      if lower < upper { body(entry, lower..<upper) }
+      index -= 1
+    }
+  }
+
   private func firstEntry(endingAfter position: Int) -> Int {
     var (low, high) = (0, entries.count)
     while low < high {
@@ -106,5 +121,23 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
       if entry.offset + entry.count <= position { low = middle + 1 } else { high = middle }
     }
     return low
+  }
+}
+
+/// The memory that a thread has to itself during a pass.
+struct ThreadScratch<Scalar: BLASScalar> {
+  /// A number that the thread leaves behind, in a cache line of its own.
+  let count: UnsafeMutablePointer<Int>
+  /// ``TileRunner/scratchCount`` elements.
+  let tiles: UnsafeMutablePointer<Scalar>
+
+  static var byteCount: Int { 128 + TileRunner<Scalar>.scratchCount * MemoryLayout<Scalar>.stride }
+
+  /// The part of a thread in ``TensorTable/scratch(threads:)``.
+  @inline(__always)
+  init(_ memory: UnsafeMutableRawPointer, thread: Int) {
+    let part = memory + thread * Self.byteCount
+    count = part.bindMemory(to: Int.self, capacity: 1)
+    tiles = (part + 128).bindMemory(to: Scalar.self, capacity: TileRunner<Scalar>.scratchCount)
   }
 }

@@ -40,9 +40,23 @@ struct ThreadTeam: Sendable {
     return start(thread)..<start(thread + 1)
   }
 
+  /// Does all shares of some work and returns when all have ended.
+  func run(_ work: some TeamWork) {
+    if count == 1 { return work.run(thread: 0) }
+    if WorkerPool.shared.run(work, count: count) { return }
+    // Another thread has the workers, or this is one of them.
+    DispatchQueue.concurrentPerform(iterations: count) { work.run(thread: $0) }
+  }
+
   /// Runs `body` once for every thread and returns when all have ended.
   func run(_ body: @Sendable (_ thread: Int) -> Void) {
-    if count == 1 { body(0) } else { DispatchQueue.concurrentPerform(iterations: count, execute: body) }
+    if count == 1 { return body(0) }
+    withoutActuallyEscaping(body) { run(ClosureWork(body: $0)) }
+  }
+
+  private struct ClosureWork: TeamWork {
+    let body: @Sendable (Int) -> Void
+    func run(thread: Int) { body(thread) }
   }
 }
 

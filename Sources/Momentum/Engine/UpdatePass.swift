@@ -3,14 +3,18 @@ extension TensorTable {
   ///
   /// - Parameter programs: What ``Entry/program`` refers to.
   func update(_ programs: UnsafeBufferPointer<StepProgram>, _ team: ThreadTeam) {
-    let scratch = scratch(threads: team.count)
-    guard team.count > 1 else { return Self.update(self, 0..<count, programs, scratch) }
-    let shared = UnsafeTransfer((programs, scratch))
-    team.run { thread in
-      let (programs, scratch) = shared.value
-      Self.update(
-        self, team.share(of: thread, count: self.count), programs,
-        scratch + thread * TileRunner<Scalar>.scratchByteCount)
+    team.run(UpdateWork(table: self, programs: programs, team: team, scratch: scratch(threads: team.count)))
+  }
+
+  private struct UpdateWork: TeamWork, @unchecked Sendable {  // each thread writes its own elements and scratch memory
+    let table: TensorTable
+    let programs: UnsafeBufferPointer<StepProgram>
+    let team: ThreadTeam
+    let scratch: UnsafeMutableRawPointer
+
+    func run(thread: Int) {
+      TensorTable.update(
+        table, team.share(of: thread, count: table.count), programs, ThreadScratch(scratch, thread: thread))
     }
   }
 
@@ -18,18 +22,18 @@ extension TensorTable {
   @specialized(where Scalar == Double)
   static func update(
     _ table: TensorTable, _ share: Range<Int>, _ programs: UnsafeBufferPointer<StepProgram>,
-    _ scratch: UnsafeMutableRawPointer
+    _ scratch: ThreadScratch<Scalar>
   ) {
-    var runner = TileRunner<Scalar>(scratch: scratch)
+    var runner = TileRunner<Scalar>(scratch: scratch.tiles)
     var loaded = -1
     var run: (operands: TileRunner<Scalar>.Operands, count: Int)?
-    table.forEach(in: share) { entry, part in
+    table.forEachReversed(in: share) { entry, part in
       guard entry.program >= 0 else { return }
       let operands = TileRunner<Scalar>.Operands(entry, at: part.lowerBound)
       // Tensors that follow one another in memory and in program are one run: an element's bits depend only on its
       // own values and the factors, not on where its tile begins.
-      if let current = run, loaded == entry.program, operands.follow(current.operands, by: current.count) {
-        run!.count += part.count
+      if let current = run, loaded == entry.program, current.operands.follow(operands, by: part.count) {
+        run = (operands, current.count + part.count)
         return
       }
       if let run { runner.execute(run.operands, run.count) }
@@ -69,11 +73,13 @@ struct TileRunner<Scalar: BLASScalar> {
     }
 
     @inline(__always)
-    mutating func advance(by count: Int) {
-      gradient = gradient.map { $0 + count }
-      direction = direction.map { $0 + count }
-      parameters = parameters.map { $0 + count }
-      average = average.map { $0 + count }
+    func advanced(by count: Int) -> Operands {
+      var operands = self
+      operands.gradient = gradient.map { $0 + count }
+      operands.direction = direction.map { $0 + count }
+      operands.parameters = parameters.map { $0 + count }
+      operands.average = average.map { $0 + count }
+      return operands
     }
   }
 
@@ -88,28 +94,35 @@ struct TileRunner<Scalar: BLASScalar> {
   private let scaledTile: Pointer
   private let padding: Pointer
 
-  static var scratchByteCount: Int { (3 * tileCount + 4 * granule) * MemoryLayout<Scalar>.stride }
+  static var scratchCount: Int { 3 * tileCount + 4 * granule }
 
-  init(scratch: UnsafeMutableRawPointer) {
-    let base = scratch.bindMemory(to: Scalar.self, capacity: 3 * tileCount + 4 * Self.granule)
-    gradientTile = base
-    copyTile = base + tileCount
-    scaledTile = base + 2 * tileCount
-    padding = base + 3 * tileCount
+  init(scratch: Pointer) {
+    gradientTile = scratch
+    copyTile = scratch + tileCount
+    scaledTile = scratch + 2 * tileCount
+    padding = scratch + 3 * tileCount
   }
 
+  /// How many elements are passed over from the first to the last, before the ones in front of them.
+  private static var blockCount: Int { 8 * tileCount }
+
+  /// Runs the program on a run of elements, block by block, the last block first.
+  ///
+  /// The reduce pass ends where this begins, and the next reduce pass begins where this ends: what is in cache is used.
   @inline(__always)
   func execute(_ operands: Operands, _ count: Int) {
     guard program.count > 0 else { return }
-    var operands = operands
-    var left = count
-    while left >= Self.granule {
-      let n = min(left & -Self.granule, tileCount)
-      runTile(operands, n)
-      operands.advance(by: n)
-      left -= n
+    var end = count & -Self.granule
+    if end < count { runPadded(operands.advanced(by: end), count - end) }
+    while end > 0 {
+      let start = (end - 1) / Self.blockCount * Self.blockCount
+      var tile = start
+      while tile < end {
+        runTile(operands.advanced(by: tile), min(end - tile, tileCount))
+        tile += tileCount
+      }
+      end = start
     }
-    if left > 0 { runPadded(operands, left) }
   }
 
   /// Runs the end of a run, fewer elements than a granule, on copies padded with zeros.

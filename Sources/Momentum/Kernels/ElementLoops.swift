@@ -16,14 +16,21 @@ enum ElementLoops {
     }
   }
 
-  /// How many elements are below the one bound or above the other. NaN is neither.
+  /// As ``clamp(_:to:_:into:_:)``, and counts the elements that it changes.
   @inline(__always)
-  static func countOutside<S: BLASScalar>(_ x: UnsafePointer<S>, _ lower: S, _ upper: S, _ n: Int) -> Int {
+  static func clampCounting<S: BLASScalar>(
+    _ x: UnsafePointer<S>, to lower: S, _ upper: S, into y: UnsafeMutablePointer<S>, _ n: Int
+  ) -> Int {
     var count: Int32 = 0
     for i in 0..<n {
-      let below: Int32 = x[i] < lower ? 1 : 0
-      let above: Int32 = x[i] > upper ? 1 : 0
+      let value = x[i]
+      let raised = value < lower ? lower : value
+      let clamped = raised > upper ? upper : raised
+      // NaN differs from itself, but it is neither below nor above.
+      let below: Int32 = value < clamped ? 1 : 0
+      let above: Int32 = value > clamped ? 1 : 0
       count &+= below | above
+      y[i] = clamped
     }
     return Int(count)
   }
