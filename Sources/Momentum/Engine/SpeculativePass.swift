@@ -80,12 +80,12 @@ final class SpeculativePass {
     _ table: TensorTable<Scalar>, _ segment: Range<Int>, _ programs: [StepProgram], _ largestSum: Double,
     _ measure: TileMeasure, _ ignoresNonFinite: Bool, _ scratch: ThreadScratch<Scalar>
   ) -> Int {
-    var runner = TileRunner<Scalar>(scratch: scratch.tiles)
+    var runner = TileRunner<Scalar>(scratch)
     var (loaded, sum, updated, isUpdating) = (-1, 0.0, segment.lowerBound, true)
     table.forEach(in: segment) { entry, part in
       guard let gradient = entry.gradient else { return }
       if loaded != entry.program {
-        runner.program = LoweredProgram(programs[entry.program])
+        runner.program.load(programs[entry.program])
         loaded = entry.program
       }
       for start in stride(from: part.lowerBound, to: part.upperBound, by: tileCount) {

@@ -128,16 +128,22 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
 struct ThreadScratch<Scalar: BLASScalar> {
   /// A number that the thread leaves behind, in a cache line of its own.
   let count: UnsafeMutablePointer<Int>
+  /// Where a ``LoweredProgram`` keeps its operations.
+  let operations: UnsafeMutableRawPointer
   /// ``TileRunner/scratchCount`` elements.
   let tiles: UnsafeMutablePointer<Scalar>
 
-  static var byteCount: Int { 128 + TileRunner<Scalar>.scratchCount * MemoryLayout<Scalar>.stride }
+  private static var operationsOffset: Int { 64 }
+  private static var tilesOffset: Int { operationsOffset + (LoweredProgram<Scalar>.byteCount + 63) & -64 }
+  // One more line: the next thread's begins at least two lines after what this one reads.
+  static var byteCount: Int { tilesOffset + TileRunner<Scalar>.scratchCount * MemoryLayout<Scalar>.stride + 64 }
 
   /// The part of a thread in ``TensorTable/scratch(threads:)``.
   @inline(__always)
   init(_ memory: UnsafeMutableRawPointer, thread: Int) {
     let part = memory + thread * Self.byteCount
     count = part.bindMemory(to: Int.self, capacity: 1)
-    tiles = (part + 128).bindMemory(to: Scalar.self, capacity: TileRunner<Scalar>.scratchCount)
+    operations = part + Self.operationsOffset
+    tiles = (part + Self.tilesOffset).bindMemory(to: Scalar.self, capacity: TileRunner<Scalar>.scratchCount)
   }
 }

@@ -24,7 +24,7 @@ extension TensorTable {
     _ table: TensorTable, _ share: Range<Int>, _ programs: UnsafeBufferPointer<StepProgram>,
     _ scratch: ThreadScratch<Scalar>
   ) {
-    var runner = TileRunner<Scalar>(scratch: scratch.tiles)
+    var runner = TileRunner<Scalar>(scratch)
     var loaded = -1
     var run: (operands: TileRunner<Scalar>.Operands, count: Int)?
     table.forEachReversed(in: share) { entry, part in
@@ -38,7 +38,7 @@ extension TensorTable {
       }
       if let run { runner.execute(run.operands, run.count) }
       if loaded != entry.program {
-        runner.program = LoweredProgram(programs[entry.program])
+        runner.program.load(programs[entry.program])
         loaded = entry.program
       }
       run = (operands, part.count)
@@ -87,7 +87,7 @@ struct TileRunner<Scalar: BLASScalar> {
   /// processors with fused multiply-add). Every call here is a multiple of this, the end of a run being padded.
   private static var granule: Int { 64 }
 
-  var program = LoweredProgram<Scalar>(StepProgram())
+  var program: LoweredProgram<Scalar>
   /// Scratch memory in a first-level cache: the gradient as the program sees it, `.copy`, and a prescaled operand.
   private let gradientTile: Pointer
   private let copyTile: Pointer
@@ -96,11 +96,12 @@ struct TileRunner<Scalar: BLASScalar> {
 
   static var scratchCount: Int { 3 * tileCount + 4 * granule }
 
-  init(scratch: Pointer) {
-    gradientTile = scratch
-    copyTile = scratch + tileCount
-    scaledTile = scratch + 2 * tileCount
-    padding = scratch + 3 * tileCount
+  init(_ scratch: ThreadScratch<Scalar>) {
+    program = LoweredProgram(storage: scratch.operations)
+    gradientTile = scratch.tiles
+    copyTile = scratch.tiles + tileCount
+    scaledTile = scratch.tiles + 2 * tileCount
+    padding = scratch.tiles + 3 * tileCount
   }
 
   /// How many elements are passed over from the first to the last, before the ones in front of them.
@@ -129,12 +130,12 @@ struct TileRunner<Scalar: BLASScalar> {
   @inline(never)
   private func runPadded(_ operands: Operands, _ n: Int) {
     var padded = operands
-    padding.initialize(repeating: 0, count: 4 * Self.granule)
     func pad(_ operand: Operand, _ pointer: inout Pointer?, _ slot: Int) {
       // What the program does not read may be the address of an earlier step, whose memory is the caller's to free.
       guard program.reads.contains(operand), let source = pointer else { return }
       let copy = padding + slot * Self.granule
-      copy.update(from: source, count: n)
+      for i in 0..<n { copy[i] = source[i] }
+      for i in n..<Self.granule { copy[i] = 0 }
       pointer = copy
     }
     pad(.gradient, &padded.gradient, 0)
@@ -144,7 +145,7 @@ struct TileRunner<Scalar: BLASScalar> {
     runTile(padded, Self.granule)
     func store(_ operand: Operand, _ from: Pointer?, _ to: Pointer?) {
       guard program.writes.contains(operand), let from, let to else { return }
-      to.update(from: from, count: n)
+      for i in 0..<n { to[i] = from[i] }
     }
     store(.gradient, padded.gradient, operands.gradient)
     store(.direction, padded.direction, operands.direction)
