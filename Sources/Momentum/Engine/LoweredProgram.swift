@@ -32,10 +32,10 @@ struct LoweredProgram<Scalar: BLASScalar> {
   }
 
   /// Replaces the operations.
-  mutating func load(_ program: StepProgram) {
+  mutating func load(_ program: UnsafePointer<StepProgram>) {
     (count, reads, writes) = (0, OperandSet(), OperandSet())
-    for position in 0..<program.count {
-      guard let operation = Self.lower(program[position]) else { continue }
+    for position in 0..<program.pointee.count {
+      guard let operation = Self.lower(program.pointee[position]) else { continue }
       (storage + count).initialize(to: operation)
       count += 1
       reads.insert(operation.from)

@@ -85,7 +85,7 @@ final class SpeculativePass {
     table.forEach(in: segment) { entry, part in
       guard let gradient = entry.gradient else { return }
       if loaded != entry.program {
-        runner.program.load(programs[entry.program])
+        programs.withUnsafeBufferPointer { runner.program.load($0.baseAddress! + entry.program) }
         loaded = entry.program
       }
       for start in stride(from: part.lowerBound, to: part.upperBound, by: tileCount) {

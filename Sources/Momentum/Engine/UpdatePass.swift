@@ -38,7 +38,7 @@ extension TensorTable {
       }
       if let run { runner.execute(run.operands, run.count) }
       if loaded != entry.program {
-        runner.program.load(programs[entry.program])
+        runner.program.load(programs.baseAddress! + entry.program)
         loaded = entry.program
       }
       run = (operands, part.count)
