@@ -24,7 +24,7 @@ final class WorkerPoolTests: XCTestCase {
     }
   }
 
-  private func counts(threads: Int, runs: Int, nested: Int = 0, pause: UInt32 = 0) -> [Int] {
+  private static func counts(threads: Int, runs: Int, nested: Int = 0, pause: UInt32 = 0) -> [Int] {
     let counts = UnsafeMutableBufferPointer<Int>.allocate(capacity: threads)
     counts.initialize(repeating: 0)
     defer { counts.deallocate() }
@@ -39,27 +39,27 @@ final class WorkerPoolTests: XCTestCase {
   func testEveryShareIsDoneOnceARun() {
     // Fewer, as many and more shares than processors.
     for threads in 1...9 {
-      XCTAssertEqual(counts(threads: threads, runs: 500), Array(repeating: 500, count: threads))
+      XCTAssertEqual(Self.counts(threads: threads, runs: 500), Array(repeating: 500, count: threads))
     }
   }
 
   func testSleepingWorkersWakeUp() {
     // Long enough for the workers to fall asleep after some runs and to be about to after others.
     for pause: UInt32 in [1, 20, 60, 200, 2000] {
-      XCTAssertEqual(counts(threads: 4, runs: 50, pause: pause), [50, 50, 50, 50], "\(pause) microseconds")
+      XCTAssertEqual(Self.counts(threads: 4, runs: 50, pause: pause), [50, 50, 50, 50], "\(pause) microseconds")
     }
   }
 
   func testCallersThatMeetDoNotBlockEachOther() {
     let wrong = Atomic(0)
     DispatchQueue.concurrentPerform(iterations: 6) { caller in
-      let found = counts(threads: 3, runs: 200, pause: caller == 0 ? 50 : 0)
+      let found = Self.counts(threads: 3, runs: 200, pause: caller == 0 ? 50 : 0)
       if found != [200, 200, 200] { wrong.add(1, ordering: .relaxed) }
     }
     XCTAssertEqual(wrong.load(ordering: .relaxed), 0)
   }
 
   func testWorkMayShareWorkOfItsOwn() {
-    XCTAssertEqual(counts(threads: 4, runs: 50, nested: 3), [50, 50, 50, 50])
+    XCTAssertEqual(Self.counts(threads: 4, runs: 50, nested: 3), [50, 50, 50, 50])
   }
 }

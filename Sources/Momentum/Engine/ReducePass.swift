@@ -51,7 +51,7 @@ extension TensorTable {
         let start = tile * tileCount
         let n = min(tileCount, entry.count - start)
         let x = UnsafePointer(gradient + start)
-        let sum = TileSum.measure(x, n, measure)
+        let sum = TileSum.measure(x, n, measure, copy: scratch.tiles)
         table.sums[entry.firstTile + tile] = sum
         if let bounds = entry.bounds {
           let (clamped, changed) = clampedSum(x, n, sum, plan, bounds, scratch.tiles)
