@@ -21,18 +21,28 @@ enum ElementLoops {
   static func clampCounting<S: BLASScalar>(
     _ x: UnsafePointer<S>, to lower: S, _ upper: S, into y: UnsafeMutablePointer<S>, _ n: Int
   ) -> Int {
-    var count: Int32 = 0
+    // Clamping returns either the element, also a NaN, or another number: whether the bits differ is one comparison.
+    var same: Int32 = 0
+    if MemoryLayout<S>.size == 4 {
+      let bits = UnsafeRawPointer(x).assumingMemoryBound(to: Int32.self)
+      for i in 0..<n {
+        let value = unsafeBitCast(bits[i], to: S.self)
+        let raised = value < lower ? lower : value
+        let clamped = raised > upper ? upper : raised
+        same &+= unsafeBitCast(clamped, to: Int32.self) == bits[i] ? 1 : 0
+        y[i] = clamped
+      }
+      return n - Int(same)
+    }
+    let bits = UnsafeRawPointer(x).assumingMemoryBound(to: Int64.self)
     for i in 0..<n {
-      let value = x[i]
+      let value = unsafeBitCast(bits[i], to: S.self)
       let raised = value < lower ? lower : value
       let clamped = raised > upper ? upper : raised
-      // NaN differs from itself, but it is neither below nor above.
-      let below: Int32 = value < clamped ? 1 : 0
-      let above: Int32 = value > clamped ? 1 : 0
-      count &+= below | above
+      same &+= unsafeBitCast(clamped, to: Int64.self) == bits[i] ? 1 : 0
       y[i] = clamped
     }
-    return Int(count)
+    return n - Int(same)
   }
 
   /// Copies, with 0 in place of every NaN and infinity.
