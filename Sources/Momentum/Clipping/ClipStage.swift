@@ -157,7 +157,9 @@ struct ClipStage {
       guard let limit = clipping(of: table.entries[index]).norm else { continue }
       let norm = value(table.partial(of: index, type, sums))
       let coefficient = convention.coefficient(norm: norm, limit: limit, isWhole: false)
-      apply(coefficient, table, &outcome) { $0 == index }
+      guard Self.changes(coefficient, Scalar.self) else { continue }
+      outcome.report.wasClipped = true
+      table.entries[index].coefficient = table.entries[index].coefficient * coefficient
     }
     for (group, clipping) in groups.enumerated() {
       guard let limit = clipping?.globalNorm else { continue }
