@@ -31,10 +31,12 @@ let package = Package(
     .systemLibrary(
       name: "CMomentumLAPACKE", pkgConfig: "lapacke",
       providers: [.apt(["liblapacke-dev"]), .brew(["lapack"])]),
+    // Hints to the processor, inline functions in a header: nothing to link.
+    .systemLibrary(name: "CMomentumHints"),
 
     // The engine: nothing but the C libraries and Swift's own modules.
     .target(
-      name: "Momentum", dependencies: ["CMomentumBLAS", "CMomentumLAPACKE"],
+      name: "Momentum", dependencies: ["CMomentumBLAS", "CMomentumLAPACKE", "CMomentumHints"],
       swiftSettings: settings),
 
     // Tensor files, for the command and the tests.

@@ -176,7 +176,9 @@ struct ClipStage {
       } else {
         continue
       }
-      apply(coefficient, table, &outcome) { $0 == index }
+      guard Self.changes(coefficient, Scalar.self) else { continue }
+      outcome.report.wasClipped = true
+      table.entries[index].coefficient = table.entries[index].coefficient * coefficient
     }
     for (group, clipping) in groups.enumerated() {
       guard let limit = clipping?.globalNorm else { continue }

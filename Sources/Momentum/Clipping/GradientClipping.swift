@@ -126,15 +126,18 @@ public struct GradientClipping: Sendable, Hashable, Codable {
         throw .invalidSetting(name: "clip value", value: "\(value)", expected: "a range of numbers")
       }
     }
-    for (name, limit) in [("clip norm", norm), ("clip block RMS", blockRMS), ("clip global norm", globalNorm)] {
-      guard let limit else { continue }
-      guard limit >= 0 else {
-        throw .invalidSetting(name: name, value: "\(limit)", expected: "a number >= 0; \(convention.fate(of: limit))")
-      }
+    func check(_ name: String, _ limit: Double?) throws(MomentumError) {
+      guard let limit, !(limit >= 0) else { return }
+      throw .invalidSetting(name: name, value: "\(limit)", expected: "a number >= 0; \(convention.fate(of: limit))")
     }
-    try normType.validate(forClipping: norm != nil || globalNorm.map { $0 < .infinity } ?? false)
+    try check("clip norm", norm)
+    try check("clip block RMS", blockRMS)
+    try check("clip global norm", globalNorm)
+    let clipsWhole = globalNorm.map { $0 < .infinity } ?? false
+    try normType.validate(forClipping: norm != nil || clipsWhole)
     try validateUnits()
-    let clips = [value != nil, norm != nil, blockRMS != nil, globalNorm.map { $0 < .infinity } ?? false].count { $0 }
+    let clips =
+      (value != nil ? 1 : 0) + (norm != nil ? 1 : 0) + (blockRMS != nil ? 1 : 0) + (clipsWhole ? 1 : 0)
     if convention == .keras, clips > 1 {
       throw .invalidSetting(
         name: "clipping", value: "\(clips) kinds at once", expected: "at most one under the keras convention")

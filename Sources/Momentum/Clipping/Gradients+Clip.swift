@@ -65,8 +65,9 @@ extension Gradients {
     var regions = tensors.enumerated().map { MemoryRegion($1, tensor: $0, "gradient") }
     try MemoryRegion.checkSeparate(&regions, name: name)
 
-    let table = TensorTable<Scalar>(counts: tensors.map(\.count), shapes: shapes ?? [])
-    table.bindGradients(tensors.map(\.baseAddress))
+    // Closures: key paths into a generic type are put together anew each time they are met, which takes microseconds.
+    let table = TensorTable<Scalar>(counts: tensors.map { $0.count }, shapes: shapes ?? [])
+    table.bindGradients(tensors.map { $0.baseAddress })
     let team = ThreadTeam(threads ?? Machine.availableProcessors, elements: table.count)
     let policy = nonFinitePolicy ?? convention.defaultNonFinitePolicy
     let stage = ClipStage(clipping: clipping, convention: convention, policy: policy)

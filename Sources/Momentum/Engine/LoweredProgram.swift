@@ -1,5 +1,7 @@
 /// A ``StepProgram`` with its factors rounded to the element type: what the update pass interprets.
-struct LoweredProgram<Scalar: BLASScalar>: Sendable {
+///
+/// Its operations lie in the scratch memory of a thread: a value of its size would be copied more than once a step.
+struct LoweredProgram<Scalar: BLASScalar> {
   enum Kind: UInt8 {
     case axpy, multiplyAdd, scal, multiply, copy, clearNonFinite, clamp, scaleClippingUnits, scaleRuleUnits
   }
@@ -16,28 +18,36 @@ struct LoweredProgram<Scalar: BLASScalar>: Sendable {
     var prescale: Int
   }
 
-  private var storage: InlineArray<16, Operation>
-  let count: Int
-  let writes: OperandSet
-  let reads: OperandSet
+  private let storage: UnsafeMutablePointer<Operation>
+  private(set) var count = 0
+  private(set) var writes = OperandSet()
+  private(set) var reads = OperandSet()
 
-  init(_ program: StepProgram) {
-    storage = InlineArray(
-      repeating: Operation(kind: .copy, from: .gradient, into: .gradient, factor: 1, upper: 1, prescale: 0))
-    var (count, reads, writes) = (0, OperandSet(), OperandSet())
-    for position in 0..<program.count {
-      guard let operation = Self.lower(program[position]) else { continue }
-      storage[count] = operation
+  /// The memory that ``init(storage:)`` asks for.
+  static var byteCount: Int { StepProgram.capacity * MemoryLayout<Operation>.stride }
+
+  /// A program that does nothing.
+  init(storage: UnsafeMutableRawPointer) {
+    self.storage = storage.bindMemory(to: Operation.self, capacity: StepProgram.capacity)
+  }
+
+  /// Replaces the operations.
+  mutating func load(_ program: UnsafePointer<StepProgram>) {
+    (count, reads, writes) = (0, OperandSet(), OperandSet())
+    for position in 0..<program.pointee.count {
+      guard let operation = Self.lower(program.pointee[position]) else { continue }
+      (storage + count).initialize(to: operation)
       count += 1
       reads.insert(operation.from)
       reads.insert(operation.into)
       writes.insert(operation.into)
     }
-    (self.count, self.reads, self.writes) = (count, reads, writes)
   }
 
   @inline(__always)
-  subscript(position: Int) -> Operation { storage[position] }
+  subscript(position: Int) -> Operation {
+    @inline(__always) _read { yield storage[position] }
+  }
 
   private static func lower(_ operation: StepOperation) -> Operation? {
     switch operation {

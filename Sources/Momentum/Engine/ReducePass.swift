@@ -20,17 +20,28 @@ extension TensorTable {
   ///
   /// - Returns: How many elements clipping by value will change.
   func reduce(_ plan: ReducePlan, _ team: ThreadTeam) -> Int {
-    guard team.count > 1 else { return Self.reduce(self, 0..<max(count, 1), plan) }
-    let clipped = Counter(team.count)
-    team.run { thread in
-      clipped.values[thread] = Self.reduce(self, team.share(of: thread, count: self.count), plan)
+    let scratch = scratch(threads: team.count)
+    team.run(ReduceWork(table: self, plan: plan, team: team, scratch: scratch))
+    return (0..<team.count).reduce(0) { $0 + ThreadScratch<Scalar>(scratch, thread: $1).count.pointee }
+  }
+
+  private struct ReduceWork: TeamWork, @unchecked Sendable {  // each thread writes its own tiles and scratch memory
+    let table: TensorTable
+    let plan: ReducePlan
+    let team: ThreadTeam
+    let scratch: UnsafeMutableRawPointer
+
+    func run(thread: Int) {
+      let scratch = ThreadScratch<Scalar>(scratch, thread: thread)
+      scratch.count.pointee = TensorTable.reduce(table, team.share(of: thread, count: table.count), plan, scratch)
     }
-    return clipped.total
   }
 
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
-  private static func reduce(_ table: TensorTable, _ share: Range<Int>, _ plan: ReducePlan) -> Int {
+  private static func reduce(
+    _ table: TensorTable, _ share: Range<Int>, _ plan: ReducePlan, _ scratch: ThreadScratch<Scalar>
+  ) -> Int {
     var clipped = 0
     let measure = plan.measure
     table.forEach(in: share) { entry, part in
@@ -40,10 +51,10 @@ extension TensorTable {
         let start = tile * tileCount
         let n = min(tileCount, entry.count - start)
         let x = UnsafePointer(gradient + start)
-        let sum = TileSum.measure(x, n, measure)
+        let sum = TileSum.measure(x, n, measure, copy: scratch.tiles)
         table.sums[entry.firstTile + tile] = sum
         if let bounds = entry.bounds {
-          let (clamped, changed) = clampedSum(x, n, sum, measure, bounds, plan.clearsNonFinite)
+          let (clamped, changed) = clampedSum(x, n, sum, plan, bounds, scratch.tiles)
           table.clampedSums[entry.firstTile + tile] = clamped
           clipped += changed
         } else if plan.clamps {
@@ -55,39 +66,20 @@ extension TensorTable {
     return clipped
   }
 
+  /// The sum of the tile as it will be after clipping by value, and how many elements that changes.
   @inline(__always)
   private static func clampedSum(
-    _ x: UnsafePointer<Scalar>, _ n: Int, _ sum: TileSum, _ measure: TileMeasure, _ bounds: ValueBounds, _ clear: Bool
+    _ x: UnsafePointer<Scalar>, _ n: Int, _ sum: TileSum, _ plan: ReducePlan, _ bounds: ValueBounds,
+    _ scratch: UnsafeMutablePointer<Scalar>
   ) -> (TileSum, changed: Int) {
-    withUnsafeTemporaryAllocation(byteCount: tileCount * MemoryLayout<Scalar>.stride, alignment: 64) { raw in
-      let scratch = raw.baseAddress!.bindMemory(to: Scalar.self, capacity: tileCount)
-      var source = x
-      if clear {
-        ElementLoops.clearNonFinite(x, into: scratch, n)
-        source = UnsafePointer(scratch)
-      }
-      let (lower, upper) = (Scalar(bounds.lower), Scalar(bounds.upper))
-      let changed = ElementLoops.countOutside(source, lower, upper, n)
-      // A tile within the bounds is what it was: its sum is known.
-      if changed == 0, !clear { return (sum, 0) }
-      ElementLoops.clamp(source, to: lower, upper, into: scratch, n)
-      return (.measure(scratch, n, measure), changed)
+    var source = x
+    if plan.clearsNonFinite {
+      ElementLoops.clearNonFinite(x, into: scratch, n)
+      source = UnsafePointer(scratch)
     }
+    let changed = ElementLoops.clampCounting(source, to: Scalar(bounds.lower), Scalar(bounds.upper), into: scratch, n)
+    // A tile within the bounds is what it was: its sum is known.
+    if changed == 0, !plan.clearsNonFinite { return (sum, 0) }
+    return (.measure(scratch, n, plan.measure), changed)
   }
-}
-
-/// One number a thread, a cache line apart.
-private final class Counter: @unchecked Sendable {  // each thread writes its own number
-  let values: UnsafeMutablePointer<Int>
-  private let count: Int
-
-  init(_ count: Int) {
-    self.count = count
-    values = .allocate(capacity: count)
-    values.initialize(repeating: 0, count: count)
-  }
-
-  deinit { values.deallocate() }
-
-  var total: Int { (0..<count).reduce(0) { $0 + values[$1] } }
 }

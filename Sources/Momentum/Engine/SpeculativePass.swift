@@ -54,7 +54,7 @@ final class SpeculativePass {
 
   private func forEachThread<Scalar>(
     _ table: TensorTable<Scalar>, _ team: ThreadTeam,
-    _ body: (Range<Int>, UnsafeMutableRawPointer, UnsafeTransfer<UnsafeMutablePointer<Int>>) -> Void
+    _ body: (Range<Int>, ThreadScratch<Scalar>, UnsafeTransfer<UnsafeMutablePointer<Int>>) -> Void
   ) {
     let (segments, scratch) = (bounds.count - 1, table.scratch(threads: team.count))
     updated.withUnsafeMutableBufferPointer { updated in
@@ -65,7 +65,7 @@ final class SpeculativePass {
           let (body, updated, scratch) = work.value
           body(
             segments * thread / team.count..<segments * (thread + 1) / team.count,
-            scratch + thread * TileRunner<Scalar>.scratchByteCount, UnsafeTransfer(updated))
+            ThreadScratch(scratch, thread: thread), UnsafeTransfer(updated))
         }
       }
     }
@@ -78,14 +78,14 @@ final class SpeculativePass {
   @specialized(where Scalar == Double)
   private static func run<Scalar: BLASScalar>(
     _ table: TensorTable<Scalar>, _ segment: Range<Int>, _ programs: [StepProgram], _ largestSum: Double,
-    _ measure: TileMeasure, _ ignoresNonFinite: Bool, _ scratch: UnsafeMutableRawPointer
+    _ measure: TileMeasure, _ ignoresNonFinite: Bool, _ scratch: ThreadScratch<Scalar>
   ) -> Int {
-    var runner = TileRunner<Scalar>(scratch: scratch)
+    var runner = TileRunner<Scalar>(scratch)
     var (loaded, sum, updated, isUpdating) = (-1, 0.0, segment.lowerBound, true)
     table.forEach(in: segment) { entry, part in
       guard let gradient = entry.gradient else { return }
       if loaded != entry.program {
-        runner.program = LoweredProgram(programs[entry.program])
+        programs.withUnsafeBufferPointer { runner.program.load($0.baseAddress! + entry.program) }
         loaded = entry.program
       }
       for start in stride(from: part.lowerBound, to: part.upperBound, by: tileCount) {

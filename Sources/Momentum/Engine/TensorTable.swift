@@ -49,7 +49,7 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   let clampedSums: UnsafeMutableBufferPointer<TileSum>
   /// What elements were divided by before their powers were summed: the largest one, for a general p-norm.
   var unit = 1.0
-  /// Scratch tiles of every thread, made by the first update pass with so many threads.
+  /// ``ThreadScratch`` of every thread, made by the first pass with so many threads.
   private var scratch: UnsafeMutableRawBufferPointer?
 
   init(counts: some Collection<Int>, shapes: [[Int]] = []) {
@@ -76,9 +76,9 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
     scratch?.deallocate()
   }
 
-  /// Scratch memory for a number of threads, ``TileRunner/scratchByteCount`` bytes for each.
+  /// Scratch memory for a number of threads; see ``ThreadScratch``.
   func scratch(threads: Int) -> UnsafeMutableRawPointer {
-    let size = threads * TileRunner<Scalar>.scratchByteCount
+    let size = threads * ThreadScratch<Scalar>.byteCount
     if scratch?.count ?? 0 < size {
       scratch?.deallocate()
       scratch = .allocate(byteCount: size, alignment: 64)
@@ -109,6 +109,21 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
     }
   }
 
+  /// As ``forEach(in:_:)``, the last tensor first.
+  @inline(__always)
+  func forEachReversed(in share: Range<Int>, _ body: (_ entry: Entry, _ part: Range<Int>) -> Void) {
+    guard !share.isEmpty else { return }
+    var index = firstEntry(endingAfter: share.upperBound - 1)
+    while index >= 0 {
+      let entry = entries[index]
+      guard entry.offset + entry.count > share.lowerBound || entry.count == 0 else { return }
+      let lower = max(share.lowerBound - entry.offset, 0)
+      let upper = min(share.upperBound - entry.offset, entry.count)
+      if lower < upper { body(entry, lower..<upper) }
+      index -= 1
+    }
+  }
+
   private func firstEntry(endingAfter position: Int) -> Int {
     var (low, high) = (0, entries.count)
     while low < high {
@@ -117,5 +132,29 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
       if entry.offset + entry.count <= position { low = middle + 1 } else { high = middle }
     }
     return low
+  }
+}
+
+/// The memory that a thread has to itself during a pass.
+struct ThreadScratch<Scalar: BLASScalar> {
+  /// A number that the thread leaves behind, in a cache line of its own.
+  let count: UnsafeMutablePointer<Int>
+  /// Where a ``LoweredProgram`` keeps its operations.
+  let operations: UnsafeMutableRawPointer
+  /// ``TileRunner/scratchCount`` elements.
+  let tiles: UnsafeMutablePointer<Scalar>
+
+  private static var operationsOffset: Int { 64 }
+  private static var tilesOffset: Int { operationsOffset + (LoweredProgram<Scalar>.byteCount + 63) & -64 }
+  // One more line: the next thread's begins at least two lines after what this one reads.
+  static var byteCount: Int { tilesOffset + TileRunner<Scalar>.scratchCount * MemoryLayout<Scalar>.stride + 64 }
+
+  /// The part of a thread in ``TensorTable/scratch(threads:)``.
+  @inline(__always)
+  init(_ memory: UnsafeMutableRawPointer, thread: Int) {
+    let part = memory + thread * Self.byteCount
+    count = part.bindMemory(to: Int.self, capacity: 1)
+    operations = part + Self.operationsOffset
+    tiles = (part + Self.tilesOffset).bindMemory(to: Scalar.self, capacity: TileRunner<Scalar>.scratchCount)
   }
 }

@@ -16,12 +16,13 @@ let tileCount = 2048
 struct ThreadTeam: Sendable {
   let count: Int
 
-  /// Below this many elements a thread costs more than it brings: waking one takes microseconds.
-  private static let leastShare = 32_768
+  /// Below this many elements a thread costs more than it brings: a waiting one takes a fraction of a microsecond to begin,
+  /// a sleeping one some microseconds.
+  private static let leastShare = 16_384
   /// What counts as worth a thread. Tests bind a small number, to share small vectors among many threads.
   @TaskLocal static var worthwhileCount = leastShare
-  /// The smallest work that is shared between threads.
-  static let leastShared = 2 * leastShare
+  /// The smallest vector whose norm alone is shared between threads: a norm takes a third of a step's time.
+  static let leastSharedNorm = 65_536
 
   /// - Parameters:
   ///   - requested: The most threads to use.
@@ -40,9 +41,23 @@ struct ThreadTeam: Sendable {
     return start(thread)..<start(thread + 1)
   }
 
+  /// Does all shares of some work and returns when all have ended.
+  func run(_ work: some TeamWork) {
+    if count == 1 { return work.run(thread: 0) }
+    if WorkerPool.shared.run(work, count: count) { return }
+    // Another thread has the workers, or this is one of them.
+    DispatchQueue.concurrentPerform(iterations: count) { work.run(thread: $0) }
+  }
+
   /// Runs `body` once for every thread and returns when all have ended.
   func run(_ body: @Sendable (_ thread: Int) -> Void) {
-    if count == 1 { body(0) } else { DispatchQueue.concurrentPerform(iterations: count, execute: body) }
+    if count == 1 { return body(0) }
+    withoutActuallyEscaping(body) { run(ClosureWork(body: $0)) }
+  }
+
+  private struct ClosureWork: TeamWork {
+    let body: @Sendable (Int) -> Void
+    func run(thread: Int) { body(thread) }
   }
 }
 

@@ -3,14 +3,18 @@ extension TensorTable {
   ///
   /// - Parameter programs: What ``Entry/program`` refers to.
   func update(_ programs: UnsafeBufferPointer<StepProgram>, _ team: ThreadTeam) {
-    let scratch = scratch(threads: team.count)
-    guard team.count > 1 else { return Self.update(self, 0..<count, programs, scratch) }
-    let shared = UnsafeTransfer((programs, scratch))
-    team.run { thread in
-      let (programs, scratch) = shared.value
-      Self.update(
-        self, team.share(of: thread, count: self.count), programs,
-        scratch + thread * TileRunner<Scalar>.scratchByteCount)
+    team.run(UpdateWork(table: self, programs: programs, team: team, scratch: scratch(threads: team.count)))
+  }
+
+  private struct UpdateWork: TeamWork, @unchecked Sendable {  // each thread writes its own elements and scratch memory
+    let table: TensorTable
+    let programs: UnsafeBufferPointer<StepProgram>
+    let team: ThreadTeam
+    let scratch: UnsafeMutableRawPointer
+
+    func run(thread: Int) {
+      TensorTable.update(
+        table, team.share(of: thread, count: table.count), programs, ThreadScratch(scratch, thread: thread))
     }
   }
 
@@ -18,23 +22,23 @@ extension TensorTable {
   @specialized(where Scalar == Double)
   static func update(
     _ table: TensorTable, _ share: Range<Int>, _ programs: UnsafeBufferPointer<StepProgram>,
-    _ scratch: UnsafeMutableRawPointer
+    _ scratch: ThreadScratch<Scalar>
   ) {
-    var runner = TileRunner<Scalar>(scratch: scratch)
+    var runner = TileRunner<Scalar>(scratch)
     var loaded = -1
     var run: (operands: TileRunner<Scalar>.Operands, count: Int)?
-    table.forEach(in: share) { entry, part in
+    table.forEachReversed(in: share) { entry, part in
       guard entry.program >= 0 else { return }
       let operands = TileRunner<Scalar>.Operands(entry, at: part.lowerBound)
       // Tensors that follow one another in memory and in program are one run: an element's bits depend only on its
       // own values and the factors, not on where its tile begins.
-      if let current = run, loaded == entry.program, operands.follow(current.operands, by: current.count) {
-        run!.count += part.count
+      if let current = run, loaded == entry.program, current.operands.follow(operands, by: part.count) {
+        run = (operands, current.count + part.count)
         return
       }
       if let run { runner.execute(run.operands, run.count) }
       if loaded != entry.program {
-        runner.program = LoweredProgram(programs[entry.program])
+        runner.program.load(programs.baseAddress! + entry.program)
         loaded = entry.program
       }
       run = (operands, part.count)
@@ -77,12 +81,14 @@ struct TileRunner<Scalar: BLASScalar> {
     }
 
     @inline(__always)
-    mutating func advance(by count: Int) {
-      gradient = gradient.map { $0 + count }
-      direction = direction.map { $0 + count }
-      parameters = parameters.map { $0 + count }
-      average = average.map { $0 + count }
-      index += count
+    func advanced(by count: Int) -> Operands {
+      var operands = self
+      operands.gradient = gradient.map { $0 + count }
+      operands.direction = direction.map { $0 + count }
+      operands.parameters = parameters.map { $0 + count }
+      operands.average = average.map { $0 + count }
+      operands.index += count
+      return operands
     }
   }
 
@@ -90,47 +96,56 @@ struct TileRunner<Scalar: BLASScalar> {
   /// processors with fused multiply-add). Every call here is a multiple of this, the end of a run being padded.
   private static var granule: Int { 64 }
 
-  var program = LoweredProgram<Scalar>(StepProgram())
+  var program: LoweredProgram<Scalar>
   /// Scratch memory in a first-level cache: the gradient as the program sees it, `.copy`, and a prescaled operand.
   private let gradientTile: Pointer
   private let copyTile: Pointer
   private let scaledTile: Pointer
   private let padding: Pointer
 
-  static var scratchByteCount: Int { (3 * tileCount + 4 * granule) * MemoryLayout<Scalar>.stride }
+  static var scratchCount: Int { 3 * tileCount + 4 * granule }
 
-  init(scratch: UnsafeMutableRawPointer) {
-    let base = scratch.bindMemory(to: Scalar.self, capacity: 3 * tileCount + 4 * Self.granule)
-    gradientTile = base
-    copyTile = base + tileCount
-    scaledTile = base + 2 * tileCount
-    padding = base + 3 * tileCount
+  init(_ scratch: ThreadScratch<Scalar>) {
+    program = LoweredProgram(storage: scratch.operations)
+    gradientTile = scratch.tiles
+    copyTile = scratch.tiles + tileCount
+    scaledTile = scratch.tiles + 2 * tileCount
+    padding = scratch.tiles + 3 * tileCount
   }
 
+  /// How many elements are passed over from the first to the last, before the ones in front of them.
+  private static var blockCount: Int { 8 * tileCount }
+
+  /// Runs the program on a run of elements, block by block, the last block first.
+  ///
+  /// The reduce pass ends where this begins, and the next reduce pass begins where this ends: what is in cache is used.
   @inline(__always)
   func execute(_ operands: Operands, _ count: Int) {
     guard program.count > 0 else { return }
-    var operands = operands
-    var left = count
-    while left >= Self.granule {
-      let n = min(left & -Self.granule, tileCount)
-      runTile(operands, n, valid: n)
-      operands.advance(by: n)
-      left -= n
+    var end = count & -Self.granule
+    if end < count { runPadded(operands.advanced(by: end), count - end) }
+    while end > 0 {
+      let start = (end - 1) / Self.blockCount * Self.blockCount
+      var tile = start
+      while tile < end {
+        let n = min(end - tile, tileCount)
+        runTile(operands.advanced(by: tile), n, valid: n)
+        tile += tileCount
+      }
+      end = start
     }
-    if left > 0 { runPadded(operands, left) }
   }
 
   /// Runs the end of a run, fewer elements than a granule, on copies padded with zeros.
   @inline(never)
   private func runPadded(_ operands: Operands, _ n: Int) {
     var padded = operands
-    padding.initialize(repeating: 0, count: 4 * Self.granule)
     func pad(_ operand: Operand, _ pointer: inout Pointer?, _ slot: Int) {
       // What the program does not read may be the address of an earlier step, whose memory is the caller's to free.
       guard program.reads.contains(operand), let source = pointer else { return }
       let copy = padding + slot * Self.granule
-      copy.update(from: source, count: n)
+      for i in 0..<n { copy[i] = source[i] }
+      for i in n..<Self.granule { copy[i] = 0 }
       pointer = copy
     }
     pad(.gradient, &padded.gradient, 0)
@@ -140,7 +155,7 @@ struct TileRunner<Scalar: BLASScalar> {
     runTile(padded, Self.granule, valid: n)
     func store(_ operand: Operand, _ from: Pointer?, _ to: Pointer?) {
       guard program.writes.contains(operand), let from, let to else { return }
-      to.update(from: from, count: n)
+      for i in 0..<n { to[i] = from[i] }
     }
     store(.gradient, padded.gradient, operands.gradient)
     store(.direction, padded.direction, operands.direction)

@@ -16,16 +16,33 @@ enum ElementLoops {
     }
   }
 
-  /// How many elements are below the one bound or above the other. NaN is neither.
+  /// As ``clamp(_:to:_:into:_:)``, and counts the elements that it changes.
   @inline(__always)
-  static func countOutside<S: BLASScalar>(_ x: UnsafePointer<S>, _ lower: S, _ upper: S, _ n: Int) -> Int {
-    var count: Int32 = 0
-    for i in 0..<n {
-      let below: Int32 = x[i] < lower ? 1 : 0
-      let above: Int32 = x[i] > upper ? 1 : 0
-      count &+= below | above
+  static func clampCounting<S: BLASScalar>(
+    _ x: UnsafePointer<S>, to lower: S, _ upper: S, into y: UnsafeMutablePointer<S>, _ n: Int
+  ) -> Int {
+    // Clamping returns either the element, also a NaN, or another number: whether the bits differ is one comparison.
+    var same: Int32 = 0
+    if MemoryLayout<S>.size == 4 {
+      let bits = UnsafeRawPointer(x).assumingMemoryBound(to: Int32.self)
+      for i in 0..<n {
+        let value = unsafeBitCast(bits[i], to: S.self)
+        let raised = value < lower ? lower : value
+        let clamped = raised > upper ? upper : raised
+        same &+= unsafeBitCast(clamped, to: Int32.self) == bits[i] ? 1 : 0
+        y[i] = clamped
+      }
+      return n - Int(same)
     }
-    return Int(count)
+    let bits = UnsafeRawPointer(x).assumingMemoryBound(to: Int64.self)
+    for i in 0..<n {
+      let value = unsafeBitCast(bits[i], to: S.self)
+      let raised = value < lower ? lower : value
+      let clamped = raised > upper ? upper : raised
+      same &+= unsafeBitCast(clamped, to: Int64.self) == bits[i] ? 1 : 0
+      y[i] = clamped
+    }
+    return n - Int(same)
   }
 
   /// Copies, with 0 in place of every NaN and infinity.

@@ -56,12 +56,20 @@ enum NormPass {
     let shares = UnsafeMutableBufferPointer<NormPartial>.allocate(capacity: team.count)
     shares.initialize(repeating: partial)
     defer { shares.deallocate() }
-    let work = UnsafeTransfer((buffers, shares, count))
-    team.run { thread in
-      let (buffers, shares, count) = work.value
-      add(buffers, team.share(of: thread, count: count), measure, into: &shares[thread])
-    }
+    team.run(ShareWork(buffers: buffers, shares: shares, count: count, measure: measure, team: team))
     for share in shares { partial.merge(share) }
+  }
+
+  private struct ShareWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {  // each thread writes its own partial
+    let buffers: UnsafeBufferPointer<UnsafeBufferPointer<Scalar>>
+    let shares: UnsafeMutableBufferPointer<NormPartial>
+    let count: Int
+    let measure: TileMeasure
+    let team: ThreadTeam
+
+    func run(thread: Int) {
+      NormPass.add(buffers, team.share(of: thread, count: count), measure, into: &shares[thread])
+    }
   }
 
   /// Adds the tiles that start in a range of the concatenation.
@@ -107,7 +115,7 @@ enum NormPass {
   /// where a whole norm takes a third of a microsecond, the difference shows.
   @inline(__always)
   static func smallNorm<Scalar: BLASScalar>(_ x: UnsafeBufferPointer<Scalar>) -> Double? {
-    guard Scalar.significandBitCount == 23, x.count < ThreadTeam.leastShared, let base = x.baseAddress else {
+    guard Scalar.significandBitCount == 23, x.count < ThreadTeam.leastSharedNorm, let base = x.baseAddress else {
       return nil
     }
     var (sum, smallest) = (0.0, Double.infinity)

@@ -32,11 +32,14 @@ struct TileSum: Sendable {
   var nan: UInt16 = 0
   var infinity: UInt16 = 0
 
+  /// - Parameter copy: Memory for a tile, aligned to a cache line, if there is some at hand.
   @inline(__always)
-  static func measure<S: BLASScalar>(_ x: UnsafePointer<S>, _ n: Int, _ measure: TileMeasure) -> TileSum {
+  static func measure<S: BLASScalar>(
+    _ x: UnsafePointer<S>, _ n: Int, _ measure: TileMeasure, copy: UnsafeMutablePointer<S>? = nil
+  ) -> TileSum {
     switch measure {
     case .squares:
-      let sum = dot(x, n)
+      let sum = dot(x, n, copy: copy)
       return isTrusted(sum) ? TileSum(value: Double(sum)) : carefulSquares(x, n)
     case .portableSquares:
       return carefulSquares(x, n)
@@ -69,8 +72,12 @@ struct TileSum: Sendable {
 
   /// One BLAS dot product of the tile with itself, whose bits do not depend on where the tile lies in memory.
   @inline(__always)
-  static func dot<S: BLASScalar>(_ x: UnsafePointer<S>, _ n: Int) -> S {
+  static func dot<S: BLASScalar>(_ x: UnsafePointer<S>, _ n: Int, copy: UnsafeMutablePointer<S>? = nil) -> S {
     if BLAS.dotDependsOnAlignment, UInt(bitPattern: x) % 64 != 0 {
+      if let copy {
+        copy.update(from: x, count: n)
+        return S._dot(Int32(truncatingIfNeeded: n), copy, 1, copy, 1)
+      }
       return withUnsafeTemporaryAllocation(byteCount: n * MemoryLayout<S>.stride, alignment: 64) { raw in
         let copy = raw.baseAddress!.initializeMemory(as: S.self, from: x, count: n)
         return S._dot(Int32(truncatingIfNeeded: n), copy, 1, copy, 1)

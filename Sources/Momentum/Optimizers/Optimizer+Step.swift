@@ -34,6 +34,8 @@ extension Optimizer {
   ///
   /// - Throws: Also ``MomentumError/overlap(first:second:)``.
   @discardableResult
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   public mutating func step(
     parameters: UnsafeMutableBufferPointer<Scalar>, gradients: UnsafeBufferPointer<Scalar>
   ) throws(MomentumError) -> StepReport {
@@ -46,10 +48,11 @@ extension Optimizer {
     let placeholder = TensorTable<Scalar>.emptyTensor
     let gradient = UnsafeMutablePointer(mutating: gradients.baseAddress) ?? placeholder
     let parameter = parameters.baseAddress ?? placeholder
-    for index in table.entries.indices {
-      let offset = table.entries[index].offset
-      table.entries[index].gradient = gradient + offset
-      table.entries[index].parameters = parameter + offset
+    let entries = table.entries
+    for index in entries.indices {
+      let offset = entries[index].offset
+      entries[index].gradient = gradient + offset
+      entries[index].parameters = parameter + offset
     }
     return try Scalar._step(&self, 1, false)
   }

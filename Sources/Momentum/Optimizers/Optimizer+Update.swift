@@ -39,7 +39,7 @@ extension Optimizer {
 
     for index in table.entries.indices where table.entries[index].gradient != nil {
       let entry = table.entries[index]
-      let rule = rules[entry.group]
+      let rule = rules.traits(of: entry.group)
       velocities[index].scale = entry.newScale
       if rule.usesVelocity {
         velocities[index].isSet = true
@@ -72,7 +72,7 @@ extension Optimizer {
   /// Refuses to go on with a velocity whose numbers mean something else to the rule.
   private func checkVelocities() throws(MomentumError) {
     for index in velocities.indices where velocities[index].isSet && table.entries[index].gradient != nil {
-      let rule = rules[table.entries[index].group]
+      let rule = rules.traits(of: table.entries[index].group)
       guard rule.usesVelocity, rule.keepsLearningRateInVelocity != velocities[index].keepsLearningRate else { continue }
       throw .invalidSetting(
         name: "rule of tensor '\(layout.tensors[index].name)'",

@@ -64,10 +64,15 @@ extension SGD: SchedulableRule {
   public var usesVelocity: Bool { momentum > 0 }
 
   public func validate() throws(MomentumError) {
-    let settings = [("learningRate", learningRate), ("momentum", momentum), ("weightDecay", weightDecay)]
-    for (name, value) in settings where !(value >= 0 && value.isFinite) {
-      throw .invalidSetting(name: name, value: "\(value)", expected: "a finite number >= 0")
+    // Every step checks the settings: no array of them, which takes longer than the step of a small tensor.
+    func check(_ name: String, _ value: Double) throws(MomentumError) {
+      guard value >= 0, value.isFinite else {
+        throw .invalidSetting(name: name, value: "\(value)", expected: "a finite number >= 0")
+      }
     }
+    try check("learningRate", learningRate)
+    try check("momentum", momentum)
+    try check("weightDecay", weightDecay)
     guard dampening >= 0, dampening <= 1 else {
       throw .invalidSetting(name: "dampening", value: "\(dampening)", expected: "a number in 0...1")
     }

@@ -1,6 +1,12 @@
 /// The rules of one step: the optimizer's, then those of its groups.
 struct StepRules {
   private var rules: [any UpdateRule] = []
+  /// What is asked of the rules for every tensor: a rule out of the array is a copy, which costs more than a short tensor.
+  private var traits: [Traits] = []
+
+  struct Traits {
+    let usesVelocity, keepsLearningRateInVelocity: Bool
+  }
 
   init() {}
 
@@ -16,7 +22,15 @@ struct StepRules {
     for group in groups {
       if let rule = group.rule { rules.append(try rule.resolved(at: step) ?? rule) } else { rules.append(rules[0]) }
     }
+    traits.removeAll(keepingCapacity: true)
+    for rule in rules {
+      traits.append(
+        Traits(usesVelocity: rule.usesVelocity, keepsLearningRateInVelocity: rule.keepsLearningRateInVelocity))
+    }
   }
+
+  /// What the rule of a group does with the velocity.
+  func traits(of group: Int) -> Traits { traits[group + 1] }
 
   /// The rule of the tensors in a group, or in none: -1.
   subscript(group: Int) -> any UpdateRule { rules[group + 1] }
@@ -24,7 +38,7 @@ struct StepRules {
   var convention: Convention { rules[0].convention }
 
   /// Whether a rule keeps a velocity.
-  var useVelocity: Bool { rules.contains(where: \.usesVelocity) }
+  var useVelocity: Bool { traits.contains { $0.usesVelocity } }
 
   /// Whether a rule scales units of tensors.
   var scaleUnits: Bool { rules.contains { $0.units != nil } }
