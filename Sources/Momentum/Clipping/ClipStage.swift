@@ -200,19 +200,26 @@ struct ClipStage {
     }
     outcome.report.comparedNorm = compared.double
 
-    var limit = clipping.globalNorm
+    var (limit, target) = (clipping.globalNorm, clipping.targetNorm)
     switch outcome.adaptive?.decide(norm: compared.double) {
-    case .limit(let adaptive): limit = min(limit ?? .infinity, adaptive)
+    case .limit(let adaptive):
+      target = target.map { min($0, adaptive) }
+      limit = min(limit ?? .infinity, adaptive)
     case .skip:
       outcome.report.wasSkipped = true
       return
     case nil, .some(.none): break
     }
-    if let limit {
-      let coefficient = convention.coefficient(norm: compared, limit: limit, isWhole: true)
-      outcome.report.clipCoefficient = coefficient.double
-      apply(coefficient, table, &outcome) { _ in true }
+    let coefficient: ScaledDouble
+    if let target {
+      coefficient = convention.coefficient(norm: compared, target: target)
+    } else if let limit {
+      coefficient = convention.coefficient(norm: compared, limit: limit, isWhole: true)
+    } else {
+      return
     }
+    outcome.report.clipCoefficient = coefficient.double
+    apply(coefficient, table, &outcome) { _ in true }
   }
 
   /// Multiplies a coefficient onto those of some tensors.

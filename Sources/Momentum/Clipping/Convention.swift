@@ -66,6 +66,16 @@ extension Convention {
   }
 }
 
+extension Convention {
+  /// The factor that brings a gradient of norm N to a norm, whether it is larger or smaller.
+  func coefficient(norm: ScaledDouble, target: Double) -> ScaledDouble {
+    if norm.significand == 0 { return ScaledDouble(1) }
+    // The others have no such option. An infinite norm has no direction left to keep.
+    guard self == .optax else { return norm.significand.isInfinite ? ScaledDouble(.nan) : ScaledDouble(target) / norm }
+    return ScaledDouble(target) / (norm + 1e-6)
+  }
+}
+
 /// What to do when a gradient holds a NaN or an infinity. Elements decide, not the norm, which may exceed its type although
 /// every element is finite.
 public enum NonFinitePolicy: String, Sendable, Hashable, Codable, CaseIterable {

@@ -24,7 +24,10 @@ public struct GradientClipping: Sendable, Hashable, Codable {
   public var blockRMS: Double?
   /// The largest norm of all tensors together. Infinity measures the norm and clips nothing.
   public var globalNorm: Double?
-  /// Which norm ``norm`` and ``globalNorm`` limit.
+  /// The norm that all tensors together are brought to, whether theirs is larger or smaller, in place of ``globalNorm``: `g · t/N`, under the
+  /// optax convention `g · t/(N + 1e-6)` (Optax `normalize_by_update_norm`). A gradient of norm 0 stays what it is.
+  public var targetNorm: Double?
+  /// Which norm ``norm``, ``globalNorm`` and ``targetNorm`` mean.
   public var normType: NormType
   /// How the norm is computed.
   public var algorithm: NormAlgorithm
@@ -37,18 +40,20 @@ public struct GradientClipping: Sendable, Hashable, Codable {
   ///   - normUnits: What `norm` holds for; by default for each tensor.
   ///   - blockRMS: The largest root mean square of a tensor, at least 0; not together with `norm`.
   ///   - globalNorm: The largest norm of all tensors together, at least 0.
+  ///   - targetNorm: The norm that all tensors together are brought to, above 0; not together with `globalNorm`.
   ///   - normType: Which norm.
   ///   - algorithm: How it is computed.
   /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)``.
   public init(
     value: ClosedRange<Double>? = nil, norm: Double? = nil, normUnits: TensorUnits? = nil, blockRMS: Double? = nil,
-    globalNorm: Double? = nil, normType: NormType = .l2, algorithm: NormAlgorithm = .blas
+    globalNorm: Double? = nil, targetNorm: Double? = nil, normType: NormType = .l2, algorithm: NormAlgorithm = .blas
   ) throws(MomentumError) {
     self.value = value
     self.norm = norm
     self.normUnits = normUnits
     self.blockRMS = blockRMS
     self.globalNorm = globalNorm
+    self.targetNorm = targetNorm
     self.normType = normType
     self.algorithm = algorithm
     try validate(.native)
@@ -106,10 +111,17 @@ public struct GradientClipping: Sendable, Hashable, Codable {
     try GradientClipping(globalNorm: limit, normType: type)
   }
 
-  var isEmpty: Bool { value == nil && norm == nil && blockRMS == nil && globalNorm == nil }
+  /// All tensors together to exactly the norm `target`: only the direction of the gradient counts.
+  ///
+  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` unless the target is positive and finite.
+  public static func normalized(to target: Double, type: NormType = .l2) throws(MomentumError) -> GradientClipping {
+    try GradientClipping(targetNorm: target, normType: type)
+  }
+
+  var isEmpty: Bool { value == nil && !limitsNorm }
 
   /// Whether a norm has to be measured to clip.
-  var limitsNorm: Bool { norm != nil || blockRMS != nil || globalNorm != nil }
+  var limitsNorm: Bool { norm != nil || blockRMS != nil || globalNorm != nil || targetNorm != nil }
 
   /// Whether another clipping measures the same norm in the same way.
   func measuresAs(_ other: GradientClipping) -> Bool {
@@ -134,10 +146,19 @@ public struct GradientClipping: Sendable, Hashable, Codable {
     try check("clip block RMS", blockRMS)
     try check("clip global norm", globalNorm)
     let clipsWhole = globalNorm.map { $0 < .infinity } ?? false
-    try normType.validate(forClipping: norm != nil || clipsWhole)
+    if let targetNorm {
+      guard targetNorm > 0, targetNorm.isFinite else {
+        throw .invalidSetting(name: "target norm", value: "\(targetNorm)", expected: "a positive finite number")
+      }
+      guard globalNorm == nil else {
+        throw .invalidSetting(name: "clip global norm", value: "\(globalNorm!)", expected: "none with a target norm")
+      }
+    }
+    try normType.validate(forClipping: norm != nil || targetNorm != nil || clipsWhole)
     try validateUnits()
     let clips =
-      (value != nil ? 1 : 0) + (norm != nil ? 1 : 0) + (blockRMS != nil ? 1 : 0) + (clipsWhole ? 1 : 0)
+      (value != nil ? 1 : 0) + (norm != nil ? 1 : 0) + (blockRMS != nil ? 1 : 0)
+      + (clipsWhole || targetNorm != nil ? 1 : 0)
     if convention == .keras, clips > 1 {
       throw .invalidSetting(
         name: "clipping", value: "\(clips) kinds at once", expected: "at most one under the keras convention")

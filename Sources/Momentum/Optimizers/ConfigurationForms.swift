@@ -8,18 +8,19 @@ struct ClippingForm: Codable {
 
   init(from decoder: any Decoder) throws {
     let object = try StrictObject(
-      decoder, keys: ["value", "norm", "normUnits", "blockRMS", "globalNorm", "normType", "algorithm"])
+      decoder, keys: ["value", "norm", "normUnits", "blockRMS", "globalNorm", "targetNorm", "normType", "algorithm"])
     let value = try object.optional("value", as: ValueForm.self)?.range
     let norm = try object.optional("norm", as: LimitForm.self)?.limit
     let normUnits = try object.optional("normUnits", as: UnitsForm.self)?.units
     let blockRMS = try object.optional("blockRMS", as: LimitForm.self)?.limit
     let globalNorm = try object.optional("globalNorm", as: LimitForm.self)?.limit
+    let targetNorm: Double? = try object.optional("targetNorm")
     let order = try object.optional("normType", as: LimitForm.self)?.limit ?? 2
     let algorithm: NormAlgorithm = try object.optional("algorithm") ?? .blas
     clipping = try object.checked { () throws(MomentumError) in
       try GradientClipping(
         value: value, norm: norm, normUnits: normUnits, blockRMS: blockRMS, globalNorm: globalNorm,
-        normType: NormType(order: order), algorithm: algorithm)
+        targetNorm: targetNorm, normType: NormType(order: order), algorithm: algorithm)
     }
   }
 
@@ -30,6 +31,7 @@ struct ClippingForm: Codable {
     try container.encodeIfPresent(clipping.normUnits.map { UnitsForm(units: $0) }, forKey: NameKey("normUnits"))
     try container.encodeIfPresent(clipping.blockRMS.map { LimitForm(limit: $0) }, forKey: NameKey("blockRMS"))
     try container.encodeIfPresent(clipping.globalNorm.map { LimitForm(limit: $0) }, forKey: NameKey("globalNorm"))
+    try container.encodeIfPresent(clipping.targetNorm, forKey: NameKey("targetNorm"))
     if clipping.normType != .l2 { try container.encode(clipping.normType, forKey: NameKey("normType")) }
     if clipping.algorithm != .blas { try container.encode(clipping.algorithm, forKey: NameKey("algorithm")) }
   }

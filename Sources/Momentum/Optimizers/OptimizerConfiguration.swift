@@ -21,7 +21,7 @@
 /// | `convention` | a ``Convention`` |
 /// | `rule` | the names of the properties of ``RuleConfiguration``; learning rate and momentum are numbers or ``Schedule``s. For ``RuleConfiguration/unitLimit`` `adaptiveGradientClipping`: `true`, `false`, or `factor`, `epsilon`, `units` |
 /// | `groups` | a list of `name`, `patterns` (see ``ParameterGroup``), and what differs: `rule`, `clipping` |
-/// | `clipping` | `value` (v for -v...v, or [lower, upper]), `norm`, `normUnits`, `blockRMS`, `globalNorm`, `normType`, `algorithm` |
+/// | `clipping` | `value` (v for -v...v, or [lower, upper]), `norm`, `normUnits`, `blockRMS`, `globalNorm`, `targetNorm`, `normType`, `algorithm` |
 /// | `adaptiveClipping` | an ``AdaptiveClipping``: `autoClip`, `zClip` or `spikeSkipping` with its settings |
 /// | `lossScale` | a ``LossScale``: a number, `"pytorch"`, `"keras"`, or the settings of a dynamic one |
 /// | `averaging` | `kind` (`exponential` with `decay`, or `mean`), `overwriteEvery` |

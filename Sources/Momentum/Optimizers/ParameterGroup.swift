@@ -79,6 +79,10 @@ extension ParameterGroup {
     }
     guard let clipping else { return }
     try clipping.validate(convention)
+    if let target = clipping.targetNorm {
+      throw .invalidSetting(
+        name: "target norm of group '\(name)'", value: "\(target)", expected: "none but the whole's")
+    }
     guard clipping.limitsNorm else { return }
     guard let first = measure else { return measure = (clipping, "group '\(name)'") }
     guard clipping.measuresAs(first.clipping) else {
