@@ -171,6 +171,21 @@ final class DocumentationSnippets: XCTestCase {
     XCTAssertEqual(optimizer.lastPrograms.count, 2)
   }
 
+  func testAccumulation() throws {
+    let layout = try ParameterLayout(count: 1)
+    var parameters = try ParameterVector<Float>(layout)
+    var optimizer = try Optimizer<Float>(layout, rule: SGD(learningRate: 1))
+    let first = try ParameterVector<Float>([1])
+    let second = try ParameterVector<Float>([3])
+    // snippet
+    var accumulator = try GradientAccumulator<Float>(layout)
+    try accumulator.add(first)
+    try accumulator.add(second)
+    try optimizer.step(&parameters, gradients: &accumulator)  // with the mean of both
+    // end
+    XCTAssertEqual(parameters[0], -2)
+  }
+
   func testTwoRoutines() throws {
     // snippet
     let x: [Double] = [1, 2, 3]
@@ -198,3 +213,56 @@ struct HalfStep: UpdateRule {
   }
 }
 // end
+
+// MARK: - Units and examples
+
+extension DocumentationSnippets {
+  private func layout() throws -> ParameterLayout { try ParameterLayout([("a.weight", [2, 2]), ("a.bias", [2])]) }
+
+  func testAdaptiveGradientClipping() throws {
+    let layout = try layout()
+    // snippet
+    let rule = try AdaptiveGradientClipping(SGD(learningRate: 0.1, momentum: 0.9), factor: 0.01)
+    var optimizer = try Optimizer<Float>(layout, rule: rule)
+    // end
+    var parameters = try ParameterVector<Float>(layout)
+    var gradients = try ParameterVector<Float>(layout)
+    gradients.fill(1)
+    try optimizer.step(&parameters, gradients: gradients)
+    // Every unit of two elements is clipped to the norm 0.01 · 10⁻³.
+    XCTAssertEqual(parameters[0], -0.1 * 1e-5 / Float(2).squareRoot(), accuracy: 1e-12)
+  }
+
+  func testLARS() throws {
+    let layout = try layout()
+    // snippet
+    let biases = ParameterGroup("biases", ["*.bias"], rule: try LARS(learningRate: 0.1, momentum: 0.9, adapts: false))
+    var optimizer = try Optimizer<Float>(
+      layout, rule: LARS(learningRate: 2, momentum: 0.9, weightDecay: 1e-4), groups: [biases])
+    // end
+    var parameters = try ParameterVector<Float>(layout)
+    parameters.fill(1)
+    var gradients = try ParameterVector<Float>(layout)
+    gradients.fill(1)
+    try optimizer.step(&parameters, gradients: gradients)
+    XCTAssertEqual(parameters[0], 0.998, accuracy: 1e-6)
+    XCTAssertEqual(parameters[4], 0.9, accuracy: 1e-6)
+  }
+
+  func testPerExampleClipping() throws {
+    // snippet
+    let clipping = try PerExampleClipping(norm: 1)
+    let examples: [Float] = [3, 4, 0.3, 0.4]  // two examples of two parameters
+    var gradient: [Float] = [0, 0]
+    let report = try examples.withUnsafeBufferPointer { examples in
+      try gradient.withUnsafeMutableBufferPointer { gradient in
+        try clipping.average(BLAS.Matrix(examples.baseAddress, rows: 2, columns: 2), into: gradient)
+      }
+    }
+    // gradient is [0.45, 0.6], report.clippedCounts is [1]
+    // end
+    XCTAssertEqual(gradient[0], 0.45, accuracy: 1e-6)
+    XCTAssertEqual(gradient[1], 0.6, accuracy: 1e-6)
+    XCTAssertEqual(report.clippedCounts, [1])
+  }
+}

@@ -53,7 +53,7 @@ where Exponent == Int {
   ) throws(MomentumError) -> NormReport
   static func _clip(
     _ tensors: [UnsafeMutableBufferPointer<Self>], _ clipping: GradientClipping, _ names: [String]?,
-    _ convention: Convention, _ nonFinitePolicy: NonFinitePolicy?, _ threads: Int?
+    _ shapes: [[Int]]?, _ convention: Convention, _ nonFinitePolicy: NonFinitePolicy?, _ threads: Int?
   ) throws(MomentumError) -> ClipReport
   static func _step(
     _ optimizer: inout Optimizer<Self>, _ microSteps: Int, _ isMeasured: Bool

@@ -84,9 +84,9 @@ extension Double: BLASScalar {
 
   public static func _clip(
     _ tensors: [UnsafeMutableBufferPointer<Double>], _ clipping: GradientClipping, _ names: [String]?,
-    _ convention: Convention, _ nonFinitePolicy: NonFinitePolicy?, _ threads: Int?
+    _ shapes: [[Int]]?, _ convention: Convention, _ nonFinitePolicy: NonFinitePolicy?, _ threads: Int?
   ) throws(MomentumError) -> ClipReport {
-    try Gradients.clipInPlace(tensors, clipping, names, convention, nonFinitePolicy, threads)
+    try Gradients.clipInPlace(tensors, clipping, names, shapes, convention, nonFinitePolicy, threads)
   }
 
   public static func _step(

@@ -4,7 +4,7 @@ public struct ClipReport: Sendable, Hashable, Codable {
   ///
   /// NaN or infinite only if elements are, or, with ``normOverflowed`` set, if the norm exceeds `Double`.
   public internal(set) var totalNorm: Double?
-  /// The norm that was compared with the global limit: after clipping by value and by tensor norms.
+  /// The norm that was compared with the global limit: after clipping by value and by norms of tensors and units.
   public internal(set) var comparedNorm: Double?
   /// What the global norm clip multiplied the gradient with, before rounding to the element type.
   public internal(set) var clipCoefficient: Double = 1
@@ -31,7 +31,7 @@ public struct TensorReport: Sendable, Hashable, Codable {
   public let name: String
   /// The norm before any clipping, `nil` if not measured.
   public let norm: Double?
-  /// What norm clips multiplied this tensor with: its own coefficient times the global one.
+  /// What norm clips multiplied this tensor with: its own coefficient times the global one. Factors of units are not part of it.
   public let clipCoefficient: Double
   /// Whether a norm clip changed it.
   public let wasClipped: Bool

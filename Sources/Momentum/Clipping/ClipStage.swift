@@ -34,7 +34,7 @@ struct ClipStage {
     guard asksForNorm else { return outcome }
 
     if !isMeasured || outcome.clamps { outcome.report.valueClippedCount = measure(table, outcome.clamps, team) }
-    try decide(table, &outcome, name: name)
+    try decide(table, &outcome, team, name: name)
     return outcome
   }
 
@@ -48,6 +48,8 @@ struct ClipStage {
     var outcome = Outcome()
     for index in table.entries.indices {
       table.entries[index].coefficient = ScaledDouble(1)
+      table.entries[index].clipFactors = nil
+      table.entries[index].unitClippedNorm = nil
       let bounds = self.clipping(of: table.entries[index]).bounds.map { $0 / gradientFactor }
       table.entries[index].bounds = bounds
       if bounds != nil { outcome.clamps = true }
@@ -57,7 +59,7 @@ struct ClipStage {
 
   /// Checks what was measured of a table and finds the coefficients.
   func decide<Scalar>(
-    _ table: TensorTable<Scalar>, _ outcome: inout Outcome, name: (Int) -> String
+    _ table: TensorTable<Scalar>, _ outcome: inout Outcome, _ team: ThreadTeam, name: (Int) -> String
   ) throws(MomentumError) {
     let type = normType
     let total = table.total(type, table.sums)
@@ -78,7 +80,7 @@ struct ClipStage {
       case .propagate: break
       }
     }
-    limit(table, type, totalNorm, &outcome)
+    try limit(table, type, totalNorm, &outcome, team, name: name)
   }
 
   /// Whether multiplying by a coefficient can change an element: a coefficient that rounds to 1 is not applied at all.
@@ -91,8 +93,14 @@ struct ClipStage {
     (policy == .zero ? partial.finiteNorm : partial.scaledNorm) * gradientFactor
   }
 
+  /// The norm of a tensor's gradient as the last pass measured it, after clipping by value and by unit norms.
+  func norm<Scalar>(ofTensor index: Int, _ table: TensorTable<Scalar>, clamps: Bool) -> ScaledDouble {
+    if let norm = table.entries[index].unitClippedNorm { return norm * gradientFactor }
+    return value(table.partial(of: index, normType, clamps ? table.clampedSums : table.sums))
+  }
+
   /// The clips of a tensor by value and by its own norm.
-  private func clipping<Scalar>(of entry: TensorTable<Scalar>.Entry) -> GradientClipping {
+  func clipping<Scalar>(of entry: TensorTable<Scalar>.Entry) -> GradientClipping {
     entry.group < 0 ? clipping : groups[entry.group] ?? clipping
   }
 
@@ -150,13 +158,24 @@ struct ClipStage {
 
   /// Finds the coefficients: of the tensors, of the groups, of the whole, each of what the former left.
   private func limit<Scalar>(
-    _ table: TensorTable<Scalar>, _ type: NormType, _ totalNorm: ScaledDouble, _ outcome: inout Outcome
-  ) {
+    _ table: TensorTable<Scalar>, _ type: NormType, _ totalNorm: ScaledDouble, _ outcome: inout Outcome,
+    _ team: ThreadTeam, name: (Int) -> String
+  ) throws(MomentumError) {
     let sums = outcome.clamps ? table.clampedSums : table.sums
+    try limitUnits(table, team, &outcome, name: name)
     for index in table.entries.indices where table.entries[index].gradient != nil {
-      guard let limit = clipping(of: table.entries[index]).norm else { continue }
-      let norm = value(table.partial(of: index, type, sums))
-      let coefficient = convention.coefficient(norm: norm, limit: limit, isWhole: false)
+      let clipping = clipping(of: table.entries[index])
+      let coefficient: ScaledDouble
+      if let limit = clipping.norm, try limitsWhole(index, table, name: name) {
+        let norm = value(table.partial(of: index, type, sums))
+        coefficient = convention.coefficient(norm: norm, limit: limit, isWhole: false)
+      } else if let limit = clipping.blockRMS, table.entries[index].count > 0 {
+        let norm = value(table.partial(of: index, type, sums))
+        let count = Double(table.entries[index].count)
+        coefficient = convention.coefficient(rootMeanSquare: norm / ScaledDouble(count.squareRoot()), limit: limit)
+      } else {
+        continue
+      }
       guard Self.changes(coefficient, Scalar.self) else { continue }
       outcome.report.wasClipped = true
       table.entries[index].coefficient = table.entries[index].coefficient * coefficient
@@ -237,7 +256,9 @@ extension TensorTable {
   ) -> NormPartial {
     var partial = NormPartial(unchecked: type, unit: unit)
     for (index, entry) in entries.enumerated() where entry.gradient != nil && isMeant(entry) {
-      if entry.coefficient == ScaledDouble(1) {
+      if let norm = entry.unitClippedNorm {
+        partial.add(norm: norm * entry.coefficient)
+      } else if entry.coefficient == ScaledDouble(1) {
         partial.add(tiles(of: entry, sums))
       } else {
         let tensor = self.partial(of: index, type, sums)

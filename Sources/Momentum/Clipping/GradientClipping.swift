@@ -11,8 +11,17 @@
 public struct GradientClipping: Sendable, Hashable, Codable {
   /// Elements are moved into this range.
   public var value: ClosedRange<Double>?
-  /// The largest norm of a tensor.
+  /// The largest norm of a tensor, or with ``normUnits`` of each unit of it.
   public var norm: Double?
+  /// What ``norm`` holds for: by default, and with ``TensorUnits/tensor``, for each tensor.
+  ///
+  /// With axes it is TensorFlow's `clip_by_norm(t, clip_norm, axes)`: every unit u becomes `min(1, C / N_u) · u` for its
+  /// 2-norm N_u, by the convention's formula for a tensor. Reads the gradient once more, and keeps about 50 bytes for each
+  /// unit. Needs the shapes of the tensors, ``NormType/l2`` and ``NormAlgorithm/blas``.
+  public var normUnits: TensorUnits?
+  /// The largest root mean square of a tensor, in place of ``norm``: `g / max(1, r/t)` with `r = N / √n` for the 2-norm N and
+  /// n elements (Optax `clip_by_block_rms`). Costs what ``norm`` does; needs ``NormType/l2``.
+  public var blockRMS: Double?
   /// The largest norm of all tensors together. Infinity measures the norm and clips nothing.
   public var globalNorm: Double?
   /// Which norm ``norm`` and ``globalNorm`` limit.
@@ -25,16 +34,20 @@ public struct GradientClipping: Sendable, Hashable, Codable {
   /// - Parameters:
   ///   - value: The range that elements are moved into; a bound may be infinite.
   ///   - norm: The largest norm of a tensor, at least 0.
+  ///   - normUnits: What `norm` holds for; by default for each tensor.
+  ///   - blockRMS: The largest root mean square of a tensor, at least 0; not together with `norm`.
   ///   - globalNorm: The largest norm of all tensors together, at least 0.
   ///   - normType: Which norm.
   ///   - algorithm: How it is computed.
   /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)``.
   public init(
-    value: ClosedRange<Double>? = nil, norm: Double? = nil, globalNorm: Double? = nil, normType: NormType = .l2,
-    algorithm: NormAlgorithm = .blas
+    value: ClosedRange<Double>? = nil, norm: Double? = nil, normUnits: TensorUnits? = nil, blockRMS: Double? = nil,
+    globalNorm: Double? = nil, normType: NormType = .l2, algorithm: NormAlgorithm = .blas
   ) throws(MomentumError) {
     self.value = value
     self.norm = norm
+    self.normUnits = normUnits
+    self.blockRMS = blockRMS
     self.globalNorm = globalNorm
     self.normType = normType
     self.algorithm = algorithm
@@ -42,7 +55,7 @@ public struct GradientClipping: Sendable, Hashable, Codable {
   }
 
   private init() {
-    (value, norm, globalNorm, normType, algorithm) = (nil, nil, nil, .l2, .blas)
+    (normType, algorithm) = (.l2, .blas)
   }
 
   /// No clipping, and no norm measured.
@@ -72,6 +85,20 @@ public struct GradientClipping: Sendable, Hashable, Codable {
     try GradientClipping(norm: limit, normType: type)
   }
 
+  /// Every unit of every tensor to a 2-norm of at most `limit`.
+  ///
+  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` if the limit is negative or NaN.
+  public static func byNorm(_ limit: Double, of units: TensorUnits) throws(MomentumError) -> GradientClipping {
+    try GradientClipping(norm: limit, normUnits: units)
+  }
+
+  /// Every tensor to a root mean square of at most `limit`.
+  ///
+  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` if the limit is negative or NaN.
+  public static func byBlockRMS(_ limit: Double) throws(MomentumError) -> GradientClipping {
+    try GradientClipping(blockRMS: limit)
+  }
+
   /// All tensors together to a norm of at most `limit`, with one common coefficient.
   ///
   /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` if the limit is negative or NaN.
@@ -79,10 +106,10 @@ public struct GradientClipping: Sendable, Hashable, Codable {
     try GradientClipping(globalNorm: limit, normType: type)
   }
 
-  var isEmpty: Bool { value == nil && norm == nil && globalNorm == nil }
+  var isEmpty: Bool { value == nil && norm == nil && blockRMS == nil && globalNorm == nil }
 
   /// Whether a norm has to be measured to clip.
-  var limitsNorm: Bool { norm != nil || globalNorm != nil }
+  var limitsNorm: Bool { norm != nil || blockRMS != nil || globalNorm != nil }
 
   /// Whether another clipping measures the same norm in the same way.
   func measuresAs(_ other: GradientClipping) -> Bool {
@@ -104,13 +131,39 @@ public struct GradientClipping: Sendable, Hashable, Codable {
       throw .invalidSetting(name: name, value: "\(limit)", expected: "a number >= 0; \(convention.fate(of: limit))")
     }
     try check("clip norm", norm)
+    try check("clip block RMS", blockRMS)
     try check("clip global norm", globalNorm)
     let clipsWhole = globalNorm.map { $0 < .infinity } ?? false
     try normType.validate(forClipping: norm != nil || clipsWhole)
-    let clips = (value != nil ? 1 : 0) + (norm != nil ? 1 : 0) + (clipsWhole ? 1 : 0)
+    try validateUnits()
+    let clips =
+      (value != nil ? 1 : 0) + (norm != nil ? 1 : 0) + (blockRMS != nil ? 1 : 0) + (clipsWhole ? 1 : 0)
     if convention == .keras, clips > 1 {
       throw .invalidSetting(
         name: "clipping", value: "\(clips) kinds at once", expected: "at most one under the keras convention")
+    }
+  }
+
+  private func validateUnits() throws(MomentumError) {
+    if let blockRMS {
+      if norm != nil {
+        throw .invalidSetting(
+          name: "clip block RMS", value: "\(blockRMS)", expected: "no clip norm besides: both limit each tensor")
+      }
+      if normType.simplified != .l2 {
+        throw .invalidSetting(name: "normType", value: "\(normType.order)", expected: "2 to clip by block RMS")
+      }
+    }
+    guard let normUnits else { return }
+    if norm == nil {
+      throw .invalidSetting(name: "normUnits", value: "\(normUnits)", expected: "a clip norm that holds for each unit")
+    }
+    guard normUnits != .tensor else { return }
+    if normType.simplified != .l2 {
+      throw .invalidSetting(name: "normType", value: "\(normType.order)", expected: "2 to clip units")
+    }
+    if algorithm != .blas {
+      throw .invalidSetting(name: "algorithm", value: algorithm.rawValue, expected: "blas to clip units")
     }
   }
 }

@@ -8,6 +8,7 @@ extension Gradients {
   ///   - tensors: The gradients; none may overlap another.
   ///   - clipping: Which clips.
   ///   - names: The tensors' names, for errors; by default their positions.
+  ///   - shapes: The tensors' shapes, for ``GradientClipping/normUnits``.
   ///   - convention: Whose formulas to follow.
   ///   - nonFinitePolicy: What to do about NaN and infinite elements; by default as an ``Optimizer`` does.
   ///   - threads: The most threads to use; by default as many as the process may use.
@@ -18,12 +19,13 @@ extension Gradients {
   @discardableResult
   public static func clip<Scalar: BLASScalar>(
     _ tensors: [UnsafeMutableBufferPointer<Scalar>], by clipping: GradientClipping, names: [String]? = nil,
-    convention: Convention = .native, nonFinitePolicy: NonFinitePolicy? = nil, threads: Int? = nil
+    shapes: [[Int]]? = nil, convention: Convention = .native, nonFinitePolicy: NonFinitePolicy? = nil,
+    threads: Int? = nil
   ) throws(MomentumError) -> ClipReport {
-    try Scalar._clip(tensors, clipping, names, convention, nonFinitePolicy, threads)
+    try Scalar._clip(tensors, clipping, names, shapes, convention, nonFinitePolicy, threads)
   }
 
-  /// Clips one vector in place; see ``clip(_:by:names:convention:nonFinitePolicy:threads:)``.
+  /// Clips one vector in place; see ``clip(_:by:names:shapes:convention:nonFinitePolicy:threads:)``.
   @discardableResult
   public static func clip<Scalar: BLASScalar>(
     _ gradients: inout ParameterVector<Scalar>, by clipping: GradientClipping, convention: Convention = .native,
@@ -31,11 +33,12 @@ extension Gradients {
   ) throws(MomentumError) -> ClipReport {
     try clip(
       gradients.tensorBuffers.map { UnsafeMutableBufferPointer(mutating: $0) }, by: clipping,
-      names: gradients.layout.tensors.map(\.name), convention: convention, nonFinitePolicy: nonFinitePolicy,
+      names: gradients.layout.tensors.map(\.name), shapes: gradients.layout.tensors.map(\.shape),
+      convention: convention, nonFinitePolicy: nonFinitePolicy,
       threads: threads)
   }
 
-  /// Clips one tensor in a span in place; see ``clip(_:by:names:convention:nonFinitePolicy:threads:)``.
+  /// Clips one tensor in a span in place; see ``clip(_:by:names:shapes:convention:nonFinitePolicy:threads:)``.
   @discardableResult
   public static func clip<Scalar: BLASScalar>(
     _ gradient: inout MutableSpan<Scalar>, by clipping: GradientClipping, convention: Convention = .native,
@@ -47,22 +50,23 @@ extension Gradients {
     }
   }
 
-  /// What ``clip(_:by:names:convention:nonFinitePolicy:threads:)`` does, once its type is known.
+  /// What ``clip(_:by:names:shapes:convention:nonFinitePolicy:threads:)`` does, once its type is known.
   @inline(__always)
   static func clipInPlace<Scalar: BLASScalar>(
     _ tensors: [UnsafeMutableBufferPointer<Scalar>], _ clipping: GradientClipping, _ names: [String]?,
-    _ convention: Convention, _ nonFinitePolicy: NonFinitePolicy?, _ threads: Int?
+    _ shapes: [[Int]]?, _ convention: Convention, _ nonFinitePolicy: NonFinitePolicy?, _ threads: Int?
   ) throws(MomentumError) -> ClipReport {
     try clipping.validate(convention)
     if let names, names.count != tensors.count {
       throw .countMismatch(what: "names", count: names.count, expected: tensors.count)
     }
+    try check(shapes, of: tensors)
     let name = { (index: Int) in names?[index] ?? "\(index)" }
     var regions = tensors.enumerated().map { MemoryRegion($1, tensor: $0, "gradient") }
     try MemoryRegion.checkSeparate(&regions, name: name)
 
     // Closures: key paths into a generic type are put together anew each time they are met, which takes microseconds.
-    let table = TensorTable<Scalar>(counts: tensors.map { $0.count })
+    let table = TensorTable<Scalar>(counts: tensors.map { $0.count }, shapes: shapes ?? [])
     table.bindGradients(tensors.map { $0.baseAddress })
     let team = ThreadTeam(threads ?? Machine.availableProcessors, elements: table.count)
     let policy = nonFinitePolicy ?? convention.defaultNonFinitePolicy
@@ -77,6 +81,7 @@ extension Gradients {
       if outcome.report.valueClippedCount > 0, let bounds = table.entries[index].bounds {
         program.append(.clamp(lower: bounds.lower, upper: bounds.upper, inPlace: true))
       }
+      if table.entries[index].clipFactors != nil { program.append(.scaleUnits(.clipping, inPlace: true)) }
       let coefficient = table.entries[index].coefficient
       if ClipStage.changes(coefficient, Scalar.self) { program.append(.scal(factor: coefficient, .gradient)) }
       if programs.last != program { programs.append(program) }
@@ -84,5 +89,19 @@ extension Gradients {
     }
     programs.withUnsafeBufferPointer { table.update($0, team) }
     return outcome.report
+  }
+
+  private static func check<Scalar>(
+    _ shapes: [[Int]]?, of tensors: [UnsafeMutableBufferPointer<Scalar>]
+  ) throws(MomentumError) {
+    guard let shapes else { return }
+    guard shapes.count == tensors.count else {
+      throw .countMismatch(what: "shapes", count: shapes.count, expected: tensors.count)
+    }
+    let layout = try ParameterLayout(shapes.enumerated().map { ("\($0)", $1) })
+    for (tensor, buffer) in zip(layout.tensors, tensors) where tensor.count != buffer.count {
+      throw .countMismatch(
+        what: "shape \(tensor.shape) of tensor \(tensor.name)", count: tensor.count, expected: buffer.count)
+    }
   }
 }

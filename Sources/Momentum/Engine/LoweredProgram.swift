@@ -3,7 +3,7 @@
 /// Its operations lie in the scratch memory of a thread: a value of its size would be copied more than once a step.
 struct LoweredProgram<Scalar: BLASScalar> {
   enum Kind: UInt8 {
-    case axpy, multiplyAdd, scal, multiply, copy, clearNonFinite, clamp
+    case axpy, multiplyAdd, scal, multiply, copy, clearNonFinite, clamp, scaleClippingUnits, scaleRuleUnits
   }
 
   struct Operation {
@@ -71,6 +71,10 @@ struct LoweredProgram<Scalar: BLASScalar> {
       return Operation(
         kind: .clamp, from: .gradient, into: inPlace ? .gradient : .copy, factor: Scalar(lower), upper: Scalar(upper),
         prescale: 0)
+    case .scaleUnits(let scaling, let inPlace):
+      return Operation(
+        kind: scaling == .clipping ? .scaleClippingUnits : .scaleRuleUnits, from: .gradient,
+        into: inPlace ? .gradient : .copy, factor: 0, upper: 0, prescale: 0)
     }
   }
 

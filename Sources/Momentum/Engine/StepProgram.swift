@@ -24,6 +24,17 @@ public enum StepOperation: Sendable, Hashable {
   case clearNonFinite(inPlace: Bool)
   /// Moves the elements of the gradient to the nearest bound. Unless `inPlace`, what follows sees a scratch copy.
   case clamp(lower: Double, upper: Double, inPlace: Bool)
+  /// Multiplies the gradient of each unit with its factor, which the engine keeps. Unless `inPlace`, what follows sees a
+  /// scratch copy. Appended by the engine only.
+  case scaleUnits(UnitScaling, inPlace: Bool)
+}
+
+/// Who multiplies units of a gradient with factors of their own.
+public enum UnitScaling: UInt8, Sendable, Hashable {
+  /// ``GradientClipping/normUnits``.
+  case clipping
+  /// ``UpdateRule/unitFactor(gradientNorm:parameterNorm:)``.
+  case rule
 }
 
 /// What one step does to each tile, as a list of BLAS calls over named operands.
@@ -95,7 +106,7 @@ extension StepProgram {
       case .copy(let from, let into):
         read.insert(from)
         written.insert(into)
-      case .clearNonFinite(let inPlace), .clamp(_, _, let inPlace):
+      case .clearNonFinite(let inPlace), .clamp(_, _, let inPlace), .scaleUnits(_, let inPlace):
         read.insert(.gradient)
         if inPlace { written.insert(.gradient) }
       }

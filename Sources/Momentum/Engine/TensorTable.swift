@@ -21,6 +21,13 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
     var group = -1
     /// Where clipping by value moves this tensor's elements.
     var bounds: ValueBounds?
+    /// What the units of this tensor's gradient are multiplied with, if they are: by clipping and by the update rule.
+    var clipFactors: Factors?
+    var ruleFactors: Factors?
+    /// What the norm of the gradient in memory is after clipping by value and by unit norms, if the latter changes it.
+    var unitClippedNorm: ScaledDouble?
+    /// What the update rule multiplies the gradient of the whole tensor with.
+    var ruleFactor = ScaledDouble(1)
     /// What norm clips multiply this tensor's gradient with.
     var coefficient = ScaledDouble(1)
     /// The scales of the velocity and of the average after the current step.
@@ -30,6 +37,9 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
     var tiles: Int { (count + tileCount - 1) / tileCount }
   }
 
+  /// The shapes of the tensors; none if they are not known.
+  let shapes: [[Int]]
+  private(set) lazy var units = UnitMemory<Scalar>()
   let entries: UnsafeMutableBufferPointer<Entry>
   /// The number of elements and of tiles of all tensors.
   let count: Int
@@ -42,7 +52,8 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   /// ``ThreadScratch`` of every thread, made by the first pass with so many threads.
   private var scratch: UnsafeMutableRawBufferPointer?
 
-  init(counts: some Collection<Int>) {
+  init(counts: some Collection<Int>, shapes: [[Int]] = []) {
+    self.shapes = shapes
     entries = .allocate(capacity: counts.count)
     var (offset, tile) = (0, 0)
     for (index, count) in counts.enumerated() {

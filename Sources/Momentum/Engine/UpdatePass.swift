@@ -57,6 +57,10 @@ struct TileRunner<Scalar: BLASScalar> {
     var direction: Pointer?
     var parameters: Pointer?
     var average: Pointer?
+    var clipFactors: TensorTable<Scalar>.Factors?
+    var ruleFactors: TensorTable<Scalar>.Factors?
+    /// The place of the first element in its tensor, which says to which unit it belongs.
+    var index: Int
 
     @inline(__always)
     init(_ entry: TensorTable<Scalar>.Entry, at index: Int) {
@@ -64,12 +68,16 @@ struct TileRunner<Scalar: BLASScalar> {
       direction = entry.direction.map { $0 + index }
       parameters = entry.parameters.map { $0 + index }
       average = entry.average.map { $0 + index }
+      (clipFactors, ruleFactors, self.index) = (entry.clipFactors, entry.ruleFactors, index)
     }
+
+    private var hasUnits: Bool { clipFactors != nil || ruleFactors != nil }
 
     @inline(__always)
     func follow(_ other: Operands, by count: Int) -> Bool {
       gradient == other.gradient.map { $0 + count } && direction == other.direction.map { $0 + count }
         && parameters == other.parameters.map { $0 + count } && average == other.average.map { $0 + count }
+        && !hasUnits && !other.hasUnits
     }
 
     @inline(__always)
@@ -79,6 +87,7 @@ struct TileRunner<Scalar: BLASScalar> {
       operands.direction = direction.map { $0 + count }
       operands.parameters = parameters.map { $0 + count }
       operands.average = average.map { $0 + count }
+      operands.index += count
       return operands
     }
   }
@@ -119,7 +128,8 @@ struct TileRunner<Scalar: BLASScalar> {
       let start = (end - 1) / Self.blockCount * Self.blockCount
       var tile = start
       while tile < end {
-        runTile(operands.advanced(by: tile), min(end - tile, tileCount))
+        let n = min(end - tile, tileCount)
+        runTile(operands.advanced(by: tile), n, valid: n)
         tile += tileCount
       }
       end = start
@@ -142,7 +152,7 @@ struct TileRunner<Scalar: BLASScalar> {
     pad(.direction, &padded.direction, 1)
     pad(.parameters, &padded.parameters, 2)
     pad(.average, &padded.average, 3)
-    runTile(padded, Self.granule)
+    runTile(padded, Self.granule, valid: n)
     func store(_ operand: Operand, _ from: Pointer?, _ to: Pointer?) {
       guard program.writes.contains(operand), let from, let to else { return }
       for i in 0..<n { to[i] = from[i] }
@@ -153,8 +163,9 @@ struct TileRunner<Scalar: BLASScalar> {
     store(.average, padded.average, operands.average)
   }
 
+  /// Runs the program on n elements, of which some at the end may be padding.
   @inline(__always)
-  private func runTile(_ operands: Operands, _ n: Int) {
+  private func runTile(_ operands: Operands, _ n: Int, valid: Int) {
     let blasCount = Int32(truncatingIfNeeded: n)
     var gradient = operands.gradient
     @inline(__always)
@@ -201,6 +212,15 @@ struct TileRunner<Scalar: BLASScalar> {
         let from = pointer(.gradient)
         let into = operation.into == .gradient ? from : gradientTile
         ElementLoops.clamp(from, to: operation.factor, operation.upper, into: into, n)
+        gradient = into
+      case .scaleClippingUnits, .scaleRuleUnits:
+        let from = pointer(.gradient)
+        let into = operation.into == .gradient ? from : gradientTile
+        let factors = operation.kind == .scaleRuleUnits ? operands.ruleFactors : operands.clipFactors
+        factors.unsafelyUnwrapped._withUnsafeGuaranteedRef {
+          $0.multiply(from, at: operands.index, into: into, valid)
+        }
+        if valid < n { (into + valid).update(repeating: 0, count: n - valid) }
         gradient = into
       }
     }

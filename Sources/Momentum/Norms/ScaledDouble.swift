@@ -75,6 +75,20 @@ public struct ScaledDouble: Sendable, Hashable {
       scale(x.significand, x.exponent - top) + scale(y.significand, y.exponent - top), exponent: top)
   }
 
+  /// The sum, rounded to 53 bits.
+  func adding(_ other: ScaledDouble) -> ScaledDouble {
+    guard significand != 0, significand.isFinite, other.significand != 0, other.significand.isFinite else {
+      if significand.isFinite, other.significand.isFinite { return significand == 0 ? other : self }
+      return ScaledDouble(significand + other.significand)
+    }
+    // Relative to the larger one both are exact, but for what is too small to change the sum.
+    let top = max(exponent, other.exponent)
+    return ScaledDouble(
+      Self.scale(significand, exponent - top) + Self.scale(other.significand, other.exponent - top), exponent: top)
+  }
+
+  var magnitude: ScaledDouble { ScaledDouble(significand.magnitude, exponent: exponent) }
+
   /// IEEE 754 order: every comparison with NaN is false.
   public static func < (x: ScaledDouble, y: ScaledDouble) -> Bool {
     guard x.significand.isFinite, y.significand.isFinite, x.significand.sign == y.significand.sign,

@@ -30,10 +30,19 @@ extension StepMode {
     if policy == .throw || policy == .skipStep {
       throw refuse("with the policy \(policy.rawValue), which promises untouched parameters")
     }
-    if clipping.value != nil || clipping.norm != nil { throw refuse("to clip by value or by tensor norms") }
+    if clipping.value != nil || clipping.norm != nil || clipping.blockRMS != nil {
+      throw refuse("to clip by value or by tensor norms")
+    }
     if groups.contains(where: { $0.clipping != nil }) { throw refuse("to clip groups by limits of their own") }
     if averaging != nil { throw refuse("to average parameters, which would take in uncorrected ones") }
     if clipping.globalNorm != nil, clipping.normType.simplified != .l2 { throw refuse("for other norms than 2") }
+  }
+
+  /// Checks that the rules can be followed in this mode.
+  func validate(_ rules: StepRules) throws(MomentumError) {
+    guard self == .onePass, rules.scaleUnits else { return }
+    throw .invalidSetting(
+      name: "mode", value: rawValue, expected: "twoPass with a rule that measures units before it updates them")
   }
 }
 
@@ -58,7 +67,7 @@ extension Optimizer {
       table, programs, largestSum: limit * limit, algorithm: clipping.algorithm,
       ignoresNonFinite: nonFinitePolicy == .zero, team)
     let layout = layout
-    try stage.decide(table, &outcome) { layout.tensors[$0].name }
+    try stage.decide(table, &outcome, team) { layout.tensors[$0].name }
     outcome.clearsNonFinite = nonFinitePolicy == .zero
 
     guard outcome.report.wasClipped || !speculation.updatedAll else { return outcome }

@@ -104,6 +104,9 @@ extension Optimizer {
   /// Whether a tensor has taken part in a step with momentum, or was given a velocity.
   public func hasVelocity(ofTensor index: Int) -> Bool { velocities[index].isSet }
 
+  /// Whether the learning rate is part of a tensor's velocity; says nothing of a tensor without one.
+  public func keepsLearningRateInVelocity(ofTensor index: Int) -> Bool { velocities[index].keepsLearningRate }
+
   /// Sets the velocity of one tensor, in the form that the optimizer's rule keeps; its next step is then not a first step.
   ///
   /// - Throws: ``MomentumError/countMismatch(what:count:expected:)``, ``MomentumError/allocationFailed(bytes:)``.
@@ -143,6 +146,9 @@ extension Optimizer {
 
   /// Whether a tensor has an average yet.
   public func hasAverage(ofTensor index: Int) -> Bool { averages[index].count > 0 }
+
+  /// How many steps have entered a tensor's average.
+  public func stepsAveraged(ofTensor index: Int) -> Int { averages[index].count }
 
   /// Calls `body` with the average of one tensor's parameters (see ``averaging``); empty if nothing has been averaged.
   ///

@@ -6,6 +6,8 @@ struct CompiledStep {
     let state: TensorState
     let average: AverageState?
     let bounds: ValueBounds?
+    let scalesClippingUnits: Bool
+    let scalesRuleUnits: Bool
   }
 
   let key: Key
@@ -26,6 +28,7 @@ extension Optimizer {
     try rules.resolve(rule, groups, at: stepCount)
     try rules.validate(groups, clipping, averaging)
     try mode.validate(nonFinitePolicy, clipping, groups, averaging)
+    try mode.validate(rules)
     try checkVelocities()
     let stage = clipStage(microSteps: microSteps)
     let team = ThreadTeam(threads, elements: table.count)
@@ -86,6 +89,7 @@ extension Optimizer {
     let layout = layout
     let outcome = try stage.run(table, team, isMeasured: isMeasured) { layout.tensors[$0].name }
     guard !outcome.report.wasSkipped else { return outcome }
+    try scaleUnits(stage, outcome, team)
     try bindState()
     compile(outcome, stage.gradientFactor)
     programs.withUnsafeBufferPointer { table.update($0, team) }
@@ -104,16 +108,19 @@ extension Optimizer {
       }
       let velocity = velocities[index]
       let state = TensorState(
-        gradientFactor: entry.coefficient * gradientFactor, velocityScale: velocity.scale,
-        isFirstStep: !velocity.isSet)
+        gradientFactor: entry.coefficient * gradientFactor * entry.ruleFactor, velocityScale: velocity.scale,
+        isFirstStep: !velocity.isSet, unitFactor: entry.ruleFactor)
       let key = CompiledStep.Key(
-        group: entry.group, state: state, average: averaging == nil ? nil : averages[index], bounds: entry.bounds)
+        group: entry.group, state: state, average: averaging == nil ? nil : averages[index], bounds: entry.bounds,
+        scalesClippingUnits: entry.clipFactors != nil, scalesRuleUnits: entry.ruleFactors != nil)
       if compiledSteps.last?.key != key {
         var program = StepProgram()
         if outcome.clearsNonFinite { program.append(.clearNonFinite(inPlace: false)) }
         if let bounds = entry.bounds {
           program.append(.clamp(lower: bounds.lower, upper: bounds.upper, inPlace: false))
         }
+        if key.scalesClippingUnits { program.append(.scaleUnits(.clipping, inPlace: false)) }
+        if key.scalesRuleUnits { program.append(.scaleUnits(.rule, inPlace: false)) }
         let scale = rules[entry.group].compile(state, into: &program)
         let averageScale = averaging?.compile(averages[index], step: stepCount + 1, into: &program) ?? 1
         compiledSteps.append(CompiledStep(key: key, scale: scale, averageScale: averageScale))

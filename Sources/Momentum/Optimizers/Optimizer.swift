@@ -41,6 +41,10 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   public var mode: StepMode
   /// An average of the parameters, or none.
   public var averaging: WeightAveraging?
+  /// What the loss of the gradients was multiplied with.
+  public var lossScale = LossScale.none
+  /// What limits the norm of the whole gradient by the norms of past steps, or skips steps, or nothing.
+  public var adaptiveClipping: AdaptiveClipping?
 
   // MARK: State
 
@@ -94,8 +98,10 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
     guard layout.count <= 1 << 47 else { throw .allocationFailed(bytes: layout.count) }
     let policy = nonFinitePolicy ?? rule.convention.defaultNonFinitePolicy
     let membership = try ParameterGroup.membership(groups, of: layout)
-    try StepRules(rule, groups, at: 0).validate(groups, clipping, averaging)
+    let rules = try StepRules(rule, groups, at: 0)
+    try rules.validate(groups, clipping, averaging)
     try mode.validate(policy, clipping, groups, averaging)
+    try mode.validate(rules)
     self.layout = layout
     self.rule = rule
     self.groups = groups
@@ -104,7 +110,7 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
     self.mode = mode
     self.averaging = averaging
     self.threads = threads ?? Machine.availableProcessors
-    table = TensorTable(counts: layout.tensors.map(\.count))
+    table = TensorTable(counts: layout.tensors.map(\.count), shapes: layout.tensors.map(\.shape))
     velocities = Array(repeating: VelocityState(), count: layout.tensors.count)
     averages = Array(repeating: AverageState(), count: layout.tensors.count)
     bind(membership)
@@ -127,7 +133,7 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
       }
       return TensorReport(
         name: tensor.name, norm: norm, clipCoefficient: entry.coefficient.double,
-        wasClipped: ClipStage.changes(entry.coefficient, Scalar.self))
+        wasClipped: ClipStage.changes(entry.coefficient, Scalar.self) || entry.clipFactors != nil)
     }
   }
 }

@@ -40,6 +40,9 @@ struct StepRules {
   /// Whether a rule keeps a velocity.
   var useVelocity: Bool { traits.contains { $0.usesVelocity } }
 
+  /// Whether a rule scales units of tensors.
+  var scaleUnits: Bool { rules.contains { $0.units != nil } }
+
   /// Checks the rules and what else they must agree with.
   func validate(
     _ groups: [ParameterGroup], _ clipping: GradientClipping, _ averaging: WeightAveraging?

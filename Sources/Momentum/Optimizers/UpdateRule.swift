@@ -85,10 +85,14 @@ public protocol SchedulableRule: UpdateRule {
 
 /// What a rule must know of a tensor to compile a step.
 public struct TensorState: Sendable, Hashable {
-  /// What clipping multiplies the gradient with. The program folds it into its factors; the gradient is never written.
+  /// What clipping multiplies the gradient with, times ``unitFactor``. The program folds it into its factors; the gradient is
+  /// never written.
   public let gradientFactor: ScaledDouble
   /// The scale s of the velocity `s·u`.
   public let velocityScale: Double
   /// Whether the velocity is still the zero it started as.
   public let isFirstStep: Bool
+  /// What ``UpdateRule/unitFactor(gradientNorm:parameterNorm:)`` said of the tensor, if it is one unit; otherwise 1. For what
+  /// the factor must also multiply besides the gradient.
+  public internal(set) var unitFactor = ScaledDouble(1)
 }

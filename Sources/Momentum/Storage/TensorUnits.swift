@@ -1,13 +1,63 @@
-/// Into which units the elements of a tensor fall, for limits and factors that hold for each unit on its own.
+/// How a tensor is divided into units, each with a norm of its own.
+///
+/// A unit is what remains of a tensor when some axes are held fixed; its norm runs over the other axes. The weights of a dense
+/// layer stored as outputs × inputs, for example, have one unit for each output under ``firstAxis``.
+///
+/// | Case | rank 0, 1 | rank 2, 3 | rank 4 | rank 5 | Source |
+/// |---|---|---|---|---|---|
+/// | ``tensor`` | whole | whole | whole | whole | LARS; one norm for each tensor |
+/// | ``firstAxis`` | whole | axes 1... | axes 1... | axes 1... | timm `unitwise_norm`, for PyTorch's layouts |
+/// | ``optax`` | whole | axis 0 | axes 0, 1, 2 | axes 0...3 | Optax `unitwise_norm`, for JAX layouts |
+/// | ``axes(_:)`` | as given | as given | as given | as given | TensorFlow `clip_by_norm(axes:)` |
+///
+/// The table shows the axes that norms run over.
 public enum TensorUnits: Sendable, Hashable, Codable {
-  /// The tensor is one unit.
+  /// The whole tensor is one unit.
   case tensor
-  /// One unit for each index of the first axis: the output units of a layer whose weights are stored as PyTorch does.
-  /// Tensors with fewer than two axes are one unit.
+  /// One unit for each index of the first axis, the layout of PyTorch: output channels come first. A tensor of rank 0 or 1
+  /// is one unit.
   case firstAxis
-  /// The units of Optax: tensors with fewer than two axes are one unit; of two or three axes, norms are over the first; of four
-  /// and five, over all but the last. Other ranks are an error.
+  /// The rule of Optax for the layouts of JAX: norms run over axis 0 for rank 2 and 3, over axes 0...2 for rank 4, over axes
+  /// 0...3 for rank 5. A tensor with at most one axis longer than 1 is one unit. A higher rank is refused.
   case optax
-  /// Norms are over these axes, as `tf.clip_by_norm` has it: one unit for each index of the others. Negative axes count from the end.
+  /// Norms run over these axes, as those of TensorFlow's `clip_by_norm`. Negative axes count from the last one, -1. No axes
+  /// at all make every element a unit.
   case axes([Int])
+}
+
+extension TensorUnits {
+  /// For each axis of a shape, whether norms run over it.
+  ///
+  /// - Parameter tensor: The tensor's name, for the error.
+  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` for axes that the shape does not have or that are named
+  ///   twice, and for a rank that ``optax`` has no rule for.
+  func summedAxes(of shape: [Int], tensor: String) throws(MomentumError) -> [Bool] {
+    let rank = shape.count
+    switch self {
+    case .tensor:
+      return Array(repeating: true, count: rank)
+    case .firstAxis:
+      return shape.indices.map { $0 > 0 || rank <= 1 }
+    case .optax:
+      guard shape.count(where: { $0 != 1 }) > 1 else { return Array(repeating: true, count: rank) }
+      guard rank <= 5 else {
+        throw .invalidSetting(
+          name: "units of tensor '\(tensor)'", value: "optax for the shape \(shape)",
+          expected: "at most 5 axes, or the axes themselves")
+      }
+      return shape.indices.map { rank <= 3 ? $0 == 0 : $0 < rank - 1 }
+    case .axes(let axes):
+      var summed = Array(repeating: false, count: rank)
+      for axis in axes {
+        let index = axis < 0 ? axis + rank : axis
+        guard summed.indices.contains(index), !summed[index] else {
+          throw .invalidSetting(
+            name: "units of tensor '\(tensor)'", value: "axes \(axes) of the shape \(shape)",
+            expected: rank == 0 ? "no axes of a single number" : "axes in \(-rank)..<\(rank), each at most once")
+        }
+        summed[index] = true
+      }
+      return summed
+    }
+  }
 }

@@ -39,7 +39,8 @@ struct ClipCommand: ParsableCommand {
     let buffers = try gradients.tensors.map { try gradients.file.unsafeMutableBuffer(of: $0.name, as: Scalar.self) }
     let report = try gradients.naming { () throws(MomentumError) in
       try Gradients.clip(
-        buffers, by: clipping, names: gradients.tensors.map(\.name), convention: clip.convention,
+        buffers, by: clipping, names: gradients.tensors.map(\.name), shapes: gradients.tensors.map(\.shape),
+        convention: clip.convention,
         nonFinitePolicy: clip.nonFinite?.policy, threads: threading.threads)
     }
     try gradients.file.checkUnchanged()

@@ -9,17 +9,57 @@ struct StepCommand: ParsableCommand {
     discussion: """
       Files are safetensors of F32 or of F64 tensors, matched by name. A parameter without a gradient is left alone; a \
       gradient without a parameter, or of another shape or type, is an error. Outputs are written whole or not at all.
+
+      A file for --config holds the settings as one JSON object, for example:
+
+      \(exampleConfiguration)
+
+      Only "rule" with a learning rate must be there. A learning rate or a momentum is a number or a schedule of t, the number \
+      of steps taken; the velocity's file carries it from run to run, and what a \
+      loss scale or adaptive clipping has learnt. Groups state what differs for the tensors whose \
+      names match.
       """
   )
+
+  /// Lines short enough for the help of a terminal of 80 columns.
+  static let exampleConfiguration = """
+    {
+      "convention": "pytorch",
+      "rule": {
+        "learningRate": {
+          "warmup": {
+            "steps": 500, "then": {"cosine": {"initial": 0.1, "steps": 9500}}
+          }
+        },
+        "momentum": 0.9, "nesterov": true, "weightDecay": 1e-4
+      },
+      "groups": [
+        {"name": "biases", "patterns": ["*.bias"], "rule": {"weightDecay": 0}}
+      ],
+      "clipping": {"globalNorm": 1},
+      "adaptiveClipping": {"zClip": {"threshold": 2.5}},
+      "lossScale": "pytorch",
+      "averaging": {"kind": "exponential", "decay": 0.999},
+      "nonFinitePolicy": "skipStep"
+    }
+    """
 
   @Option(help: ArgumentHelp("The parameters.", valueName: "file"))
   var parameters: String
 
-  @Option(help: ArgumentHelp("The gradients.", valueName: "file"))
-  var gradients: String
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp("The gradients; of several files, as micro-batches have them, their mean.", valueName: "file"))
+  var gradients: [String]
+
+  @Option(help: "What to take of several files of gradients. Norms are measured and clipped after that.")
+  var accumulate = Accumulation.mean
 
   @Option(help: ArgumentHelp("The velocity that an earlier step wrote. (default: zero)", valueName: "file"))
   var velocity: String?
+
+  @Option(help: ArgumentHelp("The average that an earlier step wrote. (default: none yet)", valueName: "file"))
+  var average: String?
 
   @Option(help: ArgumentHelp("Where the new parameters go.", valueName: "file"))
   var outputParameters: String
@@ -27,36 +67,13 @@ struct StepCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Where the new velocity goes.", valueName: "file"))
   var outputVelocity: String?
 
-  @Option(help: ArgumentHelp("The learning rate.", valueName: "x"))
-  var learningRate: Double
+  @Option(
+    help: ArgumentHelp("Where the averaged parameters go. Needs --ema, or a --config that averages.", valueName: "file")
+  )
+  var outputAverage: String?
 
-  @Option(help: ArgumentHelp("The momentum, at least 0.", valueName: "x"))
-  var momentum = 0.0
-
-  @Option(help: ArgumentHelp("What the gradient loses on entering the velocity, in 0...1.", valueName: "x"))
-  var dampening = 0.0
-
-  @Option(help: ArgumentHelp("The weight decay, at least 0.", valueName: "x"))
-  var weightDecay = 0.0
-
-  @Flag(help: "Decay the parameters directly, not through the velocity.")
-  var decoupledWeightDecay = false
-
-  @Flag(help: "Step along Nesterov's look-ahead.")
-  var nesterov = false
-
-  @Flag(help: "Ascend.")
-  var maximize = false
-
-  @OptionGroup(title: "Clipping")
-  var clip: ClipOptions
-
-  @Flag(
-    help: """
-      Read the gradients once while nothing is clipped. Needs --non-finite propagate or zero, and no other clip than \
-      --clip-global-norm.
-      """)
-  var onePass = false
+  @OptionGroup(title: "Optimizer")
+  var options: OptimizerOptions
 
   @Option(help: ArgumentHelp("How many steps to take with the same gradients.", valueName: "k"))
   var steps = 1
@@ -69,124 +86,105 @@ struct StepCommand: ParsableCommand {
 
   func validate() throws {
     guard steps >= 0 else { throw ValidationError("--steps is \(steps); expected at least 0") }
-    guard outputParameters != outputVelocity else {
-      throw ValidationError("--output-parameters and --output-velocity name the same file")
+    let outputs = [
+      ("--output-parameters", outputParameters), ("--output-velocity", outputVelocity),
+      ("--output-average", outputAverage),
+    ]
+    for (index, (name, file)) in outputs.enumerated() where file != nil {
+      if let other = outputs[..<index].first(where: { $0.1 == file }) {
+        throw ValidationError("\(other.0) and \(name) name the same file")
+      }
     }
-    let (rule, clipping) = (try rule(), try clip.clipping())
-    _ = try orUsageError { () throws(MomentumError) in
-      _ = try Optimizer<Float>(
-        ParameterLayout(count: 0), rule: rule, clipping: clipping, nonFinitePolicy: clip.nonFinite?.policy, mode: mode)
+    if options.config == nil, options.ema == nil, average != nil || outputAverage != nil {
+      throw ValidationError(
+        "\(average != nil ? "--average" : "--output-average") needs --ema, or a --config that averages")
     }
   }
 
-  private var mode: StepMode { onePass ? .onePass : .twoPass }
-
   func run() throws {
+    let settings = try options.configuration()
+    if settings.averaging == nil, let config = options.config, average != nil || outputAverage != nil {
+      throw DataFileError(
+        file: config,
+        cause: "'averaging' is missing; expected it with \(average != nil ? "--average" : "--output-average")")
+    }
     // A private mapping: the tensors are updated where they are, and the file stays as it is.
     let parameters = try TensorFile(parameters, access: .copyOnWrite)
     switch parameters.dtype {
-    case .f64: try run(parameters, as: Double.self)
-    default: try run(parameters, as: Float.self)
+    case .f64: try run(settings, parameters, as: Double.self)
+    default: try run(settings, parameters, as: Float.self)
     }
   }
 
-  private func run<Scalar: BLASScalar & SafetensorsScalar>(_ parameters: TensorFile, as: Scalar.Type) throws {
-    let gradients = try TensorFile(gradients)
-    let gradientBuffers = try parameters.matching(gradients, as: Scalar.self)
-    let parameterBuffers = try parameters.tensors.map {
+  private func run<Scalar: BLASScalar & SafetensorsScalar>(
+    _ settings: OptimizerConfiguration, _ parameters: TensorFile, as: Scalar.Type
+  ) throws {
+    var source = try GradientSource<Scalar>(
+      gradients, of: parameters, accumulate.reduction(), settings.clipping.algorithm, threads: threading.threads)
+    let buffers = try parameters.tensors.map {
       try parameters.file.unsafeMutableBuffer(of: $0.name, as: Scalar.self)
     }
-    var optimizer = try Optimizer<Scalar>(
-      parameters.layout(), rule: rule(), clipping: clip.clipping(), nonFinitePolicy: clip.nonFinite?.policy,
-      mode: mode, threads: threading.threads)
+    var optimizer: Optimizer<Scalar> = try make(settings, parameters.layout())
     if let velocity {
-      try VelocityFile.load(velocity, into: &optimizer, parameters: parameters, convention: clip.convention)
+      try VelocityFile.load(velocity, into: &optimizer, parameters: parameters)
     }
+    if let average { try AverageFile.load(average, into: &optimizer, parameters: parameters) }
 
     var rows: [StepRow] = []
     for _ in 0..<steps {
       do {
-        rows.append(StepRow(try optimizer.step(parameters: parameterBuffers, gradients: gradientBuffers)))
+        rows.append(StepRow(try source.step(&optimizer, buffers)))
       } catch {
-        throw usageError(for: error) ?? DataFileError(file: gradients.path, cause: error.description) as any Error
+        throw settingsError(for: error) ?? DataFileError(file: source.name, cause: error.description)
       }
-      // The file holds the folded velocity. Folding after every step makes k steps in one run the same bits as k runs.
+      // The files hold the folded velocity and average. Folding after every step makes k steps in one run the same bits as k
+      // runs.
       optimizer.foldVelocity()
+      optimizer.foldAverage()
     }
-    try gradients.file.checkUnchanged()
+    try source.checkUnchanged()
     try parameters.file.checkUnchanged()
-    try write(parameters, parameterBuffers, &optimizer)
-    // The buffers point into the mappings.
-    withExtendedLifetime((parameters, gradients)) {}
+    try write(settings, parameters, buffers, &optimizer)
+    // The buffers point into the mapping.
+    withExtendedLifetime(parameters) {}
     try show(rows)
   }
 
+  /// The optimizer, or an error that names where its settings come from.
+  private func make<Scalar>(
+    _ settings: OptimizerConfiguration, _ layout: ParameterLayout
+  ) throws -> Optimizer<Scalar> {
+    do {
+      return try settings.makeOptimizer(layout, threads: threading.threads)
+    } catch {
+      throw settingsError(for: error) ?? error as any Error
+    }
+  }
+
+  private func settingsError(for error: MomentumError) -> (any Error)? {
+    guard case .invalidSetting = error else { return nil }
+    guard let config = options.config else { return usageError(for: error) }
+    return DataFileError(file: config, cause: error.description)
+  }
+
   private func write<Scalar: BLASScalar & SafetensorsScalar>(
-    _ parameters: TensorFile, _ buffers: [UnsafeMutableBufferPointer<Scalar>], _ optimizer: inout Optimizer<Scalar>
+    _ settings: OptimizerConfiguration, _ parameters: TensorFile, _ buffers: [UnsafeMutableBufferPointer<Scalar>],
+    _ optimizer: inout Optimizer<Scalar>
   ) throws {
     var writer = SafetensorsWriter(path: outputParameters, metadata: parameters.file.metadata)
     for (tensor, values) in zip(parameters.tensors, buffers) {
       try writer.add(tensor.name, shape: tensor.shape, values: UnsafeBufferPointer(values))
     }
-    guard let outputVelocity else { return try writer.write() }
-    let velocity = try VelocityFile.writer(outputVelocity, of: &optimizer, convention: clip.convention)
-    try SafetensorsWriter.write([writer, velocity])
-  }
-
-  private func rule() throws -> SGD {
-    try orUsageError { () throws(MomentumError) in
-      try SGD(
-        learningRate: learningRate, momentum: momentum, dampening: dampening, weightDecay: weightDecay,
-        decoupledWeightDecay: decoupledWeightDecay ? true : nil, nesterov: nesterov, maximize: maximize,
-        convention: clip.convention)
+    var writers = [writer]
+    if let outputVelocity {
+      writers.append(try VelocityFile.writer(outputVelocity, of: &optimizer, convention: settings.convention))
     }
+    if let outputAverage { writers.append(try AverageFile.writer(outputAverage, of: &optimizer)) }
+    try SafetensorsWriter.write(writers)
   }
 
   private func show(_ rows: [StepRow]) throws {
     if json { return try JSONOutput.print(["steps": rows]) }
     for row in rows { print(row.text) }
-  }
-}
-
-/// One step in the command's output.
-struct StepRow: Encodable {
-  let step: Int
-  let totalNorm: Double?
-  let comparedNorm: Double?
-  let clipCoefficient: Double
-  let wasClipped: Bool
-  let wasSkipped: Bool
-  let normOverflowed: Bool
-  let nonFiniteCount: Int
-  let valueClippedCount: Int
-
-  init(_ report: StepReport) { self.init(report.clip, step: report.step) }
-
-  init(_ report: ClipReport, step: Int) {
-    self.step = step
-    totalNorm = report.totalNorm
-    comparedNorm = report.comparedNorm
-    clipCoefficient = report.clipCoefficient
-    wasClipped = report.wasClipped
-    wasSkipped = report.wasSkipped
-    normOverflowed = report.normOverflowed
-    nonFiniteCount = report.nonFiniteCount
-    valueClippedCount = report.valueClippedCount
-  }
-
-  var text: String {
-    var parts = ["step \(step)", summary]
-    if wasSkipped { parts.append("SKIPPED") }
-    return parts.joined(separator: ": ")
-  }
-
-  /// The norm and what was clipped, in a few words.
-  var summary: String {
-    var parts = ["norm \(totalNorm.map(\.description) ?? "not measured")"]
-    if normOverflowed { parts.append("beyond Double") }
-    if wasClipped { parts.append(clipCoefficient == 1 ? "tensors clipped" : "clipped by \(clipCoefficient)") }
-    if valueClippedCount > 0 { parts.append("\(valueClippedCount) elements clipped by value") }
-    if nonFiniteCount > 0 { parts.append("\(nonFiniteCount) elements not finite") }
-    return parts.joined(separator: ", ")
   }
 }

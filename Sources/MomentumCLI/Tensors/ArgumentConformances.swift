@@ -4,3 +4,4 @@ public import Momentum
 // The library's enumerations as the values of options.
 extension Convention: ExpressibleByArgument {}
 extension NormAlgorithm: ExpressibleByArgument {}
+extension Accumulation: ExpressibleByArgument {}

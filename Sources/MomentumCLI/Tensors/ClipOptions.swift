@@ -10,33 +10,73 @@ struct ClipOptions: ParsableArguments {
   var clipNorm: Double?
 
   @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      """
+      What --clip-norm measures: norms over these axes, separated by commas, one for each index of the other axes. Negative \
+      axes count from the last. (default: all axes)
+      """, valueName: "axes"))
+  var clipNormAxes: AxisList?
+
+  @Option(
+    name: .customLong("clip-block-rms"),
+    help: ArgumentHelp("Bring every tensor's gradient to a root mean square of at most X.", valueName: "x"))
+  var clipBlockRMS: Double?
+
+  @Option(
     help: ArgumentHelp(
       "Bring the whole gradient to a norm of at most X; inf measures the norm and clips nothing.", valueName: "x"))
   var clipGlobalNorm: Double?
 
   @Option(
-    help: ArgumentHelp("The norm of --clip-norm and --clip-global-norm: 1, 2, inf, or any p > 0.", valueName: "p"))
-  var normType = 2.0
+    name: .customLong("norm-type"),
+    help: ArgumentHelp(
+      "The norm of --clip-norm and --clip-global-norm: 1, 2, inf, or any p > 0. (default: 2)", valueName: "p"))
+  var givenNormType: Double?
 
-  @Option(help: "Whose formulas to follow.")
-  var convention = Convention.native
+  @Option(name: .customLong("convention"), help: "Whose formulas to follow. (default: native)")
+  var givenConvention: Convention?
 
   @Option(
     help: "What to do about NaN and infinite gradients. (default: throw; propagate under other conventions than native)"
   )
   var nonFinite: NonFiniteOption?
 
+  var convention: Convention { givenConvention ?? .native }
+
+  /// The names of the options that were given.
+  var given: [String] {
+    [
+      "--clip-value": clipValue != nil, "--clip-norm": clipNorm != nil, "--clip-norm-axes": clipNormAxes != nil,
+      "--clip-block-rms": clipBlockRMS != nil, "--clip-global-norm": clipGlobalNorm != nil,
+      "--norm-type": givenNormType != nil, "--convention": givenConvention != nil, "--non-finite": nonFinite != nil,
+    ].filter(\.value).keys.sorted()
+  }
+
   /// Where nothing is clipped the norm is measured all the same: it is part of every report.
   func clipping() throws -> GradientClipping {
-    try orUsageError {
+    guard clipNorm != nil || clipNormAxes == nil else { throw ValidationError("--clip-norm-axes needs --clip-norm") }
+    return try orUsageError {
       () throws(MomentumError) in
-      let type = try NormType(order: normType)
+      let type = try NormType(order: givenNormType ?? 2)
       if let clipValue, !(clipValue >= 0) {
         throw MomentumError.invalidSetting(name: "clip value", value: "\(clipValue)", expected: "a number >= 0")
       }
       return try GradientClipping(
-        value: clipValue.map { -$0...$0 }, norm: clipNorm, globalNorm: clipGlobalNorm ?? .infinity, normType: type)
+        value: clipValue.map { -$0...$0 }, norm: clipNorm, normUnits: clipNormAxes.map { .axes($0.axes) },
+        blockRMS: clipBlockRMS, globalNorm: clipGlobalNorm ?? .infinity, normType: type)
     }
+  }
+}
+
+/// Axes separated by commas, as the value of an option.
+struct AxisList: ExpressibleByArgument {
+  var axes: [Int]
+
+  init?(argument: String) {
+    let parts = argument.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
+    guard parts.allSatisfy({ $0 != nil }) else { return nil }
+    axes = parts.compactMap { $0 }
   }
 }
 

@@ -1,0 +1,115 @@
+/// Clips the gradient of every example on its own and averages them, with noise if asked for: what differentially private
+/// descent (DP-SGD) puts in the place of the gradient of a batch.
+///
+///     m_i = min(1, C / N_i)
+///     g   = (Σ m_i·g_i + C·z·Normal(0, 1)) / B
+///
+/// with the gradient g_i of example i and its 2-norm N_i, the limit C, the noise multiplier z and the number of examples B.
+/// No example moves g by more than C/B, whatever it holds: that is what the privacy proof needs (Abadi et al., "Deep Learning with
+/// Differential Privacy", arXiv:1607.00133; Optax `per_example_global_norm_clip`, `dpsgd`). With limits for layers
+/// (McMahan et al., arXiv:1710.06963; Optax `per_example_layer_norm_clip`) each layer of each example is clipped on its own.
+///
+/// ```swift
+/// let clipping = try PerExampleClipping(norm: 1)
+/// let examples: [Float] = [3, 4, 0.3, 0.4]  // two examples of two parameters
+/// var gradient: [Float] = [0, 0]
+/// let report = try examples.withUnsafeBufferPointer { examples in
+///   try gradient.withUnsafeMutableBufferPointer { gradient in
+///     try clipping.average(BLAS.Matrix(examples.baseAddress, rows: 2, columns: 2), into: gradient)
+///   }
+/// }
+/// // gradient is [0.45, 0.6], report.clippedCounts is [1]
+/// ```
+///
+/// Without limits for layers the sum is one `cblas_?gemv` of the matrix of per-example gradients, one more for each
+/// further layer. Reads the matrix twice; writes it never.
+public struct PerExampleClipping: Sendable, Hashable, Codable {
+  /// What a limit holds for.
+  public enum Scope: String, Sendable, Hashable, Codable, CaseIterable {
+    /// The whole gradient of an example has a norm of at most C.
+    case example
+    /// Each of the K tensors of a layout has a norm of at most `C / √K`.
+    case uniformLayers
+    /// Each tensor has a norm of at most `C · √(D_i / D)` for D_i of D parameters.
+    case proportionalLayers
+  }
+
+  /// C: at least 0; infinite to measure only.
+  public var norm: Double
+  /// What C holds for.
+  public var scope: Scope
+  /// z: finite, at least 0. With 0 no random number is drawn.
+  public var noiseMultiplier: Double
+  /// What the sum is divided by, finite and positive; by default the number of examples. With Poisson sampling, whose
+  /// batches vary in size, give the expected size.
+  public var batchSize: Double?
+  /// What to do about an example with NaN or infinite elements.
+  ///
+  /// - ``NonFinitePolicy/throw`` names the row and the first such element; nothing has been written.
+  /// - ``NonFinitePolicy/skipStep`` writes nothing, draws nothing, and says so in the report.
+  /// - ``NonFinitePolicy/zero`` lets those elements count as 0.
+  /// - ``NonFinitePolicy/propagate`` makes the whole gradient NaN, or that layer of it, unless C is infinite; Optax instead
+  ///   takes such an example unclipped.
+  public var nonFinitePolicy: NonFinitePolicy
+
+  /// Sets the limit.
+  ///
+  /// - Parameters:
+  ///   - norm: C, at least 0.
+  ///   - scope: What C holds for.
+  ///   - noiseMultiplier: z, finite, at least 0.
+  ///   - batchSize: What the sum is divided by; by default the number of examples.
+  ///   - nonFinitePolicy: What to do about NaN and infinite elements.
+  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)``.
+  public init(
+    norm: Double, scope: Scope = .example, noiseMultiplier: Double = 0, batchSize: Double? = nil,
+    nonFinitePolicy: NonFinitePolicy = .throw
+  ) throws(MomentumError) {
+    self.norm = norm
+    self.scope = scope
+    self.noiseMultiplier = noiseMultiplier
+    self.batchSize = batchSize
+    self.nonFinitePolicy = nonFinitePolicy
+    try validate()
+  }
+
+  /// Checks the settings, which may have been assigned one by one.
+  func validate() throws(MomentumError) {
+    guard norm >= 0 else {
+      throw .invalidSetting(name: "per-example norm", value: "\(norm)", expected: "a number >= 0")
+    }
+    guard noiseMultiplier >= 0, noiseMultiplier.isFinite else {
+      throw .invalidSetting(name: "noiseMultiplier", value: "\(noiseMultiplier)", expected: "a finite number >= 0")
+    }
+    guard noiseMultiplier == 0 || norm.isFinite else {
+      throw .invalidSetting(
+        name: "per-example norm", value: "\(norm)", expected: "a finite number, which the noise is proportional to")
+    }
+    if let batchSize, !(batchSize > 0 && batchSize.isFinite) {
+      throw .invalidSetting(name: "batchSize", value: "\(batchSize)", expected: "a finite number > 0")
+    }
+  }
+
+  /// The limit of a layer of `count` of `total` parameters.
+  func limit(ofLayer count: Int, of total: Int, layers: Int) -> Double {
+    guard norm.isFinite else { return norm }
+    return switch scope {
+    case .example: norm
+    case .uniformLayers: norm / Double(layers).squareRoot()
+    case .proportionalLayers: norm * (Double(count) / Double(max(total, 1))).squareRoot()
+    }
+  }
+}
+
+/// What was measured of per-example gradients and what clipping did to them.
+public struct PerExampleReport: Sendable, Hashable, Codable {
+  /// The norm of each example's whole gradient. NaN if an element is NaN, else infinite if one is or if it exceeds `Double`;
+  /// under ``NonFinitePolicy/zero`` that of the finite elements.
+  public internal(set) var norms: [Double] = []
+  /// How many examples were clipped: one number, or one for each layer.
+  public internal(set) var clippedCounts: [Int] = []
+  /// How many examples hold a NaN or an infinity.
+  public internal(set) var nonFiniteExamples = 0
+  /// Whether the policy ``NonFinitePolicy/skipStep`` left everything as it was.
+  public internal(set) var wasSkipped = false
+}

@@ -1,0 +1,66 @@
+/// What the gradient of every unit of one tensor is multiplied with, rounded to the element type.
+///
+/// Takes one number of the element type for each unit, and another one only if a factor leaves the type's normal range.
+final class UnitFactors<Scalar: BLASScalar>: @unchecked Sendable {  // written between passes, by one thread
+  let grid: UnitGrid
+  private let values: UnsafeMutablePointer<Scalar>
+  /// Powers of two that elements are first multiplied with; as many as units, or none as long as none is needed.
+  private var prescales: [Int32] = []
+  /// Whether every factor rounds to 1.
+  private(set) var changesNothing = true
+
+  init(_ grid: UnitGrid) {
+    self.grid = grid
+    values = .allocate(capacity: grid.unitCount)
+    values.initialize(repeating: 1, count: grid.unitCount)
+  }
+
+  deinit { values.deallocate() }
+
+  /// Makes every factor 1.
+  func reset() {
+    guard !changesNothing else { return }
+    values.update(repeating: 1, count: grid.unitCount)
+    prescales.removeAll(keepingCapacity: true)
+    changesNothing = true
+  }
+
+  /// Sets the factor of a unit, rounded once; out of the type's normal range as a power of two and a remainder.
+  func set(_ unit: Int, to factor: ScaledDouble) {
+    let (value, prescale) = LoweredProgram<Scalar>.round(factor)
+    values[unit] = value
+    if prescale != 0, prescales.isEmpty { prescales = Array(repeating: 0, count: grid.unitCount) }
+    if !prescales.isEmpty { prescales[unit] = Int32(clamping: prescale) }
+    if value != 1 || prescale != 0 { changesNothing = false }
+  }
+
+  /// Writes `y[i] = x[i] · factor(unit of element start + i)`. `x` and `y` may be the same.
+  ///
+  /// Each element's bits depend on nothing but its own value and its factor.
+  @inline(__always)
+  func multiply(_ x: UnsafePointer<Scalar>, at start: Int, into y: UnsafeMutablePointer<Scalar>, _ n: Int) {
+    guard prescales.isEmpty else { return multiplyWithCare(x, at: start, into: y, n) }
+    let crossesUnits = grid.crossesUnits
+    grid.forEachRun(in: start..<start + n) { first, n, unit in
+      let offset = first - start
+      if crossesUnits {
+        UnitLoops.multiply(x + offset, by: values + unit, into: y + offset, n)
+      } else {
+        UnitLoops.multiply(x + offset, by: values[unit], into: y + offset, n)
+      }
+    }
+  }
+
+  @inline(never)
+  private func multiplyWithCare(
+    _ x: UnsafePointer<Scalar>, at start: Int, into y: UnsafeMutablePointer<Scalar>, _ n: Int
+  ) {
+    grid.forEachRun(in: start..<start + n) { first, n, unit in
+      for i in 0..<n {
+        let (place, element) = (grid.crossesUnits ? unit + i : unit, first - start + i)
+        ElementLoops.scale(x + element, byPowerOfTwo: Int(prescales[place]), into: y + element, 1)
+        y[element] *= values[place]
+      }
+    }
+  }
+}

@@ -1,0 +1,84 @@
+/// What clipping and update rules know of the units of each tensor: made when first needed, and kept between steps.
+final class UnitMemory<Scalar: BLASScalar> {
+  /// The units of one tensor, for one of the two that scale them.
+  final class Slot {
+    let units: TensorUnits
+    let norms: UnitNorms<Scalar>
+    let factors: UnitFactors<Scalar>
+    /// The norms of the gradient and, for rules, of the parameters.
+    let gradientNorms: UnsafeMutableBufferPointer<ScaledDouble>
+    let parameterNorms: UnsafeMutableBufferPointer<ScaledDouble>
+
+    var grid: UnitGrid { norms.grid }
+
+    init(_ units: TensorUnits, _ grid: UnitGrid, _ scaling: UnitScaling) {
+      self.units = units
+      norms = UnitNorms(grid)
+      factors = UnitFactors(grid)
+      gradientNorms = .allocate(capacity: grid.unitCount)
+      parameterNorms = .allocate(capacity: scaling == .rule ? grid.unitCount : 0)
+    }
+
+    deinit {
+      gradientNorms.deallocate()
+      parameterNorms.deallocate()
+    }
+  }
+
+  private var slots: [UnitScaling: [Slot?]] = [:]
+
+  /// The units of a tensor.
+  ///
+  /// - Parameter shape: `nil` if it is not known; all units but ``TensorUnits/tensor`` are then refused.
+  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)``.
+  func slot(
+    _ scaling: UnitScaling, of index: Int, count: Int, _ units: TensorUnits, shape: [Int]?, name: () -> String
+  ) throws(MomentumError) -> Slot {
+    if let slot = slots[scaling]?[safely: index], slot.units == units { return slot }
+    let grid: UnitGrid
+    if let shape {
+      grid = try UnitGrid(shape, units, tensor: name())
+    } else if units == .tensor {
+      grid = try UnitGrid([count], units, tensor: name())
+    } else {
+      throw .invalidSetting(
+        name: "units of tensor '\(name())'", value: "\(units) without a shape", expected: "the shapes of the tensors")
+    }
+    let slot = Slot(units, grid, scaling)
+    var list = slots[scaling] ?? []
+    while list.count <= index { list.append(nil) }
+    list[index] = slot
+    slots[scaling] = list
+    return slot
+  }
+}
+
+extension Array {
+  fileprivate subscript<Wrapped>(safely index: Int) -> Wrapped? where Element == Wrapped? {
+    index < count ? self[index] : nil
+  }
+}
+
+extension TensorTable {
+  /// The factors that an operation ``StepOperation/scaleUnits(_:inPlace:)`` multiplies with; they live in ``units``.
+  typealias Factors = Unmanaged<UnitFactors<Scalar>>
+
+  /// The units of a tensor; see ``UnitMemory/slot(_:of:count:_:shape:name:)``.
+  func unitSlot(
+    _ scaling: UnitScaling, of index: Int, _ units: TensorUnits, name: (Int) -> String
+  ) throws(MomentumError) -> UnitMemory<Scalar>.Slot {
+    try self.units.slot(
+      scaling, of: index, count: entries[index].count, units, shape: shapes.isEmpty ? nil : shapes[index]
+    ) { name(index) }
+  }
+
+  /// What unit norms of a tensor's gradient are measured of, after clipping by value and, for rules, by unit norms.
+  func unitSource(_ index: Int, _ scaling: UnitScaling, clearsNonFinite: Bool) -> UnitSource<Scalar> {
+    let entry = entries[index]
+    var source = UnitSource(UnsafePointer(entry.gradient.unsafelyUnwrapped))
+    source.clearsNonFinite = clearsNonFinite
+    source.bounds = entry.bounds
+    if scaling == .rule { source.factors = entry.clipFactors?.takeUnretainedValue() }
+    return source
+  }
+}

@@ -1,0 +1,119 @@
+/// A part of a tensor whose units one thread sums: some columns of some runs of a ``UnitGrid``.
+struct UnitJob: Sendable {
+  let runs: Range<Int>
+  /// Which elements of each run.
+  let columns: Range<Int>
+  /// The first row (``UnitGrid/row(ofRun:)``) that is touched.
+  let firstRow: Int
+  /// Where the job's sums lie among those of all jobs: for each row those of its columns, or one.
+  let firstSum: Int
+  let sumCount: Int
+
+  var elementCount: Int { runs.count * columns.count }
+
+  /// Calls `body` with the units that the job's sums belong to, in order.
+  @inline(__always)
+  func forEachUnitRun(_ grid: UnitGrid, _ body: (Range<Int>) -> Void) {
+    guard grid.crossesUnits else { return body(firstRow..<firstRow + sumCount) }
+    for row in firstRow..<firstRow + sumCount / columns.count {
+      body(row * grid.runCount + columns.lowerBound..<row * grid.runCount + columns.upperBound)
+    }
+  }
+}
+
+extension UnitGrid {
+  /// The least elements of a job, and the most jobs along the runs.
+  private static var leastJob: Int { 65_536 }
+  private static var mostJobs: Int { 64 }
+
+  /// Divides the tensor into jobs.
+  ///
+  /// Long runs that cross units are cut, so that the sums of a job stay in a first-level cache and no two jobs share units.
+  /// Otherwise jobs have about equal numbers of elements; they are made fewer where their sums would take
+  /// more memory than the units themselves or a few per cent of the tensor.
+  func jobs() -> [UnitJob] {
+    guard count > 0 else { return [] }
+    let size = max(Self.leastJob, (count + Self.mostJobs - 1) / Self.mostJobs)
+    let width: Int
+    if crossesUnits {
+      width = runCount <= 2 * tileCount ? runCount : tileCount
+    } else {
+      width = runCount <= 2 * size ? runCount : (size + tileCount - 1) / tileCount * tileCount
+    }
+    var height = max(1, size / width)
+    while true {
+      let jobs = jobs(width: width, height: height)
+      let sums = jobs.last.map { $0.firstSum + $0.sumCount } ?? 0
+      if height >= runs || sums <= max(2 * unitCount, count / 32) { return jobs }
+      height *= 2
+    }
+  }
+
+  private func jobs(width: Int, height: Int) -> [UnitJob] {
+    var (jobs, sums): ([UnitJob], Int) = ([], 0)
+    for run in stride(from: 0, to: runs, by: height) {
+      let runs = run..<min(run + height, runs)
+      let rows = rows(ofRuns: runs)
+      for column in stride(from: 0, to: runCount, by: width) {
+        let columns = column..<min(column + width, runCount)
+        let count = rows.count * (crossesUnits ? columns.count : 1)
+        jobs.append(
+          UnitJob(runs: runs, columns: columns, firstRow: rows.lowerBound, firstSum: sums, sumCount: count))
+        sums += count
+      }
+    }
+    return jobs
+  }
+}
+
+/// Prepares tiles of a source in scratch memory.
+struct UnitTile<Scalar: BLASScalar> {
+  let source: UnitSource<Scalar>
+  private let scratch: UnsafeMutablePointer<Scalar>
+  private let wide: UnsafeMutablePointer<Double>
+  private let factor: Double
+
+  static var scratchByteCount: Int { tileCount * (MemoryLayout<Scalar>.stride + MemoryLayout<Double>.stride) }
+
+  init(_ source: UnitSource<Scalar>, _ memory: UnsafeMutableRawPointer) {
+    self.source = source
+    wide = memory.bindMemory(to: Double.self, capacity: tileCount)
+    scratch = (memory + tileCount * MemoryLayout<Double>.stride).bindMemory(to: Scalar.self, capacity: tileCount)
+    factor = source.factor.double
+  }
+
+  /// The gradient, cleared, clamped and scaled as the source says.
+  @inline(__always)
+  func gradient(at start: Int, _ n: Int) -> UnsafePointer<Scalar> {
+    var x = source.gradient + start
+    if source.clearsNonFinite {
+      ElementLoops.clearNonFinite(x, into: scratch, n)
+      x = UnsafePointer(scratch)
+    }
+    if let bounds = source.bounds {
+      ElementLoops.clamp(x, to: Scalar(bounds.lower), Scalar(bounds.upper), into: scratch, n)
+      x = UnsafePointer(scratch)
+    }
+    if let factors = source.factors {
+      factors.multiply(x, at: start, into: scratch, n)
+      x = UnsafePointer(scratch)
+    }
+    return x
+  }
+
+  /// `factor · gradient + decay · parameters`.
+  @inline(__always)
+  func combination(at start: Int, _ n: Int) -> UnsafeMutablePointer<Double> {
+    UnitLoops.combine(
+      factor, gradient(at: start, n), source.decay, source.parameters.unsafelyUnwrapped + start, into: wide, n)
+    return wide
+  }
+
+  /// What an element of the gradient contributes, in a range that cannot overflow or underflow. The factor of a source
+  /// that is no combination is left out.
+  func element(_ index: Int, of gradient: Scalar) -> ScaledDouble {
+    let own = ScaledDouble(Double(gradient))
+    guard source.isCombination, let parameters = source.parameters else { return own }
+    return (source.factor * own).adding(ScaledDouble(Double(parameters[index])) * source.decay)
+  }
+}

@@ -1,0 +1,203 @@
+/// What unit norms are measured of: `factor · f(gradient) + decay · parameters`, where f clears, clamps and scales units as a step does.
+struct UnitSource<Scalar: BLASScalar> {
+  var gradient: UnsafePointer<Scalar>
+  /// Whether NaN and infinite elements count as 0.
+  var clearsNonFinite = false
+  /// The bounds of clipping by value, which comes after clearing.
+  var bounds: ValueBounds?
+  /// Factors of units, which come after that.
+  var factors: UnitFactors<Scalar>?
+  var factor = ScaledDouble(1)
+  var parameters: UnsafePointer<Scalar>?
+  /// Counts only with parameters.
+  var decay = 0.0
+
+  init(_ gradient: UnsafePointer<Scalar>) { self.gradient = gradient }
+
+  /// Whether the sum of two vectors is measured.
+  var isCombination: Bool { parameters != nil && decay != 0 }
+}
+
+/// Measures the 2-norms of the units of one tensor. Keeps its memory, so that measuring again allocates nothing.
+///
+/// The tensor is divided into jobs by its shape alone: some runs of its ``UnitGrid``, or the same part of some runs. Each job
+/// sums the squares of the units it touches into memory of its own; sums of jobs are then added in order. So the bits do not
+/// depend on the number of threads.
+///
+/// A norm is within 2·10⁻⁷ (`Float`) or 10⁻¹⁴ (`Double`) of the exact one, for any number of elements: what additions round
+/// off is kept. It is right in the whole range of the type, and NaN if an element of the unit is NaN, else infinite if one
+/// is infinite; other units do not notice.
+///
+/// Reads the tensor once. `Double`s, and combinations, are read once more by one thread for units whose sum is 0, or out of
+/// the range in which no square was lost.
+final class UnitNorms<Scalar: BLASScalar>: @unchecked Sendable {  // threads write the sums of their own jobs only
+  let grid: UnitGrid
+  private let jobs: [UnitJob]
+  /// Sums of all jobs, and what rounding took off them.
+  private let sums: UnsafeMutablePointer<Double>
+  private let lost: UnsafeMutablePointer<Double>
+  private let totals: UnsafeMutablePointer<UnitSum>
+
+  init(_ grid: UnitGrid) {
+    self.grid = grid
+    jobs = grid.jobs()
+    let count = jobs.last.map { $0.firstSum + $0.sumCount } ?? 0
+    sums = .allocate(capacity: count)
+    lost = .allocate(capacity: count)
+    totals = .allocate(capacity: grid.unitCount)
+  }
+
+  deinit {
+    sums.deallocate()
+    lost.deallocate()
+    totals.deallocate()
+  }
+
+  /// One tensor of many that are measured together.
+  struct Request {
+    let norms: UnitNorms
+    let source: UnitSource<Scalar>
+    /// One for each unit.
+    let results: UnsafeMutableBufferPointer<ScaledDouble>
+  }
+
+  /// Measures one tensor.
+  func measure(
+    _ source: UnitSource<Scalar>, into results: UnsafeMutableBufferPointer<ScaledDouble>, _ team: ThreadTeam
+  ) {
+    Self.measure([Request(norms: self, source: source, results: results)], team)
+  }
+
+  /// Measures some tensors, with one start of the threads.
+  static func measure(_ requests: [Request], _ team: ThreadTeam) {
+    let count = requests.reduce(0) { $0 + $1.norms.grid.count }
+    if team.count > 1 {
+      let shared = UnsafeTransfer(requests)
+      team.run { thread in Self.run(shared.value, team.share(of: thread, count: count)) }
+    } else {
+      run(requests, 0..<count)
+    }
+    for request in requests { request.norms.finish(request.source, request.results) }
+  }
+
+  /// Runs the jobs that begin in a range of the elements of all requests.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  private static func run(_ requests: [Request], _ share: Range<Int>) {
+    withUnsafeTemporaryAllocation(byteCount: UnitTile<Scalar>.scratchByteCount, alignment: 64) { raw in
+      var position = 0
+      for request in requests {
+        let tile = UnitTile(request.source, raw.baseAddress!)
+        for job in request.norms.jobs {
+          if share.contains(position) { request.norms.run(job, tile) }
+          position += job.elementCount
+        }
+      }
+    }
+  }
+
+  @inline(__always)
+  private func run(_ job: UnitJob, _ tile: UnitTile<Scalar>) {
+    (sums + job.firstSum).initialize(repeating: 0, count: job.sumCount)
+    (lost + job.firstSum).initialize(repeating: 0, count: job.sumCount)
+    if job.columns.count == grid.runCount {
+      add(job.runs.lowerBound * grid.runCount..<job.runs.upperBound * grid.runCount, job, tile)
+    } else {
+      for run in job.runs {
+        let origin = run * grid.runCount
+        add(origin + job.columns.lowerBound..<origin + job.columns.upperBound, job, tile)
+      }
+    }
+  }
+
+  /// Adds the squares of consecutive elements.
+  @inline(__always)
+  private func add(_ elements: Range<Int>, _ job: UnitJob, _ tile: UnitTile<Scalar>) {
+    var start = elements.lowerBound
+    while start < elements.upperBound {
+      let end = min(start + tileCount, elements.upperBound)
+      if tile.source.isCombination {
+        addRuns(start..<end, UnsafePointer(tile.combination(at: start, end - start)), job)
+      } else {
+        addRuns(start..<end, tile.gradient(at: start, end - start), job)
+      }
+      start = end
+    }
+  }
+
+  /// Adds the squares of a tile.
+  @inline(__always)
+  private func addRuns<S: BLASScalar>(_ elements: Range<Int>, _ x: UnsafePointer<S>, _ job: UnitJob) {
+    let (sums, lost) = (sums + job.firstSum, lost + job.firstSum)
+    let crossesUnits = grid.crossesUnits
+    let compensates = Scalar.significandBitCount > 50
+    grid.forEachPart(in: elements) { start, n, row, column in
+      let run = x + (start - elements.lowerBound)
+      if crossesUnits {
+        let place = (row - job.firstRow) * job.columns.count + column - job.columns.lowerBound
+        if compensates {
+          UnitLoops.addSquares(run, into: sums + place, lost + place, n)
+        } else {
+          UnitLoops.addSquares(run, into: sums + place, n)
+        }
+      } else {
+        let place = row - job.firstRow
+        var sum = UnitSum(sum: sums[place], lost: lost[place])
+        sum.addSquares(run, n)
+        (sums[place], lost[place]) = (sum.sum, sum.lost)
+      }
+    }
+  }
+
+  /// Adds up the jobs' sums, and sums again with care where they cannot be trusted.
+  private func finish(_ source: UnitSource<Scalar>, _ results: UnsafeMutableBufferPointer<ScaledDouble>) {
+    totals.initialize(repeating: UnitSum(), count: grid.unitCount)
+    for job in jobs {
+      var place = job.firstSum
+      job.forEachUnitRun(grid) { units in
+        for unit in units {
+          totals[unit].add(UnitSum(sum: sums[place], lost: lost[place]))
+          place += 1
+        }
+      }
+    }
+    // Squares of Floats are all right in Double.
+    let canFail = Scalar.significandBitCount > 50 || source.isCombination
+    let factor = source.isCombination ? ScaledDouble(1) : source.factor.magnitude
+    var suspects: [Int: CarefulSum] = [:]
+    let factorIsPlain = source.factor.double.isNormal || source.factor.significand == 0
+    for unit in 0..<grid.unitCount {
+      let sum = totals[unit].value
+      results[unit] = ScaledDouble(sum).squareRoot() * factor
+      // NaN is NaN in any arithmetic, but infinities that products overflowed to may have met.
+      let isSuspect = sum < 0x1p-900 || sum == .infinity || (source.isCombination && (sum.isNaN || !factorIsPlain))
+      if canFail, isSuspect { suspects[unit] = CarefulSum() }
+    }
+    guard !suspects.isEmpty else { return }
+    sumCarefully(source, &suspects)
+    for (unit, sum) in suspects { results[unit] = sum.norm * factor }
+  }
+
+  /// Sums the squares of some units once more, in a range that cannot overflow or underflow.
+  @inline(never)
+  private func sumCarefully(_ source: UnitSource<Scalar>, _ suspects: inout [Int: CarefulSum]) {
+    withUnsafeTemporaryAllocation(byteCount: UnitTile<Scalar>.scratchByteCount, alignment: 64) { raw in
+      let tile = UnitTile(source, raw.baseAddress!)
+      for start in stride(from: 0, to: grid.count, by: tileCount) {
+        let end = min(start + tileCount, grid.count)
+        var gradient: UnsafePointer<Scalar>?
+        grid.forEachRun(in: start..<end) { first, n, unit in
+          if !grid.crossesUnits, suspects[unit] == nil { return }
+          for i in 0..<n {
+            let place = grid.crossesUnits ? unit + i : unit
+            guard suspects[place] != nil else { continue }
+            // Untouched tiles are not prepared.
+            let x = gradient ?? tile.gradient(at: start, end - start)
+            gradient = x
+            suspects[place]!.addSquare(of: tile.element(first + i, of: x[first + i - start]))
+          }
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,124 @@
+/// Layer-wise adaptive rate scaling: momentum whose learning rate adapts to the norms of each tensor.
+///
+///     r = η·‖p‖ / (‖g‖ + wd·‖p‖ + ε)             1 if ‖p‖ or ‖g‖ is 0
+///     v ← m·v - lr·r·(g + wd·p)
+///     p ← p + v                                  or, Nesterov:  p ← p + m·v - lr·r·(g + wd·p)
+///
+/// with 2-norms of whole tensors, g after clipping. Steps are then in proportion to the parameters of each tensor, which keeps
+/// training in very large batches stable (You, Gitman and Ginsburg, "Large Batch Training of Convolutional Networks",
+/// arXiv:1708.03888). Under the optax convention the denominator is that of Optax's `lars`, `‖g + wd·p‖ + ε`.
+///
+/// ```swift
+/// let biases = ParameterGroup("biases", ["*.bias"], rule: try LARS(learningRate: 0.1, momentum: 0.9, adapts: false))
+/// var optimizer = try Optimizer<Float>(
+///   layout, rule: LARS(learningRate: 2, momentum: 0.9, weightDecay: 1e-4), groups: [biases])
+/// ```
+///
+/// Reads the parameters once more than ``SGD``, and the gradients unless clipping measures them anyway (under the optax
+/// convention with decay: always). The learning rate is part of the velocity.
+public struct LARS: Sendable, Hashable, Codable {
+  /// lr: finite, at least 0.
+  public var learningRate: Double
+  /// m: finite, at least 0.
+  public var momentum: Double
+  /// wd: finite, at least 0.
+  public var weightDecay: Double
+  /// η: finite, at least 0.
+  public var trustCoefficient: Double
+  /// ε: finite, at least 0.
+  public var epsilon: Double
+  /// Whether to step along the look-ahead.
+  public var nesterov: Bool
+  /// Whether r is used; otherwise it is 1, as is usual for biases and the parameters of normalisation.
+  public var adapts: Bool
+  /// Whose formulas to follow.
+  public var convention: Convention
+
+  /// Sets the hyper-parameters.
+  ///
+  /// - Parameters:
+  ///   - learningRate: lr, finite, at least 0.
+  ///   - momentum: m, finite, at least 0.
+  ///   - weightDecay: wd, finite, at least 0.
+  ///   - trustCoefficient: η, finite, at least 0.
+  ///   - epsilon: ε, finite, at least 0.
+  ///   - nesterov: Whether to step along the look-ahead; without momentum that is plain descent.
+  ///   - adapts: Whether to use r.
+  ///   - convention: Whose formulas to follow.
+  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)``.
+  public init(
+    learningRate: Double, momentum: Double = 0.9, weightDecay: Double = 0, trustCoefficient: Double = 0.001,
+    epsilon: Double = 0, nesterov: Bool = false, adapts: Bool = true, convention: Convention = .native
+  ) throws(MomentumError) {
+    self.learningRate = learningRate
+    self.momentum = momentum
+    self.weightDecay = weightDecay
+    self.trustCoefficient = trustCoefficient
+    self.epsilon = epsilon
+    self.nesterov = nesterov
+    self.adapts = adapts
+    self.convention = convention
+    try validate()
+  }
+}
+
+extension LARS: SchedulableRule {
+  public var usesVelocity: Bool { momentum > 0 }
+  public var keepsLearningRateInVelocity: Bool { true }
+  public var units: TensorUnits? { adapts ? .tensor : nil }
+  public var unitDecay: Double { convention == .optax ? weightDecay : 0 }
+
+  public func validate() throws(MomentumError) {
+    let settings = [
+      ("learningRate", learningRate), ("momentum", momentum), ("weightDecay", weightDecay),
+      ("trustCoefficient", trustCoefficient), ("epsilon", epsilon),
+    ]
+    for (name, value) in settings where !(value >= 0 && value.isFinite) {
+      throw .invalidSetting(name: name, value: "\(value)", expected: "a finite number >= 0")
+    }
+  }
+
+  public func unitFactor(gradientNorm: ScaledDouble, parameterNorm: ScaledDouble) -> ScaledDouble {
+    if gradientNorm.significand == 0 || parameterNorm.significand == 0 { return ScaledDouble(1) }
+    var denominator = gradientNorm
+    // The measured norm holds the decay under the optax convention. Both norms may exceed Double; their ratio adds as well.
+    if convention != .optax { denominator = parameterNorm * (gradientNorm / parameterNorm + weightDecay) }
+    return parameterNorm * trustCoefficient / (denominator + epsilon)
+  }
+
+  public func compile(_ tensor: TensorState, into program: inout StepProgram) -> Double {
+    // What g and p are multiplied with on their way into the velocity.
+    let gradient = tensor.gradientFactor * -learningRate
+    let decay = weightDecay > 0 ? tensor.unitFactor * weightDecay * -learningRate : nil
+    // The decay of a step uses the parameters as they were when the gradient was taken.
+    let changesParametersFirst = !usesVelocity || nesterov
+    if decay != nil, changesParametersFirst { program.append(.copy(from: .parameters, into: .copy)) }
+
+    var scale = tensor.velocityScale
+    if usesVelocity {
+      scale = fold(tensor, &program)
+      program.append(.axpy(factor: gradient / ScaledDouble(scale), from: .gradient, into: .direction))
+      if let decay {
+        program.append(.axpy(factor: decay / ScaledDouble(scale), from: .parameters, into: .direction))
+      }
+    }
+    if changesParametersFirst {
+      program.append(.axpy(factor: gradient, from: .gradient, into: .parameters))
+      if let decay { program.append(.axpy(factor: decay, from: .copy, into: .parameters)) }
+    }
+    if usesVelocity {
+      let reach = ScaledDouble(scale) * (nesterov ? momentum : 1)
+      program.append(.axpy(factor: reach, from: .direction, into: .parameters))
+    }
+    return scale
+  }
+
+  /// The velocity's scale after this step; a scale beyond 2⁻¹²...2¹² is multiplied into the direction.
+  private func fold(_ tensor: TensorState, _ program: inout StepProgram) -> Double {
+    if tensor.isFirstStep { return 1 }
+    let scale = momentum * tensor.velocityScale
+    if scale >= 0x1p-12, scale <= 0x1p12 { return scale }
+    program.append(.scal(factor: ScaledDouble(momentum) * tensor.velocityScale, .direction))
+    return 1
+  }
+}

@@ -1,0 +1,74 @@
+// Factors that update rules find for each unit of a tensor.
+extension Optimizer {
+  /// One tensor whose rule scales units.
+  private struct ScaledTensor {
+    let index: Int
+    let rule: any UpdateRule
+    let slot: UnitMemory<Scalar>.Slot
+  }
+
+  /// Measures the units that rules ask for, of the gradient after clipping and of the parameters, and finds their factors.
+  ///
+  /// The factor of a tensor that is one unit joins the factors of its program; others take an operation on a scratch copy of
+  /// the gradient. Reads gradients and parameters of these tensors once each; the gradient not at all if the clip
+  /// stage has measured what is needed.
+  ///
+  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` for units that a tensor does not have.
+  mutating func scaleUnits(
+    _ stage: ClipStage, _ outcome: ClipStage.Outcome, _ team: ThreadTeam
+  ) throws(MomentumError) {
+    let layout = layout
+    var tensors: [ScaledTensor] = []
+    for index in table.entries.indices {
+      table.entries[index].ruleFactors = nil
+      table.entries[index].ruleFactor = ScaledDouble(1)
+      guard table.entries[index].gradient != nil else { continue }
+      let rule = rules[table.entries[index].group]
+      guard let units = rule.units else { continue }
+      let slot = try table.unitSlot(.rule, of: index, units) { layout.tensors[$0].name }
+      tensors.append(ScaledTensor(index: index, rule: rule, slot: slot))
+    }
+    guard !tensors.isEmpty else { return }
+    measureUnits(tensors, stage, outcome, team)
+
+    for tensor in tensors {
+      let (slot, rule) = (tensor.slot, tensor.rule)
+      slot.factors.reset()
+      for unit in 0..<slot.grid.unitCount {
+        let factor = rule.unitFactor(
+          gradientNorm: slot.gradientNorms[unit], parameterNorm: slot.parameterNorms[unit])
+        if slot.grid.isWhole {
+          table.entries[tensor.index].ruleFactor = factor
+        } else if ClipStage.changes(factor, Scalar.self) {
+          slot.factors.set(unit, to: factor)
+        }
+      }
+      if !slot.factors.changesNothing { table.entries[tensor.index].ruleFactors = .passUnretained(slot.factors) }
+    }
+  }
+
+  private func measureUnits(
+    _ tensors: [ScaledTensor], _ stage: ClipStage, _ outcome: ClipStage.Outcome, _ team: ThreadTeam
+  ) {
+    var gradients: [UnitNorms<Scalar>.Request] = []
+    var parameters: [UnitNorms<Scalar>.Request] = []
+    for tensor in tensors {
+      let (entry, slot) = (table.entries[tensor.index], tensor.slot)
+      let address = UnsafePointer(entry.parameters.unsafelyUnwrapped)
+      parameters.append(
+        UnitNorms.Request(norms: slot.norms, source: UnitSource(address), results: slot.parameterNorms))
+      if slot.grid.isWhole, tensor.rule.unitDecay == 0, stage.asksForNorm, stage.normType == .l2 {
+        let norm = stage.norm(ofTensor: tensor.index, table, clamps: outcome.clamps)
+        slot.gradientNorms[0] = norm * entry.coefficient
+        continue
+      }
+      var source = table.unitSource(tensor.index, .rule, clearsNonFinite: outcome.clearsNonFinite)
+      source.factor = entry.coefficient * stage.gradientFactor
+      (source.parameters, source.decay) = (address, tensor.rule.unitDecay)
+      gradients.append(UnitNorms.Request(norms: slot.norms, source: source, results: slot.gradientNorms))
+    }
+    // One after the other: both use the memory of the same sums.
+    UnitNorms.measure(gradients, team)
+    UnitNorms.measure(parameters, team)
+  }
+}

@@ -1,0 +1,62 @@
+extension OptimizerConfiguration: Codable {
+  private static let keys = [
+    "convention", "rule", "groups", "clipping", "adaptiveClipping", "lossScale", "averaging", "nonFinitePolicy", "mode",
+  ]
+
+  /// - Throws: `DecodingError`, with the path of what is wrong.
+  public init(from decoder: any Decoder) throws {
+    let object = try StrictObject(decoder, keys: Self.keys)
+    convention = try object.optional("convention") ?? .native
+    rule = try object.value("rule")
+    groups = try object.optional("groups") ?? []
+    clipping = try object.optional("clipping", as: ClippingForm.self)?.clipping ?? .none
+    adaptiveClipping = try object.optional("adaptiveClipping")
+    lossScale = try object.optional("lossScale") ?? .none
+    averaging = try object.optional("averaging", as: AveragingForm.self)?.averaging
+    nonFinitePolicy = try object.optional("nonFinitePolicy")
+    mode = try object.optional("mode") ?? .twoPass
+
+    let whole = self
+    try object.checked(at: [NameKey("rule")]) { () throws(MomentumError) in
+      _ = try whole.rule.makeRule(whole.convention)
+    }
+    for (index, group) in groups.enumerated() {
+      try object.checked(at: [NameKey("groups"), NameKey(index: index), NameKey("rule")]) { () throws(MomentumError) in
+        _ = try whole.makeRule(of: group)
+      }
+    }
+    try object.checked { () throws(MomentumError) in try whole.validate() }
+  }
+
+  /// - Throws: `EncodingError` if a schedule is code.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: NameKey.self)
+    try container.encode(convention, forKey: NameKey("convention"))
+    try container.encode(rule, forKey: NameKey("rule"))
+    if !groups.isEmpty { try container.encode(groups, forKey: NameKey("groups")) }
+    if clipping != .none { try container.encode(ClippingForm(clipping: clipping), forKey: NameKey("clipping")) }
+    try container.encodeIfPresent(adaptiveClipping, forKey: NameKey("adaptiveClipping"))
+    if lossScale != .none { try container.encode(lossScale, forKey: NameKey("lossScale")) }
+    try container.encodeIfPresent(averaging.map { AveragingForm(averaging: $0) }, forKey: NameKey("averaging"))
+    try container.encodeIfPresent(nonFinitePolicy, forKey: NameKey("nonFinitePolicy"))
+    if mode != .twoPass { try container.encode(mode, forKey: NameKey("mode")) }
+  }
+}
+
+extension OptimizerConfiguration.Group: Codable {
+  public init(from decoder: any Decoder) throws {
+    let object = try StrictObject(decoder, keys: ["name", "patterns", "rule", "clipping"])
+    name = try object.value("name")
+    patterns = try object.value("patterns")
+    rule = try object.optional("rule")
+    clipping = try object.optional("clipping", as: ClippingForm.self)?.clipping
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: NameKey.self)
+    try container.encode(name, forKey: NameKey("name"))
+    try container.encode(patterns, forKey: NameKey("patterns"))
+    try container.encodeIfPresent(rule, forKey: NameKey("rule"))
+    try container.encodeIfPresent(clipping.map { ClippingForm(clipping: $0) }, forKey: NameKey("clipping"))
+  }
+}

@@ -1,0 +1,136 @@
+/// All settings of an ``Optimizer`` as one value that can be written down, in JSON for example:
+///
+///     {
+///       "convention": "pytorch",
+///       "rule": {
+///         "learningRate": {"warmup": {"steps": 500, "then": {"cosine": {"initial": 0.1, "steps": 9500}}}},
+///         "momentum": 0.9, "nesterov": true, "weightDecay": 1e-4
+///       },
+///       "groups": [{"name": "biases", "patterns": ["*.bias"], "rule": {"weightDecay": 0}}],
+///       "clipping": {"globalNorm": 1},
+///       "adaptiveClipping": {"zClip": {"threshold": 2.5}},
+///       "averaging": {"kind": "exponential", "decay": 0.999},
+///       "lossScale": "pytorch"
+///     }
+///
+/// Only `rule` must be there, with a learning rate in it. Decoding is strict: it throws a `DecodingError` whose path says where
+/// a key is unknown, missing, or has a value out of its range, and checks whatever can be checked without the tensors.
+///
+/// | Key | Value |
+/// |---|---|
+/// | `convention` | a ``Convention`` |
+/// | `rule` | the names of the properties of ``RuleConfiguration``; learning rate and momentum are numbers or ``Schedule``s. For ``RuleConfiguration/unitLimit`` `adaptiveGradientClipping`: `true`, `false`, or `factor`, `epsilon`, `units` |
+/// | `groups` | a list of `name`, `patterns` (see ``ParameterGroup``), and what differs: `rule`, `clipping` |
+/// | `clipping` | `value` (v for -v...v, or [lower, upper]), `norm`, `normUnits`, `blockRMS`, `globalNorm`, `normType`, `algorithm` |
+/// | `adaptiveClipping` | an ``AdaptiveClipping``: `autoClip`, `zClip` or `spikeSkipping` with its settings |
+/// | `lossScale` | a ``LossScale``: a number, `"pytorch"`, `"keras"`, or the settings of a dynamic one |
+/// | `averaging` | `kind` (`exponential` with `decay`, or `mean`), `overwriteEvery` |
+/// | `nonFinitePolicy` | a ``NonFinitePolicy`` |
+/// | `mode` | a ``StepMode`` |
+///
+/// Units are `"tensor"`, `"firstAxis"`, `"optax"` or a list of axes (see ``TensorUnits``); infinite limits are written `"inf"`.
+public struct OptimizerConfiguration: Sendable {
+  /// The settings of one ``ParameterGroup``.
+  public struct Group: Sendable {
+    /// What errors call the group.
+    public var name: String
+    /// Which tensors, by name.
+    public var patterns: [String]
+    /// What differs from the optimizer's rule.
+    public var rule: RuleConfiguration?
+    /// The clips, if the group has its own.
+    public var clipping: GradientClipping?
+
+    /// Describes a group.
+    public init(
+      _ name: String, _ patterns: [String], rule: RuleConfiguration? = nil, clipping: GradientClipping? = nil
+    ) {
+      self.name = name
+      self.patterns = patterns
+      self.rule = rule
+      self.clipping = clipping
+    }
+  }
+
+  /// Whose formulas to follow.
+  public var convention: Convention
+  /// The update rule.
+  public var rule: RuleConfiguration
+  /// Tensors with a rule or with limits of their own.
+  public var groups: [Group]
+  /// Which clips the gradients go through.
+  public var clipping: GradientClipping
+  /// Limits of the norm that come from past norms, or none.
+  public var adaptiveClipping: AdaptiveClipping?
+  /// What the loss is multiplied with.
+  public var lossScale = LossScale.none
+  /// An average of the parameters, or none.
+  public var averaging: WeightAveraging?
+  /// What to do about NaN and infinite gradients; `nil`: what the convention does.
+  public var nonFinitePolicy: NonFinitePolicy?
+  /// Whether gradients are read twice or once.
+  public var mode: StepMode
+
+  /// Describes an optimizer.
+  public init(
+    convention: Convention = .native, rule: RuleConfiguration, groups: [Group] = [], clipping: GradientClipping = .none,
+    adaptiveClipping: AdaptiveClipping? = nil, lossScale: LossScale = .none, averaging: WeightAveraging? = nil,
+    nonFinitePolicy: NonFinitePolicy? = nil, mode: StepMode = .twoPass
+  ) {
+    self.convention = convention
+    self.rule = rule
+    self.groups = groups
+    self.clipping = clipping
+    self.adaptiveClipping = adaptiveClipping
+    self.lossScale = lossScale
+    self.averaging = averaging
+    self.nonFinitePolicy = nonFinitePolicy
+    self.mode = mode
+  }
+}
+
+extension OptimizerConfiguration {
+  /// The optimizer that is described.
+  ///
+  /// - Parameters:
+  ///   - layout: The tensors.
+  ///   - threads: The most threads to use; by default as many as the process may use.
+  /// - Throws: As `Optimizer.init`, which it calls.
+  public func makeOptimizer<Scalar>(
+    _ layout: ParameterLayout, threads: Int? = nil
+  ) throws(MomentumError) -> Optimizer<Scalar> {
+    var optimizer = try Optimizer<Scalar>(
+      layout, rule: makeRule(), groups: makeGroups(), clipping: clipping, nonFinitePolicy: nonFinitePolicy, mode: mode,
+      averaging: averaging, threads: threads)
+    optimizer.adaptiveClipping = adaptiveClipping
+    optimizer.lossScale = lossScale
+    return optimizer
+  }
+
+  /// Checks everything but the patterns of the groups, which takes the names of the tensors.
+  ///
+  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)``.
+  public func validate() throws(MomentumError) {
+    let (rule, groups) = (try makeRule(), try makeGroups())
+    let rules = try StepRules(rule, groups, at: 0)
+    try rules.validate(groups, clipping, averaging)
+    try mode.validate(rules)
+    try mode.validate(nonFinitePolicy ?? convention.defaultNonFinitePolicy, clipping, groups, averaging)
+  }
+
+  private func makeRule() throws(MomentumError) -> any UpdateRule { try rule.makeRule(convention) }
+
+  private func makeGroups() throws(MomentumError) -> [ParameterGroup] {
+    var made: [ParameterGroup] = []
+    for group in groups {
+      made.append(
+        ParameterGroup(group.name, group.patterns, rule: try makeRule(of: group), clipping: group.clipping))
+    }
+    return made
+  }
+
+  func makeRule(of group: Group) throws(MomentumError) -> (any UpdateRule)? {
+    guard let own = group.rule else { return nil }
+    return try own.filled(from: rule).makeRule(convention)
+  }
+}

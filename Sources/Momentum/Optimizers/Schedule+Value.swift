@@ -1,0 +1,77 @@
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#elseif canImport(Darwin)
+  internal import Darwin
+#endif
+
+extension Schedule {
+  /// The value of the step after `steps` steps taken.
+  ///
+  /// - Parameter steps: t; below 0 counts as 0.
+  /// - Returns: A finite number, at least 0, except that an exponential may overflow to infinity and a custom function
+  ///   may give anything.
+  /// - Complexity: O(1); with boundaries O(log n) of their number; with a restart factor above 1, O(log t).
+  public func value(at steps: Int) -> Double {
+    let t = max(0, steps)
+    switch form {
+    case .constant(let value):
+      return value
+    case .step(let initial, let factor, let every):
+      return initial * pow(factor, Double(t / every))
+    case .exponential(let initial, let rate, let every, let staircase):
+      return initial * pow(rate, staircase ? Double(t / every) : Double(t) / Double(every))
+    case .cosine(let initial, let final, let steps, let restartFactor):
+      let (elapsed, period) = Self.position(t, steps, restartFactor)
+      return Self.mix(initial, final, 0.5 - 0.5 * cos(Double.pi * Double(elapsed) / Double(period)))
+    case .inverseTime(let initial, let rate, let every, let staircase):
+      return initial / (1 + rate * (staircase ? Double(t / every) : Double(t) / Double(every)))
+    case .polynomial(let from, let to, let steps, let power):
+      let rest = Double(steps - min(t, steps)) / Double(steps)
+      return Self.mix(to, from, power == 1 ? rest : pow(rest, power))
+    case .warmup(let from, let steps, let next):
+      if t >= steps { return next.value(at: t - steps) }
+      return Self.mix(from, next.value(at: 0), Double(t) / Double(steps))
+    case .piecewise(let boundaries, let values):
+      return values[Self.part(t, boundaries)]
+    case .joined(let boundaries, let schedules):
+      let part = Self.part(t, boundaries)
+      return schedules[part].value(at: part == 0 ? t : t - boundaries[part - 1])
+    case .custom(let function):
+      return function(t)
+    }
+  }
+
+  /// The value, if it is the same for every step by its kind.
+  var constantValue: Double? {
+    if case .constant(let value) = form { value } else { nil }
+  }
+
+  /// Both ends are met exactly, which `a + (b - a)·share` does not promise.
+  private static func mix(_ a: Double, _ b: Double, _ share: Double) -> Double { a * (1 - share) + b * share }
+
+  /// How many boundaries t has reached.
+  private static func part(_ t: Int, _ boundaries: [Int]) -> Int {
+    var (low, high) = (0, boundaries.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if boundaries[middle] <= t { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+
+  /// How far t is into its period, and how long that is.
+  private static func position(_ t: Int, _ steps: Int, _ restartFactor: Int?) -> (elapsed: Int, period: Int) {
+    guard let restartFactor else { return (min(t, steps), steps) }
+    if restartFactor == 1 { return (t % steps, steps) }
+    var (elapsed, period) = (t, steps)
+    while elapsed >= period {
+      elapsed -= period
+      // A period that `Int` cannot count outlasts every t.
+      let (next, overflows) = period.multipliedReportingOverflow(by: restartFactor)
+      period = overflows ? .max : next
+    }
+    return (elapsed, period)
+  }
+}

@@ -1,0 +1,96 @@
+/// A rule whose learning rate, momentum, or both follow schedules.
+///
+/// ```swift
+/// let rule = try Scheduled(
+///   SGD(learningRate: 0.1, momentum: 0.9),
+///   learningRate: .cosine(initial: 0.1, steps: 10_000))
+/// ```
+///
+/// Each step takes the values of t = ``Optimizer/stepCount``, the number of steps taken so far; skipped steps do not count, and
+/// a resumed run goes on where it was. Where the velocity keeps the learning rate (``Convention/keras``), past gradients keep
+/// the rate they came with; under the other conventions they take that of each step.
+///
+/// A momentum that becomes 0 leaves the velocity as it is until it is positive again.
+public struct Scheduled<Rule: SchedulableRule>: UpdateRule {
+  /// Everything that is not scheduled.
+  public var rule: Rule
+  /// If given, replaces the rule's learning rate.
+  public var learningRate: Schedule?
+  /// If given, replaces the rule's momentum.
+  public var momentum: Schedule?
+
+  /// Drives a rule by schedules.
+  ///
+  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` if the first step's values are not valid.
+  public init(_ rule: Rule, learningRate: Schedule? = nil, momentum: Schedule? = nil) throws(MomentumError) {
+    self.rule = rule
+    self.learningRate = learningRate
+    self.momentum = momentum
+    try validate()
+  }
+
+  public var convention: Convention { rule.convention }
+  public var keepsLearningRateInVelocity: Bool { rule.keepsLearningRateInVelocity }
+
+  /// Whether the rule keeps a velocity, now or perhaps later.
+  public var usesVelocity: Bool { rule.usesVelocity || momentum != nil }
+
+  /// Checks the values of the first step; each later step checks its own.
+  public func validate() throws(MomentumError) { _ = try resolved(at: 0) }
+
+  /// The rule with its values for one step.
+  ///
+  /// - Parameter step: t, the number of steps taken so far.
+  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` that says after how many steps which schedule gave what.
+  public func resolved(at step: Int) throws(MomentumError) -> (any UpdateRule)? {
+    var rule = rule
+    var scheduled: [String] = []
+    if let learningRate {
+      rule.learningRate = try Self.value(of: learningRate, at: step, "learningRate")
+      scheduled.append("learningRate \(rule.learningRate)")
+    }
+    if let momentum {
+      rule.momentum = try Self.value(of: momentum, at: step, "momentum")
+      scheduled.append("momentum \(rule.momentum)")
+    }
+    do {
+      try rule.validate()
+    } catch {
+      guard case .invalidSetting(let name, let value, let expected) = error, !scheduled.isEmpty else { throw error }
+      throw .invalidSetting(
+        name: "\(name) after \(step) steps (scheduled: \(scheduled.joined(separator: ", ")))", value: value,
+        expected: expected)
+    }
+    return try rule.resolved(at: step) ?? rule
+  }
+
+  private static func value(of schedule: Schedule, at step: Int, _ name: String) throws(MomentumError) -> Double {
+    let value = schedule.value(at: step)
+    guard value >= 0, value.isFinite else {
+      throw .invalidSetting(
+        name: "scheduled \(name) after \(step) steps", value: "\(value)", expected: "a finite number >= 0")
+    }
+    return value
+  }
+
+  // Steps run the rule that `resolved(at:)` returns. What follows is the rule as it is without its schedules.
+
+  public var units: TensorUnits? { rule.units }
+  public var unitDecay: Double { rule.unitDecay }
+
+  public func unitFactor(gradientNorm: ScaledDouble, parameterNorm: ScaledDouble) -> ScaledDouble {
+    rule.unitFactor(gradientNorm: gradientNorm, parameterNorm: parameterNorm)
+  }
+
+  public func compile(_ tensor: TensorState, into program: inout StepProgram) -> Double {
+    rule.compile(tensor, into: &program)
+  }
+
+  public func compileCorrection(
+    _ tensor: TensorState, change: ScaledDouble, scale: Double, into program: inout StepProgram
+  ) -> Bool {
+    rule.compileCorrection(tensor, change: change, scale: scale, into: &program)
+  }
+}
+
+extension Scheduled: Codable where Rule: Codable {}

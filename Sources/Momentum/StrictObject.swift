@@ -1,0 +1,64 @@
+/// An object that is being decoded and may hold the stated keys only: a misspelt setting is refused instead of ignored.
+struct StrictObject {
+  private let container: KeyedDecodingContainer<NameKey>
+
+  /// - Parameter keys: All keys that the object may have.
+  /// - Throws: `DecodingError.dataCorrupted` that names the keys which are not among them.
+  init(_ decoder: any Decoder, keys: [String]) throws {
+    try self.init(decoder.container(keyedBy: NameKey.self), keys)
+  }
+
+  private init(_ container: KeyedDecodingContainer<NameKey>, _ keys: [String]) throws {
+    self.container = container
+    let unknown = container.allKeys.map(\.stringValue).filter { !keys.contains($0) }.sorted()
+    guard unknown.isEmpty else {
+      let names = unknown.map { "'\($0)'" }.joined(separator: ", ")
+      let expected = keys.map { "'\($0)'" }.joined(separator: ", ")
+      throw refusal("unknown \(unknown.count == 1 ? "key" : "keys") \(names); expected some of \(expected)")
+    }
+  }
+
+  /// The keys that are there.
+  var keys: [String] { container.allKeys.map(\.stringValue).sorted() }
+
+  /// The value of a key that must be there.
+  func value<T: Decodable>(_ key: String, as type: T.Type = T.self) throws -> T {
+    try container.decode(type, forKey: NameKey(key))
+  }
+
+  /// The value of a key, `nil` if the key is missing or null.
+  func optional<T: Decodable>(_ key: String, as type: T.Type = T.self) throws -> T? {
+    try container.decodeIfPresent(type, forKey: NameKey(key))
+  }
+
+  /// The object of a key that must be there.
+  func object(_ key: String, keys: [String]) throws -> StrictObject {
+    try StrictObject(container.nestedContainer(keyedBy: NameKey.self, forKey: NameKey(key)), keys)
+  }
+
+  /// Runs an initialiser that checks ranges; what it refuses is reported with the path of this object, or of one inside.
+  func checked<R>(at path: [NameKey] = [], _ body: () throws(MomentumError) -> R) throws -> R {
+    do {
+      return try body()
+    } catch {
+      throw DecodingError.dataCorrupted(
+        .init(codingPath: container.codingPath + path, debugDescription: error.description, underlyingError: error))
+    }
+  }
+
+  /// An error at this object's path.
+  func refusal(_ text: String) -> DecodingError {
+    .dataCorrupted(.init(codingPath: container.codingPath, debugDescription: text))
+  }
+}
+
+/// A key of any name, or a position in a list.
+struct NameKey: CodingKey {
+  let stringValue: String
+  let intValue: Int?
+
+  init(_ name: String) { (stringValue, intValue) = (name, nil) }
+  init(index: Int) { (stringValue, intValue) = ("\(index)", index) }
+  init?(stringValue: String) { self.init(stringValue) }
+  init?(intValue: Int) { self.init(index: intValue) }
+}

@@ -1,0 +1,59 @@
+import Momentum
+import MomentumFiles
+
+/// What steps are taken with: the gradients of one file, or those of several added up.
+struct GradientSource<Scalar: BLASScalar & SafetensorsScalar>: ~Copyable {
+  private let files: [TensorFile]
+  private let buffers: [[UnsafeBufferPointer<Scalar>?]]
+  private var accumulator: GradientAccumulator<Scalar>?
+
+  /// Opens files and finds the tensors of the parameters in them.
+  ///
+  /// - Parameters:
+  ///   - paths: At least one.
+  ///   - reduction: What becomes of several.
+  ///   - algorithm: How the steps measure norms.
+  init(
+    _ paths: [String], of parameters: TensorFile, _ reduction: GradientAccumulator<Scalar>.Reduction,
+    _ algorithm: NormAlgorithm, threads: Int?
+  ) throws {
+    let files = try paths.map { try TensorFile($0) }
+    let buffers = try files.map { try parameters.matching($0, as: Scalar.self) }
+    accumulator = try Self.accumulator(for: files, of: parameters, reduction, algorithm, threads)
+    self.files = files
+    self.buffers = buffers
+  }
+
+  /// A sum for several files.
+  private static func accumulator(
+    for files: [TensorFile], of parameters: TensorFile, _ reduction: GradientAccumulator<Scalar>.Reduction,
+    _ algorithm: NormAlgorithm, _ threads: Int?
+  ) throws -> GradientAccumulator<Scalar>? {
+    guard files.count > 1 else { return nil }
+    return try GradientAccumulator(parameters.layout(), reduction: reduction, algorithm: algorithm, threads: threads)
+  }
+
+  /// What errors about the gradients call them.
+  var name: String { files.map(\.path).joined(separator: ", ") }
+
+  /// Takes a step.
+  mutating func step(
+    _ optimizer: inout Optimizer<Scalar>, _ parameters: [UnsafeMutableBufferPointer<Scalar>]
+  ) throws(MomentumError) -> StepReport {
+    guard accumulator != nil else { return try optimizer.step(parameters: parameters, gradients: buffers[0]) }
+    for gradients in buffers { try accumulator!.add(gradients) }
+    return try optimizer.step(parameters: parameters, gradients: &accumulator!)
+  }
+
+  /// Fails if a file has changed since it was opened. The buffers point into the files until then.
+  func checkUnchanged() throws {
+    for file in files { try file.file.checkUnchanged() }
+  }
+}
+
+/// What becomes of the gradients of several files.
+enum Accumulation: String, CaseIterable {
+  case mean, sum
+
+  func reduction<Scalar>() -> GradientAccumulator<Scalar>.Reduction { self == .mean ? .mean : .sum }
+}

@@ -1,0 +1,53 @@
+import Foundation
+import Momentum
+
+/// A JSON file with the settings of an optimizer.
+enum ConfigurationFile {
+  /// Reads a file.
+  ///
+  /// - Throws: ``DataFileError`` that says where in the file something is wrong.
+  static func read(_ path: String) throws -> OptimizerConfiguration {
+    let data: Data
+    do {
+      data = try Data(contentsOf: URL(fileURLWithPath: path))
+    } catch {
+      throw DataFileError(file: path, cause: error.localizedDescription)
+    }
+    do {
+      return try JSONDecoder().decode(OptimizerConfiguration.self, from: data)
+    } catch let error as DecodingError {
+      throw DataFileError(file: path, cause: error.explanation)
+    }
+  }
+}
+
+extension DecodingError {
+  /// Where something is wrong, and what, in one line.
+  var explanation: String {
+    switch self {
+    case .keyNotFound(let key, let context): Self.place(context) + "key '\(key.stringValue)' is missing"
+    case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
+      Self.place(context) + Self.cause(context)
+    @unknown default: "\(self)"
+    }
+  }
+
+  /// The path as one would write it in code: `groups[1].rule: `.
+  private static func place(_ context: Context) -> String {
+    var place = ""
+    for key in context.codingPath {
+      if let index = key.intValue {
+        place += "[\(index)]"
+      } else {
+        place += (place.isEmpty ? "" : ".") + key.stringValue
+      }
+    }
+    return place.isEmpty ? "" : place + ": "
+  }
+
+  /// What Foundation says of text that is no JSON hides in the error below.
+  private static func cause(_ context: Context) -> String {
+    let detail = (context.underlyingError as NSError?)?.userInfo[NSDebugDescriptionErrorKey] as? String
+    return [context.debugDescription, detail].compactMap { $0 }.joined(separator: " ")
+  }
+}

@@ -1,0 +1,303 @@
+import Foundation
+import Momentum
+import MomentumTestSupport
+import XCTest
+
+final class OptimizerConfigurationTests: XCTestCase {
+  private func decode(_ json: String) throws -> OptimizerConfiguration {
+    try JSONDecoder().decode(OptimizerConfiguration.self, from: Data(json.utf8))
+  }
+
+  private let full = """
+    {
+      "convention": "pytorch",
+      "rule": {
+        "learningRate": {"warmup": {"steps": 2, "then": {"cosine": {"initial": 0.5, "steps": 8}}}},
+        "momentum": 0.5, "dampening": 0.25, "weightDecay": 0.125, "decoupledWeightDecay": true, "maximize": true
+      },
+      "groups": [
+        {"name": "biases", "patterns": ["*.bias", "scale"], "rule": {"weightDecay": 0, "learningRate": 0.25}},
+        {"name": "heads", "patterns": ["head.*"], "clipping": {"value": [-1, "inf"], "globalNorm": 2, "algorithm": "portable"}}
+      ],
+      "clipping": {"value": 4, "norm": 3, "globalNorm": "inf", "normType": 2, "algorithm": "portable"},
+      "averaging": {"kind": "exponential", "decay": 0.75, "overwriteEvery": 3},
+      "nonFinitePolicy": "skipStep", "mode": "twoPass"
+    }
+    """
+
+  private let layout: [(name: String, shape: [Int])] = [
+    ("body.weight", [2, 2]), ("body.bias", [2]), ("head.weight", [2]), ("head.bias", [1]),
+  ]
+
+  func testEverythingIsDecoded() throws {
+    let configuration = try decode(full)
+    XCTAssertEqual(configuration.convention, .pytorch)
+    XCTAssertEqual(
+      configuration.clipping,
+      try GradientClipping(value: -4...4, norm: 3, globalNorm: .infinity, algorithm: .portable))
+    XCTAssertEqual(configuration.averaging, try .exponential(decay: 0.75, overwriteEvery: 3))
+    XCTAssertEqual(configuration.nonFinitePolicy, .skipStep)
+    XCTAssertEqual(configuration.groups.map(\.name), ["biases", "heads"])
+    XCTAssertEqual(
+      configuration.groups[1].clipping,
+      try GradientClipping(value: -1...(.infinity), globalNorm: 2, algorithm: .portable))
+
+    let rule = try XCTUnwrap(configuration.rule.makeRule(.pytorch) as? Scheduled<SGD>)
+    var expected = try SGD(
+      learningRate: 0.25, momentum: 0.5, dampening: 0.25, weightDecay: 0.125, decoupledWeightDecay: true,
+      maximize: true, convention: .pytorch)
+    XCTAssertEqual(try rule.resolved(at: 1) as? SGD, expected)
+    expected.learningRate = 0.5
+    XCTAssertEqual(try rule.resolved(at: 2) as? SGD, expected)
+  }
+
+  func testTheOptimizerIsTheOneThatIsDescribed() throws {
+    let layout = try ParameterLayout(layout)
+    var made: Optimizer<Double> = try decode(full).makeOptimizer(layout, threads: 1)
+    let schedule = try Schedule.warmup(steps: 2, then: .cosine(initial: 0.5, steps: 8))
+    func sgd(_ weightDecay: Double, _ learningRate: Double) throws -> SGD {
+      try SGD(
+        learningRate: learningRate, momentum: 0.5, dampening: 0.25, weightDecay: weightDecay,
+        decoupledWeightDecay: true, maximize: true, convention: .pytorch)
+    }
+    var byHand = try Optimizer<Double>(
+      layout, rule: Scheduled(sgd(0.125, 0), learningRate: schedule),
+      groups: [
+        ParameterGroup("biases", ["*.bias", "scale"], rule: sgd(0, 0.25)),
+        ParameterGroup(
+          "heads", ["head.*"],
+          clipping: try GradientClipping(value: -1...(.infinity), globalNorm: 2, algorithm: .portable)),
+      ],
+      clipping: GradientClipping(value: -4...4, norm: 3, globalNorm: .infinity, algorithm: .portable),
+      nonFinitePolicy: .skipStep, averaging: .exponential(decay: 0.75, overwriteEvery: 3), threads: 1)
+
+    var generator = SeededGenerator(seed: 41)
+    let start: [Double] = generator.numbers(layout.count)
+    var first = try ParameterVector<Double>(layout)
+    var second = try ParameterVector<Double>(layout)
+    for index in 0..<layout.count { (first[index], second[index]) = (start[index], start[index]) }
+    for step in 0..<8 {
+      var gradients = try ParameterVector<Double>(layout)
+      for index in 0..<layout.count { gradients[index] = step == 4 ? .infinity : 8 * generator.uniform() }
+      XCTAssertEqual(
+        try made.step(&first, gradients: gradients), try byHand.step(&second, gradients: gradients), "step \(step)")
+      XCTAssertEqual(made.state(), byHand.state())
+      for index in 0..<layout.count { XCTAssertEqual(first[index], second[index]) }
+    }
+  }
+
+  func testWhatAdaptsFromStepToStep() throws {
+    let configuration = try decode(
+      #"{"rule": {"learningRate": 1}, "lossScale": "keras", "adaptiveClipping": {"autoClip": {"percentile": 5}}}"#)
+    let optimizer: Optimizer<Float> = try configuration.makeOptimizer(ParameterLayout(count: 1))
+    XCTAssertEqual(optimizer.lossScale, .keras)
+    XCTAssertEqual(optimizer.adaptiveClipping, .autoClip(try AutoClip(percentile: 5)))
+    let plain: Optimizer<Float> = try decode(#"{"rule": {"learningRate": 1}}"#).makeOptimizer(ParameterLayout(count: 1))
+    XCTAssertEqual(plain.lossScale, .none)
+    XCTAssertNil(plain.adaptiveClipping)
+  }
+
+  func testKindsOfRules() throws {
+    func rule(_ json: String, _ convention: Convention = .native) throws -> any UpdateRule {
+      try JSONDecoder().decode(RuleConfiguration.self, from: Data(json.utf8)).makeRule(convention)
+    }
+    XCTAssertEqual(
+      try rule(#"{"kind": "lars", "learningRate": 2}"#, .optax) as? LARS, try LARS(learningRate: 2, convention: .optax))
+    XCTAssertEqual(
+      try rule(
+        """
+        {"kind": "lars", "learningRate": 2, "momentum": 0.5, "weightDecay": 0.25, "trustCoefficient": 0.1,
+         "epsilon": 0.01, "nesterov": true, "adapts": false}
+        """) as? LARS,
+      try LARS(
+        learningRate: 2, momentum: 0.5, weightDecay: 0.25, trustCoefficient: 0.1, epsilon: 0.01, nesterov: true,
+        adapts: false))
+    let scheduled = try rule(#"{"kind": "lars", "learningRate": {"linear": {"from": 2, "to": 0, "steps": 2}}}"#)
+    XCTAssertEqual(try scheduled.resolved(at: 1) as? LARS, try LARS(learningRate: 1))
+
+    for (json, convention, expected) in [
+      (#"true"#, Convention.native, (0.01, 1e-3, TensorUnits.firstAxis)), ("true", .optax, (0.01, 1e-3, .optax)),
+      (#"{"factor": 0.5, "epsilon": 0.25, "units": "tensor"}"#, .native, (0.5, 0.25, .tensor)),
+      (#"{"units": [0, -1]}"#, .pytorch, (0.01, 1e-3, .axes([0, -1]))),
+    ] {
+      let made = try rule(#"{"learningRate": 1, "momentum": 0.5, "adaptiveGradientClipping": \#(json)}"#, convention)
+      let clipping = try XCTUnwrap(made as? AdaptiveGradientClipping)
+      XCTAssertEqual(clipping.base as? SGD, try SGD(learningRate: 1, momentum: 0.5, convention: convention))
+      XCTAssertEqual(clipping.factor, expected.0)
+      XCTAssertEqual(clipping.epsilon, expected.1)
+      XCTAssertEqual(clipping.clippedUnits, expected.2)
+    }
+    XCTAssertTrue(try rule(#"{"learningRate": 1, "adaptiveGradientClipping": false}"#) is SGD)
+  }
+
+  func testWhatAGroupLeavesOut() throws {
+    func groupRule(_ rule: String, _ group: String) throws -> (any UpdateRule)? {
+      let configuration = try decode(
+        #"{"rule": \#(rule), "groups": [{"name": "a", "patterns": ["a"], "rule": \#(group)}]}"#)
+      let optimizer: Optimizer<Float> = try configuration.makeOptimizer(try ParameterLayout([("a", [1])]))
+      return optimizer.groups[0].rule
+    }
+    let sgd =
+      #"{"learningRate": 1, "momentum": 0.5, "weightDecay": 0.25, "dampening": 0.125, "adaptiveGradientClipping": true}"#
+    XCTAssertEqual(
+      try groupRule(sgd, #"{"weightDecay": 0, "adaptiveGradientClipping": false}"#) as? SGD,
+      try SGD(learningRate: 1, momentum: 0.5, dampening: 0.125))
+    XCTAssertTrue(try groupRule(sgd, "{}") is AdaptiveGradientClipping)
+    // Of another kind of rule only what both have is taken over.
+    XCTAssertEqual(
+      try groupRule(sgd, #"{"kind": "lars", "adaptiveGradientClipping": false, "epsilon": 2}"#) as? LARS,
+      try LARS(learningRate: 1, momentum: 0.5, weightDecay: 0.25, epsilon: 2))
+    let lars = #"{"kind": "lars", "learningRate": 1, "weightDecay": 0.25, "trustCoefficient": 0.125}"#
+    XCTAssertEqual(
+      try groupRule(lars, #"{"kind": "sgd", "dampening": 0.5}"#) as? SGD,
+      try SGD(learningRate: 1, dampening: 0.5, weightDecay: 0.25))
+    XCTAssertEqual(
+      try groupRule(lars, #"{"adapts": false}"#) as? LARS,
+      try LARS(learningRate: 1, weightDecay: 0.25, trustCoefficient: 0.125, adapts: false))
+  }
+
+  func testALearningRateIsEnough() throws {
+    let configuration = try decode(#"{"rule": {"learningRate": 0.5}}"#)
+    XCTAssertEqual(try configuration.rule.makeRule(.native) as? SGD, try SGD(learningRate: 0.5))
+    XCTAssertEqual(configuration.convention, .native)
+    XCTAssertEqual(configuration.clipping, .none)
+    XCTAssertEqual(configuration.mode, .twoPass)
+    XCTAssertNil(configuration.averaging)
+    XCTAssertNil(configuration.nonFinitePolicy)
+    XCTAssertTrue(configuration.groups.isEmpty)
+  }
+
+  func testWhatIsEncodedDecodesToTheSame() throws {
+    for json in [
+      full,
+      #"{"rule": {"learningRate": 0.1, "nesterov": true, "momentum": {"linear": {"from": 0.5, "to": 0.9, "steps": 9}}}}"#,
+      #"{"rule": {"learningRate": 1}, "clipping": {"value": [0, 2], "normType": "inf"}, "averaging": {"kind": "mean"}}"#,
+      #"{"rule": {"learningRate": 1}, "clipping": {"globalNorm": 1}, "nonFinitePolicy": "zero", "mode": "onePass"}"#,
+      #"{"rule": {"learningRate": 1}, "clipping": {"norm": 1, "normUnits": [0, -1]}}"#,
+      #"{"rule": {"learningRate": 1}, "clipping": {"blockRMS": 1}}"#,
+      #"{"rule": {"learningRate": 1}, "lossScale": 8, "adaptiveClipping": {"spikeSkipping": {"limit": 3}}}"#,
+      #"{"rule": {"learningRate": 1}, "lossScale": {"initial": 4, "growthInterval": 7}, "adaptiveClipping": {"zClip": {}}}"#,
+      #"{"rule": {"kind": "lars", "learningRate": 1, "momentum": 0.5, "trustCoefficient": 2, "epsilon": 1, "adapts": true}}"#,
+      #"{"rule": {"learningRate": 1, "adaptiveGradientClipping": {"factor": 2, "units": "optax"}}}"#,
+      #"{"rule": {"learningRate": 1, "adaptiveGradientClipping": true}, "groups": [{"name": "a", "patterns": ["a"], "rule": {"adaptiveGradientClipping": false}}]}"#,
+    ] {
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = .sortedKeys
+      let configuration = try decode(json)
+      let encoded = try encoder.encode(configuration)
+      let again = try JSONDecoder().decode(OptimizerConfiguration.self, from: encoded)
+      XCTAssertEqual(try encoder.encode(again), encoded, json)
+      XCTAssertEqual(again.clipping, configuration.clipping)
+      XCTAssertEqual(again.averaging, configuration.averaging)
+      XCTAssertEqual(again.mode, configuration.mode)
+    }
+  }
+
+  func testWhatIsWrongIsNamedByItsPath() {
+    let table: [(json: String, path: String, text: String)] = [
+      (#"{"rule": {"learningRate": 1}, "clip": 1}"#, "", "unknown key 'clip'; expected some of 'convention', 'rule'"),
+      (#"{"rule": {"lr": 1}}"#, "rule", "unknown key 'lr'"),
+      (#"{"rule": {}}"#, "rule", "learningRate is missing; expected a number or a schedule"),
+      (#"{"rule": {"learningRate": -1}}"#, "rule.learningRate", "is -1.0; expected a finite number >= 0"),
+      (#"{"rule": {"learningRate": 1, "dampening": 2}}"#, "rule", "dampening is 2.0; expected a number in 0...1"),
+      (#"{"rule": {"learningRate": 1, "nesterov": true}}"#, "rule", "nesterov is true with momentum 0.0"),
+      (
+        #"{"rule": {"learningRate": {"cosine": {"initial": 1, "steps": 0}}}}"#, "rule.learningRate.cosine",
+        "steps of a cosine schedule is 0; expected at least 1"
+      ),
+      (#"{"convention": "caffe", "rule": {"learningRate": 1}}"#, "convention", "caffe"),
+      (#"{"rule": {"learningRate": 1}, "mode": "threePass"}"#, "mode", "threePass"),
+      (#"{"rule": {"learningRate": 1}, "nonFinitePolicy": "skip"}"#, "nonFinitePolicy", "skip"),
+      (#"{"rule": {"learningRate": 1}, "clipping": {"norms": 1}}"#, "clipping", "unknown key 'norms'"),
+      (#"{"rule": {"learningRate": 1}, "clipping": {"norm": -1}}"#, "clipping", "clip norm is -1.0"),
+      (
+        #"{"rule": {"learningRate": 1}, "clipping": {"globalNorm": "one"}}"#, "clipping.globalNorm",
+        "'one' is no number"
+      ),
+      (#"{"rule": {"learningRate": 1}, "clipping": {"value": -1}}"#, "clipping.value", "clip value is [1.0, -1.0]"),
+      (#"{"rule": {"learningRate": 1}, "clipping": {"value": [1]}}"#, "clipping.value", "clip value is [1.0]"),
+      (#"{"rule": {"learningRate": 1}, "clipping": {"norm": 1, "normType": 0}}"#, "clipping", "normType is 0.0"),
+      (#"{"rule": {"learningRate": 1}, "clipping": {"norm": 1, "normUnits": "rows"}}"#, "clipping.normUnits", "'rows'"),
+      (#"{"rule": {"learningRate": 1}, "clipping": {"norm": 1, "blockRMS": 1}}"#, "clipping", "clip block RMS is 1.0"),
+      (#"{"rule": {"learningRate": 1}, "lossScale": 0}"#, "lossScale", "loss scale is 0.0; expected a positive finite"),
+      (
+        #"{"rule": {"learningRate": 1}, "adaptiveClipping": {"zClip": {"decay": 2}}}"#, "adaptiveClipping.zClip",
+        "decay is 2.0; expected a number in 0...1"
+      ),
+      (#"{"rule": {"kind": "adam", "learningRate": 1}}"#, "rule.kind", "adam"),
+      (
+        #"{"rule": {"learningRate": 1, "trustCoefficient": 1}}"#, "rule",
+        "rule with trustCoefficient is sgd; expected lars"
+      ),
+      (
+        #"{"rule": {"kind": "lars", "learningRate": 1, "maximize": false, "dampening": 0}}"#, "rule",
+        "rule with dampening is lars; expected sgd"
+      ),
+      (
+        #"{"rule": {"kind": "lars", "learningRate": 1, "adaptiveGradientClipping": true}}"#, "rule",
+        "base of adaptive clipping is LARS"
+      ),
+      (
+        #"{"rule": {"learningRate": 1, "adaptiveGradientClipping": {"lambda": 1}}}"#, "rule.adaptiveGradientClipping",
+        "unknown key 'lambda'"
+      ),
+      (#"{"rule": {"learningRate": 1}, "averaging": {"kind": "ema"}}"#, "averaging", "kind is 'ema'"),
+      (#"{"rule": {"learningRate": 1}, "averaging": {"kind": "exponential"}}"#, "averaging", "without 'decay'"),
+      (#"{"rule": {"learningRate": 1}, "averaging": {"kind": "mean", "decay": 0}}"#, "averaging", "a mean has no"),
+      (
+        #"{"rule": {"learningRate": 1}, "averaging": {"kind": "exponential", "decay": 2}}"#, "averaging",
+        "decay of the average is 2.0"
+      ),
+      (
+        #"{"rule": {"learningRate": 1}, "groups": [{"name": "a", "patterns": []}, {"name": "b", "pattern": "*"}]}"#,
+        "groups.1", "unknown key 'pattern'"
+      ),
+      (
+        #"{"rule": {"learningRate": 1}, "groups": [{"name": "a", "patterns": [], "rule": {"momentum": 0.5, "dampening": 7}}]}"#,
+        "groups.0.rule", "dampening is 7.0"
+      ),
+      (
+        #"{"rule": {"learningRate": 1}, "groups": [{"name": "a", "patterns": [], "clipping": {"norm": 1, "normType": 1}}], "clipping": {"norm": 1}}"#,
+        "", "norm type of group 'a' is 1.0 (blas); expected 2.0 (blas)"
+      ),
+      (
+        #"{"rule": {"learningRate": 1}, "mode": "onePass"}"#, "",
+        "mode is onePass; expected twoPass with the policy throw"
+      ),
+      (
+        #"{"rule": {"kind": "lars", "learningRate": 1}, "mode": "onePass", "nonFinitePolicy": "zero"}"#, "",
+        "mode is onePass; expected twoPass with a rule that measures units"
+      ),
+      (
+        #"{"convention": "keras", "rule": {"learningRate": 1}, "clipping": {"value": 1, "norm": 1}}"#, "",
+        "clipping is 2 kinds at once"
+      ),
+    ]
+    for row in table {
+      XCTAssertThrowsError(try decode(row.json), row.json) {
+        guard case DecodingError.dataCorrupted(let context) = $0 else { return XCTFail("\(row.json): \($0)") }
+        XCTAssertTrue(context.debugDescription.contains(row.text), "\(row.json): \(context.debugDescription)")
+        let path = context.codingPath.map { $0.intValue.map(String.init) ?? $0.stringValue }
+        XCTAssertEqual(path.joined(separator: "."), row.path, row.json)
+      }
+    }
+    for json in [
+      "{}", "[]", #"{"rule": {"learningRate": 1, "momentum": "much"}}"#,
+      #"{"rule": {"learningRate": 1}, "groups": [{"name": "a"}]}"#,
+    ] {
+      XCTAssertThrowsError(try decode(json), json) { XCTAssertTrue($0 is DecodingError, "\($0)") }
+    }
+  }
+
+  func testAPatternWithoutATensorIsRefusedWithTheLayout() throws {
+    let configuration = try decode(
+      #"{"rule": {"learningRate": 1}, "groups": [{"name": "typo", "patterns": ["boddy.*"]}]}"#)
+    let layout = try ParameterLayout(layout)
+    expect(
+      "group 'typo' is [\"boddy.*\"]; expected patterns of which one matches the name of a tensor that is in no earlier group"
+    ) {
+      let optimizer: Optimizer<Float> = try configuration.makeOptimizer(layout)
+      return optimizer.stepCount
+    }
+  }
+}
