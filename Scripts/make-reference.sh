@@ -1,13 +1,25 @@
 #!/usr/bin/env bash
-# Regenerates the reference values in Tests/Fixtures from exact arithmetic. Works from any folder; needs Python 3.10
-# or newer. Writes the same bytes each time and says which files changed.
+# Regenerates the reference values in Tests/Fixtures from exact arithmetic, or those in Tests/Fixtures/peers by the peers
+# themselves. Works from any folder; needs Python 3.10 or newer. Says which files changed: exact values have the same
+# bytes each time, those of the peers on the same kind of processor.
 #
-# Scripts/make-reference.sh                    all fixtures and their manifest
+# Scripts/make-reference.sh                    all exact fixtures and their manifest
+# Scripts/make-reference.sh --peers [LIST]     the peers' fixtures and their manifest; of torch,keras,optax,mlx (default:
+#                                              all). Installs them unless PEERS_ENVIRONMENT names an environment that
+#                                              has them, see Scripts/peers.bash
 # Scripts/make-reference.sh --reproblas DATA   also compares ReproBLAS's golden results with exact values, from the
 #                                              folder tests/checks/data of a checkout of its repository
-set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
-root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+case "${1-}" in
+  -h | --help) help; exit ;;
+  --peers)
+    source "$root/Scripts/peers.bash"
+    provide_peers
+    exec "$environment/bin/python" -B "$root/Scripts/reference/make_peers.py" "$root/Tests/Fixtures/peers" \
+      ${2:+--peers "$2"}
+    ;;
+esac
 environment="$root/.venv-reference"
 mpmath="mpmath==1.3.0"
 

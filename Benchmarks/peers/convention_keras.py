@@ -6,11 +6,13 @@ import warnings
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from trials import Abilities, Tensors, Trial
+from trials import Abilities, State, Tensors, Trial
 
 CONVENTION = "keras"
+PACKAGES = ("keras", "tensorflow")
 ABILITIES = Abilities(
     missing_gradients=True,
     largest_momentum=1.0,
@@ -24,19 +26,58 @@ warnings.filterwarnings("ignore", message="Gradients do not exist for variables"
 NAMES = {"global": "global_clipnorm", "value": "clipvalue", "norm": "clipnorm"}
 
 
-def run(trial: Trial) -> tuple[Tensors, Tensors]:
+def run(trial: Trial) -> list[State]:
+    """The state after each phase."""
     variables = {name: keras.Variable(p, dtype=p.dtype.name) for name, p in trial.parameters.items()}
     rule = keras.optimizers.SGD(
-        trial.learning_rate,
-        momentum=trial.momentum,
+        trial.phases[0].learning_rate,
+        momentum=trial.phases[0].momentum,
         nesterov=trial.nesterov,
         weight_decay=trial.weight_decay or None,
-        **{NAMES[kind]: threshold for kind, threshold in trial.thresholds.items()},
+        **clip_arguments(trial.thresholds),
     )
     rule.build(list(variables.values()))
-    gradients = [tf.constant(trial.gradients[name]) if name in trial.gradients else None for name in variables]
-    for _ in range(trial.steps):
-        rule.apply(gradients, list(variables.values()))
-    kept = zip(variables, rule.momentums if trial.momentum else [], strict=False)
-    velocity = {name: buffer.numpy() for name, buffer in kept if name in trial.gradients}
-    return {name: variable.numpy() for name, variable in variables.items()}, velocity
+    states = []
+    for phase in trial.phases:
+        rule.learning_rate, rule.momentum = phase.learning_rate, phase.momentum
+        gradients = [tf.constant(phase.gradients[name]) if name in phase.gradients else None for name in variables]
+        for _ in range(phase.steps):
+            rule.apply(gradients, list(variables.values()))
+        kept = dict(zip(variables, rule.momentums if trial.uses_momentum else [], strict=False))
+        states.append(State(arrays(variables), arrays(kept)))
+    return states
+
+
+def arrays(variables: dict[str, keras.Variable]) -> Tensors:
+    return {name: np.array(variable.numpy()) for name, variable in variables.items()}
+
+
+def clip(gradients: Tensors, thresholds: dict[str, float], norm_type: float) -> tuple[Tensors, float | None]:
+    """The clipped gradients, and TensorFlow's norm of all: a step of 1 down from zero is the gradient itself."""
+    variables = {name: keras.Variable(np.zeros_like(g), dtype=g.dtype.name) for name, g in gradients.items()}
+    constants = [tf.constant(gradient) for gradient in gradients.values()]
+    keras.optimizers.SGD(1.0, **clip_arguments(thresholds)).apply(constants, list(variables.values()))
+    returned = float(tf.linalg.global_norm(constants)) if "global" in thresholds else None
+    return {name: -variable.numpy() for name, variable in variables.items()}, returned
+
+
+def clip_arguments(thresholds: dict[str, float]) -> dict[str, float]:
+    return {NAMES[kind]: threshold for kind, threshold in thresholds.items()}
+
+
+def tensorflow_clip(gradients: Tensors, thresholds: dict[str, float], norm_type: float) -> tuple[Tensors, float | None]:
+    """The same by TensorFlow's operations, which have rules of their own for limits that are not positive."""
+    tensors = {name: tf.constant(gradient) for name, gradient in gradients.items()}
+    ((kind, threshold),) = thresholds.items()
+    returned = None
+    if kind == "value":
+        tensors = {name: tf.clip_by_value(tensor, -threshold, threshold) for name, tensor in tensors.items()}
+    elif kind == "norm":
+        tensors = {name: tf.clip_by_norm(tensor, threshold) for name, tensor in tensors.items()}
+    else:
+        clipped, norm = tf.clip_by_global_norm(list(tensors.values()), threshold)
+        tensors, returned = dict(zip(tensors, clipped, strict=True)), float(norm)
+    return {name: tensor.numpy() for name, tensor in tensors.items()}, returned
+
+
+OTHER_CLIPS = {"TensorFlow": tensorflow_clip}

@@ -1,4 +1,4 @@
-"""Runs the trials of one peer: its own steps, `momentum step` on the same tensors, and what the two differ by.
+"""Runs the trials of one peer: its own steps and clips, those of the command on the same tensors, and their difference.
 
 Prints one JSON object. The files of a failed trial stay in the output folder.
 """
@@ -7,14 +7,13 @@ import argparse
 import importlib
 import json
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
 
-from trials import Tensors, Trial, random_trial
+from momentum_command import MomentumCommand
+from trials import Phase, Tensors, Trial, norm, random_trial
 
 NORM_TOLERANCE = 3e-7
 EPSILON_OF_MLX = 1e-6
@@ -24,73 +23,118 @@ EPSILON_OF_MLX = 1e-6
 class Outcome:
     """How far a trial is off; 1 is just still allowed."""
 
-    parameters: float
-    velocity: float
-    norm: float
+    parameters: float = 0.0
+    velocity: float = 0.0
+    clipped: float = 0.0
+    norm: float = 0.0
 
     @property
     def worst(self) -> float:
-        return max(self.parameters, self.velocity, self.norm)
+        return max(vars(self).values())
+
+    def raise_to(self, **values: float) -> None:
+        """Keeps the larger of each value; NaN is larger than any."""
+        for what, value in values.items():
+            setattr(self, what, np.inf if np.isnan(value) else max(getattr(self, what), value))
 
 
-def tolerance(trial: Trial) -> float:
+def tolerance(steps: int) -> float:
     """In units in the last place of a tensor's largest element."""
-    return 16 + 8 * trial.steps
+    return 16 + 8 * steps
+
+
+def left_out(trial: Trial, peer) -> bool:
+    """Whether a trial says nothing: the convention departs from its peer on purpose, or the peer's norm is wrong."""
+    return deliberate_difference(trial, peer.CONVENTION) or inaccurate_norm(trial, peer)
 
 
 def deliberate_difference(trial: Trial, convention: str) -> bool:
-    """Whether the convention departs from its peer on purpose.
-
-    `mlx` is the rule of MLX's Swift library, which keeps a gradient whose norm is below the threshold; the Python
+    """`mlx` is the rule of MLX's Swift library, which keeps a gradient whose norm is below the threshold; the Python
     library shrinks it if the sum of the norm and the epsilon is above. PyTorch refuses the largest element of an empty
     tensor, which here counts as zero.
     """
     if convention == "mlx":
         threshold = trial.thresholds.get("global", 0.0)
-        return trial.norm < threshold <= trial.norm + EPSILON_OF_MLX
-    empty = any(not gradient.size for gradient in trial.gradients.values())
+        norms = [trial.norm(phase) for phase in trial.phases]
+        return any(norm < threshold <= norm + EPSILON_OF_MLX for norm in norms)
+    empty = any(not gradient.size for phase in trial.phases for gradient in phase.gradients.values())
     by_norm = "norm" in trial.thresholds or "global" in trial.thresholds
     return convention == "pytorch" and empty and trial.norm_type == np.inf and by_norm
 
 
-def distance(ours: Tensors, theirs: Tensors, start: Tensors, trial: Trial) -> float:
-    """The largest difference, in units of the tolerance. The starting point counts for the size of an element too:
-    a parameter that ends near zero has lost digits on the way."""
+def inaccurate_norm(trial: Trial, peer) -> bool:
+    """Whether the norm that a peer's global clip returns is off by more than half of what one step may differ by.
+
+    That happens to thousands of elements that a clip by value made equal: their squares are added one after the other,
+    and every rounding goes the same way. PyTorch's norm of 9408 Doubles was off by 62 epsilons.
+    """
+    if "global" not in trial.thresholds or "value" not in trial.thresholds:
+        return False
+    limit = trial.thresholds["value"]
+    for phase in trial.phases:
+        _, returned = peer.clip(phase.gradients, trial.thresholds, trial.norm_type)
+        clamped = [np.clip(gradient, -limit, limit) for gradient in phase.gradients.values()]
+        reference = norm(clamped, trial.norm_type)
+        if abs(returned - reference) > tolerance(1) / 2 * float(np.finfo(trial.dtype).eps) * reference:
+            return True
+    return False
+
+
+def distance(ours: Tensors, theirs: Tensors, sizes: dict[str, float], steps: int) -> float:
+    """The largest difference, in units of the tolerance; sizes are those of the largest elements."""
     worst = 0.0
     for name, expected in theirs.items():
         if not expected.size:
             continue
-        size = max(float(np.abs(expected).max()), float(np.abs(start[name]).max()))
         off = float(np.abs(ours[name].astype(np.float64) - expected.astype(np.float64)).max())
-        unit = float(np.finfo(expected.dtype).eps) * size * tolerance(trial)
-        worst = max(worst, off / unit if unit else (0.0 if off == 0 else np.inf))
+        unit = float(np.finfo(expected.dtype).eps) * sizes[name] * tolerance(steps)
+        worst = float(np.maximum(worst, off / unit if unit else (0.0 if off == 0 else np.inf)))
     return worst
 
 
-def our_step(trial: Trial, convention: str, momentum: Path, folder: Path) -> tuple[Tensors, Tensors, float]:
-    files = {name: str(folder / f"{name}.safetensors") for name in ["p", "g", "p2", "v2"]}
-    save_file(trial.parameters, files["p"])
-    save_file(trial.gradients, files["g"])
-    command = [str(momentum), "step", "--parameters", files["p"], "--gradients", files["g"]]
-    command += ["--output-parameters", files["p2"], "--output-velocity", files["v2"]]
-    command += ["--convention", convention, *trial.arguments(), "--json"]
-    (folder / "command.txt").write_text(" ".join(command) + "\n")
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise RuntimeError(f"{done.stderr.strip()} (files in {folder})")
-    report = json.loads(done.stdout)["steps"][-1]
-    return load_file(files["p2"]), load_file(files["v2"]), float(report["totalNorm"])
+def grow(sizes: dict[str, float], tensors: Tensors) -> None:
+    """Lets the largest elements count that a tensor has had: one that ends near zero has lost digits on the way."""
+    for name, tensor in tensors.items():
+        sizes[name] = max(sizes.get(name, 0.0), float(np.abs(tensor).max(initial=0)))
 
 
-def compare(trial: Trial, peer, momentum: Path, folder: Path) -> Outcome:
-    parameters, velocity = peer.run(trial)
-    ours, our_velocity, our_norm = our_step(trial, peer.CONVENTION, momentum, folder)
-    still = {name: np.zeros_like(v) for name, v in velocity.items()}
-    return Outcome(
-        parameters=distance(ours, parameters, trial.parameters, trial),
-        velocity=distance(our_velocity, velocity, still, trial),
-        norm=(abs(our_norm / trial.norm - 1) if trial.norm else our_norm) / NORM_TOLERANCE,
-    )
+def entering(trial: Trial, phase: Phase, peer) -> Tensors:
+    """What a step adds to the velocity, but for decay: where the two balance, only roundings of these terms are left."""
+    clipped, _ = peer.clip(phase.gradients, trial.thresholds, trial.norm_type)
+    return {name: g * phase.learning_rate for name, g in clipped.items()} if peer.CONVENTION == "keras" else clipped
+
+
+def norm_error(ours: float, reference: float) -> float:
+    return (abs(ours / reference - 1) if reference else abs(ours)) / NORM_TOLERANCE
+
+
+def compare(trial: Trial, peer, command: MomentumCommand) -> Outcome:
+    """After each phase: parameters, velocity and norm; and the first gradients clipped in place."""
+    states, norms = command.run(trial)
+    outcome = Outcome()
+    parameter_sizes, velocity_sizes, steps = {}, {}, 0
+    grow(parameter_sizes, trial.parameters)
+    for theirs, ours, reported, phase in zip(peer.run(trial), states, norms, trial.phases, strict=True):
+        steps += phase.steps
+        grow(parameter_sizes, theirs.parameters)
+        grow(velocity_sizes, theirs.velocity)
+        grow(velocity_sizes, entering(trial, phase, peer))
+        # A velocity that the command does not write is that of a tensor which has had no gradient yet.
+        velocity = {name: ours.velocity.get(name, np.zeros_like(v)) for name, v in theirs.velocity.items()}
+        outcome.raise_to(
+            parameters=distance(ours.parameters, theirs.parameters, parameter_sizes, steps),
+            velocity=distance(velocity, theirs.velocity, velocity_sizes, steps),
+            norm=norm_error(reported, trial.norm(phase)),
+        )
+    if trial.thresholds:
+        clipped, _ = peer.clip(trial.phases[0].gradients, trial.thresholds, trial.norm_type)
+        ours, reported = command.clip(trial)
+        sizes = {}
+        grow(sizes, clipped)
+        outcome.raise_to(
+            clipped=distance(ours, clipped, sizes, 1), norm=norm_error(reported, trial.norm(trial.phases[0]))
+        )
+    return outcome
 
 
 def main() -> None:
@@ -102,20 +146,17 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
     peer = importlib.import_module(f"convention_{options.peer}")
-    worst = {"float32": Outcome(0, 0, 0), "float64": Outcome(0, 0, 0)}
+    worst = {"float32": Outcome(), "float64": Outcome()}
     run, skipped, failed = 0, 0, []
     for number in range(options.trials):
         trial = random_trial(np.random.default_rng([options.seed, number]), peer.ABILITIES)
-        if deliberate_difference(trial, peer.CONVENTION):
+        if left_out(trial, peer):
             skipped += 1
             continue
         folder = options.output / f"{options.peer}-{number}"
         folder.mkdir(parents=True, exist_ok=True)
-        outcome = compare(trial, peer, options.momentum, folder)
-        seen = worst[trial.parameters["t0"].dtype.name]
-        seen.parameters = max(seen.parameters, outcome.parameters)
-        seen.velocity = max(seen.velocity, outcome.velocity)
-        seen.norm = max(seen.norm, outcome.norm)
+        outcome = compare(trial, peer, MomentumCommand(options.momentum, peer.CONVENTION, folder))
+        worst[trial.dtype.name].raise_to(**vars(outcome))
         run += 1
         if outcome.worst <= 1:
             shutil.rmtree(folder)

@@ -46,16 +46,16 @@ def main() -> None:
     options = arguments()
     options.output.mkdir(parents=True, exist_ok=True)
     print(f"seed {options.seed}, {options.trials} trials a peer; worst differences in units of what is allowed\n")
-    print("| peer | trials | failed | left out | type | parameters | velocity | norm |")
-    print("| --- | --: | --: | --: | --- | --: | --: | --: |", flush=True)
+    print("| peer | trials | failed | left out | type | parameters | velocity | clipped | norm |")
+    print("| --- | --: | --: | --: | --- | --: | --: | --: | --: |", flush=True)
     results = {}
     for peer in options.peers:
         results[peer] = result = run(peer, options)
         if isinstance(result, str):
-            print(f"| {peer} | none: {result} | | | | | | |", flush=True)
+            print(f"| {peer} | none: {result} | | | | | | | |", flush=True)
             continue
         for dtype, worst in result["worst"].items():
-            differences = " | ".join(f"{worst[what]:.2g}" for what in ["parameters", "velocity", "norm"])
+            differences = " | ".join(f"{value:.2g}" for value in worst.values())
             counts = f"{result['run']} | {len(result['failed'])} | {result['skipped']}"
             print(f"| {peer} | {counts} | {dtype} | {differences} |", flush=True)
     (options.output / "numbers.json").write_text(json.dumps({"seed": options.seed, **results}, indent=2) + "\n")

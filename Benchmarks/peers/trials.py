@@ -1,14 +1,19 @@
-"""Random trials: tensors, options of the rule, clipping and a number of steps, within what a peer can be asked for."""
+"""Random trials: tensors, options of the rule, clipping and phases of steps, within what a peer can be asked for."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from math import fsum
 
 import numpy as np
 
 Tensors = dict[str, np.ndarray]
-LONGEST_RUN = 20
+Layout = list[tuple[int, ...]]
+# Makes a tensor from a generator, a shape, the size of its elements and a type.
+Draw = Callable[[np.random.Generator, tuple[int, ...], float, type], np.ndarray]
+LONGEST_RUN = 100
+MOST_PHASES = 4
 # Few of them, and the same for all trials: JAX and TensorFlow compile anew for every shape.
-LAYOUTS: list[list[tuple[int, ...]]] = [
+LAYOUTS: list[Layout] = [
     [(1,)],
     [(), (3,)],
     [(5, 0), (100,)],
@@ -32,6 +37,8 @@ class Abilities:
     largest_momentum: float = 1.1
     # Nesterov without momentum is an error there and plain descent elsewhere.
     nesterov_alone: bool = False
+    # Steps without momentum leave the velocity as it is, so that it may be turned off for a while.
+    momentum_pauses: bool = False
     clippings: tuple[tuple[str, ...], ...] = ((), ("global",))
     norm_types: tuple[float, ...] = (2.0,)
     # Keeps learning rate, momentum or weight decay in Float even where the parameters are Double: then only numbers
@@ -40,12 +47,19 @@ class Abilities:
 
 
 @dataclass
-class Trial:
-    parameters: Tensors
-    gradients: Tensors
+class Phase:
+    """Some steps with the same gradients, learning rate and momentum."""
+
     steps: int
     learning_rate: float
     momentum: float
+    gradients: Tensors
+
+
+@dataclass
+class Trial:
+    parameters: Tensors
+    phases: list[Phase]
     dampening: float
     weight_decay: float
     nesterov: bool
@@ -54,86 +68,130 @@ class Trial:
     # Thresholds by the kind of clipping: value, norm, global.
     thresholds: dict[str, float] = field(default_factory=dict)
 
-    @cached_property
-    def norm(self) -> float:
-        """The norm of all gradients before clipping, in Double."""
-        return norm(list(self.gradients.values()), self.norm_type)
+    @property
+    def steps(self) -> int:
+        return sum(phase.steps for phase in self.phases)
 
-    def arguments(self) -> list[str]:
-        """The options of `momentum step`."""
-        numbers = {
-            "--learning-rate": self.learning_rate,
-            "--momentum": self.momentum,
-            "--dampening": self.dampening,
-            "--weight-decay": self.weight_decay,
-            "--steps": self.steps,
-            "--norm-type": self.norm_type,
-        }
-        names = {"value": "--clip-value", "norm": "--clip-norm", "global": "--clip-global-norm"}
-        numbers |= {names[kind]: threshold for kind, threshold in self.thresholds.items()}
-        flags = [name for name, on in [("--nesterov", self.nesterov), ("--maximize", self.maximize)] if on]
-        return [word for name, number in numbers.items() for word in (name, repr(number))] + flags
+    @property
+    def uses_momentum(self) -> bool:
+        return any(phase.momentum > 0 for phase in self.phases)
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.parameters["t0"].dtype
+
+    def norm(self, phase: Phase) -> float:
+        """The norm of a phase's gradients before clipping, in Double."""
+        return norm(list(phase.gradients.values()), self.norm_type)
+
+
+@dataclass(frozen=True)
+class State:
+    """Parameters, and the velocity of the tensors that have one."""
+
+    parameters: Tensors
+    velocity: Tensors
 
 
 def norm(tensors: list[np.ndarray], norm_type: float) -> float:
-    flat = np.concatenate([np.zeros(0), *(tensor.reshape(-1).astype(np.float64) for tensor in tensors)])
-    return float(np.linalg.norm(flat, norm_type)) if flat.size else 0.0
+    """In Double, from powers added without error."""
+    flat = np.concatenate([np.zeros(0), *(np.abs(tensor.reshape(-1).astype(np.float64)) for tensor in tensors)])
+    if norm_type == np.inf:
+        return float(flat.max(initial=0.0))
+    return fsum(flat if norm_type == 1 else flat**norm_type) ** (1 / norm_type)
 
 
-def random_trial(generator: np.random.Generator, can: Abilities) -> Trial:
-    def chance(probability: float) -> bool:
-        return generator.random() < probability
+def normal(generator: np.random.Generator, shape: tuple[int, ...], scale: float, dtype: type) -> np.ndarray:
+    return np.asarray(generator.standard_normal(shape) * scale, dtype=dtype)
 
-    def power(low: float, high: float) -> float:
-        return float(10 ** generator.uniform(low, high))
 
-    dtype = np.float64 if chance(0.5) else np.float32
+class Dice:
+    """A generator with the two questions that a trial asks most."""
+
+    def __init__(self, generator: np.random.Generator):
+        self.generator = generator
+
+    def chance(self, probability: float) -> bool:
+        return bool(self.generator.random() < probability)
+
+    def power(self, low: float, high: float) -> float:
+        """A power of ten with an exponent from low to high."""
+        return float(10 ** self.generator.uniform(low, high))
+
+
+def random_trial(
+    generator: np.random.Generator,
+    can: Abilities,
+    draw: Draw = normal,
+    layouts: tuple[list[Layout], list[Layout]] = (LAYOUTS, SHORT_LAYOUTS),
+) -> Trial:
+    """A trial; of layouts the second list is for norms other than 2 and infinity."""
+    dice = Dice(generator)
+    dtype = np.float64 if dice.chance(0.5) else np.float32
     norm_type = float(generator.choice(can.norm_types))
-    layouts = LAYOUTS if norm_type in (2.0, np.inf) else SHORT_LAYOUTS
-    shapes = layouts[generator.integers(len(layouts))]
-    scale = power(-3, 3)
-    parameters = {f"t{i}": draw(generator, shape, power(-2, 1), dtype) for i, shape in enumerate(shapes)}
-    gradients = {name: draw(generator, p.shape, scale * power(-1, 1), dtype) for name, p in parameters.items()}
-    for name in list(gradients):
-        if chance(0.1):
-            gradients[name] = np.zeros_like(gradients[name])
-        # The first one stays: a peer that is given no gradient at all takes it for a mistake.
-        elif can.missing_gradients and name != "t0" and chance(0.1):
-            del gradients[name]
-
-    momentum = 0.0 if chance(0.15) else 1.0 if chance(0.05) else float(generator.uniform(0, can.largest_momentum))
-    nesterov = chance(0.3) and (momentum > 0 or can.nesterov_alone)
-    weight_decay = power(-4, -1) if chance(0.4) else 0.0
+    possible = layouts[0] if norm_type in (2.0, np.inf) else layouts[1]
+    shapes = possible[generator.integers(len(possible))]
+    parameters = {f"t{i}": draw(generator, shape, dice.power(-2, 1), dtype) for i, shape in enumerate(shapes)}
 
     def option(number: float) -> float:
         return float(np.float32(number)) if can.float_options else number
 
+    with_momentum = dice.chance(0.85)
+    nesterov = dice.chance(0.3) and (with_momentum or can.nesterov_alone)
+    pauses = can.momentum_pauses and with_momentum and not nesterov and dice.chance(0.2)
+    scale = dice.power(-3, 3)
+    phases = []
+    for steps in parts(generator, max(1, int(dice.power(0, np.log10(LONGEST_RUN + 1))))):
+        momentum = 0.0
+        if with_momentum and not (pauses and dice.chance(0.4)):
+            momentum = 1.0 if dice.chance(0.05) else float(generator.uniform(1e-3, can.largest_momentum))
+        phases.append(
+            Phase(
+                steps=steps,
+                learning_rate=option(dice.power(-4, 0)),
+                momentum=option(momentum),
+                gradients=random_gradients(dice, parameters, can, draw, scale),
+            )
+        )
+
     trial = Trial(
         parameters=parameters,
-        gradients=gradients,
-        steps=int(generator.integers(1, LONGEST_RUN + 1)),
-        learning_rate=option(power(-4, 0)),
-        momentum=option(momentum),
-        dampening=float(generator.uniform(0, 1)) if can.dampening and not nesterov and chance(0.4) else 0.0,
-        weight_decay=option(weight_decay),
+        phases=phases,
+        dampening=float(generator.uniform(0, 1)) if can.dampening and not nesterov and dice.chance(0.4) else 0.0,
+        weight_decay=option(dice.power(-4, -1)) if dice.chance(0.4) else 0.0,
         nesterov=nesterov,
-        maximize=can.maximize and chance(0.3),
+        maximize=can.maximize and dice.chance(0.3),
         norm_type=norm_type,
     )
     for kind in can.clippings[generator.integers(len(can.clippings))]:
-        trial.thresholds[kind] = typical(trial, kind) * power(-2, 1)
+        trial.thresholds[kind] = typical(trial, kind) * dice.power(-2, 1)
     return trial
 
 
-def draw(generator: np.random.Generator, shape: tuple[int, ...], scale: float, dtype: type) -> np.ndarray:
-    return np.asarray(generator.standard_normal(shape) * scale, dtype=dtype)
+def parts(generator: np.random.Generator, total: int) -> list[int]:
+    """Splits some steps into phases."""
+    count = int(generator.integers(1, min(MOST_PHASES, total) + 1))
+    cuts = sorted(generator.choice(np.arange(1, total), count - 1, replace=False).tolist()) if count > 1 else []
+    return [end - start for start, end in zip([0, *cuts], [*cuts, total], strict=True)]
+
+
+def random_gradients(dice: Dice, parameters: Tensors, can: Abilities, draw: Draw, scale: float) -> Tensors:
+    gradients = {}
+    for name, p in parameters.items():
+        # The first one stays: a peer that is given no gradient at all takes it for a mistake.
+        if can.missing_gradients and name != "t0" and dice.chance(0.1):
+            continue
+        gradients[name] = draw(dice.generator, p.shape, scale * dice.power(-1, 1), p.dtype.type)
+        if dice.chance(0.1):
+            gradients[name] = draw(dice.generator, p.shape, 0.0, p.dtype.type)
+    return gradients
 
 
 def typical(trial: Trial, kind: str) -> float:
     """A threshold that lies among the values it is compared with; 1 if those are all zero."""
-    gradients = list(trial.gradients.values())
+    gradients = list(trial.phases[0].gradients.values())
     if kind == "value":
         return norm(gradients, np.inf) or 1.0
     if kind == "norm":
         return norm(gradients[:1], trial.norm_type) or 1.0
-    return trial.norm or 1.0
+    return norm(gradients, trial.norm_type) or 1.0

@@ -1,7 +1,6 @@
 """Writes every fixture and the manifest. Usage: make.py FOLDER [--reproblas FOLDER]"""
 
 import argparse
-import json
 import sys
 import time
 from pathlib import Path
@@ -14,9 +13,8 @@ import norms
 import nrm2_grid
 import reproblas
 import updates
-from inputs import digest_text, fnv1a
+from files import rendered, replace, write_manifest
 
-FORMAT = 1
 # Not the version at hand: all arithmetic is on integers, so every Python from 3.10 on writes the same bytes.
 PYTHON = "3.10 or newer"
 FILES = {
@@ -30,30 +28,6 @@ FILES = {
 }
 
 
-def rendered(cases, origin, extra):
-    """JSON with one case a line, so that a changed value is one changed line."""
-    head = {
-        "format": FORMAT,
-        "generator": "Scripts/make-reference.sh",
-        "origin": origin,
-        "libraries": {"mpmath": mpmath.__version__, "python": PYTHON},
-        **extra,
-    }
-    lines = [json.dumps(case, separators=(",", ":"), allow_nan=False) for case in cases]
-    return json.dumps(head, indent=1)[:-2] + ',\n "cases": [\n' + ",\n".join(lines) + "\n]}\n"
-
-
-def replace(path, content):
-    """Writes a file if its content is new, and says so."""
-    data = content.encode()
-    old = path.read_bytes() if path.exists() else None
-    state = "unchanged" if data == old else "changed" if old is not None else "new"
-    if data != old:
-        path.write_bytes(data)
-    print("  %-18s %8d bytes  %s" % (path.name, len(data), state))
-    return "%s %d %s" % (digest_text(fnv1a(data)), len(data), path.name)
-
-
 def main():
     parser = argparse.ArgumentParser(prog="make-reference.sh", description="Regenerates the reference values.")
     parser.add_argument("folder", type=Path)
@@ -61,14 +35,13 @@ def main():
                         help="tests/checks/data of a ReproBLAS checkout: compare all golden values")  # fmt: skip
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    manifest = []
+    libraries = {"mpmath": mpmath.__version__, "python": PYTHON}
     for name, (cases, origin, extra) in FILES.items():
         start = time.monotonic()
-        content = rendered(cases(), origin, extra)
+        content = rendered(cases(), origin, libraries, extra)
         print("%-18s made in %4.1f s" % (name, time.monotonic() - start))
-        manifest.append(replace(arguments.folder / name, content))
-    header = "# FNV-1a (64 bits), bytes, file; written by Scripts/make-reference.sh\n"
-    replace(arguments.folder / "MANIFEST.txt", header + "\n".join(sorted(manifest)) + "\n")
+        replace(arguments.folder / name, content)
+    write_manifest(arguments.folder)
     if arguments.reproblas:
         sys.exit(0 if reproblas.compare(arguments.reproblas) else 1)
 

@@ -24,6 +24,10 @@ final class ReferenceInputTests: XCTestCase {
     let fixtures = try ReferenceFixtures(folder: ReferenceFixtures.locate())
     var recipes = fixtures.norms.map { ($0.input, $0.scalar) } + fixtures.golden.map { ($0.input, $0.scalar) }
     recipes += fixtures.grid.map { ($0.unit, $0.scalar) }
+    for test in fixtures.peers.steps {
+      recipes += (test.parameters + test.phases.flatMap { $0.gradients.compactMap { $0 } }).map { ($0, test.scalar) }
+    }
+    for test in fixtures.peers.clips { recipes += test.tensors.map { ($0, test.scalar) } }
     for update in fixtures.updates {
       recipes.append((update.parameters, update.scalar))
       recipes += update.steps.map { ($0.gradient, update.scalar) }

@@ -7,6 +7,8 @@ struct ClipStage {
   var groups: [GradientClipping?] = []
   let convention: Convention
   let policy: NonFinitePolicy
+  /// A limit of the whole that depends on past norms.
+  var adaptive: AdaptiveClipping?
   /// What gradients are multiplied with before anything else: loss scale and accumulation, undone. Gradients are measured
   /// as they are; norms and bounds are multiplied and divided by this instead.
   var gradientFactor = ScaledDouble(1)
@@ -18,6 +20,8 @@ struct ClipStage {
     var clearsNonFinite = false
     /// Whether some tensor is clipped by value.
     var clamps = false
+    /// The adaptive limit after it has taken the norm into account.
+    var adaptive: AdaptiveClipping?
   }
 
   /// Measures the gradients of a table, or goes on with what has been measured.
@@ -40,12 +44,13 @@ struct ClipStage {
 
   /// Whether anything has to be known of the gradient.
   var asksForNorm: Bool {
-    policy != .propagate || !clipping.isEmpty || groups.contains { $0.map { !$0.isEmpty } ?? false }
+    policy != .propagate || !clipping.isEmpty || adaptive != nil || groups.contains { $0.map { !$0.isEmpty } ?? false }
   }
 
   /// Sets the coefficients to 1, and the bounds of clipping by value as they apply to the gradient in memory.
   func prepare<Scalar>(_ table: TensorTable<Scalar>) -> Outcome {
     var outcome = Outcome()
+    outcome.adaptive = adaptive
     for index in table.entries.indices {
       table.entries[index].coefficient = ScaledDouble(1)
       table.entries[index].clipFactors = nil
@@ -195,7 +200,15 @@ struct ClipStage {
     }
     outcome.report.comparedNorm = compared.double
 
-    if let limit = clipping.globalNorm {
+    var limit = clipping.globalNorm
+    switch outcome.adaptive?.decide(norm: compared.double) {
+    case .limit(let adaptive): limit = min(limit ?? .infinity, adaptive)
+    case .skip:
+      outcome.report.wasSkipped = true
+      return
+    case nil, .some(.none): break
+    }
+    if let limit {
       let coefficient = convention.coefficient(norm: compared, limit: limit, isWhole: true)
       outcome.report.clipCoefficient = coefficient.double
       apply(coefficient, table, &outcome) { _ in true }

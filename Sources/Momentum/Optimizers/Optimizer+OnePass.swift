@@ -39,10 +39,16 @@ extension StepMode {
   }
 
   /// Checks that the rules can be followed in this mode.
-  func validate(_ rules: StepRules) throws(MomentumError) {
-    guard self == .onePass, rules.scaleUnits else { return }
-    throw .invalidSetting(
-      name: "mode", value: rawValue, expected: "twoPass with a rule that measures units before it updates them")
+  func validate(
+    _ rules: StepRules, _ lossScale: LossScale = .none, _ adaptive: AdaptiveClipping? = nil
+  ) throws(MomentumError) {
+    guard self == .onePass else { return }
+    func refuse(_ reason: String) -> MomentumError {
+      .invalidSetting(name: "mode", value: rawValue, expected: "twoPass \(reason)")
+    }
+    if rules.scaleUnits { throw refuse("with a rule that measures units before it updates them") }
+    if lossScale.growth != nil { throw refuse("with a dynamic loss scale, which skips steps") }
+    if adaptive != nil { throw refuse("with adaptive clipping, whose limit depends on the norm") }
   }
 }
 

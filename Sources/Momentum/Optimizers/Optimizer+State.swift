@@ -9,12 +9,16 @@ extension Optimizer {
     state.lastStepClipped = lastStepClipped
     state.velocities = velocities
     state.averages = averages
+    if lossScale.growth != nil { state.lossScale = lossScale }
+    state.adaptiveClipping = adaptiveClipping
     if let base = direction.base { state.direction = Array(UnsafeBufferPointer(start: base, count: layout.count)) }
     if let base = average.base { state.average = Array(UnsafeBufferPointer(start: base, count: layout.count)) }
     return state
   }
 
   /// Replaces the state by one that ``state()`` returned, here or in another process.
+  ///
+  /// A dynamic loss scale and adaptive clipping come with their settings; where the state has none, this optimizer's stay.
   ///
   /// - Throws: ``MomentumError/countMismatch(what:count:expected:)`` if it belongs to another layout,
   ///   ``MomentumError/invalidSetting(name:value:expected:)`` if its numbers cannot be those of a state. The optimizer is then unchanged.
@@ -27,6 +31,8 @@ extension Optimizer {
     average.replace(by: state.average)
     (velocities, averages) = (state.velocities, state.averages)
     (stepCount, lastStepClipped) = (state.stepCount, state.lastStepClipped)
+    if state.lossScale.growth != nil { lossScale = state.lossScale }
+    if let adaptive = state.adaptiveClipping { adaptiveClipping = adaptive }
   }
 
   // MARK: - Velocity

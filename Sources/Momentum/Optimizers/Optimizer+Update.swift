@@ -28,14 +28,19 @@ extension Optimizer {
     try rules.resolve(rule, groups, at: stepCount)
     try rules.validate(groups, clipping, averaging)
     try mode.validate(nonFinitePolicy, clipping, groups, averaging)
-    try mode.validate(rules)
+    try mode.validate(rules, lossScale, adaptiveClipping)
     try checkVelocities()
     let stage = clipStage(microSteps: microSteps)
     let team = ThreadTeam(threads, elements: table.count)
     let outcome =
       mode == .onePass && !lastStepClipped && clipping.globalNorm != nil && !isMeasured
       ? try updateInOnePass(stage, team) : try updateInTwoPasses(stage, team, isMeasured)
-    guard !outcome.report.wasSkipped else { return StepReport(step: stepCount, clip: outcome.report) }
+    let scale = lossScale.current
+    lossScale.update(finite: outcome.report.nonFiniteCount == 0)
+    if let adaptive = outcome.adaptive { adaptiveClipping = adaptive }
+    guard !outcome.report.wasSkipped else {
+      return StepReport(step: stepCount, clip: outcome.report, lossScale: scale)
+    }
 
     for index in table.entries.indices where table.entries[index].gradient != nil {
       let entry = table.entries[index]
@@ -52,7 +57,7 @@ extension Optimizer {
     }
     lastStepClipped = outcome.report.wasClipped
     stepCount += 1
-    return StepReport(step: stepCount, clip: outcome.report)
+    return StepReport(step: stepCount, clip: outcome.report, lossScale: scale)
   }
 
   /// Tells every tensor its group.
@@ -64,9 +69,14 @@ extension Optimizer {
 
   /// How gradients of the current settings are measured and clipped.
   func clipStage(microSteps: Int = 1) -> ClipStage {
-    ClipStage(
-      clipping: clipping, groups: groupClippings, convention: rule.convention, policy: nonFinitePolicy,
-      gradientFactor: microSteps == 1 ? ScaledDouble(1) : ScaledDouble(1) / ScaledDouble(Double(microSteps)))
+    // A gradient that is not finite tells a dynamic loss scale that it was too large: nothing is lost but the step.
+    var stage = ClipStage(
+      clipping: clipping, groups: groupClippings, convention: rule.convention,
+      policy: lossScale.growth == nil ? nonFinitePolicy : .skipStep)
+    stage.adaptive = adaptiveClipping
+    stage.gradientFactor =
+      ScaledDouble(1) / (ScaledDouble(lossScale.current) * Double(microSteps))
+    return stage
   }
 
   /// Refuses to go on with a velocity whose numbers mean something else to the rule.

@@ -41,9 +41,13 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   public var mode: StepMode
   /// An average of the parameters, or none.
   public var averaging: WeightAveraging?
-  /// What the loss of the gradients was multiplied with.
+  /// What the loss was multiplied with; steps divide the gradients by it, at no cost, before anything else looks at them.
+  ///
+  /// With a dynamic scale a step whose gradient is not finite is skipped, whatever the ``nonFinitePolicy``, and each step
+  /// adapts the scale: multiply the next loss with its ``LossScale/current``.
   public var lossScale = LossScale.none
-  /// What limits the norm of the whole gradient by the norms of past steps, or skips steps, or nothing.
+  /// What limits the norm of the whole gradient by the norms of past steps, or skips steps, or nothing. Each step takes its norm into account;
+  /// where ``clipping`` limits the whole too, the smaller limit holds.
   public var adaptiveClipping: AdaptiveClipping?
 
   // MARK: State

@@ -114,7 +114,7 @@ extension OptimizerConfiguration {
     let (rule, groups) = (try makeRule(), try makeGroups())
     let rules = try StepRules(rule, groups, at: 0)
     try rules.validate(groups, clipping, averaging)
-    try mode.validate(rules)
+    try mode.validate(rules, lossScale, adaptiveClipping)
     try mode.validate(nonFinitePolicy ?? convention.defaultNonFinitePolicy, clipping, groups, averaging)
   }
 

@@ -12,6 +12,10 @@ public struct OptimizerState<Scalar: BLASScalar>: Sendable, Hashable, Codable {
   public var averages: [AverageState]
   /// b of all tensors in the order of the layout; empty if nothing has been averaged.
   public var average: [Scalar] = []
+  /// A dynamic loss scale; ``LossScale/none`` if there was none.
+  public var lossScale = LossScale.none
+  /// Adaptive limits with what they have seen of past norms.
+  public var adaptiveClipping: AdaptiveClipping?
 
   /// The state before the first step.
   ///

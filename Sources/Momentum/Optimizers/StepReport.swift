@@ -5,6 +5,8 @@ public struct StepReport: Sendable, Hashable, Codable {
   public let step: Int
   /// The norms, the coefficient and the counts.
   public let clip: ClipReport
+  /// What the gradients were divided by: the ``Optimizer/lossScale`` of this step.
+  public let lossScale: Double
 
   /// The properties of ``clip``.
   public subscript<Value>(dynamicMember member: KeyPath<ClipReport, Value>) -> Value { clip[keyPath: member] }

@@ -62,7 +62,7 @@ public struct MomentumSubject: NormSubject, ClipSubject, StepSubject {
     return convention
   }
 
-  private func normType(_ order: String) throws -> NormType {
+  func normType(_ order: String) throws -> NormType {
     guard let number = Double(order) else {
       throw ReferenceError.unreadable(file: "cases", cause: "no norm of order '\(order)'")
     }
@@ -81,7 +81,7 @@ extension ClipOutcome {
 
 extension Optimizer where Scalar: ReferenceScalar {
   /// Scale times direction, unfolded: what the steps to come work with.
-  fileprivate func exactVelocity() -> [Double] {
+  func exactVelocity() -> [Double] {
     let state = state()
     guard !state.direction.isEmpty else { return [Double](repeating: 0, count: layout.count) }
     return layout.tensors.enumerated().flatMap { index, tensor in

@@ -30,8 +30,23 @@ extension ReferenceFixtures {
         "clip coefficient applied twice", "clipped steps, parameters",
         try clipped.evaluateSteps(of: TwiceClipped())),
       control(
+        "a digit of a peer's parameter changed", "pytorch itself, steps", try changedPeers().evaluate()),
+      control("a digit of a peer's clipped gradient changed", "pytorch itself, clips", try changedPeers().evaluate()),
+      control(
         "sums of tiles added in plain Double", "invariance: order of tensors", [try Invariance<Float>.controlRow()]),
     ]
+  }
+
+  /// The peers' values with the fourth digit of one parameter and of one clipped element changed.
+  private func changedPeers() -> PeerFixtures {
+    var changed = peers
+    changed.steps = peers.steps.filter { $0.convention == "pytorch" }
+    changed.clips = peers.clips.filter { $0.convention == "pytorch" }
+    if let index = changed.clips.firstIndex(where: { $0.ours == nil && $0.expected.tensors?[0].isEmpty == false }) {
+      changed.clips[index].expected.tensors![0][0].double *= 1 + 0x1p-8
+    }
+    changed.steps[0].expected.parameters[0][0].double *= 1 + 0x1p-8
+    return changed
   }
 
   private func control(_ name: String, _ operation: String, _ rows: [ReferenceRow]) -> NegativeControl {

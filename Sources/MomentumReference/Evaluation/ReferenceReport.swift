@@ -20,6 +20,7 @@ public struct ReferenceReport: Codable, Sendable {
     rows += try fixtures.evaluateNorms(of: MomentumSubject(algorithm: .portable), portable: true)
     rows += try fixtures.evaluateClips(of: subject)
     rows += try fixtures.evaluateSteps(of: subject)
+    rows += try fixtures.peers.evaluate()
     rows += try Invariance<Float>().rows + Invariance<Double>().rows
     negativeControls = try fixtures.negativeControls()
   }

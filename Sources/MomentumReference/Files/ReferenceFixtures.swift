@@ -9,6 +9,8 @@ public struct ReferenceFixtures: Sendable {
   public var norms: [NormCase]
   public var clips: [ClipCase]
   public var updates: [UpdateCase]
+  /// What the peers themselves computed.
+  public var peers: PeerFixtures
 
   /// Reads a folder.
   ///
@@ -28,6 +30,7 @@ public struct ReferenceFixtures: Sendable {
     norms = try cases("norms.json")
     clips = try cases("clip.json")
     updates = try cases("updates.json")
+    peers = try PeerFixtures(folder: folder.appending(path: PeerFixtures.folderName))
   }
 
   /// Finds `Tests/Fixtures` in or above the executable's folder, then in or above the current folder.

@@ -1,0 +1,90 @@
+/// Clipping settings as the peers' files state them; a limit may be one that this library refuses.
+public struct PeerClipping: Decodable, Hashable, Sendable {
+  public var normType: String
+  /// The limit v of the range `-v...v`.
+  public var value: ReferenceNumber?
+  public var norm: ReferenceNumber?
+  public var globalNorm: ReferenceNumber?
+}
+
+/// A run of a peer's own SGD, with its clipping.
+public struct PeerStepCase: Decodable, Sendable {
+  /// Some steps with the same gradients, learning rate and momentum.
+  public struct Phase: Decodable, Sendable {
+    public var steps: Int
+    public var learningRate: ReferenceNumber
+    public var momentum: ReferenceNumber
+    /// One a tensor; `nil` for a tensor without a gradient.
+    public var gradients: [ReferenceInput?]
+    /// The norm of the gradients before clipping.
+    public var norm: ReferenceNumber
+  }
+
+  /// The state after the last step, by tensor.
+  public struct State: Decodable, Sendable {
+    public var parameters: [[ReferenceNumber]]
+    /// `nil` for a tensor that the peer keeps no velocity of.
+    public var velocity: [[ReferenceNumber]?]
+  }
+
+  /// What is due here where the library departs from the peer on purpose.
+  public struct Deviation: Decodable, Sendable {
+    public var reason: String
+    public var parameters: [[ReferenceNumber]]
+    public var velocity: [[ReferenceNumber]?]
+  }
+
+  public var name: String
+  public var scalar: String
+  public var convention: String
+  public var shapes: [[Int]]
+  public var dampening: ReferenceNumber
+  public var weightDecay: ReferenceNumber
+  public var nesterov: Bool
+  public var maximize: Bool
+  public var clipping: PeerClipping
+  public var parameters: [ReferenceInput]
+  public var phases: [Phase]
+  /// What the peer gave.
+  public var expected: State
+  public var ours: Deviation?
+
+  public var stepCount: Int { phases.reduce(0) { $0 + $1.steps } }
+
+  /// What this library must give: the peer's state unless a deviation is stated.
+  public var due: State { ours.map { State(parameters: $0.parameters, velocity: $0.velocity) } ?? expected }
+}
+
+/// Gradients before and after a peer's own clipping.
+public struct PeerClipCase: Decodable, Sendable {
+  /// What the peer gave: tensors, or the name of an error.
+  public struct Outcome: Decodable, Sendable {
+    public var tensors: [[ReferenceNumber]]?
+    /// The norm that a global clip returned: of what it was given, after any clip before it.
+    public var returned: ReferenceNumber?
+    /// Whether that norm overflowed or underflowed.
+    public var normIsWrong: Bool?
+    public var error: String?
+  }
+
+  /// What is due here where the library departs from the peer on purpose: tensors, or an error.
+  public struct Deviation: Decodable, Sendable {
+    public var reason: String
+    public var tensors: [[ReferenceNumber]]?
+    public var refused: Bool?
+  }
+
+  public var name: String
+  public var scalar: String
+  public var convention: String
+  public var clipping: PeerClipping
+  public var shapes: [[Int]]
+  public var tensors: [ReferenceInput]
+  /// The exact norm before clipping, rounded once; infinite also where it is beyond `Double`.
+  public var norm: ReferenceNumber
+  public var expected: Outcome
+  public var ours: Deviation?
+
+  /// What this library must give; `nil` where it must refuse.
+  public var due: [[ReferenceNumber]]? { ours.map(\.tensors) ?? expected.tensors }
+}
