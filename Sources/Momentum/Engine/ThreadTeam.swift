@@ -16,13 +16,13 @@ let tileCount = 2048
 struct ThreadTeam: Sendable {
   let count: Int
 
-  /// Below this many elements a thread costs more than it brings: a waiting one takes a fraction of a microsecond to begin,
-  /// a sleeping one some microseconds.
-  private static let leastShare = 16_384
+  /// Below this many elements a thread costs more than it brings: one that waits begins in a fraction of a microsecond, but
+  /// between the steps of a training run the workers fall asleep, and waking one takes microseconds.
+  private static let leastShare = 32_768
   /// What counts as worth a thread. Tests bind a small number, to share small vectors among many threads.
   @TaskLocal static var worthwhileCount = leastShare
-  /// The smallest vector whose norm alone is shared between threads: a norm takes a third of a step's time.
-  static let leastSharedNorm = 65_536
+  /// The smallest work that is shared between threads.
+  static let leastShared = 2 * leastShare
 
   /// - Parameters:
   ///   - requested: The most threads to use.

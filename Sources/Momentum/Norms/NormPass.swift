@@ -115,7 +115,7 @@ enum NormPass {
   /// where a whole norm takes a third of a microsecond, the difference shows.
   @inline(__always)
   static func smallNorm<Scalar: BLASScalar>(_ x: UnsafeBufferPointer<Scalar>) -> Double? {
-    guard Scalar.significandBitCount == 23, x.count < ThreadTeam.leastSharedNorm, let base = x.baseAddress else {
+    guard Scalar.significandBitCount == 23, x.count < ThreadTeam.leastShared, let base = x.baseAddress else {
       return nil
     }
     var (sum, smallest) = (0.0, Double.infinity)
