@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trials import Abilities, State, Tensors, Trial
+from trials import Abilities, Averaging, State, Tensors, Trial
 
 CONVENTION = "keras"
 PACKAGES = ("keras", "tensorflow")
@@ -18,6 +18,7 @@ ABILITIES = Abilities(
     largest_momentum=1.0,
     nesterov_alone=True,
     clippings=((), ("global",), ("value",), ("norm",)),
+    averagings=(Averaging(0.9), Averaging(0.9, overwrite_every=3)),
     float_options=True,
 )
 # A variable without a gradient is part of the trial, not a mistake.
@@ -35,6 +36,7 @@ def run(trial: Trial) -> list[State]:
         nesterov=trial.nesterov,
         weight_decay=trial.weight_decay or None,
         **clip_arguments(trial.thresholds),
+        **average_arguments(trial.averaging),
     )
     rule.build(list(variables.values()))
     states = []
@@ -44,12 +46,20 @@ def run(trial: Trial) -> list[State]:
         for _ in range(phase.steps):
             rule.apply(gradients, list(variables.values()))
         kept = dict(zip(variables, rule.momentums if trial.uses_momentum else [], strict=False))
-        states.append(State(arrays(variables), arrays(kept)))
+        averages = dict(zip(variables, rule._model_variables_moving_average, strict=True)) if trial.averaging else {}
+        states.append(State(arrays(variables), arrays(kept), arrays(averages)))
     return states
 
 
 def arrays(variables: dict[str, keras.Variable]) -> Tensors:
     return {name: np.array(variable.numpy()) for name, variable in variables.items()}
+
+
+def average_arguments(averaging: Averaging | None) -> dict[str, object]:
+    if averaging is None:
+        return {}
+    overwrite = averaging.overwrite_every
+    return {"use_ema": True, "ema_momentum": averaging.decay, "ema_overwrite_frequency": overwrite}
 
 
 def clip(gradients: Tensors, thresholds: dict[str, float], norm_type: float) -> tuple[Tensors, float | None]:

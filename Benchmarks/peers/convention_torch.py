@@ -2,8 +2,9 @@
 
 import torch
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from trials import Abilities, State, Tensors, Trial
+from trials import Abilities, Averaging, State, Tensors, Trial
 
 CONVENTION = "pytorch"
 PACKAGES = ("torch",)
@@ -14,12 +15,15 @@ ABILITIES = Abilities(
     momentum_pauses=True,
     clippings=((), ("global",), ("value",), ("norm",), ("value", "global")),
     norm_types=(2.0, 2.0, 1.0, 2.5, float("inf")),
+    averagings=(Averaging(0.9), Averaging(None)),
 )
 
 
 def run(trial: Trial) -> list[State]:
     """The state after each phase."""
-    tensors = {name: torch.from_numpy(p).clone().requires_grad_(True) for name, p in trial.parameters.items()}
+    tensors = {name: torch.nn.Parameter(torch.from_numpy(p).clone()) for name, p in trial.parameters.items()}
+    model = torch.nn.ParameterList(tensors.values())
+    average = averaged(model, trial.averaging) if trial.averaging else None
     rule = torch.optim.SGD(
         tensors.values(),
         lr=trial.phases[0].learning_rate,
@@ -38,10 +42,19 @@ def run(trial: Trial) -> list[State]:
                 tensor.grad = None if gradient is None else torch.from_numpy(gradient).clone()
             clip_gradients([tensors[name] for name in phase.gradients], trial.thresholds, trial.norm_type)
             rule.step()
+            if average:
+                average.update_parameters(model)
         buffers = {name: rule.state[tensor].get("momentum_buffer") for name, tensor in tensors.items()}
         kept = {name: buffer for name, buffer in buffers.items() if buffer is not None}
-        states.append(State(arrays(tensors), arrays(kept)))
+        averages = dict(zip(tensors, average.module, strict=True)) if average else {}
+        states.append(State(arrays(tensors), arrays(kept), arrays(averages)))
     return states
+
+
+def averaged(model: torch.nn.Module, averaging: Averaging) -> AveragedModel:
+    if averaging.decay is None:
+        return AveragedModel(model)
+    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(averaging.decay))
 
 
 def arrays(tensors: dict[str, torch.Tensor]) -> Tensors:

@@ -28,6 +28,16 @@ SHORT_LAYOUTS = LAYOUTS[:3]
 
 
 @dataclass(frozen=True)
+class Averaging:
+    """Of the parameters, after each step."""
+
+    # Of an exponential average; the plain mean has none.
+    decay: float | None
+    # After how many steps, again and again, the parameters are set to their average.
+    overwrite_every: int | None = None
+
+
+@dataclass(frozen=True)
 class Abilities:
     """What can be asked of a peer."""
 
@@ -41,6 +51,8 @@ class Abilities:
     momentum_pauses: bool = False
     clippings: tuple[tuple[str, ...], ...] = ((), ("global",))
     norm_types: tuple[float, ...] = (2.0,)
+    # The forms of averages it has; their numbers are drawn anew.
+    averagings: tuple[Averaging, ...] = ()
     # Keeps learning rate, momentum or weight decay in Float even where the parameters are Double: then only numbers
     # that Float represents mean the same to both.
     float_options: bool = False
@@ -67,6 +79,7 @@ class Trial:
     norm_type: float
     # Thresholds by the kind of clipping: value, norm, global.
     thresholds: dict[str, float] = field(default_factory=dict)
+    averaging: Averaging | None = None
 
     @property
     def steps(self) -> int:
@@ -87,10 +100,11 @@ class Trial:
 
 @dataclass(frozen=True)
 class State:
-    """Parameters, and the velocity of the tensors that have one."""
+    """Parameters, the velocity of the tensors that have one, and the average where the trial asks for it."""
 
     parameters: Tensors
     velocity: Tensors
+    average: Tensors = field(default_factory=dict)
 
 
 def norm(tensors: list[np.ndarray], norm_type: float) -> float:

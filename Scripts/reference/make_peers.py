@@ -14,12 +14,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "Benchmarks" / "peers"))
 
+import peer_averages  # noqa: E402
 import peer_clips  # noqa: E402
+import peer_schedules  # noqa: E402
 import peer_steps  # noqa: E402
 from conventions import MODULES  # noqa: E402
 from files import rendered, replace, write_manifest  # noqa: E402
 
-KINDS = {"steps": peer_steps, "clips": peer_clips}
+KINDS = {"steps": peer_steps, "clips": peer_clips, "averages": peer_averages, "schedules": peer_schedules}
 # One thread, so that sums are added in the same order everywhere.
 ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "JAX_PLATFORMS": "cpu", "OMP_NUM_THREADS": "1"}
 
@@ -29,8 +31,10 @@ def write(name: str, folder: Path) -> None:
     peer = importlib.import_module(f"convention_{name}")
     libraries = {package: version(package) for package in (*map(distribution, peer.PACKAGES), "numpy")}
     for kind, module in KINDS.items():
-        content = rendered(module.cases(peer), module.ORIGIN, libraries)
-        replace(folder / f"{kind}-{peer.CONVENTION}.json", content)
+        cases = module.cases(peer)
+        # MLX and Optax average no parameters.
+        if cases:
+            replace(folder / f"{kind}-{peer.CONVENTION}.json", rendered(cases, module.ORIGIN, libraries))
 
 
 def distribution(module: str) -> str:

@@ -53,9 +53,19 @@ def case(name, peer, trial, recipes, ours=None):
             }
             for phase in trial.phases
         ],
-        "expected": {"parameters": values(state.parameters, names), "velocity": values(state.velocity, names)},
+        "expected": {
+            "parameters": values(state.parameters, names),
+            "velocity": values(state.velocity, names),
+            **({"average": values(state.average, names)} if state.average else {}),
+        },
+        **({"averaging": averaging_object(trial.averaging)} if trial.averaging else {}),
         **({"ours": ours} if ours else {}),
     }
+
+
+def averaging_object(averaging):
+    every = {"overwriteEvery": averaging.overwrite_every} if averaging.overwrite_every else {}
+    return {**({} if averaging.decay is None else {"decay": text(averaging.decay)}), **every}
 
 
 def pause(peer, dtype):

@@ -16,8 +16,9 @@ final class PeerFixturesTests: XCTestCase {
   func testTheLibraryAgreesWithThePeers() throws {
     let rows = try PeerFixtures(folder: folder()).evaluate()
     XCTAssertEqual(failed(rows), [])
-    XCTAssertEqual(rows.count, 4 * 2 * 3)
-    XCTAssertTrue(rows.allSatisfy { $0.cases > 80 }, "\(rows)")
+    // Steps, clips and norms of four peers in two types; averages of two; each peer's schedules in the type it computes them in.
+    XCTAssertEqual(rows.count, 4 * 2 * 3 + 2 * 2 + 4)
+    XCTAssertTrue(rows.allSatisfy { $0.operation.hasSuffix("schedules") || $0.cases > 30 }, "\(rows)")
   }
 
   func testEveryPeerIsAskedForWhatItOffers() throws {
@@ -53,7 +54,7 @@ final class PeerFixturesTests: XCTestCase {
     XCTAssertGreaterThan(deviations.count, 50)
     // Without the stated deviation the comparison with the peer must fail, each on its own.
     let (steps, original) = (peers.steps, peers)
-    peers.steps = []
+    (peers.steps, peers.averages, peers.schedules) = ([], [], [])
     for index in original.clips.indices where original.clips[index].ours != nil {
       peers.clips = [original.clips[index]]
       peers.clips[0].ours = nil
@@ -77,7 +78,7 @@ final class PeerFixturesTests: XCTestCase {
     try FileManager.default.copyItem(at: folder(), to: copy)
     addTeardownBlock { try FileManager.default.removeItem(at: copy) }
     let files = try FileManager.default.contentsOfDirectory(atPath: copy.path).filter { $0.hasSuffix(".json") }
-    XCTAssertEqual(files.count, 8)
+    XCTAssertEqual(files.count, 14)
     for file in files {
       let url = copy.appending(path: file)
       let original = try Data(contentsOf: url)
@@ -101,6 +102,11 @@ final class PeerFixturesTests: XCTestCase {
       peers.steps[index].expected.parameters[tensor][0].double += 1
       peers.steps[index].phases[0].norm.double = peers.steps[index].phases[0].norm.double * 1.00001 + 0x1p-40
     }
+    for index in peers.averages.indices {
+      guard let tensor = peers.averages[index].expected.average?.firstIndex(where: { !$0.isEmpty }) else { continue }
+      peers.averages[index].expected.average![tensor][0].double += 1
+    }
+    for index in peers.schedules.indices { peers.schedules[index].values[17].double += 0.001 }
     for index in peers.clips.indices {
       let place = peers.clips[index].expected.tensors?.firstIndex { $0.first?.double.isFinite == true }
       guard let place else { continue }

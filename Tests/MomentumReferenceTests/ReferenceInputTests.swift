@@ -24,7 +24,7 @@ final class ReferenceInputTests: XCTestCase {
     let fixtures = try ReferenceFixtures(folder: ReferenceFixtures.locate())
     var recipes = fixtures.norms.map { ($0.input, $0.scalar) } + fixtures.golden.map { ($0.input, $0.scalar) }
     recipes += fixtures.grid.map { ($0.unit, $0.scalar) }
-    for test in fixtures.peers.steps {
+    for test in fixtures.peers.steps + fixtures.peers.averages {
       recipes += (test.parameters + test.phases.flatMap { $0.gradients.compactMap { $0 } }).map { ($0, test.scalar) }
     }
     for test in fixtures.peers.clips { recipes += test.tensors.map { ($0, test.scalar) } }

@@ -1,5 +1,8 @@
+import Momentum
+
 extension PeerFixtures {
-  /// Compares steps, clips and norms with what the peers computed: for each convention and scalar a row of each.
+  /// Compares steps, clips, norms, averages and schedules with what the peers computed: for each convention and scalar a row
+  /// of each.
   ///
   /// - Throws: What the library throws where it should not, and
   ///   ``ReferenceError/otherInput(recipe:found:expected:)``.
@@ -12,38 +15,27 @@ extension PeerFixtures {
   private func evaluate<Scalar: ReferenceScalar>(_ type: Scalar.Type, _ convention: String) throws -> [ReferenceRow] {
     let scalar = Scalar.referenceName
     let subject = MomentumSubject()
-    var stepped = Tally(
-      "\(convention) itself, steps", scalar, reason: "16 + 8 a step, in epsilons of the tensor's largest element")
+    let step = "16 + 8 a step, in epsilons of the tensor's largest element"
+    var stepped = Tally("\(convention) itself, steps", scalar, reason: step)
+    var averaged = Tally("\(convention) itself, averages", scalar, reason: step)
     var clipped = Tally(
       "\(convention) itself, clips", scalar, reason: "24, in epsilons of the tensor's largest element")
     var norms = Tally(
       "\(convention) itself, norms", scalar,
       reason: "relative \(Self.normTolerance(type)) of the norm in Double; 24 epsilons of the one returned")
+    var scheduled = Tally(
+      "\(convention) itself, schedules", scalar, reason: "8, in epsilons of the schedule's largest value")
 
     for test in steps where test.convention == convention && test.scalar == scalar {
-      let run = try subject.run(test, as: type)
-      let (due, allowed) = (test.due, Double(16 + 8 * test.stepCount))
-      for (index, start) in try test.parameters.enumerated().map({ ($0, try $1.elements(as: type)) }) {
-        // A parameter that ends near zero has lost digits on the way, so its start counts for its size.
-        stepped.add(
-          error: Self.distance(run.parameters[index].map { Double($0) }, due.parameters[index], start, type),
-          allowed: allowed, case: "\(test.name), tensor \(index)")
-        guard let velocity = due.velocity[index] else {
-          stepped.add(equal: run.velocity[index] == nil, case: "\(test.name), no velocity of tensor \(index)")
-          continue
-        }
-        // Without a gradient yet, a velocity of zeros and none are the same.
-        let ours = run.velocity[index] ?? [Double](repeating: 0, count: velocity.count)
-        stepped.add(
-          error: Self.distance(ours, velocity, [], type), allowed: allowed,
-          case: "\(test.name), velocity of tensor \(index)")
-      }
-      for (phase, norm) in zip(test.phases, run.norms) {
-        norms.add(
-          error: Self.relative(norm, phase.norm.double, type), allowed: Self.normBound(type), case: test.name)
-      }
+      try add(test, of: subject, as: type, to: &stepped, norms: &norms)
     }
-
+    for test in averages where test.convention == convention && test.scalar == scalar {
+      try add(test, of: subject, as: type, to: &averaged, norms: &norms)
+    }
+    for test in schedules where test.convention == convention && test.scalar == scalar {
+      let values = test.values.indices.map { test.schedule.value(at: $0) }
+      scheduled.add(error: Self.distance(values, test.values, [], type), allowed: 8, case: test.name)
+    }
     for test in clips where test.convention == convention && test.scalar == scalar {
       guard let due = test.due else {
         clipped.add(equal: (try? subject.clip(test, as: type)) == nil, case: "\(test.name), refused")
@@ -64,7 +56,39 @@ extension PeerFixtures {
         )
       }
     }
-    return [stepped, clipped, norms].map(\.row)
+    // Not every peer averages, or computes schedules in this type.
+    return [stepped, clipped, norms].map(\.row) + [averaged, scheduled].map(\.row).filter { $0.cases > 0 }
+  }
+
+  /// Compares the state after a run, and the norm of each phase.
+  private func add<Scalar: ReferenceScalar>(
+    _ test: PeerStepCase, of subject: MomentumSubject, as type: Scalar.Type, to tally: inout Tally, norms: inout Tally
+  ) throws {
+    let run = try subject.run(test, as: type)
+    let (due, allowed) = (test.due, Double(16 + 8 * test.stepCount))
+    for index in test.shapes.indices {
+      // A parameter that ends near zero has lost digits on the way, so its start counts for its size.
+      let start = try test.parameters[index].elements(as: type)
+      let name = "\(test.name), tensor \(index)"
+      tally.add(
+        error: Self.distance(run.parameters[index].map { Double($0) }, due.parameters[index], start, type),
+        allowed: allowed, case: name)
+      if let average = due.average {
+        tally.add(
+          error: Self.distance(run.average[index].map { Double($0) }, average[index], start, type), allowed: allowed,
+          case: "\(name), average")
+      }
+      guard let velocity = due.velocity[index] else {
+        tally.add(equal: run.velocity[index] == nil, case: "\(name), no velocity")
+        continue
+      }
+      // Without a gradient yet, a velocity of zeros and none are the same.
+      let ours = run.velocity[index] ?? [Double](repeating: 0, count: velocity.count)
+      tally.add(error: Self.distance(ours, velocity, [], type), allowed: allowed, case: "\(name), velocity")
+    }
+    for (phase, norm) in zip(test.phases, run.norms) {
+      norms.add(error: Self.relative(norm, phase.norm.double, type), allowed: Self.normBound(type), case: test.name)
+    }
   }
 
   /// The largest difference in epsilons of the largest element, of `start` as well; infinite where a NaN or an infinity is

@@ -5,6 +5,8 @@ struct PeerRun<Scalar: ReferenceScalar> {
   var parameters: [[Scalar]] = []
   /// `nil` for a tensor that has no velocity.
   var velocity: [[Double]?] = []
+  /// Empty where the run keeps none.
+  var average: [[Scalar]] = []
   /// The norm that the last step of each phase reported.
   var norms: [Double] = []
 }
@@ -17,6 +19,7 @@ extension MomentumSubject {
     let layout = try ParameterLayout(test.shapes.enumerated().map { (name: "tensor \($0)", shape: $1) })
     var optimizer = try Optimizer<Scalar>(
       layout, rule: rule(test, test.phases[0]), clipping: clipping(test.clipping, isMeasured: true))
+    optimizer.averaging = try averaging(test.averaging)
     var result = PeerRun<Scalar>(parameters: try test.parameters.map { try $0.elements(as: type) })
     for phase in test.phases {
       optimizer.rule = try rule(test, phase)
@@ -35,7 +38,19 @@ extension MomentumSubject {
     result.velocity = layout.tensors.enumerated().map { index, tensor in
       optimizer.hasVelocity(ofTensor: index) ? Array(velocity[tensor.range]) : nil
     }
+    if test.averaging != nil {
+      result.average = layout.tensors.indices.map { index in
+        optimizer.withUnsafeAverage(ofTensor: index) { Array($0) }
+      }
+    }
     return result
+  }
+
+  private func averaging(_ settings: PeerStepCase.Averaging?) throws -> WeightAveraging? {
+    try settings.map { settings in
+      let kind = settings.decay.map { WeightAveraging.Kind.exponential(decay: $0.double) } ?? .mean
+      return try WeightAveraging(kind, overwriteEvery: settings.overwriteEvery)
+    }
   }
 
   /// Clips the tensors of a case in place.

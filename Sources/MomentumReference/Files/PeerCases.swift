@@ -1,3 +1,5 @@
+public import Momentum
+
 /// Clipping settings as the peers' files state them; a limit may be one that this library refuses.
 public struct PeerClipping: Decodable, Hashable, Sendable {
   public var normType: String
@@ -25,6 +27,15 @@ public struct PeerStepCase: Decodable, Sendable {
     public var parameters: [[ReferenceNumber]]
     /// `nil` for a tensor that the peer keeps no velocity of.
     public var velocity: [[ReferenceNumber]?]
+    /// Of the parameters; `nil` where the run keeps no average.
+    public var average: [[ReferenceNumber]]?
+  }
+
+  /// An average of the parameters beside them.
+  public struct Averaging: Decodable, Hashable, Sendable {
+    /// Of an exponential average; `nil` for the mean.
+    public var decay: ReferenceNumber?
+    public var overwriteEvery: Int?
   }
 
   /// What is due here where the library departs from the peer on purpose.
@@ -45,6 +56,7 @@ public struct PeerStepCase: Decodable, Sendable {
   public var clipping: PeerClipping
   public var parameters: [ReferenceInput]
   public var phases: [Phase]
+  public var averaging: Averaging?
   /// What the peer gave.
   public var expected: State
   public var ours: Deviation?
@@ -87,4 +99,15 @@ public struct PeerClipCase: Decodable, Sendable {
 
   /// What this library must give; `nil` where it must refuse.
   public var due: [[ReferenceNumber]]? { ours.map(\.tensors) ?? expected.tensors }
+}
+
+/// The values of a peer's schedule beside the same schedule here.
+public struct PeerScheduleCase: Decodable, Sendable {
+  public var name: String
+  public var convention: String
+  /// What the peer computes in.
+  public var scalar: String
+  public var schedule: Schedule
+  /// After 0, 1, ... steps.
+  public var values: [ReferenceNumber]
 }

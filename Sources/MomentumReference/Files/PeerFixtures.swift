@@ -6,6 +6,9 @@ public struct PeerFixtures: Sendable {
 
   public var steps: [PeerStepCase]
   public var clips: [PeerClipCase]
+  /// Runs with an average of the parameters.
+  public var averages: [PeerStepCase]
+  public var schedules: [PeerScheduleCase]
   /// The versions of the packages that made each file.
   public var libraries: [String: [String: String]]
 
@@ -29,6 +32,8 @@ public struct PeerFixtures: Sendable {
     }
     steps = try cases("steps")
     clips = try cases("clips")
+    averages = try cases("averages")
+    schedules = try cases("schedules")
     self.libraries = libraries
   }
 }
