@@ -47,13 +47,15 @@ struct ClipStage {
     policy != .propagate || !clipping.isEmpty || adaptive != nil || groups.contains { $0.map { !$0.isEmpty } ?? false }
   }
 
-  /// Sets the coefficients to 1, and the bounds of clipping by value as they apply to the gradient in memory.
+  /// Sets all factors to 1, and the bounds of clipping by value as they apply to the gradient in memory.
   func prepare<Scalar>(_ table: TensorTable<Scalar>) -> Outcome {
     var outcome = Outcome()
     outcome.adaptive = adaptive
     for index in table.entries.indices {
       table.entries[index].coefficient = ScaledDouble(1)
       table.entries[index].clipFactors = nil
+      table.entries[index].ruleFactors = nil
+      table.entries[index].ruleFactor = ScaledDouble(1)
       table.entries[index].unitClippedNorm = nil
       let bounds = self.clipping(of: table.entries[index]).bounds.map { $0 / gradientFactor }
       table.entries[index].bounds = bounds

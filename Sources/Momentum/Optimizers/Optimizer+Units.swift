@@ -20,8 +20,6 @@ extension Optimizer {
     let layout = layout
     var tensors: [ScaledTensor] = []
     for index in table.entries.indices {
-      table.entries[index].ruleFactors = nil
-      table.entries[index].ruleFactor = ScaledDouble(1)
       guard table.entries[index].gradient != nil else { continue }
       let rule = rules[table.entries[index].group]
       guard let units = rule.units else { continue }

@@ -24,11 +24,7 @@ extension Optimizer {
   ///   - microSteps: The number of gradients whose sum is bound; the step is taken with their mean.
   ///   - isMeasured: Whether the table holds the tile sums of the gradients already.
   mutating func takeStep(microSteps: Int, isMeasured: Bool) throws(MomentumError) -> StepReport {
-    if !areGroupsBound { bind(try ParameterGroup.membership(groups, of: layout)) }
-    try rules.resolve(rule, groups, at: stepCount)
-    try rules.validate(groups, clipping, averaging)
-    try mode.validate(nonFinitePolicy, clipping, groups, averaging)
-    try mode.validate(rules, lossScale, adaptiveClipping)
+    if !areSettingsChecked { try checkSettings() }
     try checkVelocities()
     let stage = clipStage(microSteps: microSteps)
     let team = ThreadTeam(threads, elements: table.count)
@@ -36,7 +32,7 @@ extension Optimizer {
       mode == .onePass && !lastStepClipped && clipping.globalNorm != nil && !isMeasured
       ? try updateInOnePass(stage, team) : try updateInTwoPasses(stage, team, isMeasured)
     let scale = lossScale.current
-    lossScale.update(finite: outcome.report.nonFiniteCount == 0)
+    if lossScale.growth != nil { lossScale.update(finite: outcome.report.nonFiniteCount == 0) }
     if let adaptive = outcome.adaptive { adaptiveClipping = adaptive }
     guard !outcome.report.wasSkipped else {
       return StepReport(step: stepCount, clip: outcome.report, lossScale: scale)
@@ -58,6 +54,16 @@ extension Optimizer {
     lastStepClipped = outcome.report.wasClipped
     stepCount += 1
     return StepReport(step: stepCount, clip: outcome.report, lossScale: scale)
+  }
+
+  /// Checks all settings, and resolves the rules for this step.
+  private mutating func checkSettings() throws(MomentumError) {
+    if !areGroupsBound { bind(try ParameterGroup.membership(groups, of: layout)) }
+    try rules.resolve(rule, groups, at: stepCount)
+    try rules.validate(groups, clipping, averaging)
+    try mode.validate(nonFinitePolicy, clipping, groups, averaging)
+    try mode.validate(rules, lossScale, adaptiveClipping)
+    areSettingsChecked = rules.holdForEveryStep
   }
 
   /// Tells every tensor its group.
@@ -99,7 +105,7 @@ extension Optimizer {
     let layout = layout
     let outcome = try stage.run(table, team, isMeasured: isMeasured) { layout.tensors[$0].name }
     guard !outcome.report.wasSkipped else { return outcome }
-    try scaleUnits(stage, outcome, team)
+    if rules.scaleUnits { try scaleUnits(stage, outcome, team) }
     try bindState()
     compile(outcome, stage.gradientFactor)
     programs.withUnsafeBufferPointer { table.update($0, team) }

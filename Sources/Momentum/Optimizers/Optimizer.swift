@@ -28,27 +28,41 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   /// The tensors.
   public let layout: ParameterLayout
   /// The update rule of all tensors that are in no group with a rule of its own.
-  public var rule: any UpdateRule
+  public var rule: any UpdateRule {
+    didSet { areSettingsChecked = false }
+  }
   /// Tensors with a rule or with limits of their own.
   public var groups: [ParameterGroup] {
-    didSet { areGroupsBound = false }
+    didSet { (areSettingsChecked, areGroupsBound) = (false, false) }
   }
   /// Which clips the gradients go through.
-  public var clipping: GradientClipping
+  public var clipping: GradientClipping {
+    didSet { areSettingsChecked = false }
+  }
   /// What to do about NaN and infinite gradients.
-  public var nonFinitePolicy: NonFinitePolicy
+  public var nonFinitePolicy: NonFinitePolicy {
+    didSet { areSettingsChecked = false }
+  }
   /// Whether gradients are read twice or once.
-  public var mode: StepMode
+  public var mode: StepMode {
+    didSet { areSettingsChecked = false }
+  }
   /// An average of the parameters, or none.
-  public var averaging: WeightAveraging?
+  public var averaging: WeightAveraging? {
+    didSet { areSettingsChecked = false }
+  }
   /// What the loss was multiplied with; steps divide the gradients by it, at no cost, before anything else looks at them.
   ///
   /// With a dynamic scale a step whose gradient is not finite is skipped, whatever the ``nonFinitePolicy``, and each step
   /// adapts the scale: multiply the next loss with its ``LossScale/current``.
-  public var lossScale = LossScale.none
+  public var lossScale = LossScale.none {
+    didSet { areSettingsChecked = false }
+  }
   /// What limits the norm of the whole gradient by the norms of past steps, or skips steps, or nothing. Each step takes its norm into account;
   /// where ``clipping`` limits the whole too, the smaller limit holds.
-  public var adaptiveClipping: AdaptiveClipping?
+  public var adaptiveClipping: AdaptiveClipping? {
+    didSet { areSettingsChecked = false }
+  }
 
   // MARK: State
 
@@ -69,6 +83,8 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   let threads: Int
   let table: TensorTable<Scalar>
   let speculation = SpeculativePass()
+  /// Whether the settings are those that the last step checked, and hold for every step.
+  var areSettingsChecked = false
   var areGroupsBound = false
   /// The clips of each group.
   var groupClippings: [GradientClipping?] = []

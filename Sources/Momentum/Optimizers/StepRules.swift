@@ -4,6 +4,13 @@ struct StepRules {
   /// What is asked of the rules for every tensor: a rule out of the array is a copy, which costs more than a short tensor.
   private var traits: [Traits] = []
 
+  /// Whether no rule changes from step to step.
+  private(set) var holdForEveryStep = false
+  /// Whether a rule keeps a velocity.
+  private(set) var useVelocity = false
+  /// Whether a rule scales units of tensors.
+  private(set) var scaleUnits = false
+
   struct Traits {
     let usesVelocity, keepsLearningRateInVelocity: Bool
   }
@@ -18,14 +25,22 @@ struct StepRules {
   /// Takes on the rules after a number of steps.
   mutating func resolve(_ rule: any UpdateRule, _ groups: [ParameterGroup], at step: Int) throws(MomentumError) {
     rules.removeAll(keepingCapacity: true)
-    rules.append(try rule.resolved(at: step) ?? rule)
+    (holdForEveryStep, useVelocity, scaleUnits) = (true, false, false)
+    func resolve(_ rule: any UpdateRule) throws(MomentumError) -> any UpdateRule {
+      guard let resolved = try rule.resolved(at: step) else { return rule }
+      holdForEveryStep = false
+      return resolved
+    }
+    rules.append(try resolve(rule))
     for group in groups {
-      if let rule = group.rule { rules.append(try rule.resolved(at: step) ?? rule) } else { rules.append(rules[0]) }
+      if let rule = group.rule { rules.append(try resolve(rule)) } else { rules.append(rules[0]) }
     }
     traits.removeAll(keepingCapacity: true)
     for rule in rules {
       traits.append(
         Traits(usesVelocity: rule.usesVelocity, keepsLearningRateInVelocity: rule.keepsLearningRateInVelocity))
+      if rule.usesVelocity { useVelocity = true }
+      if rule.units != nil { scaleUnits = true }
     }
   }
 
@@ -36,12 +51,6 @@ struct StepRules {
   subscript(group: Int) -> any UpdateRule { rules[group + 1] }
 
   var convention: Convention { rules[0].convention }
-
-  /// Whether a rule keeps a velocity.
-  var useVelocity: Bool { traits.contains { $0.usesVelocity } }
-
-  /// Whether a rule scales units of tensors.
-  var scaleUnits: Bool { rules.contains { $0.units != nil } }
 
   /// Checks the rules and what else they must agree with.
   func validate(

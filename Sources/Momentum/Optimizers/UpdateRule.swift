@@ -22,7 +22,8 @@ public protocol UpdateRule: Sendable {
   /// something else to a rule of the other; see ``Optimizer/convertVelocity(toKeepLearningRate:learningRate:)``.
   var keepsLearningRateInVelocity: Bool { get }
 
-  /// The rule with the settings of one step, if they change from step to step; by default `nil`: they do not.
+  /// The rule with the settings of one step, if they change from step to step; by default `nil`: they do not. A rule that
+  /// returns `nil` once is not asked again.
   ///
   /// - Parameter step: How many steps have been taken, 0 before the first.
   /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)``.
