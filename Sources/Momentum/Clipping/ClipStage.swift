@@ -2,11 +2,7 @@
 ///
 /// Steps and in-place clipping share it; they differ in the program that comes after.
 struct ClipStage {
-  let clipping: GradientClipping
-  /// The clips of each group of tensors, `nil` where those of the whole hold.
-  var groups: [GradientClipping?] = []
-  let convention: Convention
-  let policy: NonFinitePolicy
+  let plan: ClipPlan
   /// A limit of the whole that depends on past norms.
   var adaptive: AdaptiveClipping?
   /// What gradients are multiplied with before anything else: loss scale and accumulation, undone. Gradients are measured
@@ -43,9 +39,7 @@ struct ClipStage {
   }
 
   /// Whether anything has to be known of the gradient.
-  var asksForNorm: Bool {
-    policy != .propagate || !clipping.isEmpty || adaptive != nil || groups.contains { $0.map { !$0.isEmpty } ?? false }
-  }
+  var asksForNorm: Bool { plan.asksForNorm || adaptive != nil }
 
   /// Sets all factors to 1, and the bounds of clipping by value as they apply to the gradient in memory.
   func prepare<Scalar>(_ table: TensorTable<Scalar>) -> Outcome {
@@ -57,9 +51,10 @@ struct ClipStage {
       table.entries[index].ruleFactors = nil
       table.entries[index].ruleFactor = ScaledDouble(1)
       table.entries[index].unitClippedNorm = nil
-      let bounds = self.clipping(of: table.entries[index]).bounds.map { $0 / gradientFactor }
-      table.entries[index].bounds = bounds
-      if bounds != nil { outcome.clamps = true }
+      table.entries[index].bounds = nil
+      guard plan.clipsValues, let bounds = clipping(of: table.entries[index]).bounds else { continue }
+      table.entries[index].bounds = bounds / gradientFactor
+      outcome.clamps = true
     }
     return outcome
   }
@@ -68,7 +63,7 @@ struct ClipStage {
   func decide<Scalar>(
     _ table: TensorTable<Scalar>, _ outcome: inout Outcome, _ team: ThreadTeam, name: (Int) -> String
   ) throws(MomentumError) {
-    let type = normType
+    let type = plan.normType
     let total = table.total(type, table.sums)
     outcome.report.nanCount = total.nanCount
     outcome.report.infinityCount = total.infinityCount
@@ -77,7 +72,7 @@ struct ClipStage {
     outcome.report.normOverflowed = totalNorm.overflowsDouble
 
     if total.nanCount + total.infinityCount > 0 {
-      switch policy {
+      switch plan.policy {
       case .throw: throw firstOffender(table, name: name)
       case .skipStep:
         outcome.report.wasSkipped = true
@@ -97,53 +92,41 @@ struct ClipStage {
 
   /// What a partial norm of gradients in memory says of the gradients.
   func value(_ partial: NormPartial) -> ScaledDouble {
-    (policy == .zero ? partial.finiteNorm : partial.scaledNorm) * gradientFactor
+    (plan.policy == .zero ? partial.finiteNorm : partial.scaledNorm) * gradientFactor
   }
 
   /// The norm of a tensor's gradient as the last pass measured it, after clipping by value and by unit norms.
   func norm<Scalar>(ofTensor index: Int, _ table: TensorTable<Scalar>, clamps: Bool) -> ScaledDouble {
     if let norm = table.entries[index].unitClippedNorm { return norm * gradientFactor }
-    return value(table.partial(of: index, normType, clamps ? table.clampedSums : table.sums))
+    return value(table.partial(of: index, plan.normType, clamps ? table.clampedSums : table.sums))
   }
 
   /// The clips of a tensor by value and by its own norm.
   func clipping<Scalar>(of entry: TensorTable<Scalar>.Entry) -> GradientClipping {
-    entry.group < 0 ? clipping : groups[entry.group] ?? clipping
+    plan.clipping(ofGroup: entry.group)
   }
-
-  /// The clipping whose norm type and algorithm hold for all: that of the whole unless only groups clip.
-  private var measuring: GradientClipping {
-    clipping.isEmpty ? groups.lazy.compactMap { $0 }.first { $0.limitsNorm } ?? clipping : clipping
-  }
-
-  var normType: NormType { measuring.normType.simplified }
 
   // MARK: - Measuring
 
-  /// Whether the measure is the sum of squares by an algorithm.
-  func measuresSquares(by algorithm: NormAlgorithm) -> Bool {
-    normType == .l2 && measuring.algorithm == algorithm
-  }
-
   /// Runs the reduce pass: twice for a general p, which needs the largest element first.
   private func measure<Scalar>(_ table: TensorTable<Scalar>, _ clamps: Bool, _ team: ThreadTeam) -> Int {
-    var plan = ReducePlan(measure: .maximum, clamps: clamps, clearsNonFinite: policy == .zero)
+    var pass = ReducePlan(measure: .maximum, clamps: clamps, clearsNonFinite: plan.policy == .zero)
     table.unit = 1
-    switch normType {
-    case .l2: plan.measure = measuring.algorithm == .blas ? .squares : .portableSquares
-    case .l1: plan.measure = .magnitudes
-    case .infinity: plan.measure = .maximum
-    case .p(0): plan.measure = .nonZeros
+    switch plan.normType {
+    case .l2: pass.measure = plan.algorithm == .blas ? .squares : .portableSquares
+    case .l1: pass.measure = .magnitudes
+    case .infinity: pass.measure = .maximum
+    case .p(0): pass.measure = .nonZeros
     case .p(let p):
-      _ = table.reduce(plan, team)
+      _ = table.reduce(pass, team)
       var largest = table.total(.infinity, table.sums).finiteNorm.double
       if clamps {
         largest = max(largest, table.total(.infinity, table.clampedSums).finiteNorm.double)
       }
       table.unit = largest > 0 ? largest : 1
-      plan.measure = .powers(p: p, unit: table.unit)
+      pass.measure = .powers(p: p, unit: table.unit)
     }
-    return table.reduce(plan, team)
+    return table.reduce(pass, team)
   }
 
   /// The first element, by tensor position and then by index, that is not finite: the same for any number of threads.
@@ -169,17 +152,17 @@ struct ClipStage {
     _ team: ThreadTeam, name: (Int) -> String
   ) throws(MomentumError) {
     let sums = outcome.clamps ? table.clampedSums : table.sums
-    try limitUnits(table, team, &outcome, name: name)
-    for index in table.entries.indices where table.entries[index].gradient != nil {
+    if plan.limitsUnits { try limitUnits(table, team, &outcome, name: name) }
+    for index in table.entries.indices where plan.limitsTensors && table.entries[index].gradient != nil {
       let clipping = clipping(of: table.entries[index])
       let coefficient: ScaledDouble
       if let limit = clipping.norm, try limitsWhole(index, table, name: name) {
         let norm = value(table.partial(of: index, type, sums))
-        coefficient = convention.coefficient(norm: norm, limit: limit, isWhole: false)
+        coefficient = plan.convention.coefficient(norm: norm, limit: limit, isWhole: false)
       } else if let limit = clipping.blockRMS, table.entries[index].count > 0 {
         let norm = value(table.partial(of: index, type, sums))
         let count = Double(table.entries[index].count)
-        coefficient = convention.coefficient(rootMeanSquare: norm / ScaledDouble(count.squareRoot()), limit: limit)
+        coefficient = plan.convention.coefficient(rootMeanSquare: norm / ScaledDouble(count.squareRoot()), limit: limit)
       } else {
         continue
       }
@@ -187,22 +170,22 @@ struct ClipStage {
       outcome.report.wasClipped = true
       table.entries[index].coefficient = table.entries[index].coefficient * coefficient
     }
-    for (group, clipping) in groups.enumerated() {
+    for (group, clipping) in plan.groups.enumerated() {
       guard let limit = clipping?.globalNorm else { continue }
-      let norm = value(table.clippedTotal(type, sums, finiteOnly: policy == .zero) { $0.group == group })
-      let coefficient = convention.coefficient(norm: norm, limit: limit, isWhole: true)
+      let norm = value(table.clippedTotal(type, sums, finiteOnly: plan.policy == .zero) { $0.group == group })
+      let coefficient = plan.convention.coefficient(norm: norm, limit: limit, isWhole: true)
       apply(coefficient, table, &outcome) { table.entries[$0].group == group }
     }
 
     var compared = totalNorm
     if outcome.report.wasClipped {
-      compared = value(table.clippedTotal(type, sums, finiteOnly: policy == .zero) { _ in true })
+      compared = value(table.clippedTotal(type, sums, finiteOnly: plan.policy == .zero) { _ in true })
     } else if outcome.clamps {
       compared = value(table.total(type, sums))
     }
     outcome.report.comparedNorm = compared.double
 
-    var (limit, target) = (clipping.globalNorm, clipping.targetNorm)
+    var (limit, target) = (plan.clipping.globalNorm, plan.clipping.targetNorm)
     switch outcome.adaptive?.decide(norm: compared.double) {
     case .limit(let adaptive):
       target = target.map { min($0, adaptive) }
@@ -214,9 +197,9 @@ struct ClipStage {
     }
     let coefficient: ScaledDouble
     if let target {
-      coefficient = convention.coefficient(norm: compared, target: target)
+      coefficient = plan.convention.coefficient(norm: compared, target: target)
     } else if let limit {
-      coefficient = convention.coefficient(norm: compared, limit: limit, isWhole: true)
+      coefficient = plan.convention.coefficient(norm: compared, limit: limit, isWhole: true)
     } else {
       return
     }

@@ -63,25 +63,30 @@ extension Optimizer {
     try rules.validate(groups, clipping, averaging)
     try mode.validate(nonFinitePolicy, clipping, groups, averaging)
     try mode.validate(rules, lossScale, adaptiveClipping)
+    checkedPlan = clipPlan
     areSettingsChecked = rules.holdForEveryStep
   }
 
   /// Tells every tensor its group.
   mutating func bind(_ membership: [Int?]) {
     for (index, group) in membership.enumerated() { table.entries[index].group = group ?? -1 }
-    groupClippings = groups.map(\.clipping)
     areGroupsBound = true
   }
 
-  /// How gradients of the current settings are measured and clipped.
-  func clipStage(microSteps: Int = 1) -> ClipStage {
+  /// How gradients are measured and clipped with the current settings.
+  var clipPlan: ClipPlan {
+    if areSettingsChecked, let checkedPlan { return checkedPlan }
     // A gradient that is not finite tells a dynamic loss scale that it was too large: nothing is lost but the step.
-    var stage = ClipStage(
-      clipping: clipping, groups: groupClippings, convention: rule.convention,
+    return ClipPlan(
+      clipping, groups: groups.map(\.clipping), convention: rule.convention,
       policy: lossScale.growth == nil ? nonFinitePolicy : .skipStep)
+  }
+
+  /// The first stage of the next step.
+  func clipStage(microSteps: Int = 1) -> ClipStage {
+    var stage = ClipStage(plan: clipPlan)
     stage.adaptive = adaptiveClipping
-    stage.gradientFactor =
-      ScaledDouble(1) / (ScaledDouble(lossScale.current) * Double(microSteps))
+    stage.gradientFactor = ScaledDouble(1) / (ScaledDouble(lossScale.current) * Double(microSteps))
     return stage
   }
 

@@ -86,8 +86,8 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   /// Whether the settings are those that the last step checked, and hold for every step.
   var areSettingsChecked = false
   var areGroupsBound = false
-  /// The clips of each group.
-  var groupClippings: [GradientClipping?] = []
+  /// The clipping of the settings that were checked.
+  var checkedPlan: ClipPlan?
   var rules = StepRules()
   var programs: [StepProgram] = []
   var compiledSteps: [CompiledStep] = []
@@ -149,7 +149,7 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
       let entry = table.entries[index]
       var norm: Double?
       if stage.asksForNorm, entry.gradient != nil {
-        norm = stage.value(table.partial(of: index, stage.normType, table.sums)).double
+        norm = stage.value(table.partial(of: index, stage.plan.normType, table.sums)).double
       }
       return TensorReport(
         name: tensor.name, norm: norm, clipCoefficient: entry.coefficient.double,
