@@ -34,6 +34,14 @@ final class DocumentationTests: XCTestCase {
     }
   }
 
+  func testTheTestsThatTheReadmeNamesExist() throws {
+    let readme = try String(contentsOf: Self.root.appendingPathComponent("README.md"), encoding: .utf8)
+    let named = Set(readme.matches(of: /`([A-Z][A-Za-z]+Tests)`/).map { String($0.output.1) })
+    XCTAssertGreaterThanOrEqual(named.count, 15)
+    let sources = Set(try Self.files("Tests", ["swift"]).map { ($0 as NSString).lastPathComponent })
+    XCTAssertEqual(named.filter { !sources.contains("\($0).swift") }, [])
+  }
+
   func testSnippetsAreTakenOutWhole() {
     XCTAssertEqual(
       Self.fenced("a\n```swift\nimport Momentum\n\nlet x = 1\n  f(x)\n```\n```sh\nls\n```"), ["let x = 1\n  f(x)"])

@@ -142,7 +142,7 @@ extension Optimizer {
   ///   - gradients: What has been added up; empty after the step, also after a skipped one. If an error is thrown it is as
   ///     before.
   /// - Returns: What was measured and done; norms are those of the mean.
-  /// - Throws: As ``step(_:gradients:)-(ParameterVector<Scalar>,_)``; ``MomentumError/countMismatch(what:count:expected:)`` if nothing has
+  /// - Throws: As ``step(_:gradients:)-(ParameterVector<Scalar>,ParameterVector<Scalar>)``; ``MomentumError/countMismatch(what:count:expected:)`` if nothing has
   ///   been added.
   /// - Complexity: O(n); with momentum reads 3n and writes 2n elements. Clipping by value, or a norm other than the 2-norm that the
   ///   accumulator measures, reads n more.

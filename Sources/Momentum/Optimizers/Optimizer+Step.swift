@@ -19,7 +19,7 @@ extension Optimizer {
       gradients: UnsafeBufferPointer(start: gradients.base, count: gradients.count))
   }
 
-  /// Takes one step of parameters in spans, of an `Array` for example; see ``step(_:gradients:)-(ParameterVector<Scalar>,_)``.
+  /// Takes one step of parameters in spans, of an `Array` for example; see ``step(_:gradients:)-(ParameterVector<Scalar>,ParameterVector<Scalar>)``.
   @discardableResult
   public mutating func step(
     _ parameters: inout MutableSpan<Scalar>, gradients: Span<Scalar>
@@ -30,7 +30,7 @@ extension Optimizer {
     return try step(parameters: written.value, gradients: read.value)
   }
 
-  /// Takes one step of flat vectors in the caller's memory; see ``step(_:gradients:)-(ParameterVector<Scalar>,_)``.
+  /// Takes one step of flat vectors in the caller's memory; see ``step(_:gradients:)-(ParameterVector<Scalar>,ParameterVector<Scalar>)``.
   ///
   /// - Throws: Also ``MomentumError/overlap(first:second:)``.
   @discardableResult
@@ -61,7 +61,7 @@ extension Optimizer {
   ///
   /// A tensor whose gradient is `nil` is left alone: no update, no decay of its velocity or its weights.
   ///
-  /// - Throws: As ``step(parameters:gradients:)-(UnsafeMutableBufferPointer<Scalar>,_)``; errors name the tensor.
+  /// - Throws: As ``step(parameters:gradients:)-(UnsafeMutableBufferPointer<Scalar>,UnsafeBufferPointer<Scalar>)``; errors name the tensor.
   @discardableResult
   public mutating func step(
     parameters: [UnsafeMutableBufferPointer<Scalar>], gradients: [UnsafeBufferPointer<Scalar>?]

@@ -39,7 +39,7 @@ public protocol UpdateRule: Sendable {
   /// What the gradient of a unit is multiplied with, before the operations that ``compile(_:into:)`` appends; by default 1.
   ///
   /// - Parameters:
-  ///   - gradientNorm: The 2-norm of the unit's gradient after clipping, ``unitDecay`` times its parameters added.
+  ///   - gradientNorm: The 2-norm of the unit's gradient after clipping, ``UpdateRule/unitDecay`` times its parameters added.
   ///   - parameterNorm: The 2-norm of the unit's parameters.
   func unitFactor(gradientNorm: ScaledDouble, parameterNorm: ScaledDouble) -> ScaledDouble
 
