@@ -13,6 +13,7 @@ let package = Package(
   name: "swift-momentum",
   products: [
     .library(name: "Momentum", targets: ["Momentum"]),
+    .library(name: "MomentumFiles", targets: ["MomentumFiles"]),
     .executable(name: "momentum", targets: ["MomentumCLI"]),
   ],
   traits: [
@@ -39,8 +40,8 @@ let package = Package(
       name: "Momentum", dependencies: ["CMomentumBLAS", "CMomentumLAPACKE", "CMomentumHints"],
       swiftSettings: settings),
 
-    // Tensor files, for the command and the tests.
-    .target(name: "MomentumFiles", swiftSettings: settings),
+    // Tensor files, and optimizers in them. Apart from the engine, because it reads JSON with Foundation.
+    .target(name: "MomentumFiles", dependencies: ["Momentum"], swiftSettings: settings),
 
     // Reference values and their evaluation, for `momentum validate` and the tests.
     .target(name: "MomentumReference", dependencies: ["Momentum"], swiftSettings: settings),
@@ -66,7 +67,8 @@ let package = Package(
       name: "MomentumTests", dependencies: ["Momentum", "MomentumTestSupport"],
       swiftSettings: settings),
     .testTarget(
-      name: "MomentumFilesTests", dependencies: ["MomentumFiles", "MomentumTestSupport"],
+      name: "MomentumFilesTests",
+      dependencies: ["MomentumFiles", "Momentum", "MomentumReference", "MomentumTestSupport"],
       swiftSettings: settings),
     .testTarget(
       name: "MomentumReferenceTests", dependencies: ["MomentumReference", "Momentum"],

@@ -77,7 +77,7 @@ extension SafetensorsError.Reason: CustomStringConvertible {
 private let knownDtypes = SafetensorsDtype.allCases.map(\.rawValue).joined(separator: ", ")
 
 /// The text in quotes, escaped so that a message stays on one line whatever a file calls its tensors.
-private func quoted(_ text: String) -> String {
+func quoted(_ text: String) -> String {
   let shown = text.unicodeScalars.prefix(200).map { scalar in
     switch scalar.properties.generalCategory {
     case .control, .format, .lineSeparator, .paragraphSeparator: scalar.escaped(asASCII: true)

@@ -29,10 +29,61 @@ extension Optimizer {
     if !state.average.isEmpty { _ = try average.make(layout, threads: threads) }
     direction.replace(by: state.direction)
     average.replace(by: state.average)
+    adopt(state)
+  }
+
+  /// Takes on everything of a state but its vectors.
+  private mutating func adopt(_ state: OptimizerState<Scalar>) {
     (velocities, averages) = (state.velocities, state.averages)
     (stepCount, lastStepClipped) = (state.stepCount, state.lastStepClipped)
     if state.lossScale.growth != nil { lossScale = state.lossScale }
     if let adaptive = state.adaptiveClipping { adaptiveClipping = adaptive }
+  }
+
+  /// Replaces the state by one whose vectors lie elsewhere, a buffer a tensor and none where there is nothing.
+  ///
+  /// - Parameters:
+  ///   - state: All but the vectors, with numbers that have been checked.
+  ///   - directions: u of each tensor.
+  ///   - averages: b of each tensor.
+  ///   - confirm: Called when all elements have been copied and nothing has been replaced.
+  /// - Throws: ``MomentumError/allocationFailed(bytes:)``, or what `confirm` throws. The optimizer is then unchanged.
+  package mutating func restore(
+    _ state: OptimizerState<Scalar>, directions: [UnsafeBufferPointer<Scalar>?],
+    averages: [UnsafeBufferPointer<Scalar>?], confirm: () throws -> Void
+  ) throws {
+    let newDirection = try gathered(directions)
+    let newAverage = try gathered(averages)
+    try confirm()
+    direction = newDirection
+    average = newAverage
+    adopt(state)
+  }
+
+  /// Replaces the velocities, and nothing else, by vectors that lie elsewhere; see ``restore(_:directions:averages:confirm:)``.
+  package mutating func replaceVelocities(
+    _ values: [UnsafeBufferPointer<Scalar>?], keepLearningRate: Bool, confirm: () throws -> Void
+  ) throws {
+    let newDirection = try gathered(values)
+    try confirm()
+    direction = newDirection
+    for index in velocities.indices {
+      velocities[index] = VelocityState()
+      velocities[index].isSet = values[index] != nil
+      velocities[index].keepsLearningRate = keepLearningRate
+    }
+  }
+
+  /// A copy of buffers in the order of the layout, zeros where one is missing; no memory if all are.
+  private func gathered(_ sources: [UnsafeBufferPointer<Scalar>?]) throws(MomentumError) -> OptionalVector<Scalar> {
+    var vector = OptionalVector<Scalar>()
+    guard sources.contains(where: { $0 != nil }) else { return vector }
+    let base = try vector.make(layout, threads: threads)
+    for (tensor, values) in zip(layout.tensors, sources) {
+      guard let values, let source = values.baseAddress else { continue }
+      (base + tensor.offset).update(from: source, count: tensor.count)
+    }
+    return vector
   }
 
   // MARK: - Velocity
@@ -83,14 +134,40 @@ extension Optimizer {
     guard learningRate > 0, learningRate.isFinite else {
       throw .invalidSetting(name: "learningRate", value: "\(learningRate)", expected: "a finite number > 0")
     }
-    let rate = ScaledDouble(-learningRate)
+    let form = VelocityForm(keepsLearningRate: toKeepLearningRate, learningRate: learningRate)
+    convertVelocities(to: Array(repeating: form, count: velocities.count))
+  }
+
+  /// Converts the velocity of each tensor to a form of its own.
+  ///
+  /// - Parameter forms: With a learning rate that is positive and finite wherever the velocity has another form.
+  package mutating func convertVelocities(to forms: [VelocityForm]) {
     multiplyVelocities(
-      by: velocities.map { velocity in
+      by: zip(velocities, forms).map { velocity, form in
         let scale = ScaledDouble(velocity.scale)
-        guard velocity.isSet, velocity.keepsLearningRate != toKeepLearningRate else { return scale }
-        return toKeepLearningRate ? scale * rate : scale / rate
+        guard velocity.isSet, velocity.keepsLearningRate != form.keepsLearningRate else { return scale }
+        let rate = ScaledDouble(-form.learningRate)
+        return form.keepsLearningRate ? scale * rate : scale / rate
       })
-    for index in velocities.indices { velocities[index].keepsLearningRate = toKeepLearningRate }
+    for index in velocities.indices { velocities[index].keepsLearningRate = forms[index].keepsLearningRate }
+  }
+
+  /// The form that each tensor's rule keeps its velocity in, with the learning rate of the next step; NaN where a rule of
+  /// a kind that is not this library's has not got one.
+  package func velocityForms() throws(MomentumError) -> [VelocityForm] {
+    let rules = try StepRules(rule, groups, at: stepCount)
+    var forms: [VelocityForm] = []
+    for group in try ParameterGroup.membership(groups, of: layout) {
+      let rule = rules[group ?? -1]
+      forms.append(
+        VelocityForm(keepsLearningRate: rule.keepsLearningRateInVelocity, learningRate: Self.learningRate(of: rule)))
+    }
+    return forms
+  }
+
+  private static func learningRate(of rule: any UpdateRule) -> Double {
+    if let clipping = rule as? AdaptiveGradientClipping { return learningRate(of: clipping.base) }
+    return (rule as? any SchedulableRule)?.learningRate ?? .nan
   }
 
   /// Calls `body` with the velocity of one tensor; all zeros, or empty if no step has needed a velocity.

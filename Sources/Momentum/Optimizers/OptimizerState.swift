@@ -39,6 +39,18 @@ public struct VelocityState: Hashable, Sendable, Codable {
   public init() {}
 }
 
+/// What a velocity is multiplied with, apart from its scale.
+package struct VelocityForm {
+  package let keepsLearningRate: Bool
+  /// That which a velocity of the other form is converted at.
+  package let learningRate: Double
+
+  package init(keepsLearningRate: Bool, learningRate: Double) {
+    self.keepsLearningRate = keepsLearningRate
+    self.learningRate = learningRate
+  }
+}
+
 /// What is known of a tensor's average `s·b`, apart from b.
 public struct AverageState: Hashable, Sendable, Codable {
   /// The scale s.

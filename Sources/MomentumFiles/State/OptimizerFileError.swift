@@ -1,0 +1,85 @@
+public import Momentum
+
+/// Why a file of an optimizer's state or velocity could not be used: which file, which tensor in it, what is wrong.
+public struct OptimizerFileError: Error, Hashable, Sendable {
+  /// The path as the caller gave it.
+  public var file: String
+  /// The name that the file has, or should have, for the tensor in question; `nil` if it is about none.
+  public var tensor: String?
+  /// What is wrong.
+  public var reason: Reason
+
+  /// Names the file and what is wrong with it.
+  public init(file: String, tensor: String? = nil, reason: Reason) {
+    self.file = file
+    self.tensor = tensor
+    self.reason = reason
+  }
+
+  /// What went wrong.
+  public enum Reason: Hashable, Sendable {
+    /// It cannot be read or written, or is no valid safetensors file.
+    case safetensors(SafetensorsError.Reason)
+    /// The metadata lack a key.
+    case missingMetadata(key: String, expected: String)
+    /// The metadata have another value than can be.
+    case invalidMetadata(key: String, value: String, expected: String)
+    /// The metadata have a key that this format does not know, or that is about no tensor of the optimizer.
+    case unexpectedMetadata(key: String)
+    /// The tensor is not there.
+    case missingTensor
+    /// The tensor should not be there: the optimizer has none of that name, or the metadata say nothing of it.
+    case unexpectedTensor
+    /// The tensor has another shape than in the optimizer's layout.
+    case shapeMismatch(shape: [Int], expected: [Int])
+    /// The tensor has another type than the optimizer.
+    case dtypeMismatch(dtype: SafetensorsDtype, expected: SafetensorsDtype)
+    /// No tensor has a name that begins so.
+    case noTensors(prefix: String)
+    /// The engine refused: no memory, for example, or a learning rate of 0 to convert a velocity at.
+    case refused(MomentumError)
+  }
+}
+
+extension OptimizerFileError: CustomStringConvertible {
+  /// One line: the file, the tensor, the cause.
+  public var description: String {
+    if case .safetensors(let reason) = reason { return SafetensorsError(file: file, reason: reason).description }
+    return "\(file): " + (tensor.map { "tensor \(quoted($0)) " } ?? "") + reason.description
+  }
+}
+
+extension OptimizerFileError.Reason: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .safetensors(let reason): reason.description
+    case .missingMetadata(let key, let expected): "metadata \(quoted(key)) are missing; expected \(expected)"
+    case .invalidMetadata(let key, let value, let expected):
+      "metadata \(quoted(key)) are \(quoted(value)); expected \(expected)"
+    case .unexpectedMetadata(let key): "metadata \(quoted(key)) are unknown; expected those of the optimizer's tensors"
+    case .missingTensor: "is missing; expected it by the metadata"
+    case .unexpectedTensor: "is unknown; expected only what the optimizer and the metadata have"
+    case .shapeMismatch(let shape, let expected): "has shape \(shape); expected \(expected)"
+    case .dtypeMismatch(let dtype, let expected): "is of type \(dtype.rawValue); expected \(expected.rawValue)"
+    case .noTensors(let prefix): "has no tensor whose name begins with \(quoted(prefix)); expected at least one"
+    case .refused(let error): error.description
+    }
+  }
+}
+
+extension OptimizerFileError {
+  /// Runs what can fail in one of the ways below, and names the file.
+  static func naming<R: ~Copyable>(_ file: String, _ body: () throws -> R) throws(OptimizerFileError) -> R {
+    do {
+      return try body()
+    } catch let error as OptimizerFileError {
+      throw error
+    } catch let error as SafetensorsError {
+      throw OptimizerFileError(file: error.file, reason: .safetensors(error.reason))
+    } catch let error as MomentumError {
+      throw OptimizerFileError(file: file, reason: .refused(error))
+    } catch {
+      preconditionFailure("\(error) is none of the errors of files and of the engine")
+    }
+  }
+}

@@ -1,0 +1,39 @@
+import Momentum
+
+/// Those tensors of a file that belong to tensors of a layout: under the same names behind a prefix.
+struct TensorSelection {
+  private let file: SafetensorsFile
+  private let prefix: String
+  /// Which tensors of the layout.
+  private let isNeeded: [Bool]
+
+  init(_ file: SafetensorsFile, _ prefix: String, _ isNeeded: [Bool]) {
+    self.file = file
+    self.prefix = prefix
+    self.isNeeded = isNeeded
+  }
+
+  /// The names in the file.
+  func names(_ layout: ParameterLayout) -> Set<ExactText> {
+    Set(zip(layout.tensors, isNeeded).filter(\.1).map { ExactText(prefix + $0.0.name) })
+  }
+
+  /// The elements of each tensor of the layout, `nil` if it is not needed. They point into the file.
+  func buffers<Scalar: SafetensorsScalar>(_ layout: ParameterLayout) throws -> [UnsafeBufferPointer<Scalar>?] {
+    try zip(layout.tensors, isNeeded).map { own, isNeeded in
+      guard isNeeded else { return nil }
+      let name = prefix + own.name
+      func refusal(_ reason: OptimizerFileError.Reason) -> OptimizerFileError {
+        OptimizerFileError(file: file.path, tensor: name, reason: reason)
+      }
+      guard let tensor = file.tensor(named: name) else { throw refusal(.missingTensor) }
+      guard tensor.dtype == Scalar.dtype else {
+        throw refusal(.dtypeMismatch(dtype: tensor.dtype, expected: Scalar.dtype))
+      }
+      guard tensor.shape == own.shape else {
+        throw refusal(.shapeMismatch(shape: tensor.shape, expected: own.shape))
+      }
+      return try file.unsafeBuffer(of: name, as: Scalar.self)
+    }
+  }
+}
