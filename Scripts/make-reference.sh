@@ -7,6 +7,8 @@
 # Scripts/make-reference.sh --peers [LIST]     the peers' fixtures and their manifest; of torch,keras,optax,mlx (default:
 #                                              all). Installs them unless PEERS_ENVIRONMENT names an environment that
 #                                              has them, see Scripts/peers.bash
+# Scripts/make-reference.sh --momenta          the momentum buffers of PyTorch and Optax in Tests/Fixtures/momenta, and their
+#                                              manifest; from the same environment
 # Scripts/make-reference.sh --reproblas DATA   also compares ReproBLAS's golden results with exact values, from the
 #                                              folder tests/checks/data of a checkout of its repository
 source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
@@ -18,6 +20,11 @@ case "${1-}" in
     provide_peers
     exec "$environment/bin/python" -B "$root/Scripts/reference/make_peers.py" "$root/Tests/Fixtures/peers" \
       ${2:+--peers "$2"}
+    ;;
+  --momenta)
+    source "$root/Scripts/peers.bash"
+    provide_peers
+    exec "$environment/bin/python" -B "$root/Scripts/reference/peer_momenta.py" "$root/Tests/Fixtures/momenta"
     ;;
 esac
 environment="$root/.venv-reference"

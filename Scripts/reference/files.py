@@ -30,10 +30,10 @@ def replace(path, content):
     print("  %-22s %8d bytes  %s" % (path.name, len(data), state))
 
 
-def write_manifest(folder):
+def write_manifest(folder, pattern="*.json"):
     """Lists every file of a folder with its digest."""
     entries = []
-    for path in folder.glob("*.json"):
+    for path in folder.glob(pattern):
         data = path.read_bytes()
         entries.append("%s %d %s" % (digest_text(fnv1a(data)), len(data), path.name))
     header = "# FNV-1a (64 bits), bytes, file; written by Scripts/make-reference.sh\n"

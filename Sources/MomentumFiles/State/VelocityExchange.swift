@@ -1,0 +1,131 @@
+public import Momentum
+
+/// Velocities as other libraries have them, in safetensors files: plain tensors under the parameters' names.
+///
+/// ```swift
+/// // In Python: safetensors.torch.save_file({name: rule.state[p]["momentum_buffer"] for name, p in ...}, path)
+/// let exchange = VelocityExchange(of: .pytorch)
+/// try exchange.read("momentum.safetensors", into: &optimizer)
+/// ```
+///
+/// PyTorch's `momentum_buffer`, Optax's `trace` and MLX's `v` are velocities without the learning rate, `p ← p − lr·v`; Keras's
+/// `momentums` keep it, `p ← p + v`, and so does the trace of Optax's `lars`. Where the optimizer's rule has the other form,
+/// velocities are converted at the learning rate of its next step: `v_in = −lr·v_out`.
+public struct VelocityExchange: Sendable, Hashable {
+  /// Whether the learning rate is part of the velocities in the file.
+  public var keepsLearningRate: Bool
+  /// What stands before the parameters' names. Tensors whose names begin otherwise are not looked at.
+  public var prefix: String
+
+  /// Velocities as SGD has them in the library of a convention.
+  public init(of convention: Convention, prefix: String = "") {
+    self.init(keepsLearningRate: convention.keepsLearningRateInVelocity, prefix: prefix)
+  }
+
+  /// Velocities of either form.
+  public init(keepsLearningRate: Bool, prefix: String = "") {
+    self.keepsLearningRate = keepsLearningRate
+    self.prefix = prefix
+  }
+
+  /// Replaces an optimizer's velocities by those of a file.
+  ///
+  /// A tensor that the file does not have is left without a velocity, as PyTorch leaves one without a gradient; its next
+  /// step is a first step. Everything else stays, the number of steps too: see `Optimizer.resume(stepCount:lastStepClipped:)`,
+  /// which a rule with a schedule needs first.
+  ///
+  /// - Parameters:
+  ///   - path: The file. With an empty ``prefix`` it may have no tensor that the optimizer has not.
+  ///   - learningRate: That of the next step, if velocities must be converted; by default as each tensor's rule has it.
+  /// - Throws: ``OptimizerFileError``; the optimizer is then unchanged.
+  /// - Complexity: O(n). The velocities that are replaced are let go when the new ones are complete.
+  public func read<Scalar: BLASScalar & SafetensorsScalar>(
+    _ path: String, into optimizer: inout Optimizer<Scalar>, learningRate: Double? = nil
+  ) throws(OptimizerFileError) {
+    try OptimizerFileError.naming(path) {
+      let file = try SafetensorsFile(path: path)
+      let layout = optimizer.layout
+      let isThere = layout.tensors.map { file.tensor(named: prefix + $0.name) != nil }
+      let selection = TensorSelection(file, prefix, isThere)
+      let candidates = file.tensors.filter { $0.name.utf8.starts(with: prefix.utf8) }
+      guard !candidates.isEmpty else {
+        throw OptimizerFileError(file: path, reason: .noTensors(prefix: prefix))
+      }
+      let known = selection.names(layout)
+      if let tensor = candidates.first(where: { !known.contains(ExactText($0.name)) }) {
+        throw OptimizerFileError(file: path, tensor: tensor.name, reason: .unexpectedTensor)
+      }
+      let velocities: [UnsafeBufferPointer<Scalar>?] = try selection.buffers(layout)
+      let forms = try forms(of: optimizer, learningRate)
+      for (form, isThere) in zip(forms, isThere) where isThere && form.keepsLearningRate != keepsLearningRate {
+        let rate = form.learningRate
+        guard rate > 0, rate.isFinite else { throw Self.unusable(rate) }
+      }
+      try optimizer.replaceVelocities(velocities, keepLearningRate: keepsLearningRate) { try file.checkUnchanged() }
+      optimizer.convertVelocities(to: forms)
+      withExtendedLifetime(file) {}
+    }
+  }
+
+  /// Writes an optimizer's velocities, of the tensors that have one. They are folded first (`Optimizer.foldVelocity()`).
+  ///
+  /// - Parameters:
+  ///   - optimizer: What has them.
+  ///   - path: Where the file goes.
+  ///   - learningRate: That of the next step, if velocities must be converted; by default as each tensor's rule has it.
+  ///     Conversion rounds each element twice at most, in the file only.
+  /// - Throws: ``OptimizerFileError``; the file is then as it was.
+  /// - Complexity: O(n); no copy of a vector.
+  public func write<Scalar: BLASScalar & SafetensorsScalar>(
+    _ optimizer: inout Optimizer<Scalar>, to path: String, learningRate: Double? = nil
+  ) throws(OptimizerFileError) {
+    try OptimizerFileError.naming(path) {
+      var writer = SafetensorsWriter(path: path)
+      let isSet = optimizer.layout.tensors.indices.map { optimizer.hasVelocity(ofTensor: $0) }
+      let rates = try forms(of: optimizer, learningRate).map(\.learningRate)
+      for (index, tensor) in optimizer.layout.tensors.enumerated() where isSet[index] {
+        // The optimizer's memory outlives the writer, and nothing steps in between.
+        let values = optimizer.withUnsafeVelocity(ofTensor: index) { $0 }
+        let name = prefix + tensor.name
+        if optimizer.keepsLearningRateInVelocity(ofTensor: index) == keepsLearningRate {
+          try writer.add(name, shape: tensor.shape, values: values)
+        } else {
+          let factor = Scalar(keepsLearningRate ? -rates[index] : -1 / rates[index])
+          guard factor.isFinite, factor != 0 else { throw Self.unusable(rates[index]) }
+          try writer.add(name, dtype: Scalar.dtype, shape: tensor.shape, source: product(of: values, factor, path))
+        }
+      }
+      try writer.write()
+    }
+  }
+
+  /// The form that each tensor's rule keeps its velocity in, with the rate to convert at.
+  private func forms<Scalar>(
+    of optimizer: borrowing Optimizer<Scalar>, _ learningRate: Double?
+  ) throws(MomentumError) -> [VelocityForm] {
+    try optimizer.velocityForms().map {
+      VelocityForm(keepsLearningRate: $0.keepsLearningRate, learningRate: learningRate ?? $0.learningRate)
+    }
+  }
+
+  private static func unusable(_ rate: Double) -> MomentumError {
+    .invalidSetting(name: "learningRate", value: "\(rate)", expected: "a finite number > 0 to convert velocities at")
+  }
+
+  /// The bytes of a multiple, made a piece at a time while a file is written.
+  private func product<Scalar: BLASScalar>(
+    of values: UnsafeBufferPointer<Scalar>, _ factor: Scalar, _ path: String
+  ) -> SafetensorsWriter.Source {
+    { emit throws(SafetensorsError) in
+      var first = 0
+      while first < values.count {
+        let piece = UnsafeBufferPointer(rebasing: values[first..<min(first + 1 << 16, values.count)])
+        let scaled = piece.map { $0 * factor }
+        try scaled.withUnsafeBufferPointer { bytes throws(SafetensorsError) in
+          try emit(UnsafeRawBufferPointer(bytes))
+        }
+        first += piece.count
+      }
+    }
+  }
+}
