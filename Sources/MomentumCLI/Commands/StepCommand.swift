@@ -15,7 +15,7 @@ struct StepCommand: ParsableCommand {
       \(exampleConfiguration)
 
       Only "rule" with a learning rate must be there. A learning rate or a momentum is a number or a schedule of t, the number \
-      of steps taken; the velocity's file carries it from run to run, and what a \
+      of steps taken; the file of --state, or that of the velocity, carries it from run to run, and what a \
       loss scale or adaptive clipping has learnt. Groups state what differs for the tensors whose \
       names match.
       """
@@ -55,22 +55,11 @@ struct StepCommand: ParsableCommand {
   @Option(help: "What to take of several files of gradients. Norms are measured and clipped after that.")
   var accumulate = Accumulation.mean
 
-  @Option(help: ArgumentHelp("The velocity that an earlier step wrote. (default: zero)", valueName: "file"))
-  var velocity: String?
-
-  @Option(help: ArgumentHelp("The average that an earlier step wrote. (default: none yet)", valueName: "file"))
-  var average: String?
-
   @Option(help: ArgumentHelp("Where the new parameters go.", valueName: "file"))
   var outputParameters: String
 
-  @Option(help: ArgumentHelp("Where the new velocity goes.", valueName: "file"))
-  var outputVelocity: String?
-
-  @Option(
-    help: ArgumentHelp("Where the averaged parameters go. Needs --ema, or a --config that averages.", valueName: "file")
-  )
-  var outputAverage: String?
+  @OptionGroup(title: "State")
+  var state: StateOptions
 
   @OptionGroup(title: "Optimizer")
   var options: OptimizerOptions
@@ -86,27 +75,21 @@ struct StepCommand: ParsableCommand {
 
   func validate() throws {
     guard steps >= 0 else { throw ValidationError("--steps is \(steps); expected at least 0") }
-    let outputs = [
-      ("--output-parameters", outputParameters), ("--output-velocity", outputVelocity),
-      ("--output-average", outputAverage),
-    ]
+    let outputs = [("--output-parameters", outputParameters)] + state.outputs
     for (index, (name, file)) in outputs.enumerated() where file != nil {
       if let other = outputs[..<index].first(where: { $0.1 == file }) {
         throw ValidationError("\(other.0) and \(name) name the same file")
       }
     }
-    if options.config == nil, options.ema == nil, average != nil || outputAverage != nil {
-      throw ValidationError(
-        "\(average != nil ? "--average" : "--output-average") needs --ema, or a --config that averages")
+    if options.config == nil, options.ema == nil, let option = state.averageOption {
+      throw ValidationError("\(option) needs --ema, or a --config that averages")
     }
   }
 
   func run() throws {
     let settings = try options.configuration()
-    if settings.averaging == nil, let config = options.config, average != nil || outputAverage != nil {
-      throw DataFileError(
-        file: config,
-        cause: "'averaging' is missing; expected it with \(average != nil ? "--average" : "--output-average")")
+    if settings.averaging == nil, let config = options.config, let option = state.averageOption {
+      throw DataFileError(file: config, cause: "'averaging' is missing; expected it with \(option)")
     }
     // A private mapping: the tensors are updated where they are, and the file stays as it is.
     let parameters = try TensorFile(parameters, access: .copyOnWrite)
@@ -125,10 +108,7 @@ struct StepCommand: ParsableCommand {
       try parameters.file.unsafeMutableBuffer(of: $0.name, as: Scalar.self)
     }
     var optimizer: Optimizer<Scalar> = try make(settings, parameters.layout())
-    if let velocity {
-      try VelocityFile.load(velocity, into: &optimizer, parameters: parameters)
-    }
-    if let average { try AverageFile.load(average, into: &optimizer, parameters: parameters) }
+    try state.load(into: &optimizer, parameters: parameters)
 
     var rows: [StepRow] = []
     for _ in 0..<steps {
@@ -175,12 +155,8 @@ struct StepCommand: ParsableCommand {
     for (tensor, values) in zip(parameters.tensors, buffers) {
       try writer.add(tensor.name, shape: tensor.shape, values: UnsafeBufferPointer(values))
     }
-    var writers = [writer]
-    if let outputVelocity {
-      writers.append(try VelocityFile.writer(outputVelocity, of: &optimizer, convention: settings.convention))
-    }
-    if let outputAverage { writers.append(try AverageFile.writer(outputAverage, of: &optimizer)) }
-    try SafetensorsWriter.write(writers)
+    let writers = try state.writers(of: &optimizer, convention: settings.convention)
+    try SafetensorsWriter.write([writer] + writers)
   }
 
   private func show(_ rows: [StepRow]) throws {

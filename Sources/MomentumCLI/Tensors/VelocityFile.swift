@@ -71,6 +71,17 @@ enum VelocityFile {
     }
   }
 
+  /// Gives an optimizer the velocity of a file that another library wrote.
+  static func load<Scalar: BLASScalar & SafetensorsScalar>(
+    _ path: String, of convention: Convention, into optimizer: inout Optimizer<Scalar>
+  ) throws {
+    if let key = try SafetensorsFile(path: path).metadata.keys.filter({ $0.hasPrefix("momentum.") }).min() {
+      throw DataFileError(
+        file: path, cause: "has \(key) in its metadata, which say what it is; expected none with --velocity-convention")
+    }
+    try VelocityExchange(of: convention).read(path, into: &optimizer)
+  }
+
   /// What a run that goes on needs besides the velocity, `nil` if the file has none.
   private static func state<State: Decodable>(_ key: String, _ file: TensorFile) throws -> State? {
     guard let text = file.file.metadata[key] else { return nil }

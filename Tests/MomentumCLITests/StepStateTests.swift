@@ -1,0 +1,167 @@
+import Foundation
+import Momentum
+import MomentumFiles
+import MomentumTestSupport
+import XCTest
+
+/// `momentum step` with its state in one file, and with velocities of other libraries.
+final class StepStateTests: XCTestCase {
+  private struct Files {
+    let folder: URL
+    func path(_ name: String) -> String { folder.appendingPathComponent(name).path }
+    func exists(_ name: String) -> Bool { FileManager.default.fileExists(atPath: path(name)) }
+    func bytes(_ name: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: path(name))) }
+    func write(_ name: String, json: String) throws { try Data(json.utf8).write(to: URL(fileURLWithPath: path(name))) }
+
+    func write(_ name: String, _ tensors: [String: [Double]]) throws {
+      var writer = SafetensorsWriter(path: path(name))
+      for (tensor, values) in tensors {
+        try values.withUnsafeBufferPointer { try writer.add(tensor, shape: [values.count], values: $0) }
+      }
+      try writer.write()
+    }
+
+    func read(_ name: String) throws -> [String: [Double]] {
+      let file = try SafetensorsFile(path: path(name))
+      return try Dictionary(
+        uniqueKeysWithValues: file.tensors.map { tensor in
+          (tensor.name, try file.withUnsafeBuffer(of: tensor.name, as: Double.self) { Array($0) })
+        })
+    }
+
+    func step(_ arguments: String...) throws -> CommandRun {
+      let parameters = arguments.contains("--parameters") ? [] : ["--parameters", "p"]
+      return try CommandRun(
+        ["step", "--gradients", "g", "--output-parameters", "out"] + parameters + arguments, in: folder)
+    }
+  }
+
+  private func withFiles(_ body: (Files) throws -> Void) throws {
+    try withScratchFolder { folder in
+      let files = Files(folder: folder)
+      try files.write("p", ["weight": [1, 2], "bias": [3]])
+      try files.write("g", ["weight": [3, 4], "bias": [0.3]])
+      try body(files)
+    }
+  }
+
+  private func succeed(_ run: CommandRun, line: UInt = #line) {
+    XCTAssertEqual(run.status, 0, run.errors, line: line)
+    XCTAssertEqual(run.errors, "", line: line)
+  }
+
+  func testManyRunsAreAsOne() throws {
+    try withFiles { files in
+      try files.write(
+        "config",
+        json: """
+          {"rule": {"learningRate": {"cosine": {"initial": 0.1, "steps": 20}}, "momentum": 0.7},
+           "lossScale": {"initial": 4, "growthInterval": 2}, "nonFinitePolicy": "skipStep",
+           "adaptiveClipping": {"autoClip": {"percentile": 50, "window": 8}},
+           "averaging": {"kind": "exponential", "decay": 0.9}}
+          """)
+      succeed(try files.step("--config", "config", "--steps", "5", "--output-state", "once"))
+      let atOnce = (try files.bytes("out"), try files.bytes("once"))
+      for index in 0..<5 {
+        if index == 0 {
+          succeed(try files.step("--config", "config", "--output-state", "s"))
+        } else {
+          succeed(
+            try files.step("--config", "config", "--parameters", "out", "--state", "s", "--output-state", "s"))
+        }
+      }
+      XCTAssertEqual(try files.bytes("out"), atOnce.0)
+      XCTAssertEqual(try files.bytes("s"), atOnce.1)
+      let file = try SafetensorsFile(path: files.path("s"))
+      XCTAssertEqual(
+        file.tensors.map(\.name), ["average/bias", "average/weight", "velocity/bias", "velocity/weight"])
+      XCTAssertEqual(file.metadata["momentum.step"], "5")
+
+      // The settings of what adapts must be the same.
+      for (config, what) in [
+        (
+          #"{"rule": {"learningRate": 1}, "adaptiveClipping": {"autoClip": {"percentile": 50, "window": 8}}}"#,
+          "loss scale"
+        ),
+        (#"{"rule": {"learningRate": 1}, "lossScale": {"initial": 9, "growthInterval": 2}}"#, "adaptive clipping"),
+      ] {
+        try files.write("other", json: config)
+        let run = try files.step("--config", "other", "--state", "s", "--output-state", "no")
+        XCTAssertEqual(run.status, 1)
+        XCTAssertTrue(run.errors.contains("s: its \(what) has other settings than this run"), run.errors)
+        XCTAssertFalse(files.exists("no"))
+      }
+    }
+  }
+
+  func testMisuseOfStates() throws {
+    try withFiles { files in
+      for (arguments, text) in [
+        (["--state", "s", "--velocity", "v"], "--velocity cannot be given with --state"),
+        (["--state", "s", "--average", "v", "--ema", "0.5"], "--average cannot be given with --state"),
+        (["--state", "s", "--output-velocity", "v"], "--output-velocity cannot be given with --state"),
+        (
+          ["--output-state", "s", "--output-average", "v", "--ema", "0.5"],
+          "--output-average cannot be given with --output-state"
+        ),
+        (["--output-state", "s", "--velocity", "v"], "--velocity cannot be given with --output-state"),
+        (["--output-state", "out"], "--output-parameters and --output-state name the same file"),
+        (["--velocity-convention", "keras"], "--velocity-convention needs --velocity"),
+        (["--velocity", "v", "--velocity-convention", "jax"], "--velocity-convention"),
+      ] {
+        let run = try CommandRun(
+          ["step", "--parameters", "p", "--gradients", "g", "--output-parameters", "out", "--learning-rate", "1"]
+            + arguments, in: files.folder)
+        XCTAssertEqual(run.status, 64, run.errors)
+        XCTAssertTrue(run.errors.contains(text), run.errors)
+      }
+      // A velocity is no state.
+      succeed(try files.step("--learning-rate", "1", "--momentum", "0.5", "--output-velocity", "v"))
+      let run = try files.step("--learning-rate", "1", "--state", "v", "--output-parameters", "no")
+      XCTAssertEqual(run.status, 1)
+      XCTAssertTrue(run.errors.contains("v: metadata 'momentum.stateFormat' are missing; expected '1'"), run.errors)
+      XCTAssertEqual(run.errors.split(separator: "\n").count, 1, run.errors)
+      XCTAssertFalse(files.exists("no"))
+    }
+  }
+
+  func testVelocitiesFromElsewhere() throws {
+    try withFiles { files in
+      try files.write("torch", ["weight": [8, -4]])
+      try files.write("keras", ["weight": [-4, 2]])
+      let common = ["--learning-rate", "0.5", "--momentum", "0.5"]
+      func step(_ convention: String, _ velocity: String, _ of: String) throws -> [String: [Double]] {
+        let run = try CommandRun(
+          [
+            "step", "--parameters", "p", "--gradients", "g", "--output-parameters", "out", "--convention", convention,
+            "--velocity", velocity, "--velocity-convention", of, "--output-velocity", "v",
+          ] + common, in: files.folder)
+        succeed(run)
+        return try files.read("v")
+      }
+      // v ← 0.5·v + g, and lr = 0.5; the bias starts at zero.
+      for (name, of) in [("torch", "pytorch"), ("torch", "mlx"), ("torch", "optax"), ("keras", "keras")] {
+        XCTAssertEqual(try step("pytorch", name, of), ["weight": [7, 2], "bias": [0.3]], of)
+        XCTAssertEqual(try files.read("out"), ["weight": [1 - 3.5, 2 - 1], "bias": [3 - 0.15]])
+        XCTAssertEqual(try step("keras", name, of), ["weight": [-3.5, -1], "bias": [-0.15]], of)
+        XCTAssertEqual(try files.read("out"), ["weight": [1 - 3.5, 2 - 1], "bias": [3 - 0.15]])
+      }
+      // One of this command says what it is.
+      let own = try files.step(
+        "--learning-rate", "1", "--momentum", "0.5", "--velocity", "v", "--velocity-convention", "keras")
+      XCTAssertEqual(own.status, 1)
+      XCTAssertTrue(own.errors.contains("v: has momentum.convention in its metadata"), own.errors)
+      let zero = try files.step(
+        "--learning-rate", "0", "--momentum", "0.5", "--velocity", "keras", "--velocity-convention", "keras")
+      XCTAssertEqual(zero.status, 1)
+      XCTAssertTrue(zero.errors.contains("keras: learningRate is 0.0; expected a finite number > 0"), zero.errors)
+    }
+  }
+
+  func testTheHelpNamesThem() throws {
+    let help = try CommandRun(["step", "--help"]).output
+    for option in ["--state <file>", "--output-state <file>", "--velocity-convention <velocity-convention>"] {
+      XCTAssertTrue(help.contains(option), help)
+    }
+  }
+}
