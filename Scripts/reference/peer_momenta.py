@@ -3,8 +3,8 @@
 Usage: peer_momenta.py FOLDER    (needs torch, optax, numpy and safetensors)
 
 Two files for each peer and type. NAME.safetensors are the buffers after five steps, saved as one would save them.
-NAME-run.safetensors are the tensors of the three steps that follow: `start/P` and `end/P`, the parameters before and after
-them, `gradient/STEP/P`, and `velocity/P`, the buffers at the end.
+NAME-run.safetensors are the tensors of the three steps that follow: `start/P` and `end/P`, the parameters before and
+after them, `gradient/STEP/P`, and `velocity/P`, the buffers at the end.
 """
 
 import json
@@ -46,8 +46,8 @@ def pytorch(folder, dtype):
         optimizer.step()
 
     def buffers():
-        state = optimizer.state
-        return {name: state[p]["momentum_buffer"] for name, p in tensors.items() if state[p].get("momentum_buffer") is not None}
+        found = {name: optimizer.state[p].get("momentum_buffer") for name, p in tensors.items()}
+        return {name: buffer for name, buffer in found.items() if buffer is not None}
 
     for _ in range(BEFORE):
         gradients = draw(random, dtype)
@@ -55,11 +55,11 @@ def pytorch(folder, dtype):
         step(gradients)
     name = f"pytorch-{dtype.__name__}"
     safetensors.torch.save_file(buffers(), folder / f"{name}.safetensors")
-    start = {name: p.detach().numpy().copy() for name, p in tensors.items()}
+    # Copies: the steps that follow write in place.
+    start = {name: array.copy() for name, array in arrays(tensors).items()}
     given = [draw(random, dtype) for _ in range(AFTER)]
     for gradients in given:
         step(gradients)
-    arrays = lambda list_: {name: t.detach().numpy() for name, t in list_.items()}  # noqa: E731
     write_run(folder / f"{name}-run.safetensors", "torch", rule, start, given, arrays(tensors), arrays(buffers()))
 
 
@@ -90,6 +90,10 @@ def optax_(folder, dtype):
         step(gradients)
     end = jax.tree.map(np.asarray, parameters)
     write_run(folder / f"{name}-run.safetensors", "optax", rule, start, given, end, trace())
+
+
+def arrays(tensors):
+    return {name: tensor.detach().numpy() for name, tensor in tensors.items()}
 
 
 def write_run(path, package, rule, start, given, end, velocity):

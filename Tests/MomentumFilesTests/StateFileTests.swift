@@ -281,6 +281,31 @@ final class StateFileTests: FolderTestCase {
     XCTAssertNotEqual(run.optimizer.state(), before)
   }
 
+  func testAFileThatChangesMeanwhileLeavesNoTrace() throws {
+    let data = Data<Float>(steps: 2)
+    var run = try Run(configuration(Self.configurations[0]), data.start)
+    try run.step(data.gradients[0])
+    let before = run.optimizer.state()
+    var other = OptimizerState<Float>(tensors: data.start.count)
+    other.stepCount = 7
+    let changed = SafetensorsError(file: "state", reason: .changedWhileOpen)
+    try data.start[0].withUnsafeBufferPointer { values in
+      let directions = [values] + Array(repeating: nil, count: 3)
+      // What `load` asks last, when all has been copied.
+      assertThrows(changed) {
+        try run.optimizer.restore(other, directions: directions, averages: directions) { throw changed }
+      }
+      XCTAssertEqual(run.optimizer.state(), before)
+      assertThrows(changed) {
+        try run.optimizer.replaceVelocities(directions, keepLearningRate: true) { throw changed }
+      }
+      XCTAssertEqual(run.optimizer.state(), before)
+      try run.optimizer.restore(other, directions: directions, averages: directions) {}
+      XCTAssertEqual(run.optimizer.state().direction[..<70], data.start[0][...])
+      XCTAssertEqual(run.optimizer.stepCount, 7)
+    }
+  }
+
   private func failure(_ path: String, _ optimizer: inout Optimizer<Float>) -> OptimizerFileError? {
     do {
       try StateFile.load(path, into: &optimizer)

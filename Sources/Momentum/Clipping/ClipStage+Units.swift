@@ -28,7 +28,7 @@ extension ClipStage {
       var whole = NormPartial(unchecked: .l2)
       slot.factors.reset()
       for (unit, norm) in slot.gradientNorms.enumerated() {
-        let coefficient = plan.convention.coefficient(norm: norm * gradientFactor, limit: limit, isWhole: false)
+        let coefficient = convention.coefficient(norm: norm * gradientFactor, limit: limit, isWhole: false)
         let changes = Self.changes(coefficient, Scalar.self)
         if changes { slot.factors.set(unit, to: coefficient) }
         whole.add(norm: changes ? norm * coefficient : norm)

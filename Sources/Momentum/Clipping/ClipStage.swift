@@ -1,13 +1,49 @@
 /// The stages of a step that look at the gradient: measure, check, and find the factor of every tensor.
 ///
-/// Steps and in-place clipping share it; they differ in the program that comes after.
-struct ClipStage {
-  let plan: ClipPlan
-  /// A limit of the whole that depends on past norms.
-  var adaptive: AdaptiveClipping?
+/// Steps and in-place clipping share it; they differ in the program that comes after. Made when settings change, and used by
+/// every step until then. A class, because a step hands it on a dozen times, and a copy of all settings would cost more than
+/// a short vector does.
+final class ClipStage {
+  // MARK: - Settings, and what follows from them
+
+  /// The clips of the whole.
+  let clipping: GradientClipping
+  /// The clips of each group of tensors, `nil` where those of the whole hold.
+  let groups: [GradientClipping?]
+  let convention: Convention
+  let policy: NonFinitePolicy
+  /// How norms are measured: as the clipping of the whole says, unless only groups clip.
+  let normType: NormType
+  let algorithm: NormAlgorithm
+  /// Whether anything has to be known of the gradient.
+  let asksForNorm: Bool
+  /// Whether tensors are clipped by value, by limits of their own, or by those of their units.
+  private let clipsValues: Bool
+  private let limitsTensors: Bool
+  private let limitsUnits: Bool
+
+  // MARK: - What differs from step to step
+
   /// What gradients are multiplied with before anything else: loss scale and accumulation, undone. Gradients are measured
   /// as they are; norms and bounds are multiplied and divided by this instead.
   var gradientFactor = ScaledDouble(1)
+  /// A limit of the whole that depends on past norms; ``decide(_:_:_:name:)`` shows it the norm.
+  var adaptive: AdaptiveClipping?
+
+  init(
+    _ clipping: GradientClipping, groups: [GradientClipping?] = [], convention: Convention, policy: NonFinitePolicy,
+    adaptive: AdaptiveClipping? = nil
+  ) {
+    (self.clipping, self.groups, self.convention, self.policy) = (clipping, groups, convention, policy)
+    self.adaptive = adaptive
+    let all = [clipping] + groups.compactMap { $0 }
+    let measuring = clipping.isEmpty ? all.first { $0.limitsNorm } ?? clipping : clipping
+    (normType, algorithm) = (measuring.normType.simplified, measuring.algorithm)
+    asksForNorm = policy != .propagate || adaptive != nil || all.contains { !$0.isEmpty }
+    clipsValues = all.contains { $0.value != nil }
+    limitsTensors = all.contains { $0.norm != nil || $0.blockRMS != nil }
+    limitsUnits = all.contains { $0.norm != nil && $0.normUnits != nil }
+  }
 
   /// What the stage decided.
   struct Outcome {
@@ -16,8 +52,6 @@ struct ClipStage {
     var clearsNonFinite = false
     /// Whether some tensor is clipped by value.
     var clamps = false
-    /// The adaptive limit after it has taken the norm into account.
-    var adaptive: AdaptiveClipping?
   }
 
   /// Measures the gradients of a table, or goes on with what has been measured.
@@ -38,13 +72,9 @@ struct ClipStage {
     return outcome
   }
 
-  /// Whether anything has to be known of the gradient.
-  var asksForNorm: Bool { plan.asksForNorm || adaptive != nil }
-
   /// Sets all factors to 1, and the bounds of clipping by value as they apply to the gradient in memory.
   func prepare<Scalar>(_ table: TensorTable<Scalar>) -> Outcome {
     var outcome = Outcome()
-    outcome.adaptive = adaptive
     for index in table.entries.indices {
       table.entries[index].coefficient = ScaledDouble(1)
       table.entries[index].clipFactors = nil
@@ -52,7 +82,7 @@ struct ClipStage {
       table.entries[index].ruleFactor = ScaledDouble(1)
       table.entries[index].unitClippedNorm = nil
       table.entries[index].bounds = nil
-      guard plan.clipsValues, let bounds = clipping(of: table.entries[index]).bounds else { continue }
+      guard clipsValues, let bounds = clipping(of: table.entries[index]).bounds else { continue }
       table.entries[index].bounds = bounds / gradientFactor
       outcome.clamps = true
     }
@@ -63,7 +93,7 @@ struct ClipStage {
   func decide<Scalar>(
     _ table: TensorTable<Scalar>, _ outcome: inout Outcome, _ team: ThreadTeam, name: (Int) -> String
   ) throws(MomentumError) {
-    let type = plan.normType
+    let type = normType
     let total = table.total(type, table.sums)
     outcome.report.nanCount = total.nanCount
     outcome.report.infinityCount = total.infinityCount
@@ -72,7 +102,7 @@ struct ClipStage {
     outcome.report.normOverflowed = totalNorm.overflowsDouble
 
     if total.nanCount + total.infinityCount > 0 {
-      switch plan.policy {
+      switch policy {
       case .throw: throw firstOffender(table, name: name)
       case .skipStep:
         outcome.report.wasSkipped = true
@@ -92,28 +122,28 @@ struct ClipStage {
 
   /// What a partial norm of gradients in memory says of the gradients.
   func value(_ partial: NormPartial) -> ScaledDouble {
-    (plan.policy == .zero ? partial.finiteNorm : partial.scaledNorm) * gradientFactor
+    (policy == .zero ? partial.finiteNorm : partial.scaledNorm) * gradientFactor
   }
 
   /// The norm of a tensor's gradient as the last pass measured it, after clipping by value and by unit norms.
   func norm<Scalar>(ofTensor index: Int, _ table: TensorTable<Scalar>, clamps: Bool) -> ScaledDouble {
     if let norm = table.entries[index].unitClippedNorm { return norm * gradientFactor }
-    return value(table.partial(of: index, plan.normType, clamps ? table.clampedSums : table.sums))
+    return value(table.partial(of: index, normType, clamps ? table.clampedSums : table.sums))
   }
 
   /// The clips of a tensor by value and by its own norm.
   func clipping<Scalar>(of entry: TensorTable<Scalar>.Entry) -> GradientClipping {
-    plan.clipping(ofGroup: entry.group)
+    entry.group < 0 ? clipping : groups[entry.group] ?? clipping
   }
 
   // MARK: - Measuring
 
   /// Runs the reduce pass: twice for a general p, which needs the largest element first.
   private func measure<Scalar>(_ table: TensorTable<Scalar>, _ clamps: Bool, _ team: ThreadTeam) -> Int {
-    var pass = ReducePlan(measure: .maximum, clamps: clamps, clearsNonFinite: plan.policy == .zero)
+    var pass = ReducePlan(measure: .maximum, clamps: clamps, clearsNonFinite: policy == .zero)
     table.unit = 1
-    switch plan.normType {
-    case .l2: pass.measure = plan.algorithm == .blas ? .squares : .portableSquares
+    switch normType {
+    case .l2: pass.measure = algorithm == .blas ? .squares : .portableSquares
     case .l1: pass.measure = .magnitudes
     case .infinity: pass.measure = .maximum
     case .p(0): pass.measure = .nonZeros
@@ -152,17 +182,17 @@ struct ClipStage {
     _ team: ThreadTeam, name: (Int) -> String
   ) throws(MomentumError) {
     let sums = outcome.clamps ? table.clampedSums : table.sums
-    if plan.limitsUnits { try limitUnits(table, team, &outcome, name: name) }
-    for index in table.entries.indices where plan.limitsTensors && table.entries[index].gradient != nil {
+    if limitsUnits { try limitUnits(table, team, &outcome, name: name) }
+    for index in table.entries.indices where limitsTensors && table.entries[index].gradient != nil {
       let clipping = clipping(of: table.entries[index])
       let coefficient: ScaledDouble
       if let limit = clipping.norm, try limitsWhole(index, table, name: name) {
         let norm = value(table.partial(of: index, type, sums))
-        coefficient = plan.convention.coefficient(norm: norm, limit: limit, isWhole: false)
+        coefficient = convention.coefficient(norm: norm, limit: limit, isWhole: false)
       } else if let limit = clipping.blockRMS, table.entries[index].count > 0 {
         let norm = value(table.partial(of: index, type, sums))
         let count = Double(table.entries[index].count)
-        coefficient = plan.convention.coefficient(rootMeanSquare: norm / ScaledDouble(count.squareRoot()), limit: limit)
+        coefficient = convention.coefficient(rootMeanSquare: norm / ScaledDouble(count.squareRoot()), limit: limit)
       } else {
         continue
       }
@@ -170,26 +200,26 @@ struct ClipStage {
       outcome.report.wasClipped = true
       table.entries[index].coefficient = table.entries[index].coefficient * coefficient
     }
-    for (group, clipping) in plan.groups.enumerated() {
+    for (group, clipping) in groups.enumerated() {
       guard let limit = clipping?.globalNorm else { continue }
-      let norm = value(table.clippedTotal(type, sums, finiteOnly: plan.policy == .zero) { $0.group == group })
-      let coefficient = plan.convention.coefficient(norm: norm, limit: limit, isWhole: true)
+      let norm = value(table.clippedTotal(type, sums, finiteOnly: policy == .zero) { $0.group == group })
+      let coefficient = convention.coefficient(norm: norm, limit: limit, isWhole: true)
       apply(coefficient, table, &outcome) { table.entries[$0].group == group }
     }
 
     var compared = totalNorm
     if outcome.report.wasClipped {
-      compared = value(table.clippedTotal(type, sums, finiteOnly: plan.policy == .zero) { _ in true })
+      compared = value(table.clippedTotal(type, sums, finiteOnly: policy == .zero) { _ in true })
     } else if outcome.clamps {
       compared = value(table.total(type, sums))
     }
     outcome.report.comparedNorm = compared.double
 
-    var (limit, target) = (plan.clipping.globalNorm, plan.clipping.targetNorm)
-    switch outcome.adaptive?.decide(norm: compared.double) {
-    case .limit(let adaptive):
-      target = target.map { min($0, adaptive) }
-      limit = min(limit ?? .infinity, adaptive)
+    var (limit, target) = (clipping.globalNorm, clipping.targetNorm)
+    switch adaptive?.decide(norm: compared.double) {
+    case .limit(let other):
+      target = target.map { min($0, other) }
+      limit = min(limit ?? .infinity, other)
     case .skip:
       outcome.report.wasSkipped = true
       return
@@ -197,9 +227,9 @@ struct ClipStage {
     }
     let coefficient: ScaledDouble
     if let target {
-      coefficient = plan.convention.coefficient(norm: compared, target: target)
+      coefficient = convention.coefficient(norm: compared, target: target)
     } else if let limit {
-      coefficient = plan.convention.coefficient(norm: compared, limit: limit, isWhole: true)
+      coefficient = convention.coefficient(norm: compared, limit: limit, isWhole: true)
     } else {
       return
     }

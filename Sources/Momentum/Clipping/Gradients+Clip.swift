@@ -70,7 +70,7 @@ extension Gradients {
     table.bindGradients(tensors.map { $0.baseAddress })
     let team = ThreadTeam(threads ?? Machine.availableProcessors, elements: table.count)
     let policy = nonFinitePolicy ?? convention.defaultNonFinitePolicy
-    let stage = ClipStage(plan: ClipPlan(clipping, convention: convention, policy: policy))
+    let stage = ClipStage(clipping, convention: convention, policy: policy)
     let outcome = try stage.run(table, team, name: name)
     guard !outcome.report.wasSkipped else { return outcome.report }
 

@@ -203,8 +203,8 @@ extension Optimizer {
       table.entries[index].gradient = gradients.sum(ofTensor: index)
       table.entries[index].parameters = parameters(table.entries[index])
     }
-    let plan = clipPlan
-    let isMeasured = plan.normType == .l2 && plan.algorithm == gradients.algorithm
+    let stage = clipStage()
+    let isMeasured = stage.normType == .l2 && stage.algorithm == gradients.algorithm
     if isMeasured { _ = table.sums.update(fromContentsOf: gradients.table.sums) }
     let microSteps = gradients.reduction == .mean ? gradients.count : 1
     let report = try Scalar._step(&self, microSteps, isMeasured)

@@ -55,7 +55,7 @@ extension Optimizer {
       let address = UnsafePointer(entry.parameters.unsafelyUnwrapped)
       parameters.append(
         UnitNorms.Request(norms: slot.norms, source: UnitSource(address), results: slot.parameterNorms))
-      if slot.grid.isWhole, tensor.rule.unitDecay == 0, stage.asksForNorm, stage.plan.normType == .l2 {
+      if slot.grid.isWhole, tensor.rule.unitDecay == 0, stage.asksForNorm, stage.normType == .l2 {
         let norm = stage.norm(ofTensor: tensor.index, table, clamps: outcome.clamps)
         slot.gradientNorms[0] = norm * entry.coefficient
         continue

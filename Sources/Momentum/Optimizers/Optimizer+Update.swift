@@ -26,14 +26,15 @@ extension Optimizer {
   mutating func takeStep(microSteps: Int, isMeasured: Bool) throws(MomentumError) -> StepReport {
     if !areSettingsChecked { try checkSettings() }
     try checkVelocities()
-    let stage = clipStage(microSteps: microSteps)
+    let stage = clipStage()
+    stage.gradientFactor = ScaledDouble(1) / (ScaledDouble(lossScale.current) * Double(microSteps))
     let team = ThreadTeam(threads, elements: table.count)
     let outcome =
       mode == .onePass && !lastStepClipped && clipping.globalNorm != nil && !isMeasured
       ? try updateInOnePass(stage, team) : try updateInTwoPasses(stage, team, isMeasured)
     let scale = lossScale.current
     if lossScale.growth != nil { lossScale.update(finite: outcome.report.nonFiniteCount == 0) }
-    if let adaptive = outcome.adaptive { adaptiveClipping = adaptive }
+    if let adaptive = stage.adaptive { adaptiveClipping = adaptive }
     guard !outcome.report.wasSkipped else {
       return StepReport(step: stepCount, clip: outcome.report, lossScale: scale)
     }
@@ -63,7 +64,7 @@ extension Optimizer {
     try rules.validate(groups, clipping, averaging)
     try mode.validate(nonFinitePolicy, clipping, groups, averaging)
     try mode.validate(rules, lossScale, adaptiveClipping)
-    checkedPlan = clipPlan
+    checkedStage = clipStage()
     areSettingsChecked = rules.holdForEveryStep
   }
 
@@ -74,19 +75,13 @@ extension Optimizer {
   }
 
   /// How gradients are measured and clipped with the current settings.
-  var clipPlan: ClipPlan {
-    if areSettingsChecked, let checkedPlan { return checkedPlan }
+  func clipStage() -> ClipStage {
+    if areSettingsChecked, let checkedStage { return checkedStage }
     // A gradient that is not finite tells a dynamic loss scale that it was too large: nothing is lost but the step.
-    return ClipPlan(
+    let stage = ClipStage(
       clipping, groups: groups.map(\.clipping), convention: rule.convention,
-      policy: lossScale.growth == nil ? nonFinitePolicy : .skipStep)
-  }
-
-  /// The first stage of the next step.
-  func clipStage(microSteps: Int = 1) -> ClipStage {
-    var stage = ClipStage(plan: clipPlan)
-    stage.adaptive = adaptiveClipping
-    stage.gradientFactor = ScaledDouble(1) / (ScaledDouble(lossScale.current) * Double(microSteps))
+      policy: lossScale.growth == nil ? nonFinitePolicy : .skipStep, adaptive: adaptiveClipping)
+    stage.gradientFactor = ScaledDouble(1) / ScaledDouble(lossScale.current)
     return stage
   }
 

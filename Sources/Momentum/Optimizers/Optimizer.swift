@@ -87,7 +87,7 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   var areSettingsChecked = false
   var areGroupsBound = false
   /// The clipping of the settings that were checked.
-  var checkedPlan: ClipPlan?
+  var checkedStage: ClipStage?
   var rules = StepRules()
   var programs: [StepProgram] = []
   var compiledSteps: [CompiledStep] = []
@@ -149,7 +149,7 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
       let entry = table.entries[index]
       var norm: Double?
       if stage.asksForNorm, entry.gradient != nil {
-        norm = stage.value(table.partial(of: index, stage.plan.normType, table.sums)).double
+        norm = stage.value(table.partial(of: index, stage.normType, table.sums)).double
       }
       return TensorReport(
         name: tensor.name, norm: norm, clipCoefficient: entry.coefficient.double,
