@@ -58,14 +58,17 @@ final class DocumentationSnippetsMigration: XCTestCase {
     let blockRMS = try GradientClipping.byBlockRMS(1)
     let globalNorm = try GradientClipping.byGlobalNorm(1)
     let largest = try GradientClipping.byGlobalNorm(1, type: .infinity)
+    let normalized = try GradientClipping.normalized(to: 1)  // also what is shorter
     // end
     var found: [Float] = []
-    for clipping in [value, norm, axes, blockRMS, globalNorm, largest] {
+    for clipping in [value, norm, axes, blockRMS, globalNorm, largest, normalized] {
       var gradients = try filled(3)
       try Gradients.clip(&gradients, by: clipping)
       found.append(gradients[0])
     }
-    let expected: [Float] = [0.5, 0.5, 0.5.squareRoot(), 1, (1 / 6.0).squareRoot(), 1].map { Float($0) }
+    let expected: [Float] = [0.5, 0.5, 0.5.squareRoot(), 1, (1 / 6.0).squareRoot(), 1, (1 / 6.0).squareRoot()].map {
+      Float($0)
+    }
     for (x, y) in zip(found, expected) { XCTAssertEqual(x, y, accuracy: 1e-7) }
   }
 
@@ -98,14 +101,13 @@ final class DocumentationSnippetsMigration: XCTestCase {
   }
 
   func testGivenNorm() throws {
-    var gradient: [Float] = [3, -4]
-    let (norm, limit) = (5.0, 1.0)
+    var gradients = try ParameterVector<Float>(layout)
+    gradients[0] = 30
+    let norm = 50.0
     // snippet
-    var span = gradient.mutableSpan
-    try BLAS.scal(Float(min(1, limit / (norm + 1e-6))), &span)
+    try Gradients.clip(&gradients, byGlobalNorm: 1, givenNorm: norm, convention: .pytorch)
     // end
-    XCTAssertEqual(gradient[0], 0.6, accuracy: 1e-6)
-    XCTAssertEqual(gradient[1], -0.8, accuracy: 1e-6)
+    XCTAssertEqual(gradients[0], 0.6, accuracy: 1e-7)
   }
 
   func testNonFiniteGradients() throws {

@@ -66,7 +66,7 @@ final class DocumentationTests: XCTestCase {
 
   /// The snippets of the tests, and the manifest of the package that Scripts/check-client.sh builds.
   private static func compiledSnippets() throws -> [String] {
-    let tests = try files("Tests/MomentumTests", ["swift"]).filter { $0.contains("/DocumentationSnippets") }
+    let tests = try files("Tests", ["swift"]).filter { $0.contains("/DocumentationSnippets") }
       .map { try String(contentsOf: root.appendingPathComponent($0), encoding: .utf8) }.joined(separator: "\n")
     let manifest = try String(
       contentsOf: root.appendingPathComponent("Tests/OutsideClient/Package.swift"), encoding: .utf8)

@@ -150,6 +150,13 @@ final class OptionTableTests: XCTestCase {
       try run.step([[3]])
       return formula(try run.step([[5]]).clipCoefficient, 5, 3)
     },
+    Option(name: "norm brought to t", cells: ["t/N", "t/N", "t/N", "t/(N + 1e-6)", "t/N"]) { convention in
+      let rule = try SGD(learningRate: 1, convention: convention)
+      let coefficients = try [5.0, 0.5].map { -(try stepped([0], rule, [[$0]], .normalized(to: 1))[0]) / $0 }
+      if coefficients == [1 / 5, 1 / 0.5] { return "t/N" }
+      return zip(coefficients, [5.0, 0.5]).allSatisfy { abs($0 - 1 / ($1 + 1e-6)) <= 2 * $0.ulp }
+        ? "t/(N + 1e-6)" : "wrong"
+    },
     Option(name: "loss scale S", cells: Array(repeating: "g/S, then clips", count: 5)) { convention in
       var run = try EngineRun<Double>(
         [[0]], rule: SGD(learningRate: 1, convention: convention), clipping: .byValue(4))
