@@ -6,13 +6,13 @@ extension ClipStage {
   ///
   /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` for units that a tensor does not have.
   func limitUnits<Scalar>(
-    _ table: TensorTable<Scalar>, _ team: ThreadTeam, _ outcome: inout Outcome, name: (Int) -> String
+    _ table: TensorTable<Scalar>, _ team: ThreadTeam, _ outcome: inout Outcome
   ) throws(MomentumError) {
     var found: [(index: Int, slot: UnitMemory<Scalar>.Slot, limit: Double)] = []
     for index in table.entries.indices where table.entries[index].gradient != nil {
       let clipping = clipping(of: table.entries[index])
       guard let limit = clipping.norm, let units = clipping.normUnits else { continue }
-      let slot = try table.unitSlot(.clipping, of: index, units, name: name)
+      let slot = try table.unitSlot(.clipping, of: index, units)
       if !slot.grid.isWhole { found.append((index, slot, limit)) }
     }
     guard !found.isEmpty else { return }
@@ -42,11 +42,11 @@ extension ClipStage {
 
   /// Whether a tensor's own norm is limited as a whole, be it because it is one unit.
   func limitsWhole<Scalar>(
-    _ index: Int, _ table: TensorTable<Scalar>, name: (Int) -> String
+    _ index: Int, _ table: TensorTable<Scalar>
   ) throws(MomentumError) -> Bool {
     let clipping = clipping(of: table.entries[index])
     guard clipping.norm != nil, let units = clipping.normUnits else { return clipping.norm != nil }
-    return try table.unitSlot(.clipping, of: index, units, name: name).grid.isWhole
+    return try table.unitSlot(.clipping, of: index, units).grid.isWhole
   }
 }
 

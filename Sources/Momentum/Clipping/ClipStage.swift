@@ -27,7 +27,7 @@ final class ClipStage {
   /// What gradients are multiplied with before anything else: loss scale and accumulation, undone. Gradients are measured
   /// as they are; norms and bounds are multiplied and divided by this instead.
   var gradientFactor = ScaledDouble(1)
-  /// A limit of the whole that depends on past norms; ``decide(_:_:_:name:)`` shows it the norm.
+  /// A limit of the whole that depends on past norms; ``decide(_:_:_:)`` shows it the norm.
   var adaptive: AdaptiveClipping?
 
   init(
@@ -58,17 +58,16 @@ final class ClipStage {
   ///
   /// - Parameters:
   ///   - isMeasured: Whether the table holds the tile sums already.
-  ///   - name: The name of the tensor at a position, for errors.
   /// - Throws: ``MomentumError/nonFiniteGradient(tensor:index:value:)`` under ``NonFinitePolicy/throw``.
   func run<Scalar>(
-    _ table: TensorTable<Scalar>, _ team: ThreadTeam, isMeasured: Bool = false, name: (Int) -> String
+    _ table: TensorTable<Scalar>, _ team: ThreadTeam, isMeasured: Bool = false
   ) throws(MomentumError) -> Outcome {
     var outcome = prepare(table)
     // Without clips and under a policy that asks nothing, a look at the gradient would be a wasted pass.
     guard asksForNorm else { return outcome }
 
     if !isMeasured || outcome.clamps { outcome.report.valueClippedCount = measure(table, outcome.clamps, team) }
-    try decide(table, &outcome, team, name: name)
+    try decide(table, &outcome, team)
     return outcome
   }
 
@@ -91,7 +90,7 @@ final class ClipStage {
 
   /// Checks what was measured of a table and finds the coefficients.
   func decide<Scalar>(
-    _ table: TensorTable<Scalar>, _ outcome: inout Outcome, _ team: ThreadTeam, name: (Int) -> String
+    _ table: TensorTable<Scalar>, _ outcome: inout Outcome, _ team: ThreadTeam
   ) throws(MomentumError) {
     let type = normType
     let total = table.total(type, table.sums)
@@ -103,7 +102,7 @@ final class ClipStage {
 
     if total.nanCount + total.infinityCount > 0 {
       switch policy {
-      case .throw: throw firstOffender(table, name: name)
+      case .throw: throw firstOffender(table)
       case .skipStep:
         outcome.report.wasSkipped = true
         outcome.report.comparedNorm = outcome.report.totalNorm
@@ -112,7 +111,7 @@ final class ClipStage {
       case .propagate: break
       }
     }
-    try limit(table, type, totalNorm, &outcome, team, name: name)
+    try limit(table, type, totalNorm, &outcome, team)
   }
 
   /// Whether multiplying by a coefficient can change an element: a coefficient that rounds to 1 is not applied at all.
@@ -160,14 +159,14 @@ final class ClipStage {
   }
 
   /// The first element, by tensor position and then by index, that is not finite: the same for any number of threads.
-  private func firstOffender<Scalar>(_ table: TensorTable<Scalar>, name: (Int) -> String) -> MomentumError {
+  private func firstOffender<Scalar>(_ table: TensorTable<Scalar>) -> MomentumError {
     for (position, entry) in table.entries.enumerated() {
       guard let gradient = entry.gradient else { continue }
       for tile in 0..<entry.tiles {
         let sum = table.sums[entry.firstTile + tile]
         guard sum.nan > 0 || sum.infinity > 0 else { continue }
         for index in tile * tileCount..<min(entry.count, (tile + 1) * tileCount) where !gradient[index].isFinite {
-          return .nonFiniteGradient(tensor: name(position), index: index, value: Double(gradient[index]))
+          return .nonFiniteGradient(tensor: table.name(of: position), index: index, value: Double(gradient[index]))
         }
       }
     }
@@ -179,14 +178,14 @@ final class ClipStage {
   /// Finds the coefficients: of the tensors, of the groups, of the whole, each of what the former left.
   private func limit<Scalar>(
     _ table: TensorTable<Scalar>, _ type: NormType, _ totalNorm: ScaledDouble, _ outcome: inout Outcome,
-    _ team: ThreadTeam, name: (Int) -> String
+    _ team: ThreadTeam
   ) throws(MomentumError) {
     let sums = outcome.clamps ? table.clampedSums : table.sums
-    if limitsUnits { try limitUnits(table, team, &outcome, name: name) }
+    if limitsUnits { try limitUnits(table, team, &outcome) }
     for index in table.entries.indices where limitsTensors && table.entries[index].gradient != nil {
       let clipping = clipping(of: table.entries[index])
       let coefficient: ScaledDouble
-      if let limit = clipping.norm, try limitsWhole(index, table, name: name) {
+      if let limit = clipping.norm, try limitsWhole(index, table) {
         let norm = value(table.partial(of: index, type, sums))
         coefficient = convention.coefficient(norm: norm, limit: limit, isWhole: false)
       } else if let limit = clipping.blockRMS, table.entries[index].count > 0 {
@@ -200,8 +199,8 @@ final class ClipStage {
       outcome.report.wasClipped = true
       table.entries[index].coefficient = table.entries[index].coefficient * coefficient
     }
-    for (group, clipping) in groups.enumerated() {
-      guard let limit = clipping?.globalNorm else { continue }
+    for group in groups.indices {
+      guard let limit = groups[group]?.globalNorm else { continue }
       let norm = value(table.clippedTotal(type, sums, finiteOnly: policy == .zero) { $0.group == group })
       let coefficient = convention.coefficient(norm: norm, limit: limit, isWhole: true)
       apply(coefficient, table, &outcome) { table.entries[$0].group == group }
@@ -216,14 +215,16 @@ final class ClipStage {
     outcome.report.comparedNorm = compared.double
 
     var (limit, target) = (clipping.globalNorm, clipping.targetNorm)
-    switch adaptive?.decide(norm: compared.double) {
-    case .limit(let other):
-      target = target.map { min($0, other) }
-      limit = min(limit ?? .infinity, other)
-    case .skip:
-      outcome.report.wasSkipped = true
-      return
-    case nil, .some(.none): break
+    if adaptive != nil {
+      switch adaptive?.decide(norm: compared.double) {
+      case .limit(let other):
+        target = target.map { min($0, other) }
+        limit = min(limit ?? .infinity, other)
+      case .skip:
+        outcome.report.wasSkipped = true
+        return
+      case nil, .some(.none): break
+      }
     }
     let coefficient: ScaledDouble
     if let target {

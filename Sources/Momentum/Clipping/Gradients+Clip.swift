@@ -61,17 +61,16 @@ extension Gradients {
       throw .countMismatch(what: "names", count: names.count, expected: tensors.count)
     }
     try check(shapes, of: tensors)
-    let name = { (index: Int) in names?[index] ?? "\(index)" }
     var regions = tensors.enumerated().map { MemoryRegion($1, tensor: $0, "gradient") }
-    try MemoryRegion.checkSeparate(&regions, name: name)
+    try MemoryRegion.checkSeparate(&regions) { names?[$0] ?? "\($0)" }
 
     // Closures: key paths into a generic type are put together anew each time they are met, which takes microseconds.
-    let table = TensorTable<Scalar>(counts: tensors.map { $0.count }, shapes: shapes ?? [])
+    let table = TensorTable<Scalar>(counts: tensors.map { $0.count }, names: names ?? [], shapes: shapes ?? [])
     table.bindGradients(tensors.map { $0.baseAddress })
     let team = ThreadTeam(threads ?? Machine.availableProcessors, elements: table.count)
     let policy = nonFinitePolicy ?? convention.defaultNonFinitePolicy
     let stage = ClipStage(clipping, convention: convention, policy: policy)
-    let outcome = try stage.run(table, team, name: name)
+    let outcome = try stage.run(table, team)
     guard !outcome.report.wasSkipped else { return outcome.report }
 
     var programs: [StepProgram] = []

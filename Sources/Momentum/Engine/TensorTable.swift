@@ -37,6 +37,8 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
     var tiles: Int { (count + tileCount - 1) / tileCount }
   }
 
+  /// The names of the tensors; none if they are known by their positions alone.
+  private let names: [String]
   /// The shapes of the tensors; none if they are not known.
   let shapes: [[Int]]
   private(set) lazy var units = UnitMemory<Scalar>()
@@ -52,8 +54,8 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   /// ``ThreadScratch`` of every thread, made by the first pass with so many threads.
   private var scratch: UnsafeMutableRawBufferPointer?
 
-  init(counts: some Collection<Int>, shapes: [[Int]] = []) {
-    self.shapes = shapes
+  init(counts: some Collection<Int>, names: [String] = [], shapes: [[Int]] = []) {
+    (self.names, self.shapes) = (names, shapes)
     entries = .allocate(capacity: counts.count)
     var (offset, tile) = (0, 0)
     for (index, count) in counts.enumerated() {
@@ -68,6 +70,9 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
     sums.initialize(repeating: TileSum(value: 0))
     clampedSums.initialize(repeating: TileSum(value: 0))
   }
+
+  /// What errors call a tensor.
+  func name(of index: Int) -> String { names.isEmpty ? "\(index)" : names[index] }
 
   deinit {
     entries.deallocate()

@@ -65,11 +65,11 @@ extension TensorTable {
 
   /// The units of a tensor; see ``UnitMemory/slot(_:of:count:_:shape:name:)``.
   func unitSlot(
-    _ scaling: UnitScaling, of index: Int, _ units: TensorUnits, name: (Int) -> String
+    _ scaling: UnitScaling, of index: Int, _ units: TensorUnits
   ) throws(MomentumError) -> UnitMemory<Scalar>.Slot {
     try self.units.slot(
       scaling, of: index, count: entries[index].count, units, shape: shapes.isEmpty ? nil : shapes[index]
-    ) { name(index) }
+    ) { name(of: index) }
   }
 
   /// What unit norms of a tensor's gradient are measured of, after clipping by value and, for rules, by unit norms.

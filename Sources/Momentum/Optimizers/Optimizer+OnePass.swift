@@ -73,8 +73,7 @@ extension Optimizer {
     speculation.run(
       table, programs, largestSum: limit * limit, algorithm: clipping.algorithm,
       ignoresNonFinite: nonFinitePolicy == .zero, team)
-    let layout = layout
-    try stage.decide(table, &outcome, team) { layout.tensors[$0].name }
+    try stage.decide(table, &outcome, team)
     outcome.clearsNonFinite = nonFinitePolicy == .zero
 
     guard outcome.report.wasClipped || !speculation.updatedAll else { return outcome }

@@ -17,13 +17,12 @@ extension Optimizer {
   mutating func scaleUnits(
     _ stage: ClipStage, _ outcome: ClipStage.Outcome, _ team: ThreadTeam
   ) throws(MomentumError) {
-    let layout = layout
     var tensors: [ScaledTensor] = []
     for index in table.entries.indices {
       guard table.entries[index].gradient != nil else { continue }
       let rule = rules[table.entries[index].group]
       guard let units = rule.units else { continue }
-      let slot = try table.unitSlot(.rule, of: index, units) { layout.tensors[$0].name }
+      let slot = try table.unitSlot(.rule, of: index, units)
       tensors.append(ScaledTensor(index: index, rule: rule, slot: slot))
     }
     guard !tensors.isEmpty else { return }

@@ -102,8 +102,7 @@ extension Optimizer {
   private mutating func updateInTwoPasses(
     _ stage: ClipStage, _ team: ThreadTeam, _ isMeasured: Bool
   ) throws(MomentumError) -> ClipStage.Outcome {
-    let layout = layout
-    let outcome = try stage.run(table, team, isMeasured: isMeasured) { layout.tensors[$0].name }
+    let outcome = try stage.run(table, team, isMeasured: isMeasured)
     guard !outcome.report.wasSkipped else { return outcome }
     if rules.scaleUnits { try scaleUnits(stage, outcome, team) }
     try bindState()

@@ -130,7 +130,8 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
     self.mode = mode
     self.averaging = averaging
     self.threads = threads ?? Machine.availableProcessors
-    table = TensorTable(counts: layout.tensors.map(\.count), shapes: layout.tensors.map(\.shape))
+    table = TensorTable(
+      counts: layout.tensors.map(\.count), names: layout.tensors.map(\.name), shapes: layout.tensors.map(\.shape))
     velocities = Array(repeating: VelocityState(), count: layout.tensors.count)
     averages = Array(repeating: AverageState(), count: layout.tensors.count)
     bind(membership)
