@@ -9,8 +9,9 @@
 # Scripts/peers.bash. Builds the command in release mode; PEERS_MOMENTUM names a built one to use instead.
 #
 # Speed: one step (clip by global norm to 1, momentum 0.9, Float), the processes of all programs interleaved, the same
-# number of threads for each. Every program checks its result before it is timed. Writes peers.md, peers.csv, peers.json
-# and a picture, peers.svg and peers.png.
+# number of threads for each. Every program checks its result before it is timed. Beside the peers: our step in one pass,
+# hand-fused loops in C that move the same bytes, and plain OpenBLAS calls. Writes peers.md, peers.csv, peers.json and a
+# picture, peers.svg and peers.png.
 #   --sizes LIST      vectors of so many parameters, or none (default: 1e3,1e4,1e5,1e6,1e7,1e8; the last needs 4 GB)
 #   --models LIST     resnet50,gpt2 or none (default: both)
 #   --peers LIST      torch-fused,torch-compiled,jax,keras-graph,keras-xla,mlx,mlx-compiled,numpy,scipy-blas

@@ -83,12 +83,13 @@ def main() -> None:
     variables = environment(options.threads, (options.output / "cache").resolve())
     cases = [Case("--count", str(size)) for size in options.sizes]
     cases += [Case("--model", model) for model in options.models]
-    results = report.Results(cases, [report.OURS, report.PLAIN, *options.peers], options.threads, options.rounds)
+    results = report.Results(cases, [*report.OWN, *options.peers], options.threads, options.rounds)
     chosen = [peer for peer in PEERS if peer.name in options.peers]
     for number in range(1, options.rounds + 1):
         for case in cases:
             print(f"round {number} of {options.rounds}, {case.name}:", end="", file=sys.stderr, flush=True)
             results.add_ours(case, ours.measure(case, options.repeats, options.threads))
+            results.add_one_pass(case, ours.measure(case, options.repeats, options.threads, one_pass=True))
             for peer in chosen:
                 # Failing once is enough: the reason would be the same, and a time limit would be waited for again.
                 if (case, peer.name) not in results.failures:

@@ -60,9 +60,11 @@ class Ours:
 
     executable: Path
 
-    def measure(self, case: Case, repeats: int, threads: int) -> dict:
-        """The row of the step, which also holds the plain OpenBLAS calls that ran in turn with it."""
+    def measure(self, case: Case, repeats: int, threads: int, one_pass: bool = False) -> dict:
+        """The row of the step, which also holds what ran in turn with it: hand-fused loops that move the same bytes,
+        and in two passes the plain OpenBLAS calls."""
         command = [str(self.executable), "bench", case.option, case.value, "--clip", "global", "--rows", "step"]
+        command += ["--one-pass"] if one_pass else []
         output = run([*command, "--repeat", str(repeats), "--threads", str(threads), "--json"], os.environ.copy())
         report = json.loads(output)
         return {**report["rows"][0], "machine": report["machine"]}

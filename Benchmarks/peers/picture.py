@@ -8,7 +8,8 @@ from pathlib import Path
 from measure import Case
 from report import OURS, Results
 
-COLOURS = ["#4477aa", "#66ccee", "#228833", "#ccbb44", "#eecc66", "#ee6677", "#ee99aa", "#aa3377", "#997700", "#444444"]
+COLOURS = ["#4477aa", "#66ccee", "#228833", "#ccbb44", "#eecc66", "#ee6677", "#ee99aa", "#aa3377", "#997700", "#444444",
+           "#88ccaa", "#bbbbbb"]
 
 
 def draw(results: Results, folder: Path) -> list[str]:

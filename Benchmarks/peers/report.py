@@ -14,6 +14,11 @@ OURS = "momentum"
 # Five sweeps of OpenBLAS over the whole vectors (nrm2, scal, scal, axpy, axpy), called by our command in turn with our
 # step.
 PLAIN = "openblas"
+# Our step in one pass, with a gradient that is not clipped.
+ONE_PASS = "momentum-one-pass"
+# Hand-fused loops in C, with the traffic of two passes.
+LIMIT = "limit"
+OWN = [OURS, ONE_PASS, LIMIT, PLAIN]
 FILES = ["peers.json", "peers.csv", "peers.md"]
 
 
@@ -39,8 +44,14 @@ class Results:
         """Takes our row, and the plain OpenBLAS calls in it. A failure of ours leaves nothing to compare with."""
         self.machine = row.pop("machine")
         self.runs.setdefault((case, OURS), []).append({"version": self.machine["momentumVersion"], **row})
+        limit = {key: row[f"limit{key[0].upper()}{key[1:]}"] for key in ["secondsMin", "secondsMedian"]}
+        self.runs.setdefault((case, LIMIT), []).append({"version": "hand-fused loops in C", **limit})
         plain = {key: row[f"plain{key[0].upper()}{key[1:]}"] for key in ["secondsMin", "secondsMedian"]}
         self.runs.setdefault((case, PLAIN), []).append({"version": self.machine["blas"]["config"], **plain})
+
+    def add_one_pass(self, case: Case, row: dict) -> None:
+        row.pop("machine")
+        self.runs.setdefault((case, ONE_PASS), []).append({"version": self.machine["momentumVersion"], **row})
 
     def add(self, case: Case, program: str, measure: Callable[[], dict]) -> None:
         """Takes a measurement of a peer, or the reason why there is none."""
