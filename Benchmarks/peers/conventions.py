@@ -46,7 +46,7 @@ def main() -> None:
     options = arguments()
     options.output.mkdir(parents=True, exist_ok=True)
     print(f"seed {options.seed}, {options.trials} trials a peer; worst differences in units of what is allowed\n")
-    print("| peer | trials | failed | left out | type | parameters | velocity | clipped | norm |")
+    print("| peer | trials | failed | redrawn | type | parameters | velocity | clipped | norm |")
     print("| --- | --: | --: | --: | --- | --: | --: | --: | --: |", flush=True)
     results = {}
     for peer in options.peers:
@@ -56,7 +56,7 @@ def main() -> None:
             continue
         for dtype, worst in result["worst"].items():
             differences = " | ".join(f"{value:.2g}" for value in worst.values())
-            counts = f"{result['run']} | {len(result['failed'])} | {result['skipped']}"
+            counts = f"{result['run']} | {len(result['failed'])} | {result['redrawn']}"
             print(f"| {peer} | {counts} | {dtype} | {differences} |", flush=True)
     (options.output / "numbers.json").write_text(json.dumps({"seed": options.seed, **results}, indent=2) + "\n")
     ran = [result for result in results.values() if not isinstance(result, str)]
