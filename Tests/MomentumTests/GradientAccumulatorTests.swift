@@ -77,7 +77,7 @@ final class GradientAccumulatorTests: XCTestCase {
     let gradients: [[Double?]] = [[1, nil, nil], [2, 3, nil]]
     for gradient in gradients {
       let memory = gradient.map { $0.map { GuardedMemory([$0]) } }
-      try accumulator.add(memory.map { $0?.readOnlyBuffer })
+      try withExtendedLifetime(memory) { try accumulator.add(memory.map { $0?.readOnlyBuffer }) }
     }
     XCTAssertNil(accumulator.withUnsafeSum(ofTensor: 2) { $0?.first })
     let memory = [10.0, 20, 30].map { GuardedMemory([$0]) }
@@ -137,6 +137,7 @@ final class GradientAccumulatorTests: XCTestCase {
     expect("gradients has count 2; expected 3") { try accumulator.add(ParameterVector([1 as Float, 2])) }
     expect("list of gradients has count 1; expected 2") { try accumulator.add([nil]) }
     let memory = GuardedMemory([1 as Float])
+    defer { withExtendedLifetime(memory) {} }
     expect("gradient of tensor 'a' has count 1; expected 2") { try accumulator.add([memory.readOnlyBuffer, nil]) }
     XCTAssertEqual(accumulator.count, 0)
     try accumulator.add([nil, memory.readOnlyBuffer])
