@@ -5,6 +5,7 @@
 #elseif canImport(Darwin)
   internal import Darwin
 #endif
+internal import Synchronization
 
 /// Elements at a chosen distance from a 64-byte boundary, with guards on both sides that must keep their bits, and on
 /// pages of their own, so that reading or writing them can be forbidden.
@@ -32,7 +33,7 @@ public final class GuardedMemory<S: BinaryFloatingPoint>: @unchecked Sendable { 
     elements.withUnsafeBufferPointer { if let source = $0.baseAddress { base.initialize(from: source, count: count) } }
   }
 
-  deinit { munmap(start, length) }
+  deinit { RetiredPages.retire(start, length) }
 
   public var buffer: UnsafeMutableBufferPointer<S> { UnsafeMutableBufferPointer(start: base, count: count) }
   public var readOnlyBuffer: UnsafeBufferPointer<S> { UnsafeBufferPointer(buffer) }
@@ -54,4 +55,21 @@ public final class GuardedMemory<S: BinaryFloatingPoint>: @unchecked Sendable { 
 
   /// Takes both bans back.
   public func allowEverything() { mprotect(start, length, PROT_READ | PROT_WRITE) }
+}
+
+/// Pages that no test holds any more, unmapped a while later.
+///
+/// The optimizing compiler ends the life of an object after its last mention, and a test that hands a buffer on does not
+/// mention the memory again.
+private enum RetiredPages {
+  private static let most = 512
+  private static let pages = Mutex<[(start: UInt, length: Int)]>([])
+
+  static func retire(_ start: UnsafeMutableRawPointer, _ length: Int) {
+    let oldest = pages.withLock { pages in
+      pages.append((UInt(bitPattern: start), length))
+      return pages.count > most ? pages.removeFirst() : nil
+    }
+    if let oldest { munmap(UnsafeMutableRawPointer(bitPattern: oldest.start), oldest.length) }
+  }
 }
