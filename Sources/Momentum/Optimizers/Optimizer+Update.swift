@@ -28,6 +28,8 @@ extension Optimizer {
     try checkVelocities()
     let stage = clipStage()
     stage.gradientFactor = ScaledDouble(1) / (ScaledDouble(lossScale.current) * Double(microSteps))
+    // A step that failed after it had shown its norm must not have it count twice.
+    stage.adaptive = adaptiveClipping
     let team = ThreadTeam(threads, elements: table.count)
     let outcome =
       mode == .onePass && !lastStepClipped && clipping.globalNorm != nil && !isMeasured
