@@ -32,12 +32,12 @@ let package = Package(
     .systemLibrary(
       name: "CMomentumLAPACKE", pkgConfig: "lapacke",
       providers: [.apt(["liblapacke-dev"]), .brew(["lapack"])]),
-    // Hints to the processor, inline functions in a header: nothing to link.
-    .systemLibrary(name: "CMomentumHints"),
+    // What Swift cannot say: loops on the processor's widest vectors, and a hint to it. In C that needs nothing but a compiler.
+    .target(name: "CMomentumKernels"),
 
     // The engine: nothing but the C libraries and Swift's own modules.
     .target(
-      name: "Momentum", dependencies: ["CMomentumBLAS", "CMomentumLAPACKE", "CMomentumHints"],
+      name: "Momentum", dependencies: ["CMomentumBLAS", "CMomentumLAPACKE", "CMomentumKernels"],
       swiftSettings: settings),
 
     // Tensor files, and optimizers in them. Apart from the engine, because it reads JSON with Foundation.

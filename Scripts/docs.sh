@@ -26,7 +26,7 @@ extract() {
   local options
   # Not by "swift package dump-symbol-graph": that builds the tests as well, and fails on modules made by SwiftPM itself.
   read -ra options < <(pkg-config --cflags-only-I openblas lapacke)
-  for name in CMomentumBLAS CMomentumLAPACKE CMomentumHints; do
+  for name in CMomentumBLAS CMomentumLAPACKE CMomentumKernels; do
     options+=(-Xcc "-fmodule-map-file=$root/Sources/$name/module.modulemap")
   done
   [ "$(uname)" != Darwin ] || options+=(-sdk "$(xcrun --show-sdk-path)")

@@ -44,6 +44,15 @@ where Exponent == Int {
   )
     -> Int32
 
+  // MARK: Element loops that BLAS lacks
+
+  static func _clamp(
+    _ x: UnsafePointer<Self>, to lower: Self, _ upper: Self, into y: UnsafeMutablePointer<Self>, _ n: Int)
+  static func _clampCounting(
+    _ x: UnsafePointer<Self>, to lower: Self, _ upper: Self, into y: UnsafeMutablePointer<Self>, _ n: Int
+  ) -> Int
+  static func _clearNonFinite(_ x: UnsafePointer<Self>, into y: UnsafeMutablePointer<Self>, _ n: Int)
+
   // MARK: Entry points of the engine
 
   // A generic function called from another module finds out about its type at run time, which costs more than the norm

@@ -1,4 +1,5 @@
 internal import CMomentumBLAS
+internal import CMomentumKernels
 internal import CMomentumLAPACKE
 
 // The C routines of this precision, one line a call. The file of the other precision has the same members in the same
@@ -74,6 +75,22 @@ extension Double: BLASScalar {
     _ m: Int32, _ n: Int32, _ k: Int32, _ a: UnsafeMutablePointer<Double>, _ lda: Int32, _ tau: UnsafePointer<Double>
   ) -> Int32 {
     LAPACKE_dorgqr(LAPACK_ROW_MAJOR, m, n, k, a, lda, tau)
+  }
+
+  public static func _clamp(
+    _ x: UnsafePointer<Double>, to lower: Double, _ upper: Double, into y: UnsafeMutablePointer<Double>, _ n: Int
+  ) {
+    momentum_clamp_double(x, lower, upper, y, n)
+  }
+
+  public static func _clampCounting(
+    _ x: UnsafePointer<Double>, to lower: Double, _ upper: Double, into y: UnsafeMutablePointer<Double>, _ n: Int
+  ) -> Int {
+    momentum_clamp_counting_double(x, lower, upper, y, n)
+  }
+
+  public static func _clearNonFinite(_ x: UnsafePointer<Double>, into y: UnsafeMutablePointer<Double>, _ n: Int) {
+    momentum_clear_nonfinite_double(x, y, n)
   }
 
   public static func _norm(

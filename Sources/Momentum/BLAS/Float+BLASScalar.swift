@@ -1,4 +1,5 @@
 internal import CMomentumBLAS
+internal import CMomentumKernels
 internal import CMomentumLAPACKE
 
 // The C routines of this precision, one line a call. The file of the other precision has the same members in the same
@@ -74,6 +75,22 @@ extension Float: BLASScalar {
     _ m: Int32, _ n: Int32, _ k: Int32, _ a: UnsafeMutablePointer<Float>, _ lda: Int32, _ tau: UnsafePointer<Float>
   ) -> Int32 {
     LAPACKE_sorgqr(LAPACK_ROW_MAJOR, m, n, k, a, lda, tau)
+  }
+
+  public static func _clamp(
+    _ x: UnsafePointer<Float>, to lower: Float, _ upper: Float, into y: UnsafeMutablePointer<Float>, _ n: Int
+  ) {
+    momentum_clamp_float(x, lower, upper, y, n)
+  }
+
+  public static func _clampCounting(
+    _ x: UnsafePointer<Float>, to lower: Float, _ upper: Float, into y: UnsafeMutablePointer<Float>, _ n: Int
+  ) -> Int {
+    momentum_clamp_counting_float(x, lower, upper, y, n)
+  }
+
+  public static func _clearNonFinite(_ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, _ n: Int) {
+    momentum_clear_nonfinite_float(x, y, n)
   }
 
   public static func _norm(

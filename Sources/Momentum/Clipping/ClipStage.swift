@@ -17,6 +17,8 @@ final class ClipStage {
   let algorithm: NormAlgorithm
   /// Whether anything has to be known of the gradient.
   let asksForNorm: Bool
+  /// Whether a limit depends on past norms.
+  let adapts: Bool
   /// Whether tensors are clipped by value, by limits of their own, or by those of their units.
   private let clipsValues: Bool
   private let limitsTensors: Bool
@@ -35,7 +37,7 @@ final class ClipStage {
     adaptive: AdaptiveClipping? = nil
   ) {
     (self.clipping, self.groups, self.convention, self.policy) = (clipping, groups, convention, policy)
-    self.adaptive = adaptive
+    (self.adaptive, adapts) = (adaptive, adaptive != nil)
     let all = [clipping] + groups.compactMap { $0 }
     let measuring = clipping.isEmpty ? all.first { $0.limitsNorm } ?? clipping : clipping
     (normType, algorithm) = (measuring.normType.simplified, measuring.algorithm)
@@ -215,7 +217,7 @@ final class ClipStage {
     outcome.report.comparedNorm = compared.double
 
     var (limit, target) = (clipping.globalNorm, clipping.targetNorm)
-    if adaptive != nil {
+    if adapts {
       switch adaptive?.decide(norm: compared.double) {
       case .limit(let other):
         target = target.map { min($0, other) }

@@ -131,7 +131,7 @@ struct PerExampleSum<Scalar: BLASScalar> {
       for start in stride(from: 0, to: x.count, by: tileCount) {
         let n = min(tileCount, x.count - start)
         if clears {
-          ElementLoops.clearNonFinite(base + start, into: tile, n)
+          Scalar._clearNonFinite(base + start, into: tile, n)
         } else {
           tile.initialize(from: base + start, count: n)
         }

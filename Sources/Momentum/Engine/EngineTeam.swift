@@ -11,11 +11,14 @@ package struct EngineTeam: Sendable {
     self.elements = elements
   }
 
-  /// How many threads there are.
-  package var count: Int { team.count }
+  /// How many threads there are at most.
+  package var count: Int { team.mostCount }
 
-  /// Calls `body` once on every thread with its number and its share of the elements.
+  /// Calls `body` once for every thread with its number and its share of the elements, which is empty for those that are not
+  /// worth it this time.
   package func run(_ body: @Sendable (_ thread: Int, _ share: Range<Int>) -> Void) {
+    let team = team.assembled()
     team.run { body($0, team.share(of: $0, count: elements)) }
+    for thread in team.count..<team.mostCount { body(thread, 0..<0) }
   }
 }

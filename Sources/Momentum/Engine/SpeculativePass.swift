@@ -56,7 +56,7 @@ final class SpeculativePass {
     _ table: TensorTable<Scalar>, _ team: ThreadTeam,
     _ body: (Range<Int>, ThreadScratch<Scalar>, UnsafeTransfer<UnsafeMutablePointer<Int>>) -> Void
   ) {
-    let (segments, scratch) = (bounds.count - 1, table.scratch(threads: team.count))
+    let (segments, scratch) = (bounds.count - 1, table.scratch(threads: team.mostCount))
     updated.withUnsafeMutableBufferPointer { updated in
       guard let base = updated.baseAddress else { return }
       withoutActuallyEscaping(body) { body in
@@ -85,7 +85,9 @@ final class SpeculativePass {
     table.forEach(in: segment) { entry, part in
       guard let gradient = entry.gradient else { return }
       if loaded != entry.program {
-        programs.withUnsafeBufferPointer { runner.program.load($0.baseAddress! + entry.program) }
+        programs.withUnsafeBufferPointer {
+          runner.program.load($0.baseAddress! + entry.program, cacheBytes: table.cacheBytes)
+        }
         loaded = entry.program
       }
       for start in stride(from: part.lowerBound, to: part.upperBound, by: tileCount) {

@@ -49,6 +49,9 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   /// What the reduce pass measured of each tile, and of each tile after clipping by value.
   let sums: UnsafeMutableBufferPointer<TileSum>
   let clampedSums: UnsafeMutableBufferPointer<TileSum>
+  /// The size of the cache that an update's tiles should fit: a first-level one, unless all vectors of a step stay in the last
+  /// level's from step to step. Then memory is not what a step waits for, and longer calls of BLAS are better.
+  let cacheBytes: Int
   /// What elements were divided by before their powers were summed: the largest one, for a general p-norm.
   var unit = 1.0
   /// ``ThreadScratch`` of every thread, made by the first pass with so many threads.
@@ -65,6 +68,8 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
       tile += entry.tiles
     }
     (count, tiles) = (offset, tile)
+    let staysInCache = count < Machine.lastLevelCacheBytes / (3 * MemoryLayout<Scalar>.stride)
+    cacheBytes = staysInCache ? .max : Machine.firstLevelCacheBytes
     sums = .allocate(capacity: tile)
     clampedSums = .allocate(capacity: tile)
     sums.initialize(repeating: TileSum(value: 0))

@@ -14,11 +14,19 @@ let tileCount = 2048
 ///
 /// First touch, norm and update all use the same shares, so a thread meets the pages it touched first.
 struct ThreadTeam: Sendable {
+  /// How many threads there are.
   let count: Int
+  /// How many there are while the workers are awake.
+  let mostCount: Int
+  /// Who does the shares of all threads but the caller's. Lives as long as the process; to ask for it anew takes longer than to
+  /// hand over work.
+  private unowned(unsafe) let pool: WorkerPool?
 
-  /// Below this many elements a thread costs more than it brings: one that waits begins in a fraction of a microsecond, but
-  /// between the steps of a training run the workers fall asleep, and waking one takes microseconds.
+  /// Below this many elements a thread costs more than it brings: between the steps of a training run the workers fall asleep,
+  /// and waking one takes microseconds.
   private static let leastShare = 32_768
+  /// The same for a worker that is awake, which begins in a fraction of a microsecond.
+  private static let leastAwakeShare = 8192
   /// What counts as worth a thread. Tests bind a small number, to share small vectors among many threads.
   @TaskLocal static var worthwhileCount = leastShare
   /// The smallest work that is shared between threads.
@@ -29,10 +37,22 @@ struct ThreadTeam: Sendable {
   ///   - elements: The size of the work; small work is done by fewer threads.
   init(_ requested: Int, elements: Int) {
     count = max(1, min(requested, elements / Self.worthwhileCount))
+    mostCount = max(count, min(requested, elements / Self.leastAwakeShare, Machine.availableProcessors))
+    pool = mostCount > 1 ? WorkerPool.shared : nil
+  }
+
+  private init(all team: ThreadTeam) { (count, mostCount, pool) = (team.mostCount, team.mostCount, team.pool) }
+
+  /// The threads for work that begins now: more for small work if all its workers are awake, as they are while small
+  /// steps follow one another. Results are the same bits for any number.
+  func assembled() -> ThreadTeam {
+    guard count < mostCount, let pool, pool.areAwake(mostCount - 1) else { return self }
+    return ThreadTeam(all: self)
   }
 
   /// The part of `0..<count` that belongs to one thread.
   func share(of thread: Int, count: Int) -> Range<Int> {
+    guard self.count > 1 else { return 0..<count }
     let tiles = (count + tileCount - 1) / tileCount
     func start(_ thread: Int) -> Int {
       // With at most 2⁴⁷ elements there are at most 2³⁶ tiles: the product with a number of threads stays in range.
@@ -44,7 +64,7 @@ struct ThreadTeam: Sendable {
   /// Does all shares of some work and returns when all have ended.
   func run(_ work: some TeamWork) {
     if count == 1 { return work.run(thread: 0) }
-    if WorkerPool.shared.run(work, count: count) { return }
+    if let pool, pool.run(work, count: count) { return }
     // Another thread has the workers, or this is one of them.
     DispatchQueue.concurrentPerform(iterations: count) { work.run(thread: $0) }
   }

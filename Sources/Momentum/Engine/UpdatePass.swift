@@ -3,7 +3,7 @@ extension TensorTable {
   ///
   /// - Parameter programs: What ``Entry/program`` refers to.
   func update(_ programs: UnsafeBufferPointer<StepProgram>, _ team: ThreadTeam) {
-    team.run(UpdateWork(table: self, programs: programs, team: team, scratch: scratch(threads: team.count)))
+    team.run(UpdateWork(table: self, programs: programs, team: team, scratch: scratch(threads: team.mostCount)))
   }
 
   private struct UpdateWork: TeamWork, @unchecked Sendable {  // each thread writes its own elements and scratch memory
@@ -38,7 +38,7 @@ extension TensorTable {
       }
       if let run { runner.execute(run.operands, run.count) }
       if loaded != entry.program {
-        runner.program.load(programs.baseAddress! + entry.program)
+        runner.program.load(programs.baseAddress! + entry.program, cacheBytes: table.cacheBytes)
         loaded = entry.program
       }
       run = (operands, part.count)
@@ -79,17 +79,6 @@ struct TileRunner<Scalar: BLASScalar> {
         && parameters == other.parameters.map { $0 + count } && average == other.average.map { $0 + count }
         && !hasUnits && !other.hasUnits
     }
-
-    @inline(__always)
-    func advanced(by count: Int) -> Operands {
-      var operands = self
-      operands.gradient = gradient.map { $0 + count }
-      operands.direction = direction.map { $0 + count }
-      operands.parameters = parameters.map { $0 + count }
-      operands.average = average.map { $0 + count }
-      operands.index += count
-      return operands
-    }
   }
 
   /// BLAS kernels treat the last `count mod 32` elements of a call differently from the others (another rounding, on
@@ -113,8 +102,11 @@ struct TileRunner<Scalar: BLASScalar> {
     padding = scratch.tiles + 3 * tileCount
   }
 
-  /// How many elements are passed over from the first to the last, before the ones in front of them.
-  private static var blockCount: Int { 8 * tileCount }
+  /// How many elements are passed over from the first to the last, before the ones in front of them: few where a
+  /// second-level cache holds the whole run, so that the first one finds what the reduce pass used last; otherwise enough for the
+  /// processor to see a stream and fetch ahead.
+  @inline(__always)
+  private static func blockCount(_ count: Int) -> Int { count <= 1 << 17 ? 1 << 13 : 1 << 16 }
 
   /// Runs the program on a run of elements, block by block, the last block first.
   ///
@@ -123,39 +115,53 @@ struct TileRunner<Scalar: BLASScalar> {
   func execute(_ operands: Operands, _ count: Int) {
     guard program.count > 0 else { return }
     var end = count & -Self.granule
-    if end < count { runPadded(operands.advanced(by: end), count - end) }
+    if end < count { runPadded(operands, at: end, count - end) }
+    guard end > 0 else { return }
+    bind(operands)
+    let (tile, block) = (program.tileCount, Self.blockCount(count))
     while end > 0 {
-      let start = (end - 1) / Self.blockCount * Self.blockCount
-      var tile = start
-      while tile < end {
-        let n = min(end - tile, tileCount)
-        runTile(operands.advanced(by: tile), n, valid: n)
-        tile += tileCount
+      let start = (end - 1) & -block
+      var position = start
+      while position < end {
+        let n = min(end - position, tile)
+        runTile(operands, at: position, n, valid: n)
+        position += tile
       }
       end = start
     }
   }
 
+  @inline(__always)
+  private func bind(_ operands: Operands) {
+    program.bind(
+      gradient: operands.gradient, direction: operands.direction, parameters: operands.parameters,
+      average: operands.average, gradientCopy: gradientTile, copy: copyTile)
+  }
+
   /// Runs the end of a run, fewer elements than a granule, on copies padded with zeros.
   @inline(never)
-  private func runPadded(_ operands: Operands, _ n: Int) {
+  private func runPadded(_ operands: Operands, at position: Int, _ n: Int) {
     var padded = operands
+    padded.index += position
+    @inline(__always)
     func pad(_ operand: Operand, _ pointer: inout Pointer?, _ slot: Int) {
       // What the program does not read may be the address of an earlier step, whose memory is the caller's to free.
       guard program.reads.contains(operand), let source = pointer else { return }
       let copy = padding + slot * Self.granule
-      for i in 0..<n { copy[i] = source[i] }
-      for i in n..<Self.granule { copy[i] = 0 }
+      copy.update(repeating: 0, count: Self.granule)
+      copy.update(from: source + position, count: n)
       pointer = copy
     }
     pad(.gradient, &padded.gradient, 0)
     pad(.direction, &padded.direction, 1)
     pad(.parameters, &padded.parameters, 2)
     pad(.average, &padded.average, 3)
-    runTile(padded, Self.granule, valid: n)
+    bind(padded)
+    runTile(padded, at: 0, Self.granule, valid: n)
+    @inline(__always)
     func store(_ operand: Operand, _ from: Pointer?, _ to: Pointer?) {
       guard program.writes.contains(operand), let from, let to else { return }
-      for i in 0..<n { to[i] = from[i] }
+      (to + position).update(from: from, count: n)
     }
     store(.gradient, padded.gradient, operands.gradient)
     store(.direction, padded.direction, operands.direction)
@@ -163,66 +169,57 @@ struct TileRunner<Scalar: BLASScalar> {
     store(.average, padded.average, operands.average)
   }
 
-  /// Runs the program on n elements, of which some at the end may be padding.
+  /// Runs the program on n elements from a position of the run on, of which some at the end may be padding.
   @inline(__always)
-  private func runTile(_ operands: Operands, _ n: Int, valid: Int) {
-    let blasCount = Int32(truncatingIfNeeded: n)
-    var gradient = operands.gradient
-    @inline(__always)
-    func pointer(_ operand: Operand) -> Pointer {
-      switch operand {
-      case .gradient: gradient.unsafelyUnwrapped
-      case .direction: operands.direction.unsafelyUnwrapped
-      case .parameters: operands.parameters.unsafelyUnwrapped
-      case .average: operands.average.unsafelyUnwrapped
-      case .copy: copyTile
+  private func runTile(_ operands: Operands, at position: Int, _ n: Int, valid: Int) {
+    for index in 0..<program.count {
+      let operation = program[index]
+      if operation.kind == .axpy {
+        Scalar._axpy(
+          Int32(truncatingIfNeeded: n), operation.factor, operation.source[position], 1, operation.target[position], 1)
+      } else {
+        run(operation, operands, at: position, n, valid: valid)
       }
     }
-    for position in 0..<program.count {
-      let operation = program[position]
-      switch operation.kind {
-      case .axpy, .multiplyAdd:
-        var from = pointer(operation.from)
-        if operation.prescale != 0 {
-          ElementLoops.scale(from, byPowerOfTwo: operation.prescale, into: scaledTile, n)
-          from = scaledTile
-        }
-        let into = pointer(operation.into)
-        if operation.kind == .axpy {
-          Scalar._axpy(blasCount, operation.factor, from, 1, into, 1)
-        } else {
-          ElementLoops.multiplyAdd(operation.factor, from, into: into, n)
-        }
-      case .scal, .multiply:
-        let vector = pointer(operation.into)
-        if operation.prescale != 0 { ElementLoops.scale(vector, byPowerOfTwo: operation.prescale, into: vector, n) }
-        if operation.kind == .scal {
-          Scalar._scal(blasCount, operation.factor, vector, 1)
-        } else {
-          ElementLoops.multiply(vector, by: operation.factor, n)
-        }
-      case .copy:
-        Scalar._copy(blasCount, pointer(operation.from), 1, pointer(operation.into), 1)
-      case .clearNonFinite:
-        let from = pointer(.gradient)
-        let into = operation.into == .gradient ? from : gradientTile
-        ElementLoops.clearNonFinite(from, into: into, n)
-        gradient = into
-      case .clamp:
-        let from = pointer(.gradient)
-        let into = operation.into == .gradient ? from : gradientTile
-        ElementLoops.clamp(from, to: operation.factor, operation.upper, into: into, n)
-        gradient = into
-      case .scaleClippingUnits, .scaleRuleUnits:
-        let from = pointer(.gradient)
-        let into = operation.into == .gradient ? from : gradientTile
-        let factors = operation.kind == .scaleRuleUnits ? operands.ruleFactors : operands.clipFactors
-        factors.unsafelyUnwrapped._withUnsafeGuaranteedRef {
-          $0.multiply(from, at: operands.index, into: into, valid)
-        }
-        if valid < n { (into + valid).update(repeating: 0, count: n - valid) }
-        gradient = into
+  }
+
+  /// Runs an operation other than the usual one.
+  @inline(never)
+  private func run(
+    _ operation: LoweredProgram<Scalar>.Operation, _ operands: Operands, at position: Int, _ n: Int, valid: Int
+  ) {
+    let (from, into) = (operation.source[position], operation.target[position])
+    let blasCount = Int32(truncatingIfNeeded: n)
+    switch operation.kind {
+    case .axpy: Scalar._axpy(blasCount, operation.factor, from, 1, into, 1)
+    case .multiplyAdd:
+      var from = from
+      if operation.prescale != 0 {
+        ElementLoops.scale(from, byPowerOfTwo: operation.prescale, into: scaledTile, n)
+        from = scaledTile
       }
+      // BLAS rounds once where the processor can; a loop would round twice.
+      if operation.factor.isFinite, operation.factor != 0 {
+        Scalar._axpy(blasCount, operation.factor, from, 1, into, 1)
+      } else {
+        ElementLoops.multiplyAdd(operation.factor, from, into: into, n)
+      }
+    case .scal, .multiply:
+      if operation.prescale != 0 { ElementLoops.scale(into, byPowerOfTwo: operation.prescale, into: into, n) }
+      if operation.kind == .scal {
+        Scalar._scal(blasCount, operation.factor, into, 1)
+      } else {
+        ElementLoops.multiply(into, by: operation.factor, n)
+      }
+    case .copy: Scalar._copy(blasCount, from, 1, into, 1)
+    case .clearNonFinite: Scalar._clearNonFinite(from, into: into, n)
+    case .clamp: Scalar._clamp(from, to: operation.factor, operation.upper, into: into, n)
+    case .scaleClippingUnits, .scaleRuleUnits:
+      let factors = operation.kind == .scaleRuleUnits ? operands.ruleFactors : operands.clipFactors
+      factors.unsafelyUnwrapped._withUnsafeGuaranteedRef {
+        $0.multiply(from, at: operands.index + position, into: into, valid)
+      }
+      if valid < n { (into + valid).update(repeating: 0, count: n - valid) }
     }
   }
 }

@@ -1,4 +1,4 @@
-internal import CMomentumHints
+internal import CMomentumKernels
 internal import Dispatch
 internal import Synchronization
 
@@ -34,6 +34,8 @@ final class WorkerPool: @unchecked Sendable {  // the job is written by the call
 
   private let workers: [Worker]
   private let isTaken = Atomic(false)
+  /// How often the workers were found asleep when only those awake were wanted.
+  private let sleepyCount = Atomic(0)
   private var job: (type: any TeamWork.Type, work: UnsafeRawPointer)?
 
   private init(workers count: Int) {
@@ -56,6 +58,18 @@ final class WorkerPool: @unchecked Sendable {  // the job is written by the call
       for thread in helpers + 1..<max(count, helpers + 1) { pointer.pointee.run(thread: thread) }
       for helper in 0..<helpers where workers[helper].takeBack() { pointer.pointee.run(thread: helper + 1) }
       for helper in 0..<helpers { workers[helper].wait() }
+    }
+    return true
+  }
+
+  /// Whether some workers wait for work with open eyes.
+  ///
+  /// Wakes them if they do not, but not every time: it costs microseconds, and is worth them only if the next work comes soon.
+  func areAwake(_ helpers: Int) -> Bool {
+    guard helpers <= workers.count else { return false }
+    for helper in 0..<helpers where !workers[helper].isAwake {
+      if sleepyCount.wrappingAdd(1, ordering: .relaxed).newValue % 64 == 1 { workers[helper].wake() }
+      return false
     }
     return true
   }
@@ -127,7 +141,7 @@ private final class Worker: Sendable {
   private let padding = InlineArray<16, Int>(repeating: 0)
 
   /// How long a wait spins, a few microseconds, and how often it then yields, before the thread sleeps.
-  private static let (spins, yields) = (128, 32)
+  private static let (spins, yields) = (256, 256)
 
   init(thread: Int) { self.thread = thread }
 
@@ -139,11 +153,22 @@ private final class Worker: Sendable {
     if state.exchange(Self.posted, ordering: .acquiringAndReleasing) == Self.asleep { work.signal() }
   }
 
+  var isAwake: Bool { state.load(ordering: .relaxed) == Self.idle }
+
+  /// Wakes the thread without work.
+  func wake() {
+    if state.compareExchange(expected: Self.asleep, desired: Self.idle, ordering: .relaxed).exchanged { work.signal() }
+  }
+
   /// Whether the caller has to do the share itself, because nobody has begun.
   func takeBack() -> Bool {
-    let (exchanged, state) = state.compareExchange(
-      expected: Self.posted, desired: Self.idle, ordering: .acquiring)
-    return exchanged || state == Self.missing
+    // A look first: usually the worker has begun, and to take the cache line away from it would delay its end.
+    switch state.load(ordering: .acquiring) {
+    case Self.missing: return true
+    case Self.posted:
+      return state.compareExchange(expected: Self.posted, desired: Self.idle, ordering: .acquiring).exchanged
+    default: return false
+    }
   }
 
   /// Waits for the end of a share that has begun.

@@ -1,60 +1,8 @@
-/// The element loops that BLAS lacks. Each works on one tile; all are inlined into the specialised passes of the engine.
+/// The element loops that BLAS lacks and that no usual step needs. Each works on one tile; all are inlined into the specialised
+/// passes of the engine. Those whose speed shows are requirements of ``BLASScalar``, on the processor's widest vectors.
 enum ElementLoops {
   // The loops below are plain on purpose: one operation an element, no short circuits, 32-bit counters. The compiler turns
   // them into vector instructions; explicit SIMD types with masks it took apart into single elements (6.3.1: 30 times slower).
-
-  /// Writes `min(max(x, lower), upper)`. NaN passes; an infinity goes to its bound.
-  @inline(__always)
-  static func clamp<S: BLASScalar>(
-    _ x: UnsafePointer<S>, to lower: S, _ upper: S, into y: UnsafeMutablePointer<S>, _ n: Int
-  ) {
-    for i in 0..<n {
-      let value = x[i]
-      // Comparisons with NaN are false, so NaN falls through both.
-      let raised = value < lower ? lower : value
-      y[i] = raised > upper ? upper : raised
-    }
-  }
-
-  /// As ``clamp(_:to:_:into:_:)``, and counts the elements that it changes.
-  @inline(__always)
-  static func clampCounting<S: BLASScalar>(
-    _ x: UnsafePointer<S>, to lower: S, _ upper: S, into y: UnsafeMutablePointer<S>, _ n: Int
-  ) -> Int {
-    // Clamping returns either the element, also a NaN, or another number: whether the bits differ is one comparison.
-    var same: Int32 = 0
-    if MemoryLayout<S>.size == 4 {
-      let bits = UnsafeRawPointer(x).assumingMemoryBound(to: Int32.self)
-      for i in 0..<n {
-        let value = unsafeBitCast(bits[i], to: S.self)
-        let raised = value < lower ? lower : value
-        let clamped = raised > upper ? upper : raised
-        same &+= unsafeBitCast(clamped, to: Int32.self) == bits[i] ? 1 : 0
-        y[i] = clamped
-      }
-      return n - Int(same)
-    }
-    let bits = UnsafeRawPointer(x).assumingMemoryBound(to: Int64.self)
-    for i in 0..<n {
-      let value = unsafeBitCast(bits[i], to: S.self)
-      let raised = value < lower ? lower : value
-      let clamped = raised > upper ? upper : raised
-      same &+= unsafeBitCast(clamped, to: Int64.self) == bits[i] ? 1 : 0
-      y[i] = clamped
-    }
-    return n - Int(same)
-  }
-
-  /// Copies, with 0 in place of every NaN and infinity.
-  @inline(__always)
-  static func clearNonFinite<S: BLASScalar>(
-    _ x: UnsafePointer<S>, into y: UnsafeMutablePointer<S>, _ n: Int
-  ) {
-    for i in 0..<n {
-      let value = x[i]
-      y[i] = value.magnitude <= S.greatestFiniteMagnitude ? value : 0
-    }
-  }
 
   /// `y ← 2^exponent · x`, exact but for elements that leave the normal range.
   @inline(__always)

@@ -54,7 +54,11 @@ public struct NormPartial: Sendable {
   mutating func add(finiteSum value: Double) { sum.add(value) }
 
   mutating func add(_ tiles: UnsafeBufferPointer<TileSum>) {
-    for tile in tiles { add(tile) }
+    guard type != .infinity else { return tiles.forEach { add($0) } }
+    for start in stride(from: 0, to: tiles.count, by: 256) {
+      let some = UnsafeBufferPointer(rebasing: tiles[start..<min(start + 256, tiles.count)])
+      if let sum = TileSum.plainSum(some) { self.sum.add(sum) } else { some.forEach { add($0) } }
+    }
   }
 
   /// Adds what a tensor of this norm contributes.

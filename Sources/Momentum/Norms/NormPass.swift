@@ -110,9 +110,8 @@ enum NormPass {
 
   /// The 2-norm of a small buffer of `Float`s by the shortest way, or `nil` if it has to be summed as any other.
   ///
-  /// A tile's sum has 24 digits, so every sum of tiles is a multiple of the last digit of the smallest one, and below
-  /// 2⁵³ of those `Double` adds without rounding: the same bits as the exact sum, at the cost of an addition. In cache,
-  /// where a whole norm takes a third of a microsecond, the difference shows.
+  /// It is added up as ``TileSum/plainSum(_:)`` does. In cache, where a whole norm takes a third of a microsecond, the
+  /// difference shows.
   @inline(__always)
   static func smallNorm<Scalar: BLASScalar>(_ x: UnsafeBufferPointer<Scalar>) -> Double? {
     guard Scalar.significandBitCount == 23, x.count < ThreadTeam.leastShared, let base = x.baseAddress else {
@@ -127,7 +126,6 @@ enum NormPass {
       smallest = min(smallest, Double(tile))
       start += tileCount
     }
-    // 2²⁹ times the smallest sum is less than 2⁵³ times its last digit.
-    return sum < smallest * 0x1p29 ? sum.squareRoot() : nil
+    return TileSum.isExact(sum, smallest, 0) ? sum.squareRoot() : nil
   }
 }

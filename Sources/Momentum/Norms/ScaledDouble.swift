@@ -17,6 +17,7 @@ public struct ScaledDouble: Sendable, Hashable {
   public let exponent: Int
 
   /// The value `significand · 2^exponent`, normalised.
+  @inline(__always)
   public init(_ significand: Double, exponent: Int = 0) {
     let bits = significand.bitPattern
     let biased = Int(truncatingIfNeeded: bits >> 52) & 0x7ff
@@ -26,9 +27,14 @@ public struct ScaledDouble: Sendable, Hashable {
     } else if significand == 0 || !significand.isFinite {
       (self.significand, self.exponent) = (significand, 0)
     } else {
-      // A subnormal number becomes a normal one by an exact multiplication.
-      self = ScaledDouble(significand * 0x1p64, exponent: exponent - 64)
+      (self.significand, self.exponent) = Self.normalized(subnormal: significand, exponent)
     }
+  }
+
+  /// Apart from the usual case, which is so short that it is inlined.
+  @inline(never)
+  private static func normalized(subnormal: Double, _ exponent: Int) -> (significand: Double, exponent: Int) {
+    (Double(sign: subnormal.sign, exponent: 0, significand: subnormal.significand), exponent &+ Int(subnormal.exponent))
   }
 
   /// The nearest `Double`: infinite or subnormal where the value is out of its normal range.

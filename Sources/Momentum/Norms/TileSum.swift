@@ -39,8 +39,7 @@ struct TileSum: Sendable {
   ) -> TileSum {
     switch measure {
     case .squares:
-      let sum = dot(x, n, copy: copy)
-      return isTrusted(sum) ? TileSum(value: Double(sum)) : carefulSquares(x, n)
+      return squares(x, n, copy: copy)
     case .portableSquares:
       return carefulSquares(x, n)
     case .magnitudes:
@@ -70,10 +69,43 @@ struct TileSum: Sendable {
     }
   }
 
+  /// The sum of squares of a tile, by the careful path only where the dot product cannot be trusted.
+  @inline(__always)
+  static func squares<S: BLASScalar>(
+    _ x: UnsafePointer<S>, _ n: Int, copy: UnsafeMutablePointer<S>? = nil
+  ) -> TileSum {
+    let sum = dot(x, n, copy: copy)
+    return isTrusted(sum) ? TileSum(value: Double(sum)) : carefulSquares(x, n)
+  }
+
+  /// The sum of some tiles by additions in `Double`, if it can be seen that they do not round; else `nil`.
+  ///
+  /// A tile's sum of `Float`s has 24 digits, so every sum of tiles is a multiple of the last digit of the smallest one, and
+  /// below 2⁵³ of those `Double` adds without rounding: the same bits as the exact sum, at the cost of an addition.
+  @inline(__always)
+  static func plainSum(_ tiles: UnsafeBufferPointer<TileSum>) -> Double? {
+    var (sum, smallest, digits, others) = (0.0, Double.infinity, UInt64(0), UInt64(0))
+    for tile in tiles {
+      sum += tile.value
+      smallest = min(smallest, tile.value)
+      digits |= tile.value.bitPattern
+      others |=
+        tile.rest.bitPattern | UInt64(UInt32(bitPattern: tile.exponent)) | UInt64(tile.nan) | UInt64(tile.infinity)
+    }
+    return others == 0 && isExact(sum, smallest, digits) ? sum : nil
+  }
+
+  /// Whether `Double`s were added without rounding, judged by their sum, the smallest one and all their bits.
+  @inline(__always)
+  static func isExact(_ sum: Double, _ smallest: Double, _ digits: UInt64) -> Bool {
+    // 2²⁹ times the smallest one is less than 2⁵³ times its last digit. Zeros fail: they would hide the smallest other.
+    digits & 0x1fff_ffff == 0 && sum < smallest * 0x1p29
+  }
+
   /// One BLAS dot product of the tile with itself, whose bits do not depend on where the tile lies in memory.
   @inline(__always)
   static func dot<S: BLASScalar>(_ x: UnsafePointer<S>, _ n: Int, copy: UnsafeMutablePointer<S>? = nil) -> S {
-    if BLAS.dotDependsOnAlignment, UInt(bitPattern: x) % 64 != 0 {
+    if UInt(bitPattern: x) % 64 != 0, BLAS.dotDependsOnAlignment {
       if let copy {
         copy.update(from: x, count: n)
         return S._dot(Int32(truncatingIfNeeded: n), copy, 1, copy, 1)

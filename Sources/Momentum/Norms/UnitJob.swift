@@ -87,11 +87,11 @@ struct UnitTile<Scalar: BLASScalar> {
   func gradient(at start: Int, _ n: Int) -> UnsafePointer<Scalar> {
     var x = source.gradient + start
     if source.clearsNonFinite {
-      ElementLoops.clearNonFinite(x, into: scratch, n)
+      Scalar._clearNonFinite(x, into: scratch, n)
       x = UnsafePointer(scratch)
     }
     if let bounds = source.bounds {
-      ElementLoops.clamp(x, to: Scalar(bounds.lower), Scalar(bounds.upper), into: scratch, n)
+      Scalar._clamp(x, to: Scalar(bounds.lower), Scalar(bounds.upper), into: scratch, n)
       x = UnsafePointer(scratch)
     }
     if let factors = source.factors {

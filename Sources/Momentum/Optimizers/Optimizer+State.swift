@@ -114,7 +114,7 @@ extension Optimizer {
       if programs.last != program { programs.append(program) }
       table.entries[index].program = programs.count - 1
     }
-    programs.withUnsafeBufferPointer { table.update($0, ThreadTeam(threads, elements: layout.count)) }
+    programs.withUnsafeBufferPointer { table.update($0, team) }
   }
 
   /// Makes the velocities those of a rule that keeps the learning rate in them, or of one that does not.

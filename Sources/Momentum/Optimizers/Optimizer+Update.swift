@@ -29,14 +29,14 @@ extension Optimizer {
     let stage = clipStage()
     stage.gradientFactor = ScaledDouble(1) / (ScaledDouble(lossScale.current) * Double(microSteps))
     // A step that failed after it had shown its norm must not have it count twice.
-    stage.adaptive = adaptiveClipping
-    let team = ThreadTeam(threads, elements: table.count)
+    if stage.adapts { stage.adaptive = adaptiveClipping }
+    let team = team.assembled()
     let outcome =
       mode == .onePass && !lastStepClipped && clipping.globalNorm != nil && !isMeasured
       ? try updateInOnePass(stage, team) : try updateInTwoPasses(stage, team, isMeasured)
     let scale = lossScale.current
     if lossScale.growth != nil { lossScale.update(finite: outcome.report.nonFiniteCount == 0) }
-    if let adaptive = stage.adaptive { adaptiveClipping = adaptive }
+    if stage.adapts { adaptiveClipping = stage.adaptive }
     guard !outcome.report.wasSkipped else {
       return StepReport(step: stepCount, clip: outcome.report, lossScale: scale)
     }
@@ -131,17 +131,18 @@ extension Optimizer {
         group: entry.group, state: state, average: averaging == nil ? nil : averages[index], bounds: entry.bounds,
         scalesClippingUnits: entry.clipFactors != nil, scalesRuleUnits: entry.ruleFactors != nil)
       if compiledSteps.last?.key != key {
-        var program = StepProgram()
-        if outcome.clearsNonFinite { program.append(.clearNonFinite(inPlace: false)) }
+        // In place: a program is too large to copy it for every step of a short vector.
+        programs.append(StepProgram())
+        let last = programs.count - 1
+        if outcome.clearsNonFinite { programs[last].append(.clearNonFinite(inPlace: false)) }
         if let bounds = entry.bounds {
-          program.append(.clamp(lower: bounds.lower, upper: bounds.upper, inPlace: false))
+          programs[last].append(.clamp(lower: bounds.lower, upper: bounds.upper, inPlace: false))
         }
-        if key.scalesClippingUnits { program.append(.scaleUnits(.clipping, inPlace: false)) }
-        if key.scalesRuleUnits { program.append(.scaleUnits(.rule, inPlace: false)) }
-        let scale = rules[entry.group].compile(state, into: &program)
-        let averageScale = averaging?.compile(averages[index], step: stepCount + 1, into: &program) ?? 1
+        if key.scalesClippingUnits { programs[last].append(.scaleUnits(.clipping, inPlace: false)) }
+        if key.scalesRuleUnits { programs[last].append(.scaleUnits(.rule, inPlace: false)) }
+        let scale = rules[entry.group].compile(state, into: &programs[last])
+        let averageScale = averaging?.compile(averages[index], step: stepCount + 1, into: &programs[last]) ?? 1
         compiledSteps.append(CompiledStep(key: key, scale: scale, averageScale: averageScale))
-        programs.append(program)
       }
       table.entries[index].program = programs.count - 1
       table.entries[index].newScale = compiledSteps[programs.count - 1].scale

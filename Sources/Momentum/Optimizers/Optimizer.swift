@@ -81,6 +81,7 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   // MARK: What steps work with, kept so that a step after the first allocates nothing
 
   let threads: Int
+  let team: ThreadTeam
   let table: TensorTable<Scalar>
   let speculation = SpeculativePass()
   /// Whether the settings are those that the last step checked, and hold for every step.
@@ -130,6 +131,7 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
     self.mode = mode
     self.averaging = averaging
     self.threads = threads ?? Machine.availableProcessors
+    team = ThreadTeam(self.threads, elements: layout.count)
     table = TensorTable(
       counts: layout.tensors.map(\.count), names: layout.tensors.map(\.name), shapes: layout.tensors.map(\.shape))
     velocities = Array(repeating: VelocityState(), count: layout.tensors.count)

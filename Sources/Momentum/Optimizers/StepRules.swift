@@ -48,7 +48,10 @@ struct StepRules {
   func traits(of group: Int) -> Traits { traits[group + 1] }
 
   /// The rule of the tensors in a group, or in none: -1.
-  subscript(group: Int) -> any UpdateRule { rules[group + 1] }
+  subscript(group: Int) -> any UpdateRule {
+    // Lent, not copied.
+    _read { yield rules[group + 1] }
+  }
 
   var convention: Convention { rules[0].convention }
 

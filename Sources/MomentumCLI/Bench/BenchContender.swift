@@ -1,3 +1,5 @@
+import Foundation
+
 /// One way to do what a row measures.
 protocol BenchContender: AnyObject {
   /// Brings the memory into a state from which `run` can be called a few thousand times. Not timed.
@@ -5,6 +7,17 @@ protocol BenchContender: AnyObject {
 
   /// Does it once.
   func run() throws
+
+  /// Returns when nothing that `run` has started goes on any more. Not timed.
+  func settle()
+}
+
+extension BenchContender {
+  func settle() {}
+
+  /// For contenders that use OpenBLAS's own threads: those go on looking for work, at the cost of whoever runs next, for
+  /// 2²⁸ ticks of the processor's clock after a call (a tenth of a second at 2.6 GHz).
+  func settleOpenBLAS() { Thread.sleep(forTimeInterval: 0.15) }
 }
 
 /// How often a contender may run after one `prepare`.

@@ -20,13 +20,14 @@ struct BenchTimer {
     let runs = try contenders.map(calibrate)
     var times = Array(repeating: Times(), count: contenders.count)
     for turn in 0..<repeats {
-      // Each starts a round now and then: none always follows the same other.
+      // Every other round goes backwards: none always follows the same other.
       for place in contenders.indices {
-        let index = (place + turn) % contenders.count
+        let index = turn.isMultiple(of: 2) ? place : contenders.count - 1 - place
         try contenders[index].prepare()
         // Brings what fits into the caches there; of what does not fit one run is as good as the next.
         if runs[index] > 1 { try contenders[index].run() }
         times[index].seconds.append(try measure(contenders[index], runs[index]) / Double(runs[index]))
+        contenders[index].settle()
       }
     }
     return times
@@ -41,6 +42,7 @@ struct BenchTimer {
       let seconds = try measure(contender, runs)
       let wanted = batch / .seconds(1)
       if seconds > wanted / 8 || runs >= contenderRunLimit / 2 {
+        contender.settle()
         return min(max(1, Int(Double(runs) * wanted / seconds)), contenderRunLimit / 2)
       }
       runs *= 2

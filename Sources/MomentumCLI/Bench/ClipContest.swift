@@ -20,6 +20,8 @@ class ClipContender<Scalar: LimitScalar>: BenchContender {
     if memory.shortenings > contenderRunLimit { memory.fillGradients() }
   }
 
+  func settle() {}
+
   func run() throws {
     memory.shortenings += 1
     try clip(to: fullNorm * power(memory.shortenings))
@@ -74,6 +76,8 @@ final class LimitClip<Scalar: LimitScalar>: ClipContender<Scalar> {
 
 /// One call of nrm2 and one of scal, on the whole vector, with OpenBLAS's own threads.
 final class PlainClip<Scalar: LimitScalar>: ClipContender<Scalar> {
+  override func settle() { settleOpenBLAS() }
+
   override func clip(to norm: Double) throws {
     let x = BLAS.MutableVector(memory.gradients.baseAddress, count: memory.count)
     try BLAS.scal(Scalar(min(1, norm / Double(BLAS.nrm2(x.readOnly)))), x)

@@ -99,6 +99,7 @@ final class PlainStep<Scalar: LimitScalar>: BenchContender {
   }
 
   func prepare() {}
+  func settle() { settleOpenBLAS() }
 
   func run() throws {
     let norm = Double(try BLAS.nrm2(g.readOnly))

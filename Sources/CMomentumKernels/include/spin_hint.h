@@ -1,9 +1,7 @@
-#ifndef MOMENTUM_HINTS_H
-#define MOMENTUM_HINTS_H
+#ifndef MOMENTUM_SPIN_HINT_H
+#define MOMENTUM_SPIN_HINT_H
 
-// Hints to the processor that Swift has no words for. They change no value.
-
-// Tells the processor that this is a loop that waits.
+// Tells the processor that this is a loop that waits. Swift has no word for it.
 static inline void momentum_spin_hint(void) {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();
