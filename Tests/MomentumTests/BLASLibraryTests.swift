@@ -33,6 +33,18 @@ final class BLASLibraryTests: XCTestCase {
     XCTAssertEqual(recommendation("Prescott", avx512.subtracting(["avx512vl"])), "Haswell")
   }
 
+  func testRecommendsNarrowerVectorsWhereWideOnesAreSplit() {
+    let (zen3and4, zen5) = (25, 26)
+    for core in ["Prescott", "SkylakeX", "Cooperlake"] {
+      XCTAssertEqual(recommendation(core, avx512, family: zen3and4), "Zen", core)
+    }
+    XCTAssertNil(recommendation("Zen", avx512, family: zen3and4))
+    XCTAssertNil(recommendation("Haswell", avx512, family: zen3and4))
+    XCTAssertNil(recommendation("Zen", avx2, family: zen3and4))
+    XCTAssertNil(recommendation("SkylakeX", avx512, family: zen5))
+    XCTAssertEqual(recommendation("Zen", avx512, family: zen5), "SkylakeX")
+  }
+
   func testRecommendsNothingWithoutAGain() {
     XCTAssertNil(recommendation("SkylakeX", avx512))
     XCTAssertNil(recommendation("Haswell", avx2))
@@ -47,7 +59,7 @@ final class BLASLibraryTests: XCTestCase {
   func testRecommendsNothingToALibraryBuiltForOneProcessor() {
     XCTAssertNil(
       BLAS.LibraryInfo.recommendedCoreType(
-        config: "OpenBLAS 0.3.21 NO_AFFINITY Prescott", coreName: "Prescott", features: avx512))
+        config: "OpenBLAS 0.3.21 NO_AFFINITY Prescott", coreName: "Prescott", processor: processor(avx512)))
   }
 
   func testReadsTheProcessor() {
@@ -65,10 +77,18 @@ final class BLASLibraryTests: XCTestCase {
     let processor = Processor(cpuInfo: text)
     XCTAssertEqual(processor.model, "Some Processor: 3 GHz")
     XCTAssertEqual(processor.features, ["fpu", "sse3", "avx2"])
+    XCTAssertFalse(processor.splitsWideVectors)
     XCTAssertEqual(Processor(cpuInfo: "").features, [])
   }
 
-  private func recommendation(_ coreName: String, _ features: Set<String>) -> String? {
-    BLAS.LibraryInfo.recommendedCoreType(config: dynamic, coreName: coreName, features: features)
+  private func recommendation(_ coreName: String, _ features: Set<String>, family: Int = 6) -> String? {
+    BLAS.LibraryInfo.recommendedCoreType(
+      config: dynamic, coreName: coreName, processor: processor(features, family: family))
+  }
+
+  private func processor(_ features: Set<String>, family: Int = 6) -> Processor {
+    let vendor = family == 6 ? "GenuineIntel" : "AuthenticAMD"
+    return Processor(
+      cpuInfo: "vendor_id\t: \(vendor)\ncpu family\t: \(family)\nflags\t\t: \(features.joined(separator: " "))\n")
   }
 }

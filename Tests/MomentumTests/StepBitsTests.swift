@@ -84,6 +84,22 @@ final class StepBitsTests: XCTestCase {
     }
   }
 
+  func testSmallStepsUseWorkersThatAreAwake() throws {
+    // Too small to wake a worker for; in a loop, some of the steps find it awake.
+    let count = 3 * 8192 + 5
+    let team = ThreadTeam(2, elements: count)
+    XCTAssertEqual(team.count, 1)
+    XCTAssertEqual(team.mostCount, min(2, Machine.availableProcessors))
+    var random = SeededGenerator(seed: 36)
+    let start: [[Float]] = [random.numbers(count)]
+    let gradients: [[[Float]]] = (0..<60).map { _ in [random.numbers(count)] }
+    let results = try [1, 2].map {
+      try trajectory(start, gradients, .byGlobalNorm(3), storage: .flat, threads: $0)
+    }
+    XCTAssertEqual(results[1].reports, results[0].reports)
+    assertSameBits(results[0].elements, results[1].elements, seed: 36)
+  }
+
   private func alignmentDoesNotMatter<S: BLASScalar>(_: S.Type) throws {
     var random = SeededGenerator(seed: 34)
     let counts = [2100, 45]

@@ -67,6 +67,53 @@ final class StepProgramTests: XCTestCase {
     }
   }
 
+  func testTilesOfAnUpdateFillHalfOfACache() {
+    for (vectors, kilobytes, float, double) in [
+      (3, 32, 1024, 512), (3, 48, 2048, 1024), (2, 32, 2048, 1024), (4, 32, 1024, 512), (5, 32, 512, 256),
+      // Never more than a tile of the grid, never less than a call of BLAS is worth.
+      (3, 128, 2048, 2048), (5, 4, 256, 256), (0, 32, 2048, 2048),
+    ] {
+      let what = "\(vectors) vectors, \(kilobytes) KiB"
+      XCTAssertEqual(LoweredProgram<Float>.tileCount(of: vectors, cacheBytes: kilobytes << 10), float, what)
+      XCTAssertEqual(LoweredProgram<Double>.tileCount(of: vectors, cacheBytes: kilobytes << 10), double, what)
+    }
+    XCTAssertEqual(LoweredProgram<Float>.tileCount(of: 3, cacheBytes: .max), 2048)
+  }
+
+  func testTheSizeOfUpdateTilesChangesNoBit() throws {
+    var random = SeededGenerator(seed: 51)
+    // Longer than a block that goes backwards, with an end that BLAS would round otherwise.
+    let count = 3 * 65_536 + 2048 + 77
+    let (gradient, direction, parameters): ([Float], [Float], [Float]) = (
+      random.numbers(count), random.numbers(count), random.numbers(count)
+    )
+    var program = StepProgram()
+    program.append(.clamp(lower: -0.7, upper: 0.8, inPlace: false))
+    program.append(.axpy(factor: ScaledDouble(0.3), from: .gradient, into: .direction))
+    program.append(.copy(from: .parameters, into: .copy))
+    program.append(.axpy(factor: ScaledDouble(-0.01), from: .copy, into: .parameters))
+    program.append(.axpy(factor: ScaledDouble(-0.2), from: .direction, into: .parameters))
+    func run(cacheBytes: Int) -> [Float] {
+      var (gradient, direction, parameters) = (gradient, direction, parameters)
+      let table = TensorTable<Float>(counts: [count], cacheBytes: cacheBytes)
+      gradient.withUnsafeMutableBufferPointer { g in
+        direction.withUnsafeMutableBufferPointer { u in
+          parameters.withUnsafeMutableBufferPointer { p in
+            table.entries[0].gradient = g.baseAddress
+            table.entries[0].direction = u.baseAddress
+            table.entries[0].parameters = p.baseAddress
+            [program].withUnsafeBufferPointer { table.update($0, ThreadTeam(2, elements: count)) }
+          }
+        }
+      }
+      return direction + parameters
+    }
+    let expected = run(cacheBytes: .max)
+    for cacheBytes in [1, 32 << 10, 48 << 10, 1 << 20] {
+      assertSameBits(expected, run(cacheBytes: cacheBytes), seed: 51, "\(cacheBytes) bytes of cache")
+    }
+  }
+
   func testAFactorOutOfRangeIsAppliedInTwoSteps() throws {
     // A learning rate below the range of Float times a gradient near its end.
     var run = try EngineRun<Float>([[0, 0]], rule: SGD(learningRate: 0x1.4p-140))

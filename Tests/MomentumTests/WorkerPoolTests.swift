@@ -50,6 +50,21 @@ final class WorkerPoolTests: XCTestCase {
     }
   }
 
+  func testWorkersThatSleepAreWokenNowAndThen() {
+    let pool = WorkerPool.shared
+    guard Machine.availableProcessors > 1 else { return XCTAssertFalse(pool.areAwake(1), "there are no workers") }
+    _ = Self.counts(threads: 2, runs: 1)
+    usleep(20_000)  // long enough to fall asleep
+    XCTAssertFalse(pool.areAwake(1))
+    // One of 64 looks wakes the sleeper, which the next looks find.
+    let deadline = ContinuousClock.now + .seconds(10)
+    var found = false
+    while !found, ContinuousClock.now < deadline { found = pool.areAwake(1) }
+    XCTAssertTrue(found)
+    XCTAssertFalse(pool.areAwake(1 << 20), "there are not that many")
+    XCTAssertEqual(Self.counts(threads: 2, runs: 50), [50, 50])
+  }
+
   func testCallersThatMeetDoNotBlockEachOther() {
     let wrong = Atomic(0)
     DispatchQueue.concurrentPerform(iterations: 6) { caller in

@@ -13,6 +13,9 @@ package struct Processor: Sendable {
   /// Instruction set extensions that the processor has and the kernel has enabled, in the spelling of Linux on x86-64
   /// (`avx2`, `fma`, `avx512f`); empty elsewhere.
   package let features: Set<String>
+  /// Whether instructions on 512 bits are executed as two on 256: so they are by AMD's Zen 4, which shares its family's number with
+  /// a Zen 3 that has none of them.
+  package let splitsWideVectors: Bool
 
   /// The processor this process runs on; read once.
   package static let current = Processor(cpuInfo: readSmallFile("/proc/cpuinfo") ?? "")
@@ -32,6 +35,8 @@ package struct Processor: Sendable {
     }
     model = String(value("model name"))
     features = Set(value("flags").split(separator: " ").map(String.init))
+    splitsWideVectors =
+      value("vendor_id") == "AuthenticAMD" && value("cpu family") == "25" && features.contains("avx512f")
   }
 
   /// The text of a file of the kernel's, whose size is not known before it is read; `nil` if it cannot be read.

@@ -18,14 +18,16 @@ final class SpeculativePass {
     _ table: TensorTable<Scalar>, _ programs: [StepProgram], largestSum: Double, algorithm: NormAlgorithm,
     ignoresNonFinite: Bool, _ team: ThreadTeam
   ) {
-    if bounds.isEmpty { bounds = Self.bounds(table) }
-    updated = Array(bounds.dropLast())
-    let measure: TileMeasure = algorithm == .blas ? .squares : .portableSquares
-    forEachThread(table, team) { segments, scratch, updated in
-      for segment in segments {
-        updated.value[segment] = Self.run(
-          table, self.bounds[segment]..<self.bounds[segment + 1], programs, largestSum, measure, ignoresNonFinite,
-          scratch)
+    if bounds.isEmpty {
+      bounds = Self.bounds(table)
+      updated = Array(bounds.dropLast())
+    }
+    let trial = Trial(
+      largestSum: largestSum, measure: algorithm == .blas ? .squares : .portableSquares,
+      ignoresNonFinite: ignoresNonFinite)
+    withSegments(team) { segments in
+      programs.withUnsafeBufferPointer { programs in
+        team.run(TrialWork(table, programs, segments, trial, scratch: table.scratch(threads: team.mostCount)))
       }
     }
   }
@@ -34,76 +36,26 @@ final class SpeculativePass {
   func finish<Scalar>(
     _ table: TensorTable<Scalar>, updated corrections: [StepProgram]?, rest programs: [StepProgram], _ team: ThreadTeam
   ) {
-    forEachThread(table, team) { segments, scratch, updated in
-      for segment in segments {
-        let middle = updated.value[segment]
-        if let corrections {
-          corrections.withUnsafeBufferPointer {
-            TensorTable.update(table, self.bounds[segment]..<middle, $0, scratch)
-          }
-        }
-        programs.withUnsafeBufferPointer {
-          TensorTable.update(table, middle..<self.bounds[segment + 1], $0, scratch)
+    withSegments(team) { segments in
+      (corrections ?? []).withUnsafeBufferPointer { corrections in
+        programs.withUnsafeBufferPointer { programs in
+          team.run(
+            FinishingWork(table, corrections, programs, segments, scratch: table.scratch(threads: team.mostCount)))
         }
       }
     }
   }
 
   /// Whether the pass updated every tile.
-  var updatedAll: Bool { zip(updated, bounds.dropFirst()).allSatisfy(==) }
-
-  private func forEachThread<Scalar>(
-    _ table: TensorTable<Scalar>, _ team: ThreadTeam,
-    _ body: (Range<Int>, ThreadScratch<Scalar>, UnsafeTransfer<UnsafeMutablePointer<Int>>) -> Void
-  ) {
-    let (segments, scratch) = (bounds.count - 1, table.scratch(threads: team.mostCount))
-    updated.withUnsafeMutableBufferPointer { updated in
-      guard let base = updated.baseAddress else { return }
-      withoutActuallyEscaping(body) { body in
-        let work = UnsafeTransfer((body, base, scratch))
-        team.run { thread in
-          let (body, updated, scratch) = work.value
-          body(
-            segments * thread / team.count..<segments * (thread + 1) / team.count,
-            ThreadScratch(scratch, thread: thread), UnsafeTransfer(updated))
-        }
-      }
-    }
+  var updatedAll: Bool {
+    for segment in updated.indices where updated[segment] != bounds[segment + 1] { return false }
+    return true
   }
 
-  /// One segment.
-  ///
-  /// - Returns: How far it was updated.
-  @specialized(where Scalar == Float)
-  @specialized(where Scalar == Double)
-  private static func run<Scalar: BLASScalar>(
-    _ table: TensorTable<Scalar>, _ segment: Range<Int>, _ programs: [StepProgram], _ largestSum: Double,
-    _ measure: TileMeasure, _ ignoresNonFinite: Bool, _ scratch: ThreadScratch<Scalar>
-  ) -> Int {
-    var runner = TileRunner<Scalar>(scratch)
-    var (loaded, sum, updated, isUpdating) = (-1, 0.0, segment.lowerBound, true)
-    table.forEach(in: segment) { entry, part in
-      guard let gradient = entry.gradient else { return }
-      if loaded != entry.program {
-        programs.withUnsafeBufferPointer {
-          runner.program.load($0.baseAddress! + entry.program, cacheBytes: table.cacheBytes)
-        }
-        loaded = entry.program
-      }
-      for start in stride(from: part.lowerBound, to: part.upperBound, by: tileCount) {
-        let n = min(tileCount, part.upperBound - start)
-        let tile = TileSum.measure(gradient + start, n, measure)
-        table.sums[entry.firstTile + start / tileCount] = tile
-        guard isUpdating else { continue }
-        sum += ScaledDouble(tile.value, exponent: Int(tile.exponent)).double
-        // Written so that NaN fails it.
-        isUpdating = sum <= largestSum && (ignoresNonFinite || (tile.nan == 0 && tile.infinity == 0))
-        guard isUpdating else { continue }
-        runner.execute(TileRunner<Scalar>.Operands(entry, at: start), n)
-        updated = entry.offset + start + n
-      }
+  private func withSegments(_ team: ThreadTeam, _ body: (Segments) -> Void) {
+    bounds.withUnsafeBufferPointer { bounds in
+      updated.withUnsafeMutableBufferPointer { body(Segments(bounds: bounds, updated: $0, team: team)) }
     }
-    return updated
   }
 
   /// Divides the concatenation at tile boundaries into segments of about equal length.
@@ -112,6 +64,107 @@ final class SpeculativePass {
     var bounds = (0..<segments).map { table.tileStart(atOrAfter: table.count / segments * $0) }
     bounds.append(table.count)
     return bounds
+  }
+}
+
+/// What decides how far a segment is updated.
+private struct Trial: Sendable {
+  let largestSum: Double
+  let measure: TileMeasure
+  let ignoresNonFinite: Bool
+}
+
+/// The segments, and how far each was updated.
+private struct Segments: @unchecked Sendable {  // each thread writes those of its own segments
+  let bounds: UnsafeBufferPointer<Int>
+  let updated: UnsafeMutableBufferPointer<Int>
+  let team: ThreadTeam
+
+  /// The segments of one thread.
+  func share(of thread: Int) -> Range<Int> {
+    updated.count * thread / team.count..<updated.count * (thread + 1) / team.count
+  }
+
+  /// All elements of a segment.
+  subscript(segment: Int) -> Range<Int> { bounds[segment]..<bounds[segment + 1] }
+}
+
+private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {  // each thread writes its own elements
+  private let table: TensorTable<Scalar>
+  private let programs: UnsafeBufferPointer<StepProgram>
+  private let segments: Segments
+  private let trial: Trial
+  private let scratch: UnsafeMutableRawPointer
+
+  init(
+    _ table: TensorTable<Scalar>, _ programs: UnsafeBufferPointer<StepProgram>, _ segments: Segments, _ trial: Trial,
+    scratch: UnsafeMutableRawPointer
+  ) {
+    (self.table, self.programs, self.segments) = (table, programs, segments)
+    (self.trial, self.scratch) = (trial, scratch)
+  }
+
+  func run(thread: Int) {
+    Self.run(
+      table, segments, segments.share(of: thread), programs, trial, ThreadScratch<Scalar>(scratch, thread: thread))
+  }
+
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  private static func run(
+    _ table: TensorTable<Scalar>, _ segments: Segments, _ share: Range<Int>,
+    _ programs: UnsafeBufferPointer<StepProgram>, _ trial: Trial, _ scratch: ThreadScratch<Scalar>
+  ) {
+    var runner = TileRunner<Scalar>(scratch)
+    var loaded = -1
+    for segment in share {
+      var (sum, updated, isUpdating) = (0.0, segments[segment].lowerBound, true)
+      table.forEach(in: segments[segment]) { entry, part in
+        guard let gradient = entry.gradient else { return }
+        if loaded != entry.program {
+          runner.program.load(programs.baseAddress! + entry.program, cacheBytes: table.cacheBytes)
+          loaded = entry.program
+        }
+        runner.begin(TileRunner<Scalar>.Operands(entry, at: 0))
+        for start in stride(from: part.lowerBound, to: part.upperBound, by: tileCount) {
+          let n = min(tileCount, part.upperBound - start)
+          let tile = TileSum.measure(gradient + start, n, trial.measure, copy: scratch.tiles)
+          table.sums[entry.firstTile + start / tileCount] = tile
+          guard isUpdating else { continue }
+          sum += tile.exponent == 0 ? tile.value : ScaledDouble(tile.value, exponent: Int(tile.exponent)).double
+          // Written so that NaN fails it.
+          isUpdating = sum <= trial.largestSum && (trial.ignoresNonFinite || (tile.nan == 0 && tile.infinity == 0))
+          guard isUpdating else { continue }
+          runner.run(start..<start + n)
+          updated = entry.offset + start + n
+        }
+      }
+      segments.updated[segment] = updated
+    }
+  }
+}
+
+private struct FinishingWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {  // each thread writes its own elements
+  private let table: TensorTable<Scalar>
+  private let corrections, programs: UnsafeBufferPointer<StepProgram>
+  private let segments: Segments
+  private let scratch: UnsafeMutableRawPointer
+
+  init(
+    _ table: TensorTable<Scalar>, _ corrections: UnsafeBufferPointer<StepProgram>,
+    _ programs: UnsafeBufferPointer<StepProgram>, _ segments: Segments, scratch: UnsafeMutableRawPointer
+  ) {
+    (self.table, self.corrections, self.programs) = (table, corrections, programs)
+    (self.segments, self.scratch) = (segments, scratch)
+  }
+
+  func run(thread: Int) {
+    let scratch = ThreadScratch<Scalar>(scratch, thread: thread)
+    for segment in segments.share(of: thread) {
+      let (all, middle) = (segments[segment], segments.updated[segment])
+      if !corrections.isEmpty { TensorTable.update(table, all.lowerBound..<middle, corrections, scratch) }
+      TensorTable.update(table, middle..<all.upperBound, programs, scratch)
+    }
   }
 }
 

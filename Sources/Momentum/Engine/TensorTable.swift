@@ -57,7 +57,8 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   /// ``ThreadScratch`` of every thread, made by the first pass with so many threads.
   private var scratch: UnsafeMutableRawBufferPointer?
 
-  init(counts: some Collection<Int>, names: [String] = [], shapes: [[Int]] = []) {
+  /// - Parameter cacheBytes: Tests say how large a cache is; otherwise the machine does.
+  init(counts: some Collection<Int>, names: [String] = [], shapes: [[Int]] = [], cacheBytes: Int? = nil) {
     (self.names, self.shapes) = (names, shapes)
     entries = .allocate(capacity: counts.count)
     var (offset, tile) = (0, 0)
@@ -69,7 +70,7 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
     }
     (count, tiles) = (offset, tile)
     let staysInCache = count < Machine.lastLevelCacheBytes / (3 * MemoryLayout<Scalar>.stride)
-    cacheBytes = staysInCache ? .max : Machine.firstLevelCacheBytes
+    self.cacheBytes = cacheBytes ?? (staysInCache ? .max : Machine.firstLevelCacheBytes)
     sums = .allocate(capacity: tile)
     clampedSums = .allocate(capacity: tile)
     sums.initialize(repeating: TileSum(value: 0))

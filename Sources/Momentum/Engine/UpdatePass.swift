@@ -60,7 +60,9 @@ struct TileRunner<Scalar: BLASScalar> {
     var clipFactors: TensorTable<Scalar>.Factors?
     var ruleFactors: TensorTable<Scalar>.Factors?
     /// The place of the first element in its tensor, which says to which unit it belongs.
-    var index: Int
+    var index = 0
+
+    init() {}
 
     @inline(__always)
     init(_ entry: TensorTable<Scalar>.Entry, at index: Int) {
@@ -86,6 +88,8 @@ struct TileRunner<Scalar: BLASScalar> {
   private static var granule: Int { 64 }
 
   var program: LoweredProgram<Scalar>
+  /// Where the vectors of the current run lie.
+  private var operands = Operands()
   /// Scratch memory in a first-level cache: the gradient as the program sees it, `.copy`, and a prescaled operand.
   private let gradientTile: Pointer
   private let copyTile: Pointer
@@ -112,23 +116,36 @@ struct TileRunner<Scalar: BLASScalar> {
   ///
   /// The reduce pass ends where this begins, and the next reduce pass begins where this ends: what is in cache is used.
   @inline(__always)
-  func execute(_ operands: Operands, _ count: Int) {
+  mutating func execute(_ operands: Operands, _ count: Int) {
     guard program.count > 0 else { return }
-    var end = count & -Self.granule
-    if end < count { runPadded(operands, at: end, count - end) }
-    guard end > 0 else { return }
-    bind(operands)
-    let (tile, block) = (program.tileCount, Self.blockCount(count))
+    begin(operands)
+    let block = Self.blockCount(count)
+    var end = count
     while end > 0 {
       let start = (end - 1) & -block
-      var position = start
-      while position < end {
-        let n = min(end - position, tile)
-        runTile(operands, at: position, n, valid: n)
-        position += tile
-      }
+      run(start..<end)
       end = start
     }
+  }
+
+  /// Tells the program where the vectors of a run lie, parts of which ``run(_:)`` is then called with.
+  @inline(__always)
+  mutating func begin(_ operands: Operands) {
+    self.operands = operands
+    bind(operands)
+  }
+
+  /// Runs the program on a part of the run, tile by tile, the first tile first.
+  @inline(__always)
+  func run(_ part: Range<Int>) {
+    let (tile, end) = (program.tileCount, part.lowerBound + part.count & -Self.granule)
+    var position = part.lowerBound
+    while position < end {
+      let n = min(end - position, tile)
+      runTile(operands, at: position, n, valid: n)
+      position += tile
+    }
+    if end < part.upperBound { runPadded(at: end, part.upperBound - end) }
   }
 
   @inline(__always)
@@ -140,7 +157,7 @@ struct TileRunner<Scalar: BLASScalar> {
 
   /// Runs the end of a run, fewer elements than a granule, on copies padded with zeros.
   @inline(never)
-  private func runPadded(_ operands: Operands, at position: Int, _ n: Int) {
+  private func runPadded(at position: Int, _ n: Int) {
     var padded = operands
     padded.index += position
     @inline(__always)
@@ -167,6 +184,7 @@ struct TileRunner<Scalar: BLASScalar> {
     store(.direction, padded.direction, operands.direction)
     store(.parameters, padded.parameters, operands.parameters)
     store(.average, padded.average, operands.average)
+    bind(operands)
   }
 
   /// Runs the program on n elements from a position of the run on, of which some at the end may be padding.

@@ -74,10 +74,10 @@ struct InfoCommand: ParsableCommand {
         case .openBLAS: "chosen by OpenBLAS"
         case .environment: "\(Launch.coreTypeVariable) is set in the environment"
         case .restart:
-          "chosen by momentum, which set \(Launch.coreTypeVariable): OpenBLAS does not recognise the processor"
+          "chosen by momentum, which set \(Launch.coreTypeVariable): OpenBLAS would have taken slower ones"
         }
       guard let better = blas.recommendedCoreType else { return choice }
-      return "\(choice); \(better) would use the processor's wider vectors"
+      return "\(choice); \(better) would suit the processor better"
     }
   }
 
