@@ -67,9 +67,9 @@ class Results:
         best = min(run["secondsMin"] for run in runs)
         return Timing(best, statistics.median(run["secondsMedian"] for run in runs))
 
-    def ratios(self, case: Case, program: str) -> Timing | None:
-        """How many times as long as ours."""
-        theirs, ours = self.timing(case, program), self.timing(case, OURS)
+    def ratios(self, case: Case, program: str, ours: str = OURS) -> Timing | None:
+        """How many times as long as ours, or as another program of ours."""
+        theirs, ours = self.timing(case, program), self.timing(case, ours)
         if theirs is None or ours is None:
             return None
         return Timing(theirs.best / ours.best, theirs.median / ours.median)
@@ -125,11 +125,12 @@ def csv_row(results: Results, case: Case, program: str) -> list:
 
 
 def markdown(results: Results) -> str:
-    """Two tables: seconds of the fastest step, and the ratios, best and median; then the versions and the remarks."""
+    """Tables: seconds of the fastest step, and the ratios to ours, best and median; then the versions and the remarks."""
     processor = results.machine.get("processor", "unknown processor")
     remarks: list[str] = []
     times = table(results, lambda case, program: duration_cell(results, case, program, remarks))
     ratios = table(results, lambda case, program: ratio_cell(results, case, program))
+    one_pass = table(results, lambda case, program: ratio_cell(results, case, program, ONE_PASS))
     versions = "\n".join(f"- {program}: {results.version(program)}" for program in results.programs)
     lines = [
         "# One step: clip by global norm to 1, momentum 0.9, Float",
@@ -138,6 +139,8 @@ def markdown(results: Results) -> str:
         times,
         "## Times as long as momentum takes: fastest step (median)",
         ratios,
+        "## Times as long as momentum takes in one pass, where nothing is clipped: fastest step (median)",
+        one_pass,
         "## Versions",
         versions,
     ]
@@ -167,8 +170,8 @@ def duration_cell(results: Results, case: Case, program: str, remarks: list[str]
     return (duration(timing.best) if timing else "none" if remark else "not measured yet") + mark
 
 
-def ratio_cell(results: Results, case: Case, program: str) -> str:
-    ratios = results.ratios(case, program)
+def ratio_cell(results: Results, case: Case, program: str, ours: str = OURS) -> str:
+    ratios = results.ratios(case, program, ours)
     return f"{ratios.best:.2f} ({ratios.median:.2f})" if ratios else ""
 
 

@@ -99,6 +99,16 @@ final class BenchCommandTests: XCTestCase {
     XCTAssertTrue(run.errors.contains("1000000000000000 elements of float"), run.errors)
   }
 
+  func testWhatTheMemoryDoesNotHoldCanBeLeftOut() throws {
+    let report = try bench(["--count", "1000", "1e15", "--rows", "step", "--skip-too-large"])
+    let rows = try XCTUnwrap(report["rows"] as? [[String: Any]])
+    XCTAssertEqual(rows.compactMap { $0["count"] as? Int }, [1000])
+    XCTAssertEqual(report["complete"] as? Bool, true)
+    let run = try CommandRun(["bench", "--count", "1e15", "--skip-too-large"])
+    XCTAssertEqual(run.status, 64)
+    XCTAssertTrue(run.errors.contains("--skip-too-large leaves nothing to measure"), run.errors)
+  }
+
   // MARK: Verification
 
   func testAWrongStepIsFound() throws {

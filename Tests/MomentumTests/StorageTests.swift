@@ -79,6 +79,38 @@ final class StorageTests: XCTestCase {
     assertSameBits(run.parameters.flatMap { $0 }, array)
   }
 
+  func testBuffersThatChangeAreLookedAtAgain() throws {
+    let layout = try ParameterLayout([("a", [4]), ("b", [4])])
+    var optimizer = try Optimizer<Float>(layout, rule: SGD(learningRate: 1))
+    var memory: [Float] = Array(repeating: 0, count: 16)
+    try memory.withUnsafeMutableBufferPointer { memory in
+      func part(_ start: Int) -> UnsafeMutableBufferPointer<Float> { .init(rebasing: memory[start..<start + 4]) }
+      func gradient(_ start: Int) -> UnsafeBufferPointer<Float>? { .init(part(start)) }
+      for index in 8..<16 { memory[index] = 1 }
+      let (parameters, gradients) = ([part(0), part(4)], [gradient(8), gradient(12)])
+      for _ in 0..<2 { try optimizer.step(parameters: parameters, gradients: gradients) }
+      XCTAssertEqual(Array(memory[..<8]), Array(repeating: -2, count: 8))
+      // One buffer of the list moves onto another.
+      expectOverlap { _ = try optimizer.step(parameters: [part(0), part(8)], gradients: gradients) }
+      expectOverlap { _ = try optimizer.step(parameters: parameters, gradients: [gradient(8), gradient(10)]) }
+      try optimizer.step(parameters: parameters, gradients: [gradient(8), nil])
+      try optimizer.step(parameters: parameters, gradients: gradients)
+      XCTAssertEqual(Array(memory[..<8]), [-4, -4, -4, -4, -3, -3, -3, -3])
+      // A flat step binds other addresses, which the list must not be taken for.
+      try optimizer.step(
+        parameters: .init(rebasing: memory[..<8]), gradients: .init(rebasing: UnsafeBufferPointer(memory)[8...]))
+      expectOverlap { _ = try optimizer.step(parameters: [part(2), part(4)], gradients: gradients) }
+      try optimizer.step(parameters: parameters, gradients: gradients)
+      XCTAssertEqual(Array(memory[..<8]), [-6, -6, -6, -6, -5, -5, -5, -5])
+    }
+  }
+
+  private func expectOverlap(_ body: () throws -> Void, line: UInt = #line) {
+    XCTAssertThrowsError(try body(), line: line) {
+      guard case MomentumError.overlap = $0 else { return XCTFail("\($0)", line: line) }
+    }
+  }
+
   func testEveryWayToMeasureAndClipIsTheSame() throws {
     let clipping = try GradientClipping.byGlobalNorm(1)
     var vector = try ParameterVector<Double>([3.0, -4])

@@ -10,7 +10,7 @@ extension ClipStage {
   ) throws(MomentumError) {
     var found: [(index: Int, slot: UnitMemory<Scalar>.Slot, limit: Double)] = []
     for index in table.entries.indices where table.entries[index].gradient != nil {
-      let clipping = clipping(of: table.entries[index])
+      let clipping = clipping(ofGroup: table.entries[index].group)
       guard let limit = clipping.norm, let units = clipping.normUnits else { continue }
       let slot = try table.unitSlot(.clipping, of: index, units)
       if !slot.grid.isWhole { found.append((index, slot, limit)) }
@@ -40,13 +40,11 @@ extension ClipStage {
     }
   }
 
-  /// Whether a tensor's own norm is limited as a whole, be it because it is one unit.
-  func limitsWhole<Scalar>(
-    _ index: Int, _ table: TensorTable<Scalar>
-  ) throws(MomentumError) -> Bool {
-    let clipping = clipping(of: table.entries[index])
-    guard clipping.norm != nil, let units = clipping.normUnits else { return clipping.norm != nil }
-    return try table.unitSlot(.clipping, of: index, units).grid.isWhole
+  /// Whether a tensor is limited by the norms of its units, and has more than one.
+  func isLimitedByUnits<Scalar>(_ index: Int, _ table: TensorTable<Scalar>) throws(MomentumError) -> Bool {
+    let clipping = clipping(ofGroup: table.entries[index].group)
+    guard clipping.norm != nil, let units = clipping.normUnits else { return false }
+    return try !table.unitSlot(.clipping, of: index, units).grid.isWhole
   }
 }
 

@@ -82,8 +82,9 @@ final class ClipStage {
       table.entries[index].ruleFactors = nil
       table.entries[index].ruleFactor = ScaledDouble(1)
       table.entries[index].unitClippedNorm = nil
+      table.entries[index].tensorNorm = nil
       table.entries[index].bounds = nil
-      guard clipsValues, let bounds = clipping(of: table.entries[index]).bounds else { continue }
+      guard clipsValues, let bounds = clipping(ofGroup: table.entries[index].group).bounds else { continue }
       table.entries[index].bounds = bounds / gradientFactor
       outcome.clamps = true
     }
@@ -132,10 +133,8 @@ final class ClipStage {
     return value(table.partial(of: index, normType, clamps ? table.clampedSums : table.sums))
   }
 
-  /// The clips of a tensor by value and by its own norm.
-  func clipping<Scalar>(of entry: TensorTable<Scalar>.Entry) -> GradientClipping {
-    entry.group < 0 ? clipping : groups[entry.group] ?? clipping
-  }
+  /// The clips by value and by their own norm of the tensors in a group, or in none: -1.
+  func clipping(ofGroup group: Int) -> GradientClipping { group < 0 ? clipping : groups[group] ?? clipping }
 
   // MARK: - Measuring
 
@@ -185,19 +184,10 @@ final class ClipStage {
     let sums = outcome.clamps ? table.clampedSums : table.sums
     if limitsUnits { try limitUnits(table, team, &outcome) }
     for index in table.entries.indices where limitsTensors && table.entries[index].gradient != nil {
-      let clipping = clipping(of: table.entries[index])
-      let coefficient: ScaledDouble
-      if let limit = clipping.norm, try limitsWhole(index, table) {
-        let norm = value(table.partial(of: index, type, sums))
-        coefficient = convention.coefficient(norm: norm, limit: limit, isWhole: false)
-      } else if let limit = clipping.blockRMS, table.entries[index].count > 0 {
-        let norm = value(table.partial(of: index, type, sums))
-        let count = Double(table.entries[index].count)
-        coefficient = convention.coefficient(rootMeanSquare: norm / ScaledDouble(count.squareRoot()), limit: limit)
-      } else {
+      if limitsUnits, try isLimitedByUnits(index, table) { continue }
+      guard let coefficient = coefficientOfTensor(index, table, sums), Self.changes(coefficient, Scalar.self) else {
         continue
       }
-      guard Self.changes(coefficient, Scalar.self) else { continue }
       outcome.report.wasClipped = true
       table.entries[index].coefficient = table.entries[index].coefficient * coefficient
     }
@@ -238,6 +228,22 @@ final class ClipStage {
     }
     outcome.report.clipCoefficient = coefficient.double
     apply(coefficient, table, &outcome) { _ in true }
+  }
+
+  /// What the limits of a tensor's own, rather than of its units, make of its gradient; `nil` if it has none.
+  private func coefficientOfTensor<Scalar>(
+    _ index: Int, _ table: TensorTable<Scalar>, _ sums: UnsafeMutableBufferPointer<TileSum>
+  ) -> ScaledDouble? {
+    let clipping = clipping(ofGroup: table.entries[index].group)
+    guard clipping.norm != nil || (clipping.blockRMS != nil && table.entries[index].count > 0) else { return nil }
+    let measured = table.norm(of: index, normType, sums, finiteOnly: policy == .zero)
+    table.entries[index].tensorNorm = measured
+    let norm = measured * gradientFactor
+    if let limit = clipping.norm { return convention.coefficient(norm: norm, limit: limit, isWhole: false) }
+    return clipping.blockRMS.map {
+      let count = Double(table.entries[index].count)
+      return convention.coefficient(rootMeanSquare: norm / ScaledDouble(count.squareRoot()), limit: $0)
+    }
   }
 
   /// Multiplies a coefficient onto those of some tensors.

@@ -89,7 +89,7 @@ private struct Segments: @unchecked Sendable {  // each thread writes those of i
   subscript(segment: Int) -> Range<Int> { bounds[segment]..<bounds[segment + 1] }
 }
 
-private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {  // each thread writes its own elements
+private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {  // threads write elements of their own
   private let table: TensorTable<Scalar>
   private let programs: UnsafeBufferPointer<StepProgram>
   private let segments: Segments
@@ -144,7 +144,7 @@ private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {  /
   }
 }
 
-private struct FinishingWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {  // each thread writes its own elements
+private struct FinishingWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {  // threads write elements of their own
   private let table: TensorTable<Scalar>
   private let corrections, programs: UnsafeBufferPointer<StepProgram>
   private let segments: Segments

@@ -63,6 +63,9 @@ public struct StepProgram: Sendable {
     count += 1
   }
 
+  /// Removes all operations.
+  mutating func removeAll() { count = 0 }
+
   /// The operation at a position in `0..<count`.
   public subscript(position: Int) -> StepOperation { storage[position] }
 

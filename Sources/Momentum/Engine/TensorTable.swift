@@ -26,6 +26,8 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
     var ruleFactors: Factors?
     /// What the norm of the gradient in memory is after clipping by value and by unit norms, if the latter changes it.
     var unitClippedNorm: ScaledDouble?
+    /// The norm of the gradient in memory, if a limit of the tensor's own asked for it; after clipping by value.
+    var tensorNorm: ScaledDouble?
     /// What the update rule multiplies the gradient of the whole tensor with.
     var ruleFactor = ScaledDouble(1)
     /// What norm clips multiply this tensor's gradient with.

@@ -199,6 +199,7 @@ extension Optimizer {
     guard gradients.count > 0 else {
       throw .countMismatch(what: "accumulated gradients", count: 0, expected: 1)
     }
+    areBuffersSeparate = false
     for index in table.entries.indices {
       table.entries[index].gradient = gradients.sum(ofTensor: index)
       table.entries[index].parameters = parameters(table.entries[index])

@@ -49,6 +49,7 @@ extension Optimizer {
     let gradient = UnsafeMutablePointer(mutating: gradients.baseAddress) ?? placeholder
     let parameter = parameters.baseAddress ?? placeholder
     let entries = table.entries
+    areBuffersSeparate = false
     for index in entries.indices {
       let offset = entries[index].offset
       entries[index].gradient = gradient + offset
@@ -63,31 +64,58 @@ extension Optimizer {
   ///
   /// - Throws: As ``step(parameters:gradients:)-(UnsafeMutableBufferPointer<Scalar>,UnsafeBufferPointer<Scalar>)``; errors name the tensor.
   @discardableResult
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   public mutating func step(
     parameters: [UnsafeMutableBufferPointer<Scalar>], gradients: [UnsafeBufferPointer<Scalar>?]
   ) throws(MomentumError) -> StepReport {
     try Self.check("list of parameters", parameters.count, layout.tensors.count)
     try Self.check("list of gradients", gradients.count, layout.tensors.count)
+    let (entries, placeholder) = (table.entries, TensorTable<Scalar>.emptyTensor)
+    var areKnown = areBuffersSeparate
+    for index in entries.indices {
+      let count = entries[index].count
+      try Self.check("parameters of tensor '\(table.name(of: index))'", parameters[index].count, count)
+      areKnown = areKnown && entries[index].parameters == parameters[index].baseAddress ?? placeholder
+      guard let gradient = gradients[index] else {
+        areKnown = areKnown && entries[index].gradient == nil
+        continue
+      }
+      try Self.check("gradient of tensor '\(table.name(of: index))'", gradient.count, count)
+      areKnown =
+        areKnown && entries[index].gradient == UnsafeMutablePointer(mutating: gradient.baseAddress) ?? placeholder
+    }
+    // The buffers of the step before have been looked at: to sort hundreds of them again would take longer than their step.
+    if !areKnown { try bind(parameters, gradients) }
+    return try Scalar._step(&self, 1, false)
+  }
+
+  /// Points every tensor at its buffers, if no two of them overlap.
+  @inline(never)
+  private mutating func bind(
+    _ parameters: [UnsafeMutableBufferPointer<Scalar>], _ gradients: [UnsafeBufferPointer<Scalar>?]
+  ) throws(MomentumError) {
     var regions: [MemoryRegion] = []
-    for (index, tensor) in layout.tensors.enumerated() {
-      try Self.check("parameters of tensor '\(tensor.name)'", parameters[index].count, tensor.count)
-      regions.append(MemoryRegion(parameters[index], tensor: index, "parameters"))
-      guard let gradient = gradients[index] else { continue }
-      try Self.check("gradient of tensor '\(tensor.name)'", gradient.count, tensor.count)
+    for (index, (parameters, gradient)) in zip(parameters, gradients).enumerated() {
+      regions.append(MemoryRegion(parameters, tensor: index, "parameters"))
+      guard let gradient else { continue }
       regions.append(MemoryRegion(UnsafeMutableBufferPointer(mutating: gradient), tensor: index, "gradient"))
     }
     try MemoryRegion.checkSeparate(&regions) { layout.tensors[$0].name }
     let placeholder = TensorTable<Scalar>.emptyTensor
-    for index in layout.tensors.indices {
+    for index in table.entries.indices {
       table.entries[index].gradient = gradients[index].map {
         UnsafeMutablePointer(mutating: $0.baseAddress) ?? placeholder
       }
       table.entries[index].parameters = parameters[index].baseAddress ?? placeholder
     }
-    return try Scalar._step(&self, 1, false)
+    areBuffersSeparate = true
   }
 
-  private static func check(_ what: String, _ count: Int, _ expected: Int) throws(MomentumError) {
-    guard count == expected else { throw .countMismatch(what: what, count: count, expected: expected) }
+  @inline(__always)
+  private static func check(
+    _ what: @autoclosure () -> String, _ count: Int, _ expected: Int
+  ) throws(MomentumError) {
+    guard count == expected else { throw .countMismatch(what: what(), count: count, expected: expected) }
   }
 }

@@ -115,7 +115,6 @@ extension Optimizer {
 
   /// Compiles the program of every tensor; tensors in the same state share one.
   mutating func compile(_ outcome: ClipStage.Outcome, _ gradientFactor: ScaledDouble) {
-    programs.removeAll(keepingCapacity: true)
     compiledSteps.removeAll(keepingCapacity: true)
     for index in table.entries.indices {
       let entry = table.entries[index]
@@ -131,9 +130,9 @@ extension Optimizer {
         group: entry.group, state: state, average: averaging == nil ? nil : averages[index], bounds: entry.bounds,
         scalesClippingUnits: entry.clipFactors != nil, scalesRuleUnits: entry.ruleFactors != nil)
       if compiledSteps.last?.key != key {
-        // In place: a program is too large to copy it for every step of a short vector.
-        programs.append(StepProgram())
-        let last = programs.count - 1
+        // In place, over one of an earlier step: programs are too large to make and copy one for every short tensor.
+        let last = compiledSteps.count
+        if last == programs.count { programs.append(StepProgram()) } else { programs[last].removeAll() }
         if outcome.clearsNonFinite { programs[last].append(.clearNonFinite(inPlace: false)) }
         if let bounds = entry.bounds {
           programs[last].append(.clamp(lower: bounds.lower, upper: bounds.upper, inPlace: false))
@@ -144,9 +143,10 @@ extension Optimizer {
         let averageScale = averaging?.compile(averages[index], step: stepCount + 1, into: &programs[last]) ?? 1
         compiledSteps.append(CompiledStep(key: key, scale: scale, averageScale: averageScale))
       }
-      table.entries[index].program = programs.count - 1
-      table.entries[index].newScale = compiledSteps[programs.count - 1].scale
-      table.entries[index].newAverageScale = compiledSteps[programs.count - 1].averageScale
+      let last = compiledSteps.count - 1
+      table.entries[index].program = last
+      table.entries[index].newScale = compiledSteps[last].scale
+      table.entries[index].newAverageScale = compiledSteps[last].averageScale
     }
   }
 

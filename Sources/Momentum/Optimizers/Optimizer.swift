@@ -87,9 +87,12 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   /// Whether the settings are those that the last step checked, and hold for every step.
   var areSettingsChecked = false
   var areGroupsBound = false
+  /// Whether the table points at the buffers of a list, one or two a tensor, that were found not to overlap.
+  var areBuffersSeparate = false
   /// The clipping of the settings that were checked.
   var checkedStage: ClipStage?
   var rules = StepRules()
+  /// The programs of the last step, and behind them those of steps that had more.
   var programs: [StepProgram] = []
   var compiledSteps: [CompiledStep] = []
 
@@ -141,7 +144,7 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
 
   /// The programs that the last step ran, one for each state that its tensors were in: what was compiled, and what it moves
   /// (``StepProgram/traffic``).
-  public var lastPrograms: [StepProgram] { programs }
+  public var lastPrograms: [StepProgram] { Array(programs.prefix(compiledSteps.count)) }
 
   /// What the last step measured of each tensor and did to it.
   ///

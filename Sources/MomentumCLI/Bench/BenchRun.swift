@@ -10,8 +10,17 @@ struct BenchRun {
   var threads: [Int]
   var timer: BenchTimer
   var kernel = LimitKernel.best
+  /// Leave out what the memory does not hold, rather than refuse to run.
+  var skipsTooLarge = false
 
-  var rowCount: Int { operations.count * sizes.count * scalars.count * threads.count }
+  /// The sizes that are measured with an element type.
+  private func sizes(of scalar: Element) throws -> [BenchSize] {
+    try sizes.filter { try !skipsTooLarge || MemoryNeed.fits($0, scalar) }
+  }
+
+  func rowCount() throws -> Int {
+    try scalars.reduce(0) { try $0 + sizes(of: $1).count } * operations.count * threads.count
+  }
 
   /// Verifies and times row by row.
   ///
@@ -21,14 +30,14 @@ struct BenchRun {
   func run(finished: (BenchRow) -> Void, stop: () -> Bool) throws {
     for scalar in scalars {
       switch scalar {
-      case .float: try run(Float.self, finished, stop)
-      case .double: try run(Double.self, finished, stop)
+      case .float: try run(Float.self, sizes(of: scalar), finished, stop)
+      case .double: try run(Double.self, sizes(of: scalar), finished, stop)
       }
     }
   }
 
   private func run<Scalar: LimitScalar>(
-    _: Scalar.Type, _ finished: (BenchRow) -> Void, _ stop: () -> Bool
+    _: Scalar.Type, _ sizes: [BenchSize], _ finished: (BenchRow) -> Void, _ stop: () -> Bool
   ) throws {
     for size in sizes {
       let layout = try size.layout()

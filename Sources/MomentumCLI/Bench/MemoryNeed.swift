@@ -12,19 +12,23 @@ enum MemoryNeed {
     return kilobytes << 10
   }
 
-  /// Fails before anything is measured if a row's vectors would not fit.
+  /// Fails before anything is measured if a row's vectors would not fit, unless those rows are to be left out.
   static func check(_ run: BenchRun) throws {
-    guard let available else { return }
+    guard let available, !run.skipsTooLarge else { return }
     for size in run.sizes {
-      let count = try size.layout().count
-      for scalar in run.scalars {
-        let stride = scalar == .float ? 4 : 8
-        let (bytes, overflow) = count.multipliedReportingOverflow(by: BenchMemory<Float>.vectorCount * stride)
-        guard !overflow, bytes <= available else {
-          throw TooLarge(count: count, scalar: scalar.rawValue, available: available)
-        }
+      for scalar in run.scalars where try !fits(size, scalar) {
+        throw TooLarge(count: try size.layout().count, scalar: scalar.rawValue, available: available)
       }
     }
+  }
+
+  /// Whether the memory holds the vectors of a row.
+  static func fits(_ size: BenchSize, _ scalar: BenchRun.Element) throws -> Bool {
+    guard let available else { return true }
+    let stride = scalar == .float ? 4 : 8
+    let (bytes, overflow) = try size.layout().count.multipliedReportingOverflow(
+      by: BenchMemory<Float>.vectorCount * stride)
+    return !overflow && bytes <= available
   }
 
   struct TooLarge: Error, CustomStringConvertible {

@@ -41,6 +41,8 @@ struct BenchCommand: ParsableCommand {
   var threads: [Int] = []
   @Option(name: .customLong("repeat"), help: "How often each contender is timed.")
   var repeats = 10
+  @Flag(help: "Leave out sizes whose vectors the memory does not hold, rather than refuse to run.")
+  var skipTooLarge = false
   @Option(help: "The step asked for only, or also norm, clip and steps with other settings.")
   var rows = Rows.all
   @Flag(help: "Instead of rows: time, memory and the first step as the number of parameters grows.")
@@ -88,20 +90,22 @@ struct BenchCommand: ParsableCommand {
     let run = BenchRun(
       operations: [operation] + (rows == .all ? BenchOperation.all.filter { $0 != operation } : []),
       sizes: sizes, scalars: scalar, threads: threads.isEmpty ? [Machine.availableProcessors] : threads,
-      timer: BenchTimer(repeats: repeats))
+      timer: BenchTimer(repeats: repeats), skipsTooLarge: skipTooLarge)
     try MemoryNeed.check(run)
+    let rowCount = try run.rowCount()
+    guard rowCount > 0 else { throw ValidationError("--skip-too-large leaves nothing to measure") }
     var report = BenchReport()
-    let progress = ProgressDisplay(total: run.rowCount, unit: "rows")
+    let progress = ProgressDisplay(total: rowCount, unit: "rows")
     try run.run(
       finished: { row in
         report.rows.append(row)
         progress.advance(1, note: "\(row.name) \(row.count)")
       }, stop: { Interrupt.wasRequested })
     progress.finish()
-    report.complete = report.rows.count == run.rowCount
+    report.complete = report.rows.count == rowCount
     try show(report, folder)
     guard report.complete else {
-      Message.write("interrupted; \(report.rows.count) of \(run.rowCount) rows were measured")
+      Message.write("interrupted; \(report.rows.count) of \(rowCount) rows were measured")
       throw ExitCode(Interrupt.exitStatus)
     }
   }
