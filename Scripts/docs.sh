@@ -26,8 +26,8 @@ extract() {
   local options
   # Not by "swift package dump-symbol-graph": that builds the tests as well, and fails on modules made by SwiftPM itself.
   read -ra options < <(pkg-config --cflags-only-I openblas lapacke)
-  for name in CMomentumBLAS CMomentumLAPACKE CMomentumKernels; do
-    options+=(-Xcc "-fmodule-map-file=$root/Sources/$name/module.modulemap")
+  for folder in CMomentumBLAS CMomentumLAPACKE CMomentumKernels/include; do
+    options+=(-Xcc "-fmodule-map-file=$root/Sources/$folder/module.modulemap")
   done
   [ "$(uname)" != Darwin ] || options+=(-sdk "$(xcrun --show-sdk-path)")
   rm -rf "$work/$1" && mkdir -p "$work/$1"

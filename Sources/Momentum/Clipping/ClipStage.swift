@@ -59,23 +59,22 @@ final class ClipStage {
   /// Measures the gradients of a table, or goes on with what has been measured.
   ///
   /// - Parameters:
+  ///   - outcome: Fresh; handed in, because a copy of one that has just been written makes the processor wait.
   ///   - isMeasured: Whether the table holds the tile sums already.
   /// - Throws: ``MomentumError/nonFiniteGradient(tensor:index:value:)`` under ``NonFinitePolicy/throw``.
   func run<Scalar>(
-    _ table: TensorTable<Scalar>, _ team: ThreadTeam, isMeasured: Bool = false
-  ) throws(MomentumError) -> Outcome {
-    var outcome = prepare(table)
+    _ table: TensorTable<Scalar>, _ outcome: inout Outcome, _ team: ThreadTeam, isMeasured: Bool = false
+  ) throws(MomentumError) {
+    prepare(table, &outcome)
     // Without clips and under a policy that asks nothing, a look at the gradient would be a wasted pass.
-    guard asksForNorm else { return outcome }
+    guard asksForNorm else { return }
 
     if !isMeasured || outcome.clamps { outcome.report.valueClippedCount = measure(table, outcome.clamps, team) }
     try decide(table, &outcome, team)
-    return outcome
   }
 
   /// Sets all factors to 1, and the bounds of clipping by value as they apply to the gradient in memory.
-  func prepare<Scalar>(_ table: TensorTable<Scalar>) -> Outcome {
-    var outcome = Outcome()
+  func prepare<Scalar>(_ table: TensorTable<Scalar>, _ outcome: inout Outcome) {
     for index in table.entries.indices {
       table.entries[index].coefficient = ScaledDouble(1)
       table.entries[index].clipFactors = nil
@@ -88,7 +87,6 @@ final class ClipStage {
       table.entries[index].bounds = bounds / gradientFactor
       outcome.clamps = true
     }
-    return outcome
   }
 
   /// Checks what was measured of a table and finds the coefficients.

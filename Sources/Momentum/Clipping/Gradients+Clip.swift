@@ -70,7 +70,8 @@ extension Gradients {
     let team = ThreadTeam(threads ?? Machine.availableProcessors, elements: table.count)
     let policy = nonFinitePolicy ?? convention.defaultNonFinitePolicy
     let stage = ClipStage(clipping, convention: convention, policy: policy)
-    let outcome = try stage.run(table, team)
+    var outcome = ClipStage.Outcome()
+    try stage.run(table, &outcome, team)
     guard !outcome.report.wasSkipped else { return outcome.report }
 
     var programs: [StepProgram] = []

@@ -89,7 +89,8 @@ private struct Segments: @unchecked Sendable {  // each thread writes those of i
   subscript(segment: Int) -> Range<Int> { bounds[segment]..<bounds[segment + 1] }
 }
 
-private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {  // threads write elements of their own
+/// Each thread writes the elements of its own segments.
+private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
   private let table: TensorTable<Scalar>
   private let programs: UnsafeBufferPointer<StepProgram>
   private let segments: Segments
@@ -144,7 +145,8 @@ private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {  /
   }
 }
 
-private struct FinishingWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {  // threads write elements of their own
+/// Each thread writes the elements of its own segments.
+private struct FinishingWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
   private let table: TensorTable<Scalar>
   private let corrections, programs: UnsafeBufferPointer<StepProgram>
   private let segments: Segments

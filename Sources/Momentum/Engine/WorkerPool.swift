@@ -24,8 +24,8 @@ extension TeamWork {
 
 /// Threads that wait for work: one for each processor but the caller's, started with the first work and kept.
 ///
-/// A worker that has finished spins for some microseconds, in which the second pass of a step, or the next step of a
-/// loop of small ones, finds it; then it yields, then it sleeps. The caller does its own share, takes back the shares that
+/// A worker that has finished spins for some microseconds, then looks again after each yield for about a hundred, in which the
+/// second pass of a step, or the next step of a loop of small ones, finds it; then it sleeps. The caller does its own share, takes back the shares that
 /// no worker has begun, and only then waits: so it never waits for a thread that has yet to be scheduled, on a machine
 /// with more threads than processors, or that does not exist, in a child process made by `fork` (which does all the work on
 /// the calling thread). One caller has the workers at a time.
@@ -140,7 +140,7 @@ private final class Worker: Sendable {
   /// Keeps the states of two workers out of one cache line.
   private let padding = InlineArray<16, Int>(repeating: 0)
 
-  /// How long a wait spins, a few microseconds, and how often it then yields, before the thread sleeps.
+  /// How long a wait spins, a few microseconds, and how often it then yields, about a hundred, before the thread sleeps.
   private static let (spins, yields) = (256, 256)
 
   init(thread: Int) { self.thread = thread }

@@ -55,9 +55,11 @@ extension StepMode {
 
 extension Optimizer {
   /// Sums and updates at once, then corrects or completes what clipping asks for.
-  mutating func updateInOnePass(_ stage: ClipStage, _ team: ThreadTeam) throws(MomentumError) -> ClipStage.Outcome {
+  mutating func updateInOnePass(
+    _ stage: ClipStage, _ outcome: inout ClipStage.Outcome, _ team: ThreadTeam
+  ) throws(MomentumError) {
     let factor = stage.gradientFactor
-    var outcome = stage.prepare(table)
+    stage.prepare(table, &outcome)
     outcome.clearsNonFinite = nonFinitePolicy == .zero
     try bindState()
     compile(outcome, factor)
@@ -76,7 +78,7 @@ extension Optimizer {
     try stage.decide(table, &outcome, team)
     outcome.clearsNonFinite = nonFinitePolicy == .zero
 
-    guard outcome.report.wasClipped || !speculation.updatedAll else { return outcome }
+    guard outcome.report.wasClipped || !speculation.updatedAll else { return }
     var corrections: [StepProgram]?
     if outcome.report.wasClipped {
       // The whole has one coefficient, so the tensors share programs as they did before, by the same numbers.
@@ -90,7 +92,6 @@ extension Optimizer {
       }
     }
     speculation.finish(table, updated: corrections, rest: programs, team)
-    return outcome
   }
 
   private func correct(_ step: CompiledStep, by change: ScaledDouble, _ program: inout StepProgram) -> Bool {

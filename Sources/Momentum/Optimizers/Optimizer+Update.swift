@@ -27,13 +27,18 @@ extension Optimizer {
     if !areSettingsChecked { try checkSettings() }
     try checkVelocities()
     let stage = clipStage()
-    stage.gradientFactor = ScaledDouble(1) / (ScaledDouble(lossScale.current) * Double(microSteps))
+    stage.gradientFactor =
+      lossScale.current == 1 && microSteps == 1
+      ? ScaledDouble(1) : ScaledDouble(1) / (ScaledDouble(lossScale.current) * Double(microSteps))
     // A step that failed after it had shown its norm must not have it count twice.
     if stage.adapts { stage.adaptive = adaptiveClipping }
     let team = team.assembled()
-    let outcome =
-      mode == .onePass && !lastStepClipped && clipping.globalNorm != nil && !isMeasured
-      ? try updateInOnePass(stage, team) : try updateInTwoPasses(stage, team, isMeasured)
+    var outcome = ClipStage.Outcome()
+    if mode == .onePass, !lastStepClipped, clipping.globalNorm != nil, !isMeasured {
+      try updateInOnePass(stage, &outcome, team)
+    } else {
+      try updateInTwoPasses(stage, &outcome, team, isMeasured)
+    }
     let scale = lossScale.current
     if lossScale.growth != nil { lossScale.update(finite: outcome.report.nonFiniteCount == 0) }
     if stage.adapts { adaptiveClipping = stage.adaptive }
@@ -102,15 +107,14 @@ extension Optimizer {
   }
 
   private mutating func updateInTwoPasses(
-    _ stage: ClipStage, _ team: ThreadTeam, _ isMeasured: Bool
-  ) throws(MomentumError) -> ClipStage.Outcome {
-    let outcome = try stage.run(table, team, isMeasured: isMeasured)
-    guard !outcome.report.wasSkipped else { return outcome }
+    _ stage: ClipStage, _ outcome: inout ClipStage.Outcome, _ team: ThreadTeam, _ isMeasured: Bool
+  ) throws(MomentumError) {
+    try stage.run(table, &outcome, team, isMeasured: isMeasured)
+    guard !outcome.report.wasSkipped else { return }
     if rules.scaleUnits { try scaleUnits(stage, outcome, team) }
     try bindState()
     compile(outcome, stage.gradientFactor)
     programs.withUnsafeBufferPointer { table.update($0, team) }
-    return outcome
   }
 
   /// Compiles the program of every tensor; tensors in the same state share one.

@@ -106,6 +106,6 @@ private final class GrowthStep<Scalar: LimitScalar>: BenchContender {
   func prepare() {}
 
   func run() throws {
-    try optimizer.step(parameters: memory.parameters, gradients: UnsafeBufferPointer(memory.gradients))
+    try Scalar.step(&optimizer, memory.parameters, UnsafeBufferPointer(memory.gradients))
   }
 }

@@ -3,6 +3,12 @@ import Momentum
 
 /// The element types of the hand-fused kernels.
 protocol LimitScalar: BLASScalar {
+  /// Takes a step as a client does, who knows the type: generic code of another module would first look it up.
+  static func step(
+    _ optimizer: inout Optimizer<Self>, _ parameters: UnsafeMutableBufferPointer<Self>,
+    _ gradients: UnsafeBufferPointer<Self>
+  ) throws(MomentumError)
+
   static func limitSquares(_ path: momentum_limit_path, _ x: UnsafePointer<Self>, _ n: Int) -> Double
   static func limitSquares(
     _ path: momentum_limit_path, _ x: UnsafePointer<Self>, _ n: Int, clampedTo bounds: ClosedRange<Double>
@@ -14,6 +20,13 @@ protocol LimitScalar: BLASScalar {
 }
 
 extension Float: LimitScalar {
+  static func step(
+    _ optimizer: inout Optimizer<Float>, _ parameters: UnsafeMutableBufferPointer<Float>,
+    _ gradients: UnsafeBufferPointer<Float>
+  ) throws(MomentumError) {
+    try optimizer.step(parameters: parameters, gradients: gradients)
+  }
+
   static func limitSquares(_ path: momentum_limit_path, _ x: UnsafePointer<Float>, _ n: Int) -> Double {
     momentum_limit_squares_float(path, x, n)
   }
@@ -37,6 +50,13 @@ extension Float: LimitScalar {
 }
 
 extension Double: LimitScalar {
+  static func step(
+    _ optimizer: inout Optimizer<Double>, _ parameters: UnsafeMutableBufferPointer<Double>,
+    _ gradients: UnsafeBufferPointer<Double>
+  ) throws(MomentumError) {
+    try optimizer.step(parameters: parameters, gradients: gradients)
+  }
+
   static func limitSquares(_ path: momentum_limit_path, _ x: UnsafePointer<Double>, _ n: Int) -> Double {
     momentum_limit_squares_double(path, x, n)
   }

@@ -19,7 +19,7 @@ final class EngineStep<Scalar: LimitScalar>: BenchContender {
   func prepare() {}
 
   func run() throws {
-    try optimizer.step(parameters: memory.parameters, gradients: UnsafeBufferPointer(memory.gradients))
+    try Scalar.step(&optimizer, memory.parameters, UnsafeBufferPointer(memory.gradients))
   }
 
   /// Elements that the last step moved for each parameter, by the account of the programs that it ran.
