@@ -77,6 +77,7 @@ struct LoweredProgram<Scalar: BLASScalar> {
   ///
   /// An element's bits depend on its own values only, so any number gives the same result.
   static func tileCount(of vectors: Int, cacheBytes: Int) -> Int {
+    guard cacheBytes < .max else { return Momentum.tileCount }
     let fitting = cacheBytes / 2 / (max(vectors, 1) * MemoryLayout<Scalar>.stride)
     let power = fitting > 0 ? 1 << (Int.bitWidth - 1 - fitting.leadingZeroBitCount) : 1
     return max(256, min(power, Momentum.tileCount))
@@ -116,10 +117,8 @@ struct LoweredProgram<Scalar: BLASScalar> {
     }
   }
 
-  @inline(__always)
-  subscript(position: Int) -> Operation {
-    @inline(__always) _read { yield storage[position] }
-  }
+  /// The operations, for whoever runs them: by address, because a copy of one takes as long as a short call of BLAS.
+  var operations: UnsafePointer<Operation> { UnsafePointer(storage) }
 
   private static func lower(_ operation: StepOperation) -> Operation? {
     switch operation {

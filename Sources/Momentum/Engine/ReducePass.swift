@@ -21,6 +21,7 @@ extension TensorTable {
   /// - Returns: How many elements clipping by value will change.
   func reduce(_ plan: ReducePlan, _ team: ThreadTeam) -> Int {
     let scratch = scratch(threads: team.mostCount)
+    if team.count == 1 { return Self.reduce(self, 0..<count, plan, ThreadScratch(scratch, thread: 0)) }
     team.run(ReduceWork(table: self, plan: plan, team: team, scratch: scratch))
     return (0..<team.count).reduce(0) { $0 + ThreadScratch<Scalar>(scratch, thread: $1).count.pointee }
   }
@@ -49,11 +50,11 @@ extension TensorTable {
       var tile = (part.lowerBound + tileCount - 1) / tileCount
       if entry.bounds == nil, !plan.clamps, case .squares = measure {
         // The usual plan gets a loop of its own: in cache, a tile's dot product takes no longer than a dozen instructions do.
-        while tile * tileCount < part.upperBound {
-          let start = tile * tileCount
-          table.sums[entry.firstTile + tile] = .squares(
-            gradient + start, min(tileCount, entry.count - start), copy: scratch.tiles)
-          tile += 1
+        let sums = table.sums.baseAddress.unsafelyUnwrapped + entry.firstTile
+        var start = tile * tileCount
+        while start < part.upperBound {
+          sums[tile] = .squares(gradient + start, min(tileCount, entry.count - start), copy: scratch.tiles)
+          (tile, start) = (tile + 1, start + tileCount)
         }
         return
       }

@@ -3,7 +3,9 @@ extension TensorTable {
   ///
   /// - Parameter programs: What ``Entry/program`` refers to.
   func update(_ programs: UnsafeBufferPointer<StepProgram>, _ team: ThreadTeam) {
-    team.run(UpdateWork(table: self, programs: programs, team: team, scratch: scratch(threads: team.mostCount)))
+    let scratch = scratch(threads: team.mostCount)
+    if team.count == 1 { return Self.update(self, 0..<count, programs, ThreadScratch(scratch, thread: 0)) }
+    team.run(UpdateWork(table: self, programs: programs, team: team, scratch: scratch))
   }
 
   private struct UpdateWork: TeamWork, @unchecked Sendable {  // each thread writes its own elements and scratch memory
@@ -119,13 +121,14 @@ struct TileRunner<Scalar: BLASScalar> {
   mutating func execute(_ operands: Operands, _ count: Int) {
     guard program.count > 0 else { return }
     begin(operands)
-    let block = Self.blockCount(count)
-    var end = count
+    let (block, whole) = (Self.blockCount(count), count & -Self.granule)
+    var end = whole
     while end > 0 {
       let start = (end - 1) & -block
       run(start..<end)
       end = start
     }
+    if whole < count { runEnd(of: 0..<count, from: whole) }
   }
 
   /// Tells the program where the vectors of a run lie, parts of which ``run(_:)`` is then called with.
@@ -135,7 +138,8 @@ struct TileRunner<Scalar: BLASScalar> {
     bind(operands)
   }
 
-  /// Runs the program on a part of the run, tile by tile, the first tile first.
+  /// Runs the program on a part of the run, tile by tile, the first tile first. Only the last part called with may end between
+  /// granules.
   @inline(__always)
   func run(_ part: Range<Int>) {
     let (tile, end) = (program.tileCount, part.lowerBound + part.count & -Self.granule)
@@ -145,7 +149,7 @@ struct TileRunner<Scalar: BLASScalar> {
       runTile(operands, at: position, n, valid: n)
       position += tile
     }
-    if end < part.upperBound { runPadded(at: end, part.upperBound - end) }
+    if end < part.upperBound { runEnd(of: part, from: end) }
   }
 
   @inline(__always)
@@ -155,48 +159,56 @@ struct TileRunner<Scalar: BLASScalar> {
       average: operands.average, gradientCopy: gradientTile, copy: copyTile)
   }
 
-  /// Runs the end of a run, fewer elements than a granule, on copies padded with zeros.
+  /// Runs the end of a part, fewer elements than a granule, on copies of the last granule, of which only the end is stored. A
+  /// part that is shorter than a granule itself is padded with zeros. Nothing may follow but another ``begin(_:)``.
   @inline(never)
-  private func runPadded(at position: Int, _ n: Int) {
-    var padded = operands
-    padded.index += position
+  private func runEnd(of part: Range<Int>, from position: Int) {
+    let n = part.upperBound - position
+    let lead = part.count >= Self.granule ? Self.granule - n : 0
+    let start = position - lead
+    var copies = operands
+    copies.index += start
     @inline(__always)
-    func pad(_ operand: Operand, _ pointer: inout Pointer?, _ slot: Int) {
+    func copy(_ operand: Operand, _ pointer: inout Pointer?, _ slot: Int) {
       // What the program does not read may be the address of an earlier step, whose memory is the caller's to free.
       guard program.reads.contains(operand), let source = pointer else { return }
       let copy = padding + slot * Self.granule
-      copy.update(repeating: 0, count: Self.granule)
-      copy.update(from: source + position, count: n)
+      if lead > 0 {
+        copy.update(from: source + start, count: Self.granule)
+      } else {
+        copy.update(repeating: 0, count: Self.granule)
+        copy.update(from: source + start, count: n)
+      }
       pointer = copy
     }
-    pad(.gradient, &padded.gradient, 0)
-    pad(.direction, &padded.direction, 1)
-    pad(.parameters, &padded.parameters, 2)
-    pad(.average, &padded.average, 3)
-    bind(padded)
-    runTile(padded, at: 0, Self.granule, valid: n)
+    copy(.gradient, &copies.gradient, 0)
+    copy(.direction, &copies.direction, 1)
+    copy(.parameters, &copies.parameters, 2)
+    copy(.average, &copies.average, 3)
+    bind(copies)
+    runTile(copies, at: 0, Self.granule, valid: lead + n)
     @inline(__always)
     func store(_ operand: Operand, _ from: Pointer?, _ to: Pointer?) {
       guard program.writes.contains(operand), let from, let to else { return }
-      (to + position).update(from: from, count: n)
+      (to + position).update(from: from + lead, count: n)
     }
-    store(.gradient, padded.gradient, operands.gradient)
-    store(.direction, padded.direction, operands.direction)
-    store(.parameters, padded.parameters, operands.parameters)
-    store(.average, padded.average, operands.average)
-    bind(operands)
+    store(.gradient, copies.gradient, operands.gradient)
+    store(.direction, copies.direction, operands.direction)
+    store(.parameters, copies.parameters, operands.parameters)
+    store(.average, copies.average, operands.average)
   }
 
   /// Runs the program on n elements from a position of the run on, of which some at the end may be padding.
   @inline(__always)
   private func runTile(_ operands: Operands, at position: Int, _ n: Int, valid: Int) {
-    for index in 0..<program.count {
-      let operation = program[index]
-      if operation.kind == .axpy {
+    let (operations, count) = (program.operations, program.count)
+    for index in 0..<count {
+      if operations[index].kind == .axpy {
         Scalar._axpy(
-          Int32(truncatingIfNeeded: n), operation.factor, operation.source[position], 1, operation.target[position], 1)
+          Int32(truncatingIfNeeded: n), operations[index].factor, operations[index].source[position], 1,
+          operations[index].target[position], 1)
       } else {
-        run(operation, operands, at: position, n, valid: valid)
+        run(operations[index], operands, at: position, n, valid: valid)
       }
     }
   }

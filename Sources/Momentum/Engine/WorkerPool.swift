@@ -25,10 +25,10 @@ extension TeamWork {
 /// Threads that wait for work: one for each processor but the caller's, started with the first work and kept.
 ///
 /// A worker that has finished spins for some microseconds, then looks again after each yield for about a hundred, in which the
-/// second pass of a step, or the next step of a loop of small ones, finds it; then it sleeps. The caller does its own share, takes back the shares that
-/// no worker has begun, and only then waits: so it never waits for a thread that has yet to be scheduled, on a machine
-/// with more threads than processors, or that does not exist, in a child process made by `fork` (which does all the work on
-/// the calling thread). One caller has the workers at a time.
+/// second pass of a step, or the next step of a loop of small ones, finds it; then it sleeps. The caller does its own share,
+/// takes back the shares that no worker has begun, and only then waits: so it never waits for a thread that has yet to be
+/// scheduled, on a machine with more threads than processors, or that does not exist, in a child process made by `fork`
+/// (which does all the work on the calling thread). One caller has the workers at a time.
 final class WorkerPool: @unchecked Sendable {  // the job is written by the caller that holds `isTaken`
   static let shared = WorkerPool(workers: Machine.availableProcessors - 1)
 

@@ -13,25 +13,34 @@ struct BenchRun {
   /// Leave out what the memory does not hold, rather than refuse to run.
   var skipsTooLarge = false
 
-  /// The sizes that are measured with an element type.
-  private func sizes(of scalar: Element) throws -> [BenchSize] {
-    try sizes.filter { try !skipsTooLarge || MemoryNeed.fits($0, scalar) }
+  /// The sizes that are measured with one element type.
+  struct Part {
+    var scalar: Element
+    var sizes: [BenchSize]
   }
 
-  func rowCount() throws -> Int {
-    try scalars.reduce(0) { try $0 + sizes(of: $1).count } * operations.count * threads.count
+  /// What is measured. Looks at the memory that is available now.
+  func parts() throws -> [Part] {
+    try scalars.map { scalar in
+      Part(scalar: scalar, sizes: try sizes.filter { try !skipsTooLarge || MemoryNeed.fits($0, scalar) })
+    }
+  }
+
+  func rowCount(_ parts: [Part]) -> Int {
+    parts.reduce(0) { $0 + $1.sizes.count } * operations.count * threads.count
   }
 
   /// Verifies and times row by row.
   ///
   /// - Parameters:
+  ///   - parts: What is measured.
   ///   - finished: Is given each row when it is done.
   ///   - stop: Asked between rows.
-  func run(finished: (BenchRow) -> Void, stop: () -> Bool) throws {
-    for scalar in scalars {
-      switch scalar {
-      case .float: try run(Float.self, sizes(of: scalar), finished, stop)
-      case .double: try run(Double.self, sizes(of: scalar), finished, stop)
+  func run(_ parts: [Part], finished: (BenchRow) -> Void, stop: () -> Bool) throws {
+    for part in parts {
+      switch part.scalar {
+      case .float: try run(Float.self, part.sizes, finished, stop)
+      case .double: try run(Double.self, part.sizes, finished, stop)
       }
     }
   }

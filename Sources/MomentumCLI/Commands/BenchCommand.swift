@@ -92,11 +92,13 @@ struct BenchCommand: ParsableCommand {
       sizes: sizes, scalars: scalar, threads: threads.isEmpty ? [Machine.availableProcessors] : threads,
       timer: BenchTimer(repeats: repeats), skipsTooLarge: skipTooLarge)
     try MemoryNeed.check(run)
-    let rowCount = try run.rowCount()
+    let parts = try run.parts()
+    let rowCount = run.rowCount(parts)
     guard rowCount > 0 else { throw ValidationError("--skip-too-large leaves nothing to measure") }
     var report = BenchReport()
     let progress = ProgressDisplay(total: rowCount, unit: "rows")
     try run.run(
+      parts,
       finished: { row in
         report.rows.append(row)
         progress.advance(1, note: "\(row.name) \(row.count)")
