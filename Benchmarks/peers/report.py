@@ -68,11 +68,14 @@ class Results:
         return Timing(best, statistics.median(run["secondsMedian"] for run in runs))
 
     def ratios(self, case: Case, program: str, ours: str = OURS) -> Timing | None:
-        """How many times as long as ours, or as another program of ours."""
-        theirs, ours = self.timing(case, program), self.timing(case, ours)
-        if theirs is None or ours is None:
+        """How many times as long as ours, or as another program of ours: the fastest steps of all rounds, and the median
+        over the rounds, whose processes have run nearest to one another, of the ratio of their fastest steps."""
+        best, our_best = self.timing(case, program), self.timing(case, ours)
+        if best is None or our_best is None:
             return None
-        return Timing(theirs.best / ours.best, theirs.median / ours.median)
+        rounds = zip(self.runs[case, program], self.runs[case, ours])
+        ratios = [theirs["secondsMin"] / our["secondsMin"] for theirs, our in rounds]
+        return Timing(best.best / our_best.best, statistics.median(ratios))
 
     def norm_error(self, case: Case, program: str) -> float | None:
         """How far the norm that a peer clipped to is from the one asked for, where that is worth telling."""
@@ -137,9 +140,9 @@ def markdown(results: Results) -> str:
         f"{processor}, {results.threads} threads, {results.rounds} rounds, processes interleaved.",
         "## Fastest step",
         times,
-        "## Times as long as momentum takes: fastest step (median)",
+        "## Times as long as momentum takes: fastest step (median of the rounds)",
         ratios,
-        "## Times as long as momentum takes in one pass, where nothing is clipped: fastest step (median)",
+        "## Times as long as momentum takes in one pass, where nothing is clipped: fastest step (median of the rounds)",
         one_pass,
         "## Versions",
         versions,
