@@ -10,7 +10,7 @@ extension ClipStage {
   ) throws(MomentumError) {
     var found: [(index: Int, slot: UnitMemory<Scalar>.Slot, limit: Double)] = []
     for index in table.entries.indices where table.entries[index].gradient != nil {
-      let clipping = clipping(ofGroup: table.entries[index].group)
+      let clipping = settings.clipping(ofGroup: table.entries[index].group)
       guard let limit = clipping.norm, let units = clipping.normUnits else { continue }
       let slot = try table.unitSlot(.clipping, of: index, units)
       if !slot.grid.isWhole { found.append((index, slot, limit)) }
@@ -28,7 +28,7 @@ extension ClipStage {
       var whole = NormPartial(unchecked: .l2)
       slot.factors.reset()
       for (unit, norm) in slot.gradientNorms.enumerated() {
-        let coefficient = convention.coefficient(norm: norm * gradientFactor, limit: limit, isWhole: false)
+        let coefficient = settings.convention.coefficient(norm: norm * gradientFactor, limit: limit, isWhole: false)
         let changes = Self.changes(coefficient, Scalar.self)
         if changes { slot.factors.set(unit, to: coefficient) }
         whole.add(norm: changes ? norm * coefficient : norm)
@@ -42,7 +42,7 @@ extension ClipStage {
 
   /// Whether a tensor is limited by the norms of its units, and has more than one.
   func isLimitedByUnits<Scalar>(_ index: Int, _ table: TensorTable<Scalar>) throws(MomentumError) -> Bool {
-    let clipping = clipping(ofGroup: table.entries[index].group)
+    let clipping = settings.clipping(ofGroup: table.entries[index].group)
     guard clipping.norm != nil, let units = clipping.normUnits else { return false }
     return try !table.unitSlot(.clipping, of: index, units).grid.isWhole
   }

@@ -1,51 +1,16 @@
 /// The stages of a step that look at the gradient: measure, check, and find the factor of every tensor.
 ///
-/// Steps and in-place clipping share it; they differ in the program that comes after. Made when settings change, and used by
-/// every step until then. A class, because a step hands it on a dozen times, and a copy of all settings would cost more than
-/// a short vector does.
+/// Steps and in-place clipping share it; they differ in the program that comes after. An optimizer has one for all its steps. A
+/// class, because a step hands it on a dozen times, and a copy of all settings would cost more than a short vector does.
 final class ClipStage {
-  // MARK: - Settings, and what follows from them
-
-  /// The clips of the whole.
-  let clipping: GradientClipping
-  /// The clips of each group of tensors, `nil` where those of the whole hold.
-  let groups: [GradientClipping?]
-  let convention: Convention
-  let policy: NonFinitePolicy
-  /// How norms are measured: as the clipping of the whole says, unless only groups clip.
-  let normType: NormType
-  let algorithm: NormAlgorithm
-  /// Whether anything has to be known of the gradient.
-  let asksForNorm: Bool
-  /// Whether a limit depends on past norms.
-  let adapts: Bool
-  /// Whether tensors are clipped by value, by limits of their own, or by those of their units.
-  private let clipsValues: Bool
-  private let limitsTensors: Bool
-  private let limitsUnits: Bool
-
-  // MARK: - What differs from step to step
-
+  var settings: ClipSettings
   /// What gradients are multiplied with before anything else: loss scale and accumulation, undone. Gradients are measured
   /// as they are; norms and bounds are multiplied and divided by this instead.
   var gradientFactor = ScaledDouble(1)
   /// A limit of the whole that depends on past norms; ``decide(_:_:_:)`` shows it the norm.
   var adaptive: AdaptiveClipping?
 
-  init(
-    _ clipping: GradientClipping, groups: [GradientClipping?] = [], convention: Convention, policy: NonFinitePolicy,
-    adaptive: AdaptiveClipping? = nil
-  ) {
-    (self.clipping, self.groups, self.convention, self.policy) = (clipping, groups, convention, policy)
-    (self.adaptive, adapts) = (adaptive, adaptive != nil)
-    let all = [clipping] + groups.compactMap { $0 }
-    let measuring = clipping.isEmpty ? all.first { $0.limitsNorm } ?? clipping : clipping
-    (normType, algorithm) = (measuring.normType.simplified, measuring.algorithm)
-    asksForNorm = policy != .propagate || adaptive != nil || all.contains { !$0.isEmpty }
-    clipsValues = all.contains { $0.value != nil }
-    limitsTensors = all.contains { $0.norm != nil || $0.blockRMS != nil }
-    limitsUnits = all.contains { $0.norm != nil && $0.normUnits != nil }
-  }
+  init(_ settings: ClipSettings) { self.settings = settings }
 
   /// What the stage decided.
   struct Outcome {
@@ -67,7 +32,7 @@ final class ClipStage {
   ) throws(MomentumError) {
     prepare(table, &outcome)
     // Without clips and under a policy that asks nothing, a look at the gradient would be a wasted pass.
-    guard asksForNorm else { return }
+    guard settings.asksForNorm else { return }
 
     if !isMeasured || outcome.clamps { outcome.report.valueClippedCount = measure(table, outcome.clamps, team) }
     try decide(table, &outcome, team)
@@ -83,7 +48,9 @@ final class ClipStage {
       table.entries[index].unitClippedNorm = nil
       table.entries[index].tensorNorm = nil
       table.entries[index].bounds = nil
-      guard clipsValues, let bounds = clipping(ofGroup: table.entries[index].group).bounds else { continue }
+      guard settings.clipsValues, let bounds = settings.clipping(ofGroup: table.entries[index].group).bounds else {
+        continue
+      }
       table.entries[index].bounds = bounds / gradientFactor
       outcome.clamps = true
     }
@@ -93,7 +60,7 @@ final class ClipStage {
   func decide<Scalar>(
     _ table: TensorTable<Scalar>, _ outcome: inout Outcome, _ team: ThreadTeam
   ) throws(MomentumError) {
-    let type = normType
+    let type = settings.normType
     let total = table.total(type, table.sums)
     outcome.report.nanCount = total.nanCount
     outcome.report.infinityCount = total.infinityCount
@@ -102,7 +69,7 @@ final class ClipStage {
     outcome.report.normOverflowed = totalNorm.overflowsDouble
 
     if total.nanCount + total.infinityCount > 0 {
-      switch policy {
+      switch settings.policy {
       case .throw: throw firstOffender(table)
       case .skipStep:
         outcome.report.wasSkipped = true
@@ -120,36 +87,33 @@ final class ClipStage {
     Scalar(coefficient.double) != 1
   }
 
-  /// What a partial norm of gradients in memory says of the gradients.
-  func value(_ partial: NormPartial) -> ScaledDouble {
-    (policy == .zero ? partial.finiteNorm : partial.scaledNorm) * gradientFactor
+  /// What a norm of gradients in memory says of the gradients.
+  func value(_ norm: MeasuredNorm) -> ScaledDouble {
+    norm.number(finiteOnly: settings.policy == .zero) * gradientFactor
   }
 
   /// The norm of a tensor's gradient as the last pass measured it, after clipping by value and by unit norms.
   func norm<Scalar>(ofTensor index: Int, _ table: TensorTable<Scalar>, clamps: Bool) -> ScaledDouble {
     if let norm = table.entries[index].unitClippedNorm { return norm * gradientFactor }
-    return value(table.partial(of: index, normType, clamps ? table.clampedSums : table.sums))
+    return value(table.norm(of: index, settings.normType, clamps ? table.clampedSums : table.sums))
   }
-
-  /// The clips by value and by their own norm of the tensors in a group, or in none: -1.
-  func clipping(ofGroup group: Int) -> GradientClipping { group < 0 ? clipping : groups[group] ?? clipping }
 
   // MARK: - Measuring
 
   /// Runs the reduce pass: twice for a general p, which needs the largest element first.
   private func measure<Scalar>(_ table: TensorTable<Scalar>, _ clamps: Bool, _ team: ThreadTeam) -> Int {
-    var pass = ReducePlan(measure: .maximum, clamps: clamps, clearsNonFinite: policy == .zero)
+    var pass = ReducePlan(measure: .maximum, clamps: clamps, clearsNonFinite: settings.policy == .zero)
     table.unit = 1
-    switch normType {
-    case .l2: pass.measure = algorithm == .blas ? .squares : .portableSquares
+    switch settings.normType {
+    case .l2: pass.measure = settings.algorithm == .blas ? .squares : .portableSquares
     case .l1: pass.measure = .magnitudes
     case .infinity: pass.measure = .maximum
     case .p(0): pass.measure = .nonZeros
     case .p(let p):
       _ = table.reduce(pass, team)
-      var largest = table.total(.infinity, table.sums).finiteNorm.double
+      var largest = table.total(.infinity, table.sums).finite.double
       if clamps {
-        largest = max(largest, table.total(.infinity, table.clampedSums).finiteNorm.double)
+        largest = max(largest, table.total(.infinity, table.clampedSums).finite.double)
       }
       table.unit = largest > 0 ? largest : 1
       pass.measure = .powers(p: p, unit: table.unit)
@@ -180,32 +144,33 @@ final class ClipStage {
     _ team: ThreadTeam
   ) throws(MomentumError) {
     let sums = outcome.clamps ? table.clampedSums : table.sums
-    if limitsUnits { try limitUnits(table, team, &outcome) }
-    for index in table.entries.indices where limitsTensors && table.entries[index].gradient != nil {
-      if limitsUnits, try isLimitedByUnits(index, table) { continue }
+    if settings.limitsUnits { try limitUnits(table, team, &outcome) }
+    for index in table.entries.indices where settings.limitsTensors && table.entries[index].gradient != nil {
+      if settings.limitsUnits, try isLimitedByUnits(index, table) { continue }
       guard let coefficient = coefficientOfTensor(index, table, sums), Self.changes(coefficient, Scalar.self) else {
         continue
       }
       outcome.report.wasClipped = true
       table.entries[index].coefficient = table.entries[index].coefficient * coefficient
     }
-    for group in groups.indices {
-      guard let limit = groups[group]?.globalNorm else { continue }
-      let norm = value(table.clippedTotal(type, sums, finiteOnly: policy == .zero) { $0.group == group })
-      let coefficient = convention.coefficient(norm: norm, limit: limit, isWhole: true)
+    for group in settings.groups.indices {
+      guard let limit = settings.groups[group]?.globalNorm else { continue }
+      let norm = value(
+        table.clippedTotal(type, sums, finiteOnly: settings.policy == .zero) { $0.pointee.group == group })
+      let coefficient = settings.convention.coefficient(norm: norm, limit: limit, isWhole: true)
       apply(coefficient, table, &outcome) { table.entries[$0].group == group }
     }
 
     var compared = totalNorm
     if outcome.report.wasClipped {
-      compared = value(table.clippedTotal(type, sums, finiteOnly: policy == .zero) { _ in true })
+      compared = value(table.clippedTotal(type, sums, finiteOnly: settings.policy == .zero) { _ in true })
     } else if outcome.clamps {
       compared = value(table.total(type, sums))
     }
     outcome.report.comparedNorm = compared.double
 
-    var (limit, target) = (clipping.globalNorm, clipping.targetNorm)
-    if adapts {
+    var (limit, target) = (settings.clipping.globalNorm, settings.clipping.targetNorm)
+    if settings.adapts {
       switch adaptive?.decide(norm: compared.double) {
       case .limit(let other):
         target = target.map { min($0, other) }
@@ -218,9 +183,9 @@ final class ClipStage {
     }
     let coefficient: ScaledDouble
     if let target {
-      coefficient = convention.coefficient(norm: compared, target: target)
+      coefficient = settings.convention.coefficient(norm: compared, target: target)
     } else if let limit {
-      coefficient = convention.coefficient(norm: compared, limit: limit, isWhole: true)
+      coefficient = settings.convention.coefficient(norm: compared, limit: limit, isWhole: true)
     } else {
       return
     }
@@ -232,15 +197,15 @@ final class ClipStage {
   private func coefficientOfTensor<Scalar>(
     _ index: Int, _ table: TensorTable<Scalar>, _ sums: UnsafeMutableBufferPointer<TileSum>
   ) -> ScaledDouble? {
-    let clipping = clipping(ofGroup: table.entries[index].group)
+    let clipping = settings.clipping(ofGroup: table.entries[index].group)
     guard clipping.norm != nil || (clipping.blockRMS != nil && table.entries[index].count > 0) else { return nil }
-    let measured = table.norm(of: index, normType, sums, finiteOnly: policy == .zero)
+    let measured = table.norm(of: index, settings.normType, sums).number(finiteOnly: settings.policy == .zero)
     table.entries[index].tensorNorm = measured
     let norm = measured * gradientFactor
-    if let limit = clipping.norm { return convention.coefficient(norm: norm, limit: limit, isWhole: false) }
+    if let limit = clipping.norm { return settings.convention.coefficient(norm: norm, limit: limit, isWhole: false) }
     return clipping.blockRMS.map {
       let count = Double(table.entries[index].count)
-      return convention.coefficient(rootMeanSquare: norm / ScaledDouble(count.squareRoot()), limit: $0)
+      return settings.convention.coefficient(rootMeanSquare: norm / ScaledDouble(count.squareRoot()), limit: $0)
     }
   }
 

@@ -69,25 +69,26 @@ extension Gradients {
     table.bindGradients(tensors.map { $0.baseAddress })
     let team = ThreadTeam(threads ?? Machine.availableProcessors, elements: table.count)
     let policy = nonFinitePolicy ?? convention.defaultNonFinitePolicy
-    let stage = ClipStage(clipping, convention: convention, policy: policy)
+    let stage = ClipStage(ClipSettings(clipping, convention: convention, policy: policy))
     var outcome = ClipStage.Outcome()
     try stage.run(table, &outcome, team)
     guard !outcome.report.wasSkipped else { return outcome.report }
 
-    var programs: [StepProgram] = []
+    let programs = StepPrograms(capacity: tensors.count)
     for index in table.entries.indices {
-      var program = StepProgram()
-      if outcome.clearsNonFinite { program.append(.clearNonFinite(inPlace: true)) }
+      let program = programs.append()
+      if outcome.clearsNonFinite { program.pointee.append(.clearNonFinite(inPlace: true)) }
       if outcome.report.valueClippedCount > 0, let bounds = table.entries[index].bounds {
-        program.append(.clamp(lower: bounds.lower, upper: bounds.upper, inPlace: true))
+        program.pointee.append(.clamp(lower: bounds.lower, upper: bounds.upper, inPlace: true))
       }
-      if table.entries[index].clipFactors != nil { program.append(.scaleUnits(.clipping, inPlace: true)) }
+      if table.entries[index].clipFactors != nil { program.pointee.append(.scaleUnits(.clipping, inPlace: true)) }
       let coefficient = table.entries[index].coefficient
-      if ClipStage.changes(coefficient, Scalar.self) { program.append(.scal(factor: coefficient, .gradient)) }
-      if programs.last != program { programs.append(program) }
-      table.entries[index].program = program.count == 0 ? -1 : programs.count - 1
+      if ClipStage.changes(coefficient, Scalar.self) { program.pointee.append(.scal(factor: coefficient, .gradient)) }
+      let changesNothing = program.pointee.count == 0
+      programs.removeLastIfRepeated()
+      table.entries[index].program = changesNothing ? -1 : programs.count - 1
     }
-    programs.withUnsafeBufferPointer { table.update($0, team) }
+    table.update(programs.all, team)
     return outcome.report
   }
 

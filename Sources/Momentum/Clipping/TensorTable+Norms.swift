@@ -1,61 +1,88 @@
-// Norms of tensors from what a reduce pass has left in the table.
-extension TensorTable {
-  /// The norm of one tensor from its tile sums.
-  func partial(
-    of index: Int, _ type: NormType, _ sums: UnsafeMutableBufferPointer<TileSum>
-  ) -> NormPartial {
-    var partial = NormPartial(unchecked: type, unit: unit)
-    partial.add(tiles(of: entries[index], sums))
-    return partial
+/// The norm of some tensors, and what was left out of it.
+struct MeasuredNorm {
+  /// The norm of the finite elements.
+  let finite: ScaledDouble
+  var nanCount = 0
+  var infinityCount = 0
+
+  init(finite: ScaledDouble) { self.finite = finite }
+
+  init(_ partial: NormPartial) {
+    (finite, nanCount, infinityCount) = (partial.finiteNorm, partial.nanCount, partial.infinityCount)
   }
 
-  /// As ``partial(of:_:_:)``, as a number.
-  func norm(
-    of index: Int, _ type: NormType, _ sums: UnsafeMutableBufferPointer<TileSum>, finiteOnly: Bool
-  ) -> ScaledDouble {
-    // Of a short tensor by the shortest way; the sum is exact in any case, and rounded once.
-    if type == .l2, let sum = TileSum.plainSum(tiles(of: entries[index], sums)) {
-      return ScaledDouble(sum).squareRoot()
-    }
-    let partial = partial(of: index, type, sums)
-    return finiteOnly ? partial.finiteNorm : partial.scaledNorm
+  /// The norm of the finite elements, or of all: NaN if an element is NaN, else infinite if one is infinite.
+  func number(finiteOnly: Bool) -> ScaledDouble {
+    if finiteOnly || nanCount &+ infinityCount == 0 { return finite }
+    return ScaledDouble(nanCount > 0 ? .nan : .infinity)
+  }
+}
+
+// Norms of tensors from what a reduce pass has left in the table.
+extension TensorTable {
+  /// The norm of one tensor.
+  func norm(of index: Int, _ type: NormType, _ sums: UnsafeMutableBufferPointer<TileSum>) -> MeasuredNorm {
+    let tiles = tiles(of: entry(index), sums)
+    if let norm = Self.plainNorm(type, tiles) { return norm }
+    var partial = NormPartial(unchecked: type, unit: unit)
+    partial.add(tiles)
+    return MeasuredNorm(partial)
+  }
+
+  /// The norm of a few tiles by the shortest way, if it can be taken: the sum is exact in any case, and rounded once.
+  @inline(__always)
+  private static func plainNorm(_ type: NormType, _ tiles: UnsafeBufferPointer<TileSum>) -> MeasuredNorm? {
+    guard type == .l2, tiles.count <= NormPartial.chunk, let sum = TileSum.plainSum(tiles) else { return nil }
+    return MeasuredNorm(finite: ScaledDouble(sum).squareRoot())
   }
 
   /// The norm of all tensors that have a gradient.
-  func total(_ type: NormType, _ sums: UnsafeMutableBufferPointer<TileSum>) -> NormPartial {
+  func total(_ type: NormType, _ sums: UnsafeMutableBufferPointer<TileSum>) -> MeasuredNorm {
+    if entries.allSatisfy({ $0.gradient != nil }), let norm = Self.plainNorm(type, UnsafeBufferPointer(sums)) {
+      return norm
+    }
     var partial = NormPartial(unchecked: type, unit: unit)
     // Tensors without a gradient have no tile sums; runs of the others are added in one go.
     var (start, end) = (0, 0)
-    for entry in entries {
-      if entry.gradient == nil {
+    for index in entries.indices {
+      let entry = entry(index)
+      if entry.pointee.gradient == nil {
         partial.add(UnsafeBufferPointer(rebasing: sums[start..<end]))
-        start = entry.firstTile + entry.tiles
+        start = entry.pointee.firstTile + entry.pointee.tiles
       }
-      end = entry.firstTile + entry.tiles
+      end = entry.pointee.firstTile + entry.pointee.tiles
     }
     partial.add(UnsafeBufferPointer(rebasing: sums[start..<end]))
-    return partial
+    return MeasuredNorm(partial)
   }
 
   /// The norm of some tensors after what their coefficients have done. Untouched tensors enter as they were measured, to the
   /// last bit.
   func clippedTotal(
-    _ type: NormType, _ sums: UnsafeMutableBufferPointer<TileSum>, finiteOnly: Bool, where isMeant: (Entry) -> Bool
-  ) -> NormPartial {
+    _ type: NormType, _ sums: UnsafeMutableBufferPointer<TileSum>, finiteOnly: Bool,
+    where isMeant: (UnsafePointer<Entry>) -> Bool
+  ) -> MeasuredNorm {
     var partial = NormPartial(unchecked: type, unit: unit)
-    for (index, entry) in entries.enumerated() where entry.gradient != nil && isMeant(entry) {
-      if let norm = entry.unitClippedNorm {
-        partial.add(norm: norm * entry.coefficient)
-      } else if entry.coefficient == ScaledDouble(1) {
+    for index in entries.indices {
+      let entry = entry(index)
+      guard entry.pointee.gradient != nil, isMeant(entry) else { continue }
+      if let norm = entry.pointee.unitClippedNorm {
+        partial.add(norm: norm * entry.pointee.coefficient)
+      } else if entry.pointee.coefficient == ScaledDouble(1) {
         partial.add(tiles(of: entry, sums))
       } else {
-        partial.add(norm: (entry.tensorNorm ?? norm(of: index, type, sums, finiteOnly: finiteOnly)) * entry.coefficient)
+        let measured = entry.pointee.tensorNorm ?? norm(of: index, type, sums).number(finiteOnly: finiteOnly)
+        partial.add(norm: measured * entry.pointee.coefficient)
       }
     }
-    return partial
+    return MeasuredNorm(partial)
   }
 
-  private func tiles(of entry: Entry, _ sums: UnsafeMutableBufferPointer<TileSum>) -> UnsafeBufferPointer<TileSum> {
-    UnsafeBufferPointer(rebasing: sums[entry.firstTile..<entry.firstTile + entry.tiles])
+  @inline(__always)
+  private func tiles(
+    of entry: UnsafePointer<Entry>, _ sums: UnsafeMutableBufferPointer<TileSum>
+  ) -> UnsafeBufferPointer<TileSum> {
+    UnsafeBufferPointer(
+      start: sums.baseAddress.unsafelyUnwrapped + entry.pointee.firstTile, count: entry.pointee.tiles)
   }
 }

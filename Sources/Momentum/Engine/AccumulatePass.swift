@@ -7,18 +7,18 @@ enum AccumulatePass {
     _ table: TensorTable<Scalar>, _ share: Range<Int>, _ measure: TileMeasure
   ) {
     table.forEach(in: share) { entry, part in
-      guard let gradient = entry.gradient, let sum = entry.average else { return }
+      guard let gradient = entry.pointee.gradient, let sum = entry.pointee.average else { return }
       var tile = (part.lowerBound + tileCount - 1) / tileCount
       while tile * tileCount < part.upperBound {
         let start = tile * tileCount
-        let n = min(tileCount, entry.count - start)
-        if entry.program == 0 {
+        let n = min(tileCount, entry.pointee.count - start)
+        if entry.pointee.program == 0 {
           (sum + start).update(from: gradient + start, count: n)
         } else {
           // A factor of 1 makes a fused multiply-add and a plain addition the same bits: no need to pad the end.
           Scalar._axpy(Int32(truncatingIfNeeded: n), 1, gradient + start, 1, sum + start, 1)
         }
-        table.sums[entry.firstTile + tile] = .measure(sum + start, n, measure)
+        table.sums[entry.pointee.firstTile + tile] = .measure(sum + start, n, measure)
         tile += 1
       }
     }

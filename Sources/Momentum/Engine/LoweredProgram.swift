@@ -58,15 +58,16 @@ struct LoweredProgram<Scalar: BLASScalar> {
   /// Replaces the operations.
   ///
   /// - Parameter cacheBytes: The size of the cache that a tile's vectors should share.
+  @inline(__always)
   mutating func load(_ program: UnsafePointer<StepProgram>, cacheBytes: Int) {
     (count, reads, writes) = (0, OperandSet(), OperandSet())
     for position in 0..<program.pointee.count {
-      guard let operation = Self.lower(program.pointee[position]) else { continue }
-      (storage + count).initialize(to: operation)
-      count += 1
-      reads.insert(operation.from)
-      reads.insert(operation.into)
-      writes.insert(operation.into)
+      let instruction = program.pointee.instruction(at: position)
+      guard Self.lower(instruction, into: storage + count) else { continue }
+      count &+= 1
+      reads.insert(instruction.from)
+      reads.insert(instruction.into)
+      writes.insert(instruction.into)
     }
     tileCount = Self.tileCount(of: reads.union(writes).count, cacheBytes: cacheBytes)
   }
@@ -93,26 +94,19 @@ struct LoweredProgram<Scalar: BLASScalar> {
     gradient: Pointer?, direction: Pointer?, parameters: Pointer?, average: Pointer?, gradientCopy: Pointer,
     copy: Pointer
   ) {
-    var seenGradient = Place(run: gradient)
-    @inline(__always)
-    func place(_ operand: Operand) -> Place {
-      switch operand {
-      case .gradient: seenGradient
-      case .direction: Place(run: direction)
-      case .parameters: Place(run: parameters)
-      case .average: Place(run: average)
-      case .copy: Place(scratch: copy)
-      }
-    }
+    // In the order of the operands.
+    var places: InlineArray<5, Place> = [
+      Place(run: gradient), Place(run: direction), Place(run: parameters), Place(run: average), Place(scratch: copy),
+    ]
     for position in 0..<count {
       let operation = storage + position
-      operation.pointee.source = place(operation.pointee.from)
+      operation.pointee.source = places[Int(operation.pointee.from.rawValue)]
       switch operation.pointee.kind {
-      case .clearNonFinite, .clamp, .scaleClippingUnits, .scaleRuleUnits:
-        if operation.pointee.into == .copy { seenGradient = Place(scratch: gradientCopy) }
-        operation.pointee.target = seenGradient
       case .axpy, .multiplyAdd, .scal, .multiply, .copy:
-        operation.pointee.target = place(operation.pointee.into)
+        operation.pointee.target = places[Int(operation.pointee.into.rawValue)]
+      case .clearNonFinite, .clamp, .scaleClippingUnits, .scaleRuleUnits:
+        if operation.pointee.into == .copy { places[Int(Operand.gradient.rawValue)] = Place(scratch: gradientCopy) }
+        operation.pointee.target = places[Int(Operand.gradient.rawValue)]
       }
     }
   }
@@ -120,39 +114,45 @@ struct LoweredProgram<Scalar: BLASScalar> {
   /// The operations, for whoever runs them: by address, because a copy of one takes as long as a short call of BLAS.
   var operations: UnsafePointer<Operation> { UnsafePointer(storage) }
 
-  private static func lower(_ operation: StepOperation) -> Operation? {
-    switch operation {
-    case .axpy(let factor, let from, let into):
-      let (value, prescale) = round(factor)
+  /// Writes an operation with its factor rounded, unless it changes nothing.
+  @inline(__always)
+  private static func lower(_ instruction: StepProgram.Instruction, into operation: UnsafeMutablePointer<Operation>)
+    -> Bool
+  {
+    var (kind, upper) = (Kind.copy, Scalar(0))
+    var (value, prescale) = round(instruction.factor)
+    switch instruction.kind {
+    case .axpy:
       // Some BLAS libraries return at once for the factor 0; NaN in `from` would be lost.
-      let kind: Kind = value == 0 || !value.isFinite || prescale != 0 ? .multiplyAdd : .axpy
-      return Operation(kind: kind, from: from, into: into, factor: value, upper: 0, prescale: prescale)
-    case .scal(let factor, let vector):
-      let (value, prescale) = round(factor)
-      if value == 1, prescale == 0 { return nil }
+      kind = value.isNormal && prescale == 0 ? .axpy : .multiplyAdd
+    case .scal:
+      if value == 1, prescale == 0 { return false }
       // What scal by 0 or NaN writes depends on the library's version.
-      let kind: Kind = value == 0 || !value.isFinite ? .multiply : .scal
-      return Operation(kind: kind, from: vector, into: vector, factor: value, upper: 0, prescale: prescale)
-    case .copy(let from, let into):
-      return Operation(kind: .copy, from: from, into: into, factor: 1, upper: 0, prescale: 0)
-    case .clearNonFinite(let inPlace):
-      return Operation(
-        kind: .clearNonFinite, from: .gradient, into: inPlace ? .gradient : .copy, factor: 0, upper: 0, prescale: 0)
-    case .clamp(let lower, let upper, let inPlace):
-      return Operation(
-        kind: .clamp, from: .gradient, into: inPlace ? .gradient : .copy, factor: Scalar(lower), upper: Scalar(upper),
-        prescale: 0)
-    case .scaleUnits(let scaling, let inPlace):
-      return Operation(
-        kind: scaling == .clipping ? .scaleClippingUnits : .scaleRuleUnits, from: .gradient,
-        into: inPlace ? .gradient : .copy, factor: 0, upper: 0, prescale: 0)
+      kind = value == 0 || !value.isFinite ? .multiply : .scal
+    case .copy: kind = .copy
+    case .clearNonFinite: kind = .clearNonFinite
+    case .clamp:
+      (kind, value, prescale, upper) = (.clamp, Scalar(instruction.factor.double), 0, Scalar(instruction.upper))
+    case .scaleClippingUnits: kind = .scaleClippingUnits
+    case .scaleRuleUnits: kind = .scaleRuleUnits
     }
+    operation.initialize(
+      to: Operation(
+        kind: kind, from: instruction.from, into: instruction.into, factor: value, upper: upper, prescale: prescale))
+    return true
   }
 
   /// Rounds a factor once to the element type; out of its normal range, splits a power of two off.
+  @inline(__always)
   static func round(_ factor: ScaledDouble) -> (value: Scalar, prescale: Int) {
     let value = Scalar(factor.double)
-    if value.isNormal || factor.significand == 0 || !factor.significand.isFinite { return (value, 0) }
+    return value.isNormal ? (value, 0) : split(factor)
+  }
+
+  /// Apart from the usual case, which is so short that it is inlined.
+  @inline(never)
+  private static func split(_ factor: ScaledDouble) -> (value: Scalar, prescale: Int) {
+    if factor.significand == 0 || !factor.significand.isFinite { return (Scalar(factor.significand), 0) }
     return (Scalar(factor.significand), factor.exponent)
   }
 }
@@ -160,8 +160,8 @@ struct LoweredProgram<Scalar: BLASScalar> {
 /// A few ``Operand``s.
 struct OperandSet: Sendable {
   private var bits: UInt8 = 0
-  mutating func insert(_ operand: Operand) { bits |= 1 << operand.rawValue }
-  func contains(_ operand: Operand) -> Bool { bits & 1 << operand.rawValue != 0 }
+  mutating func insert(_ operand: Operand) { bits |= 1 &<< operand.rawValue }
+  func contains(_ operand: Operand) -> Bool { bits & 1 &<< operand.rawValue != 0 }
   var count: Int { bits.nonzeroBitCount }
 
   func union(_ other: OperandSet) -> OperandSet {

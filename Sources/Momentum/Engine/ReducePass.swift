@@ -46,30 +46,30 @@ extension TensorTable {
     var clipped = 0
     let measure = plan.measure
     table.forEach(in: share) { entry, part in
-      guard let gradient = entry.gradient else { return }
+      guard let gradient = entry.pointee.gradient else { return }
       var tile = (part.lowerBound + tileCount - 1) / tileCount
-      if entry.bounds == nil, !plan.clamps, case .squares = measure {
+      if entry.pointee.bounds == nil, !plan.clamps, case .squares = measure {
         // The usual plan gets a loop of its own: in cache, a tile's dot product takes no longer than a dozen instructions do.
-        let sums = table.sums.baseAddress.unsafelyUnwrapped + entry.firstTile
+        let sums = table.sums.baseAddress.unsafelyUnwrapped + entry.pointee.firstTile
         var start = tile * tileCount
         while start < part.upperBound {
-          sums[tile] = .squares(gradient + start, min(tileCount, entry.count - start), copy: scratch.tiles)
+          sums[tile] = .squares(gradient + start, min(tileCount, entry.pointee.count - start), copy: scratch.tiles)
           (tile, start) = (tile + 1, start + tileCount)
         }
         return
       }
       while tile * tileCount < part.upperBound {
         let start = tile * tileCount
-        let n = min(tileCount, entry.count - start)
+        let n = min(tileCount, entry.pointee.count - start)
         let x = UnsafePointer(gradient + start)
         let sum = TileSum.measure(x, n, measure, copy: scratch.tiles)
-        table.sums[entry.firstTile + tile] = sum
-        if let bounds = entry.bounds {
+        table.sums[entry.pointee.firstTile + tile] = sum
+        if let bounds = entry.pointee.bounds {
           let (clamped, changed) = clampedSum(x, n, sum, plan, bounds, scratch.tiles)
-          table.clampedSums[entry.firstTile + tile] = clamped
+          table.clampedSums[entry.pointee.firstTile + tile] = clamped
           clipped += changed
         } else if plan.clamps {
-          table.clampedSums[entry.firstTile + tile] = sum
+          table.clampedSums[entry.pointee.firstTile + tile] = sum
         }
         tile += 1
       }

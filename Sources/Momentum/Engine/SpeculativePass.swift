@@ -15,7 +15,8 @@ final class SpeculativePass {
 
   /// Sums all tiles into the table, and runs programs on those that come before their segment's sum exceeds the limit.
   func run<Scalar>(
-    _ table: TensorTable<Scalar>, _ programs: [StepProgram], largestSum: Double, algorithm: NormAlgorithm,
+    _ table: TensorTable<Scalar>, _ programs: UnsafeBufferPointer<StepProgram>, largestSum: Double,
+    algorithm: NormAlgorithm,
     ignoresNonFinite: Bool, _ team: ThreadTeam
   ) {
     if bounds.isEmpty {
@@ -26,23 +27,18 @@ final class SpeculativePass {
       largestSum: largestSum, measure: algorithm == .blas ? .squares : .portableSquares,
       ignoresNonFinite: ignoresNonFinite)
     withSegments(team) { segments in
-      programs.withUnsafeBufferPointer { programs in
-        team.run(TrialWork(table, programs, segments, trial, scratch: table.scratch(threads: team.mostCount)))
-      }
+      team.run(TrialWork(table, programs, segments, trial, scratch: table.scratch(threads: team.mostCount)))
     }
   }
 
-  /// Runs one kind of program on what was updated and another on the rest.
+  /// Runs one kind of program on what was updated, if there is one, and another on the rest.
   func finish<Scalar>(
-    _ table: TensorTable<Scalar>, updated corrections: [StepProgram]?, rest programs: [StepProgram], _ team: ThreadTeam
+    _ table: TensorTable<Scalar>, updated corrections: UnsafeBufferPointer<StepProgram>,
+    rest programs: UnsafeBufferPointer<StepProgram>, _ team: ThreadTeam
   ) {
     withSegments(team) { segments in
-      (corrections ?? []).withUnsafeBufferPointer { corrections in
-        programs.withUnsafeBufferPointer { programs in
-          team.run(
-            FinishingWork(table, corrections, programs, segments, scratch: table.scratch(threads: team.mostCount)))
-        }
-      }
+      team.run(
+        FinishingWork(table, corrections, programs, segments, scratch: table.scratch(threads: team.mostCount)))
     }
   }
 
@@ -121,23 +117,23 @@ private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
     for segment in share {
       var (sum, updated, isUpdating) = (0.0, segments[segment].lowerBound, true)
       table.forEach(in: segments[segment]) { entry, part in
-        guard let gradient = entry.gradient else { return }
-        if loaded != entry.program {
-          runner.program.load(programs.baseAddress! + entry.program, cacheBytes: table.cacheBytes)
-          loaded = entry.program
+        guard let gradient = entry.pointee.gradient else { return }
+        if loaded != entry.pointee.program {
+          runner.program.load(programs.baseAddress! + entry.pointee.program, cacheBytes: table.cacheBytes)
+          loaded = entry.pointee.program
         }
         runner.begin(TileRunner<Scalar>.Operands(entry, at: 0))
         for start in stride(from: part.lowerBound, to: part.upperBound, by: tileCount) {
           let n = min(tileCount, part.upperBound - start)
           let tile = TileSum.measure(gradient + start, n, trial.measure, copy: scratch.tiles)
-          table.sums[entry.firstTile + start / tileCount] = tile
+          table.sums[entry.pointee.firstTile + start / tileCount] = tile
           guard isUpdating else { continue }
           sum += tile.exponent == 0 ? tile.value : ScaledDouble(tile.value, exponent: Int(tile.exponent)).double
           // Written so that NaN fails it.
           isUpdating = sum <= trial.largestSum && (trial.ignoresNonFinite || (tile.nan == 0 && tile.infinity == 0))
           guard isUpdating else { continue }
           runner.run(start..<start + n)
-          updated = entry.offset + start + n
+          updated = entry.pointee.offset + start + n
         }
       }
       segments.updated[segment] = updated

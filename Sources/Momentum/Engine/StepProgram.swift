@@ -47,7 +47,23 @@ public struct StepProgram: Sendable {
   /// Programs have a fixed capacity so that a step allocates nothing.
   static let capacity = 16
 
-  private var storage = InlineArray<16, StepOperation>(repeating: .copy(from: .gradient, into: .gradient))
+  /// An operation the way the engine reads it: the same fields for all kinds, so that nothing has to be taken apart.
+  struct Instruction: Hashable {
+    enum Kind: UInt8 {
+      case axpy, scal, copy, clearNonFinite, clamp, scaleClippingUnits, scaleRuleUnits
+    }
+
+    var kind: Kind
+    var from: Operand
+    var into: Operand
+    /// The factor, or the lower bound of a clamp.
+    var factor = ScaledDouble(1)
+    /// The upper bound of a clamp.
+    var upper = 0.0
+  }
+
+  private var storage = InlineArray<16, Instruction>(
+    repeating: Instruction(kind: .copy, from: .gradient, into: .gradient))
   /// The number of operations.
   public private(set) var count = 0
 
@@ -57,20 +73,25 @@ public struct StepProgram: Sendable {
   /// Adds an operation at the end.
   ///
   /// - Precondition: The program has fewer than 16 operations.
+  @inline(__always)
   public mutating func append(_ operation: StepOperation) {
     precondition(count < Self.capacity, "a step program holds at most \(Self.capacity) operations")
-    storage[count] = operation
-    count += 1
+    storage[count] = Instruction(operation)
+    count &+= 1
   }
 
   /// Removes all operations.
   mutating func removeAll() { count = 0 }
 
   /// The operation at a position in `0..<count`.
-  public subscript(position: Int) -> StepOperation { storage[position] }
+  public subscript(position: Int) -> StepOperation { storage[position].operation }
+
+  /// As the subscript, for the engine.
+  @inline(__always)
+  func instruction(at position: Int) -> Instruction { storage[position] }
 
   /// All operations in order.
-  public var operations: [StepOperation] { (0..<count).map { storage[$0] } }
+  public var operations: [StepOperation] { (0..<count).map { self[$0] } }
 }
 
 extension StepProgram: Equatable {
@@ -78,6 +99,40 @@ extension StepProgram: Equatable {
     guard x.count == y.count else { return false }
     for i in 0..<x.count where x[i] != y[i] { return false }
     return true
+  }
+}
+
+extension StepProgram.Instruction {
+  @inline(__always)
+  init(_ operation: StepOperation) {
+    switch operation {
+    case .axpy(let factor, let from, let into): self.init(kind: .axpy, from: from, into: into, factor: factor)
+    case .scal(let factor, let vector): self.init(kind: .scal, from: vector, into: vector, factor: factor)
+    case .copy(let from, let into): self.init(kind: .copy, from: from, into: into)
+    case .clearNonFinite(let inPlace): self.init(kind: .clearNonFinite, from: .gradient, into: Self.target(inPlace))
+    case .clamp(let lower, let upper, let inPlace):
+      self.init(
+        kind: .clamp, from: .gradient, into: Self.target(inPlace), factor: ScaledDouble(lower), upper: upper)
+    case .scaleUnits(let scaling, let inPlace):
+      self.init(
+        kind: scaling == .clipping ? .scaleClippingUnits : .scaleRuleUnits, from: .gradient,
+        into: Self.target(inPlace))
+    }
+  }
+
+  private static func target(_ inPlace: Bool) -> Operand { inPlace ? .gradient : .copy }
+
+  var operation: StepOperation {
+    let inPlace = into == .gradient
+    return switch kind {
+    case .axpy: .axpy(factor: factor, from: from, into: into)
+    case .scal: .scal(factor: factor, into)
+    case .copy: .copy(from: from, into: into)
+    case .clearNonFinite: .clearNonFinite(inPlace: inPlace)
+    case .clamp: .clamp(lower: factor.double, upper: upper, inPlace: inPlace)
+    case .scaleClippingUnits: .scaleUnits(.clipping, inPlace: inPlace)
+    case .scaleRuleUnits: .scaleUnits(.rule, inPlace: inPlace)
+    }
   }
 }
 

@@ -79,6 +79,10 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
     clampedSums.initialize(repeating: TileSum(value: 0))
   }
 
+  /// An entry by address: a copy of one takes as long as a tile does.
+  @inline(__always)
+  func entry(_ index: Int) -> UnsafeMutablePointer<Entry> { entries.baseAddress.unsafelyUnwrapped + index }
+
   /// What errors call a tensor.
   func name(of index: Int) -> String { names.isEmpty ? "\(index)" : names[index] }
 
@@ -109,31 +113,30 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
 
   /// Calls `body` for the part of every tensor that lies in a range of the concatenation.
   @inline(__always)
-  func forEach(in share: Range<Int>, _ body: (_ entry: Entry, _ part: Range<Int>) -> Void) {
-    guard !share.isEmpty else { return }
-    var index = firstEntry(endingAfter: share.lowerBound)
-    while index < entries.count {
-      let entry = entries[index]
-      guard entry.offset < share.upperBound else { return }
-      let lower = max(share.lowerBound - entry.offset, 0)
-      let upper = min(share.upperBound - entry.offset, entry.count)
-      if lower < upper { body(entry, lower..<upper) }
-      index += 1
+  func forEach(in share: Range<Int>, _ body: (_ entry: UnsafePointer<Entry>, _ part: Range<Int>) -> Void) {
+    guard !share.isEmpty, let first = entries.baseAddress else { return }
+    var entry = UnsafePointer(first + firstEntry(endingAfter: share.lowerBound))
+    let end = UnsafePointer(first + entries.count)
+    while entry < end, entry.pointee.offset < share.upperBound {
+      let lower = max(share.lowerBound - entry.pointee.offset, 0)
+      let upper = min(share.upperBound - entry.pointee.offset, entry.pointee.count)
+      if lower < upper { body(entry, Range(uncheckedBounds: (lower, upper))) }
+      entry += 1
     }
   }
 
   /// As ``forEach(in:_:)``, the last tensor first.
   @inline(__always)
-  func forEachReversed(in share: Range<Int>, _ body: (_ entry: Entry, _ part: Range<Int>) -> Void) {
-    guard !share.isEmpty else { return }
-    var index = firstEntry(endingAfter: share.upperBound - 1)
-    while index >= 0 {
-      let entry = entries[index]
-      guard entry.offset + entry.count > share.lowerBound || entry.count == 0 else { return }
-      let lower = max(share.lowerBound - entry.offset, 0)
-      let upper = min(share.upperBound - entry.offset, entry.count)
-      if lower < upper { body(entry, lower..<upper) }
-      index -= 1
+  func forEachReversed(in share: Range<Int>, _ body: (_ entry: UnsafePointer<Entry>, _ part: Range<Int>) -> Void) {
+    guard !share.isEmpty, let first = entries.baseAddress else { return }
+    var entry = UnsafePointer(first + firstEntry(endingAfter: share.upperBound - 1))
+    while entry >= UnsafePointer(first) {
+      let (offset, count) = (entry.pointee.offset, entry.pointee.count)
+      guard offset + count > share.lowerBound || count == 0 else { return }
+      let lower = max(share.lowerBound - offset, 0)
+      let upper = min(share.upperBound - offset, count)
+      if lower < upper { body(entry, Range(uncheckedBounds: (lower, upper))) }
+      entry -= 1
     }
   }
 
@@ -141,8 +144,8 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
     var (low, high) = (0, entries.count)
     while low < high {
       let middle = (low + high) / 2
-      let entry = entries[middle]
-      if entry.offset + entry.count <= position { low = middle + 1 } else { high = middle }
+      let entry = entry(middle)
+      if entry.pointee.offset + entry.pointee.count <= position { low = middle + 1 } else { high = middle }
     }
     return low
   }

@@ -28,24 +28,24 @@ extension TensorTable {
   ) {
     var runner = TileRunner<Scalar>(scratch)
     var loaded = -1
-    var run: (operands: TileRunner<Scalar>.Operands, count: Int)?
+    // Tensors that follow one another in memory and in program are one run: an element's bits depend only on its own values
+    // and the factors, not on where its tile begins.
+    var (run, count) = (TileRunner<Scalar>.Operands(), 0)
     table.forEachReversed(in: share) { entry, part in
-      guard entry.program >= 0 else { return }
+      guard entry.pointee.program >= 0 else { return }
       let operands = TileRunner<Scalar>.Operands(entry, at: part.lowerBound)
-      // Tensors that follow one another in memory and in program are one run: an element's bits depend only on its
-      // own values and the factors, not on where its tile begins.
-      if let current = run, loaded == entry.program, current.operands.follow(operands, by: part.count) {
-        run = (operands, current.count + part.count)
+      if count > 0, loaded == entry.pointee.program, run.follow(operands, by: part.count) {
+        (run, count) = (operands, count + part.count)
         return
       }
-      if let run { runner.execute(run.operands, run.count) }
-      if loaded != entry.program {
-        runner.program.load(programs.baseAddress! + entry.program, cacheBytes: table.cacheBytes)
-        loaded = entry.program
+      if count > 0 { runner.execute(run, count) }
+      if loaded != entry.pointee.program {
+        loaded = entry.pointee.program
+        runner.program.load(programs.baseAddress.unsafelyUnwrapped + loaded, cacheBytes: table.cacheBytes)
       }
-      run = (operands, part.count)
+      (run, count) = (operands, part.count)
     }
-    if let run { runner.execute(run.operands, run.count) }
+    if count > 0 { runner.execute(run, count) }
   }
 }
 
@@ -67,12 +67,12 @@ struct TileRunner<Scalar: BLASScalar> {
     init() {}
 
     @inline(__always)
-    init(_ entry: TensorTable<Scalar>.Entry, at index: Int) {
-      gradient = entry.gradient.map { $0 + index }
-      direction = entry.direction.map { $0 + index }
-      parameters = entry.parameters.map { $0 + index }
-      average = entry.average.map { $0 + index }
-      (clipFactors, ruleFactors, self.index) = (entry.clipFactors, entry.ruleFactors, index)
+    init(_ entry: UnsafePointer<TensorTable<Scalar>.Entry>, at index: Int) {
+      gradient = entry.pointee.gradient.map { $0 + index }
+      direction = entry.pointee.direction.map { $0 + index }
+      parameters = entry.pointee.parameters.map { $0 + index }
+      average = entry.pointee.average.map { $0 + index }
+      (clipFactors, ruleFactors, self.index) = (entry.pointee.clipFactors, entry.pointee.ruleFactors, index)
     }
 
     private var hasUnits: Bool { clipFactors != nil || ruleFactors != nil }
@@ -172,13 +172,13 @@ struct TileRunner<Scalar: BLASScalar> {
     func copy(_ operand: Operand, _ pointer: inout Pointer?, _ slot: Int) {
       // What the program does not read may be the address of an earlier step, whose memory is the caller's to free.
       guard program.reads.contains(operand), let source = pointer else { return }
-      let copy = padding + slot * Self.granule
-      if lead > 0 {
-        copy.update(from: source + start, count: Self.granule)
-      } else {
-        copy.update(repeating: 0, count: Self.granule)
-        copy.update(from: source + start, count: n)
+      if lead > 0, !program.writes.contains(operand) {
+        pointer = source + start
+        return
       }
+      let copy = padding + slot * Self.granule
+      if lead == 0 { copy.update(repeating: 0, count: Self.granule) }
+      copy.update(from: source + start, count: lead + n)
       pointer = copy
     }
     copy(.gradient, &copies.gradient, 0)

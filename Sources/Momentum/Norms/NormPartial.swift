@@ -53,10 +53,13 @@ public struct NormPartial: Sendable {
   @inline(__always)
   mutating func add(finiteSum value: Double) { sum.add(value) }
 
+  /// How many tiles are added by the shortest way at once: if a few of them need a longer one, few others have to take it too.
+  static let chunk = 256
+
   mutating func add(_ tiles: UnsafeBufferPointer<TileSum>) {
     guard type != .infinity else { return tiles.forEach { add($0) } }
-    for start in stride(from: 0, to: tiles.count, by: 256) {
-      let some = UnsafeBufferPointer(rebasing: tiles[start..<min(start + 256, tiles.count)])
+    for start in stride(from: 0, to: tiles.count, by: Self.chunk) {
+      let some = UnsafeBufferPointer(rebasing: tiles[start..<min(start + Self.chunk, tiles.count)])
       if let sum = TileSum.plainSum(some) { self.sum.add(sum) } else { some.forEach { add($0) } }
     }
   }

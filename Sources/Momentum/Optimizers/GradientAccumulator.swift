@@ -204,8 +204,8 @@ extension Optimizer {
       table.entries[index].gradient = gradients.sum(ofTensor: index)
       table.entries[index].parameters = parameters(table.entries[index])
     }
-    let stage = clipStage()
-    let isMeasured = stage.normType == .l2 && stage.algorithm == gradients.algorithm
+    let settings = clipSettings
+    let isMeasured = settings.normType == .l2 && settings.algorithm == gradients.algorithm
     if isMeasured { _ = table.sums.update(fromContentsOf: gradients.table.sums) }
     let microSteps = gradients.reduction == .mean ? gradients.count : 1
     let report = try Scalar._step(&self, microSteps, isMeasured)

@@ -56,46 +56,48 @@ extension StepMode {
 extension Optimizer {
   /// Sums and updates at once, then corrects or completes what clipping asks for.
   mutating func updateInOnePass(
-    _ stage: ClipStage, _ outcome: inout ClipStage.Outcome, _ team: ThreadTeam
+    _ outcome: inout ClipStage.Outcome, _ team: ThreadTeam
   ) throws(MomentumError) {
     let factor = stage.gradientFactor
     stage.prepare(table, &outcome)
     outcome.clearsNonFinite = nonFinitePolicy == .zero
     try bindState()
-    compile(outcome, factor)
-    for step in compiledSteps {
-      var trial = StepProgram()
-      // A rule that cannot correct a step must not take one too early.
-      guard correct(step, by: ScaledDouble(0), &trial) else {
-        throw .invalidSetting(name: "mode", value: mode.rawValue, expected: "twoPass for this update rule")
-      }
+    compile(clearsNonFinite: outcome.clearsNonFinite, factor)
+    // A rule that cannot correct a step must not take one too early.
+    guard compileCorrections(by: ScaledDouble(0), factor, clearsNonFinite: false) else {
+      throw .invalidSetting(name: "mode", value: mode.rawValue, expected: "twoPass for this update rule")
     }
 
     let limit = (ScaledDouble(clipping.globalNorm ?? .infinity) / factor).double
     speculation.run(
-      table, programs, largestSum: limit * limit, algorithm: clipping.algorithm,
+      table, programs.all, largestSum: limit * limit, algorithm: clipping.algorithm,
       ignoresNonFinite: nonFinitePolicy == .zero, team)
     try stage.decide(table, &outcome, team)
     outcome.clearsNonFinite = nonFinitePolicy == .zero
 
     guard outcome.report.wasClipped || !speculation.updatedAll else { return }
-    var corrections: [StepProgram]?
+    corrections.removeAll()
     if outcome.report.wasClipped {
       // The whole has one coefficient, so the tensors share programs as they did before, by the same numbers.
-      compile(outcome, factor)
+      compile(clearsNonFinite: outcome.clearsNonFinite, factor)
       let change = (ScaledDouble(outcome.report.clipCoefficient) + -1) * factor
-      corrections = compiledSteps.map { step in
-        var program = StepProgram()
-        if outcome.clearsNonFinite { program.append(.clearNonFinite(inPlace: false)) }
-        _ = correct(step, by: change, &program)
-        return program
-      }
+      _ = compileCorrections(by: change, factor, clearsNonFinite: outcome.clearsNonFinite)
     }
-    speculation.finish(table, updated: corrections, rest: programs, team)
+    speculation.finish(table, updated: corrections.all, rest: programs.all, team)
   }
 
-  private func correct(_ step: CompiledStep, by change: ScaledDouble, _ program: inout StepProgram) -> Bool {
-    rules[step.key.group].compileCorrection(
-      step.key.state, change: change, scale: step.scale, into: &program)
+  /// Compiles, for every program, what turns the step it takes into the one with another gradient factor.
+  ///
+  /// - Returns: Whether all rules can be corrected.
+  private func compileCorrections(by change: ScaledDouble, _ factor: ScaledDouble, clearsNonFinite: Bool) -> Bool {
+    corrections.removeAll()
+    for index in table.entries.indices where table.entries[index].program == corrections.count {
+      let program = corrections.append()
+      if clearsNonFinite { program.pointee.append(.clearNonFinite(inPlace: false)) }
+      let isPossible = rules[table.entries[index].group].compileCorrection(
+        state(of: index, factor), change: change, scale: table.entries[index].newScale, into: &program.pointee)
+      guard isPossible else { return false }
+    }
+    return true
   }
 }

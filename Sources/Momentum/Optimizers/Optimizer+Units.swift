@@ -15,7 +15,7 @@ extension Optimizer {
   ///
   /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` for units that a tensor does not have.
   mutating func scaleUnits(
-    _ stage: ClipStage, _ outcome: ClipStage.Outcome, _ team: ThreadTeam
+    _ outcome: ClipStage.Outcome, _ team: ThreadTeam
   ) throws(MomentumError) {
     var tensors: [ScaledTensor] = []
     for index in table.entries.indices {
@@ -26,7 +26,7 @@ extension Optimizer {
       tensors.append(ScaledTensor(index: index, rule: rule, slot: slot))
     }
     guard !tensors.isEmpty else { return }
-    measureUnits(tensors, stage, outcome, team)
+    measureUnits(tensors, outcome, team)
 
     for tensor in tensors {
       let (slot, rule) = (tensor.slot, tensor.rule)
@@ -45,7 +45,7 @@ extension Optimizer {
   }
 
   private func measureUnits(
-    _ tensors: [ScaledTensor], _ stage: ClipStage, _ outcome: ClipStage.Outcome, _ team: ThreadTeam
+    _ tensors: [ScaledTensor], _ outcome: ClipStage.Outcome, _ team: ThreadTeam
   ) {
     var gradients: [UnitNorms<Scalar>.Request] = []
     var parameters: [UnitNorms<Scalar>.Request] = []
@@ -54,7 +54,7 @@ extension Optimizer {
       let address = UnsafePointer(entry.parameters.unsafelyUnwrapped)
       parameters.append(
         UnitNorms.Request(norms: slot.norms, source: UnitSource(address), results: slot.parameterNorms))
-      if slot.grid.isWhole, tensor.rule.unitDecay == 0, stage.asksForNorm, stage.normType == .l2 {
+      if slot.grid.isWhole, tensor.rule.unitDecay == 0, stage.settings.asksForNorm, stage.settings.normType == .l2 {
         let norm = stage.norm(ofTensor: tensor.index, table, clamps: outcome.clamps)
         slot.gradientNorms[0] = norm * entry.coefficient
         continue

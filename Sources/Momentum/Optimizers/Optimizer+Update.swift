@@ -1,21 +1,3 @@
-/// The program of the tensors that are in one state.
-struct CompiledStep {
-  /// All that a program depends on besides the settings of the step.
-  struct Key: Equatable {
-    let group: Int
-    let state: TensorState
-    let average: AverageState?
-    let bounds: ValueBounds?
-    let scalesClippingUnits: Bool
-    let scalesRuleUnits: Bool
-  }
-
-  let key: Key
-  /// The scales of velocity and average after the step.
-  let scale: Double
-  let averageScale: Double
-}
-
 // What a step does once it knows where the tensors lie.
 extension Optimizer {
   /// Takes one step with the tensors that are bound in the table.
@@ -24,24 +6,23 @@ extension Optimizer {
   ///   - microSteps: The number of gradients whose sum is bound; the step is taken with their mean.
   ///   - isMeasured: Whether the table holds the tile sums of the gradients already.
   mutating func takeStep(microSteps: Int, isMeasured: Bool) throws(MomentumError) -> StepReport {
-    if !areSettingsChecked { try checkSettings() }
+    if !areSettingsChecked || !rules.holdForEveryStep { try checkSettings() }
     try checkVelocities()
-    let stage = clipStage()
     stage.gradientFactor =
       lossScale.current == 1 && microSteps == 1
       ? ScaledDouble(1) : ScaledDouble(1) / (ScaledDouble(lossScale.current) * Double(microSteps))
     // A step that failed after it had shown its norm must not have it count twice.
-    if stage.adapts { stage.adaptive = adaptiveClipping }
+    if stage.settings.adapts { stage.adaptive = adaptiveClipping }
     let team = team.assembled()
     var outcome = ClipStage.Outcome()
     if mode == .onePass, !lastStepClipped, clipping.globalNorm != nil, !isMeasured {
-      try updateInOnePass(stage, &outcome, team)
+      try updateInOnePass(&outcome, team)
     } else {
-      try updateInTwoPasses(stage, &outcome, team, isMeasured)
+      try updateInTwoPasses(&outcome, team, isMeasured)
     }
     let scale = lossScale.current
     if lossScale.growth != nil { lossScale.update(finite: outcome.report.nonFiniteCount == 0) }
-    if stage.adapts { adaptiveClipping = stage.adaptive }
+    if stage.settings.adapts { adaptiveClipping = stage.adaptive }
     guard !outcome.report.wasSkipped else {
       return StepReport(step: stepCount, clip: outcome.report, lossScale: scale)
     }
@@ -71,8 +52,8 @@ extension Optimizer {
     try rules.validate(groups, clipping, averaging)
     try mode.validate(nonFinitePolicy, clipping, groups, averaging)
     try mode.validate(rules, lossScale, adaptiveClipping)
-    checkedStage = clipStage()
-    areSettingsChecked = rules.holdForEveryStep
+    if !areSettingsChecked { stage.settings = clipSettings }
+    areSettingsChecked = true
   }
 
   /// Tells every tensor its group.
@@ -82,14 +63,12 @@ extension Optimizer {
   }
 
   /// How gradients are measured and clipped with the current settings.
-  func clipStage() -> ClipStage {
-    if areSettingsChecked, let checkedStage { return checkedStage }
+  var clipSettings: ClipSettings {
+    if areSettingsChecked { return stage.settings }
     // A gradient that is not finite tells a dynamic loss scale that it was too large: nothing is lost but the step.
-    let stage = ClipStage(
+    return ClipSettings(
       clipping, groups: groups.map(\.clipping), convention: rule.convention,
-      policy: lossScale.growth == nil ? nonFinitePolicy : .skipStep, adaptive: adaptiveClipping)
-    stage.gradientFactor = ScaledDouble(1) / ScaledDouble(lossScale.current)
-    return stage
+      policy: lossScale.growth == nil ? nonFinitePolicy : .skipStep, adapts: adaptiveClipping != nil)
   }
 
   /// Refuses to go on with a velocity whose numbers mean something else to the rule.
@@ -107,51 +86,70 @@ extension Optimizer {
   }
 
   private mutating func updateInTwoPasses(
-    _ stage: ClipStage, _ outcome: inout ClipStage.Outcome, _ team: ThreadTeam, _ isMeasured: Bool
+    _ outcome: inout ClipStage.Outcome, _ team: ThreadTeam, _ isMeasured: Bool
   ) throws(MomentumError) {
     try stage.run(table, &outcome, team, isMeasured: isMeasured)
     guard !outcome.report.wasSkipped else { return }
-    if rules.scaleUnits { try scaleUnits(stage, outcome, team) }
+    if rules.scaleUnits { try scaleUnits(outcome, team) }
     try bindState()
-    compile(outcome, stage.gradientFactor)
-    programs.withUnsafeBufferPointer { table.update($0, team) }
+    compile(clearsNonFinite: outcome.clearsNonFinite, stage.gradientFactor)
+    table.update(programs.all, team)
   }
 
-  /// Compiles the program of every tensor; tensors in the same state share one.
-  mutating func compile(_ outcome: ClipStage.Outcome, _ gradientFactor: ScaledDouble) {
-    compiledSteps.removeAll(keepingCapacity: true)
-    for index in table.entries.indices {
-      let entry = table.entries[index]
-      guard entry.gradient != nil else {
-        table.entries[index].program = -1
+  /// Compiles the program of every tensor; neighbours in the same state share one.
+  func compile(clearsNonFinite: Bool, _ gradientFactor: ScaledDouble) {
+    programs.removeAll()
+    let entries = table.entries
+    // The tensor that the last program was compiled for.
+    var leader = -1
+    for index in entries.indices {
+      guard entries[index].gradient != nil else {
+        entries[index].program = -1
         continue
       }
-      let velocity = velocities[index]
-      let state = TensorState(
-        gradientFactor: entry.coefficient * gradientFactor * entry.ruleFactor, velocityScale: velocity.scale,
-        isFirstStep: !velocity.isSet, unitFactor: entry.ruleFactor)
-      let key = CompiledStep.Key(
-        group: entry.group, state: state, average: averaging == nil ? nil : averages[index], bounds: entry.bounds,
-        scalesClippingUnits: entry.clipFactors != nil, scalesRuleUnits: entry.ruleFactors != nil)
-      if compiledSteps.last?.key != key {
-        // In place, over one of an earlier step: programs are too large to make and copy one for every short tensor.
-        let last = compiledSteps.count
-        if last == programs.count { programs.append(StepProgram()) } else { programs[last].removeAll() }
-        if outcome.clearsNonFinite { programs[last].append(.clearNonFinite(inPlace: false)) }
-        if let bounds = entry.bounds {
-          programs[last].append(.clamp(lower: bounds.lower, upper: bounds.upper, inPlace: false))
-        }
-        if key.scalesClippingUnits { programs[last].append(.scaleUnits(.clipping, inPlace: false)) }
-        if key.scalesRuleUnits { programs[last].append(.scaleUnits(.rule, inPlace: false)) }
-        let scale = rules[entry.group].compile(state, into: &programs[last])
-        let averageScale = averaging?.compile(averages[index], step: stepCount + 1, into: &programs[last]) ?? 1
-        compiledSteps.append(CompiledStep(key: key, scale: scale, averageScale: averageScale))
+      if leader >= 0, areInTheSameState(leader, index) {
+        entries[index].newScale = entries[leader].newScale
+        entries[index].newAverageScale = entries[leader].newAverageScale
+      } else {
+        leader = index
+        compileProgram(of: index, clearsNonFinite, gradientFactor)
       }
-      let last = compiledSteps.count - 1
-      table.entries[index].program = last
-      table.entries[index].newScale = compiledSteps[last].scale
-      table.entries[index].newAverageScale = compiledSteps[last].averageScale
+      entries[index].program = programs.count - 1
     }
+  }
+
+  /// Whether all that a program depends on, besides the settings of the step, is the same for two tensors.
+  private func areInTheSameState(_ first: Int, _ second: Int) -> Bool {
+    let (x, y) = (table.entry(first), table.entry(second))
+    return x.pointee.group == y.pointee.group && x.pointee.coefficient == y.pointee.coefficient
+      && velocities[first].scale == velocities[second].scale && velocities[first].isSet == velocities[second].isSet
+      && x.pointee.ruleFactor == y.pointee.ruleFactor && x.pointee.bounds == y.pointee.bounds
+      && (x.pointee.clipFactors == nil) == (y.pointee.clipFactors == nil)
+      && (x.pointee.ruleFactors == nil) == (y.pointee.ruleFactors == nil)
+      && (averaging == nil || averages[first] == averages[second])
+  }
+
+  private func compileProgram(of index: Int, _ clearsNonFinite: Bool, _ gradientFactor: ScaledDouble) {
+    let (entry, program) = (table.entry(index), programs.append())
+    if clearsNonFinite { program.pointee.append(.clearNonFinite(inPlace: false)) }
+    if let bounds = entry.pointee.bounds {
+      program.pointee.append(.clamp(lower: bounds.lower, upper: bounds.upper, inPlace: false))
+    }
+    if entry.pointee.clipFactors != nil { program.pointee.append(.scaleUnits(.clipping, inPlace: false)) }
+    if entry.pointee.ruleFactors != nil { program.pointee.append(.scaleUnits(.rule, inPlace: false)) }
+    entry.pointee.newScale = rules[entry.pointee.group].compile(
+      state(of: index, gradientFactor), into: &program.pointee)
+    entry.pointee.newAverageScale =
+      averaging?.compile(averages[index], step: stepCount + 1, into: &program.pointee) ?? 1
+  }
+
+  /// What a rule is told of a tensor.
+  func state(of index: Int, _ gradientFactor: ScaledDouble) -> TensorState {
+    let entry = table.entry(index)
+    return TensorState(
+      gradientFactor: entry.pointee.coefficient * gradientFactor * entry.pointee.ruleFactor,
+      velocityScale: velocities[index].scale, isFirstStep: !velocities[index].isSet,
+      unitFactor: entry.pointee.ruleFactor)
   }
 
   /// Points every tensor at its part of the direction and of the average, which are made if need be.

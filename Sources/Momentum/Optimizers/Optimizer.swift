@@ -84,17 +84,18 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   let team: ThreadTeam
   let table: TensorTable<Scalar>
   let speculation = SpeculativePass()
-  /// Whether the settings are those that the last step checked, and hold for every step.
+  /// Whether the settings are those that the last step checked.
   var areSettingsChecked = false
   var areGroupsBound = false
   /// Whether the table points at the buffers of a list, one or two a tensor, that were found not to overlap.
   var areBuffersSeparate = false
-  /// The clipping of the settings that were checked.
-  var checkedStage: ClipStage?
+  /// Measures and clips, by the settings that were checked last.
+  let stage: ClipStage
   var rules = StepRules()
-  /// The programs of the last step, and behind them those of steps that had more.
-  var programs: [StepProgram] = []
-  var compiledSteps: [CompiledStep] = []
+  /// The programs of the last step.
+  let programs: StepPrograms
+  /// What corrects them where ``StepMode/onePass`` went too far.
+  let corrections: StepPrograms
 
   /// Prepares steps of parameters with a layout.
   ///
@@ -134,9 +135,12 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
     self.mode = mode
     self.averaging = averaging
     self.threads = threads ?? Machine.availableProcessors
+    stage = ClipStage(ClipSettings(clipping, convention: rule.convention, policy: policy))
     team = ThreadTeam(self.threads, elements: layout.count)
     table = TensorTable(
       counts: layout.tensors.map(\.count), names: layout.tensors.map(\.name), shapes: layout.tensors.map(\.shape))
+    programs = StepPrograms(capacity: layout.tensors.count)
+    corrections = StepPrograms(capacity: layout.tensors.count)
     velocities = Array(repeating: VelocityState(), count: layout.tensors.count)
     averages = Array(repeating: AverageState(), count: layout.tensors.count)
     bind(membership)
@@ -144,18 +148,18 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
 
   /// The programs that the last step ran, one for each state that its tensors were in: what was compiled, and what it moves
   /// (``StepProgram/traffic``).
-  public var lastPrograms: [StepProgram] { Array(programs.prefix(compiledSteps.count)) }
+  public var lastPrograms: [StepProgram] { Array(programs.all) }
 
   /// What the last step measured of each tensor and did to it.
   ///
   /// - Complexity: O(n / 2048).
   public func tensorReports() -> [TensorReport] {
-    let stage = clipStage()
+    let settings = stage.settings
     return layout.tensors.enumerated().map { index, tensor in
       let entry = table.entries[index]
       var norm: Double?
-      if stage.asksForNorm, entry.gradient != nil {
-        norm = stage.value(table.partial(of: index, stage.normType, table.sums)).double
+      if settings.asksForNorm, entry.gradient != nil {
+        norm = stage.value(table.norm(of: index, settings.normType, table.sums)).double
       }
       return TensorReport(
         name: tensor.name, norm: norm, clipCoefficient: entry.coefficient.double,

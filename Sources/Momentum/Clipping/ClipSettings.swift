@@ -1,0 +1,38 @@
+/// The settings of a ``ClipStage``, and what follows from them for every step.
+struct ClipSettings {
+  /// The clips of the whole.
+  let clipping: GradientClipping
+  /// The clips of each group of tensors, `nil` where those of the whole hold.
+  let groups: [GradientClipping?]
+  let convention: Convention
+  let policy: NonFinitePolicy
+  /// How norms are measured: as the clipping of the whole says, unless only groups clip.
+  let normType: NormType
+  let algorithm: NormAlgorithm
+  /// Whether a limit depends on past norms.
+  let adapts: Bool
+  /// Whether anything has to be known of the gradient.
+  let asksForNorm: Bool
+  /// Whether tensors are clipped by value, by limits of their own, or by those of their units.
+  let clipsValues: Bool
+  let limitsTensors: Bool
+  let limitsUnits: Bool
+
+  init(
+    _ clipping: GradientClipping, groups: [GradientClipping?] = [], convention: Convention, policy: NonFinitePolicy,
+    adapts: Bool = false
+  ) {
+    (self.clipping, self.groups, self.convention, self.policy) = (clipping, groups, convention, policy)
+    self.adapts = adapts
+    let all = [clipping] + groups.compactMap { $0 }
+    let measuring = clipping.isEmpty ? all.first { $0.limitsNorm } ?? clipping : clipping
+    (normType, algorithm) = (measuring.normType.simplified, measuring.algorithm)
+    asksForNorm = policy != .propagate || adapts || all.contains { !$0.isEmpty }
+    clipsValues = all.contains { $0.value != nil }
+    limitsTensors = all.contains { $0.norm != nil || $0.blockRMS != nil }
+    limitsUnits = all.contains { $0.norm != nil && $0.normUnits != nil }
+  }
+
+  /// The clips by value and by their own norm of the tensors in a group, or in none: -1.
+  func clipping(ofGroup group: Int) -> GradientClipping { group < 0 ? clipping : groups[group] ?? clipping }
+}
