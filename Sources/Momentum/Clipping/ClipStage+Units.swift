@@ -10,7 +10,7 @@ extension ClipStage {
   ) throws(MomentumError) {
     var found: [(index: Int, slot: UnitMemory<Scalar>.Slot, limit: Double)] = []
     for index in table.entries.indices where table.entries[index].gradient != nil {
-      let clipping = settings.clipping(ofGroup: table.entries[index].group)
+      let clipping = settings.clipping(ofGroup: table.decisions[index].group)
       guard let limit = clipping.norm, let units = clipping.normUnits else { continue }
       let slot = try table.unitSlot(.clipping, of: index, units)
       if !slot.grid.isWhole { found.append((index, slot, limit)) }
@@ -35,14 +35,14 @@ extension ClipStage {
       }
       guard !slot.factors.changesNothing else { continue }
       outcome.report.wasClipped = true
-      table.entries[index].clipFactors = .passUnretained(slot.factors)
-      table.entries[index].unitClippedNorm = whole.scaledNorm
+      table.decisions[index].clipFactors = .passUnretained(slot.factors)
+      table.decisions[index].unitClippedNorm = whole.scaledNorm
     }
   }
 
   /// Whether a tensor is limited by the norms of its units, and has more than one.
   func isLimitedByUnits<Scalar>(_ index: Int, _ table: TensorTable<Scalar>) throws(MomentumError) -> Bool {
-    let clipping = settings.clipping(ofGroup: table.entries[index].group)
+    let clipping = settings.clipping(ofGroup: table.decisions[index].group)
     guard clipping.norm != nil, let units = clipping.normUnits else { return false }
     return try !table.unitSlot(.clipping, of: index, units).grid.isWhole
   }

@@ -40,18 +40,12 @@ final class ClipStage {
 
   /// Sets all factors to 1, and the bounds of clipping by value as they apply to the gradient in memory.
   func prepare<Scalar>(_ table: TensorTable<Scalar>, _ outcome: inout Outcome) {
-    for index in table.entries.indices {
-      table.entries[index].coefficient = ScaledDouble(1)
-      table.entries[index].clipFactors = nil
-      table.entries[index].ruleFactors = nil
-      table.entries[index].ruleFactor = ScaledDouble(1)
-      table.entries[index].unitClippedNorm = nil
-      table.entries[index].tensorNorm = nil
-      table.entries[index].bounds = nil
-      guard settings.clipsValues, let bounds = settings.clipping(ofGroup: table.entries[index].group).bounds else {
+    for index in table.decisions.indices {
+      table.decisions[index].reset()
+      guard settings.clipsValues, let bounds = settings.clipping(ofGroup: table.decisions[index].group).bounds else {
         continue
       }
-      table.entries[index].bounds = bounds / gradientFactor
+      table.decisions[index].bounds = bounds / gradientFactor
       outcome.clamps = true
     }
   }
@@ -94,7 +88,7 @@ final class ClipStage {
 
   /// The norm of a tensor's gradient as the last pass measured it, after clipping by value and by unit norms.
   func norm<Scalar>(ofTensor index: Int, _ table: TensorTable<Scalar>, clamps: Bool) -> ScaledDouble {
-    if let norm = table.entries[index].unitClippedNorm { return norm * gradientFactor }
+    if let norm = table.decisions[index].unitClippedNorm { return norm * gradientFactor }
     return value(table.norm(of: index, settings.normType, clamps ? table.clampedSums : table.sums))
   }
 
@@ -151,14 +145,14 @@ final class ClipStage {
         continue
       }
       outcome.report.wasClipped = true
-      table.entries[index].coefficient = table.entries[index].coefficient * coefficient
+      table.decisions[index].coefficient = table.decisions[index].coefficient * coefficient
     }
     for group in settings.groups.indices {
       guard let limit = settings.groups[group]?.globalNorm else { continue }
       let norm = value(
         table.clippedTotal(type, sums, finiteOnly: settings.policy == .zero) { $0.pointee.group == group })
       let coefficient = settings.convention.coefficient(norm: norm, limit: limit, isWhole: true)
-      apply(coefficient, table, &outcome) { table.entries[$0].group == group }
+      apply(coefficient, table, &outcome) { table.decisions[$0].group == group }
     }
 
     var compared = totalNorm
@@ -197,10 +191,10 @@ final class ClipStage {
   private func coefficientOfTensor<Scalar>(
     _ index: Int, _ table: TensorTable<Scalar>, _ sums: UnsafeMutableBufferPointer<TileSum>
   ) -> ScaledDouble? {
-    let clipping = settings.clipping(ofGroup: table.entries[index].group)
+    let clipping = settings.clipping(ofGroup: table.decisions[index].group)
     guard clipping.norm != nil || (clipping.blockRMS != nil && table.entries[index].count > 0) else { return nil }
     let measured = table.norm(of: index, settings.normType, sums).number(finiteOnly: settings.policy == .zero)
-    table.entries[index].tensorNorm = measured
+    table.decisions[index].tensorNorm = measured
     let norm = measured * gradientFactor
     if let limit = clipping.norm { return settings.convention.coefficient(norm: norm, limit: limit, isWhole: false) }
     return clipping.blockRMS.map {
@@ -216,7 +210,7 @@ final class ClipStage {
     guard Self.changes(coefficient, Scalar.self) else { return }
     outcome.report.wasClipped = true
     for index in table.entries.indices where table.entries[index].gradient != nil && isMeant(index) {
-      table.entries[index].coefficient = table.entries[index].coefficient * coefficient
+      table.decisions[index].coefficient = table.decisions[index].coefficient * coefficient
     }
   }
 }

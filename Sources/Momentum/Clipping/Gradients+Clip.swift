@@ -78,11 +78,11 @@ extension Gradients {
     for index in table.entries.indices {
       let program = programs.append()
       if outcome.clearsNonFinite { program.pointee.append(.clearNonFinite(inPlace: true)) }
-      if outcome.report.valueClippedCount > 0, let bounds = table.entries[index].bounds {
+      if outcome.report.valueClippedCount > 0, let bounds = table.decisions[index].bounds {
         program.pointee.append(.clamp(lower: bounds.lower, upper: bounds.upper, inPlace: true))
       }
-      if table.entries[index].clipFactors != nil { program.pointee.append(.scaleUnits(.clipping, inPlace: true)) }
-      let coefficient = table.entries[index].coefficient
+      if table.decisions[index].clipFactors != nil { program.pointee.append(.scaleUnits(.clipping, inPlace: true)) }
+      let coefficient = table.decisions[index].coefficient
       if ClipStage.changes(coefficient, Scalar.self) { program.pointee.append(.scal(factor: coefficient, .gradient)) }
       let changesNothing = program.pointee.count == 0
       programs.removeLastIfRepeated()

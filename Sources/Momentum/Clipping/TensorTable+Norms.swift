@@ -60,19 +60,19 @@ extension TensorTable {
   /// last bit.
   func clippedTotal(
     _ type: NormType, _ sums: UnsafeMutableBufferPointer<TileSum>, finiteOnly: Bool,
-    where isMeant: (UnsafePointer<Entry>) -> Bool
+    where isMeant: (UnsafePointer<Decision>) -> Bool
   ) -> MeasuredNorm {
     var partial = NormPartial(unchecked: type, unit: unit)
     for index in entries.indices {
-      let entry = entry(index)
-      guard entry.pointee.gradient != nil, isMeant(entry) else { continue }
-      if let norm = entry.pointee.unitClippedNorm {
-        partial.add(norm: norm * entry.pointee.coefficient)
-      } else if entry.pointee.coefficient == ScaledDouble(1) {
+      let (entry, decision) = (entry(index), decision(index))
+      guard entry.pointee.gradient != nil, isMeant(decision) else { continue }
+      if let norm = decision.pointee.unitClippedNorm {
+        partial.add(norm: norm * decision.pointee.coefficient)
+      } else if decision.pointee.coefficient == ScaledDouble(1) {
         partial.add(tiles(of: entry, sums))
       } else {
-        let measured = entry.pointee.tensorNorm ?? norm(of: index, type, sums).number(finiteOnly: finiteOnly)
-        partial.add(norm: measured * entry.pointee.coefficient)
+        let measured = decision.pointee.tensorNorm ?? norm(of: index, type, sums).number(finiteOnly: finiteOnly)
+        partial.add(norm: measured * decision.pointee.coefficient)
       }
     }
     return MeasuredNorm(partial)

@@ -6,7 +6,8 @@ enum AccumulatePass {
   static func run<Scalar: BLASScalar>(
     _ table: TensorTable<Scalar>, _ share: Range<Int>, _ measure: TileMeasure
   ) {
-    table.forEach(in: share) { entry, part in
+    table.forEach(in: share) { index, part in
+      let entry = table.entry(index)
       guard let gradient = entry.pointee.gradient, let sum = entry.pointee.average else { return }
       var tile = (part.lowerBound + tileCount - 1) / tileCount
       while tile * tileCount < part.upperBound {

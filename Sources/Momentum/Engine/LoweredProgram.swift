@@ -44,6 +44,8 @@ struct LoweredProgram<Scalar: BLASScalar> {
   private(set) var count = 0
   private(set) var writes = OperandSet()
   private(set) var reads = OperandSet()
+  /// Whether elements of different tensors, or parts of one, are multiplied with different factors.
+  private(set) var scalesUnits = false
   /// How many elements the program runs on at a time: see ``tileCount(of:cacheBytes:)``.
   private(set) var tileCount = 0
 
@@ -60,7 +62,7 @@ struct LoweredProgram<Scalar: BLASScalar> {
   /// - Parameter cacheBytes: The size of the cache that a tile's vectors should share.
   @inline(__always)
   mutating func load(_ program: UnsafePointer<StepProgram>, cacheBytes: Int) {
-    (count, reads, writes) = (0, OperandSet(), OperandSet())
+    (count, reads, writes, scalesUnits) = (0, OperandSet(), OperandSet(), false)
     for position in 0..<program.pointee.count {
       let instruction = program.pointee.instruction(at: position)
       guard Self.lower(instruction, into: storage + count) else { continue }
@@ -68,6 +70,7 @@ struct LoweredProgram<Scalar: BLASScalar> {
       reads.insert(instruction.from)
       reads.insert(instruction.into)
       writes.insert(instruction.into)
+      if instruction.kind == .scaleClippingUnits || instruction.kind == .scaleRuleUnits { scalesUnits = true }
     }
     tileCount = Self.tileCount(of: reads.union(writes).count, cacheBytes: cacheBytes)
   }

@@ -45,10 +45,11 @@ extension TensorTable {
   ) -> Int {
     var clipped = 0
     let measure = plan.measure
-    table.forEach(in: share) { entry, part in
+    table.forEach(in: share) { index, part in
+      let entry = table.entry(index)
       guard let gradient = entry.pointee.gradient else { return }
       var tile = (part.lowerBound + tileCount - 1) / tileCount
-      if entry.pointee.bounds == nil, !plan.clamps, case .squares = measure {
+      if !plan.clamps, case .squares = measure {
         // The usual plan gets a loop of its own: in cache, a tile's dot product takes no longer than a dozen instructions do.
         let sums = table.sums.baseAddress.unsafelyUnwrapped + entry.pointee.firstTile
         var start = tile * tileCount
@@ -64,7 +65,7 @@ extension TensorTable {
         let x = UnsafePointer(gradient + start)
         let sum = TileSum.measure(x, n, measure, copy: scratch.tiles)
         table.sums[entry.pointee.firstTile + tile] = sum
-        if let bounds = entry.pointee.bounds {
+        if let bounds = table.decision(index).pointee.bounds {
           let (clamped, changed) = clampedSum(x, n, sum, plan, bounds, scratch.tiles)
           table.clampedSums[entry.pointee.firstTile + tile] = clamped
           clipped += changed

@@ -116,7 +116,8 @@ private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
     var loaded = -1
     for segment in share {
       var (sum, updated, isUpdating) = (0.0, segments[segment].lowerBound, true)
-      table.forEach(in: segments[segment]) { entry, part in
+      table.forEach(in: segments[segment]) { index, part in
+        let entry = table.entry(index)
         guard let gradient = entry.pointee.gradient else { return }
         if loaded != entry.pointee.program {
           runner.program.load(programs.baseAddress! + entry.pointee.program, cacheBytes: table.cacheBytes)

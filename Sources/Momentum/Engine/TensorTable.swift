@@ -4,7 +4,10 @@
 final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written between passes, by one thread
   typealias Pointer = UnsafeMutablePointer<Scalar>
 
-  /// One tensor, as bound for the current step.
+  /// Where one tensor lies and which program runs on it, as bound for the current step: all that a pass reads of most tensors.
+  ///
+  /// One cache line, written only when something changes: what stays the same from step to step is then in the caches of all
+  /// threads. Hundreds of short tensors would otherwise take longer to look up than to update.
   struct Entry {
     var gradient: Pointer?
     var direction: Pointer?
@@ -17,8 +20,18 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
     var firstTile: Int
     /// Which program to run; -1 leaves the tensor alone.
     var program: Int
+
+    var tiles: Int { (count + tileCount - 1) / tileCount }
+  }
+
+  /// What the stages of a step have found of one tensor and decided about it.
+  struct Decision {
     /// The group the tensor belongs to, -1 for none.
     var group = -1
+    /// What norm clips multiply this tensor's gradient with.
+    var coefficient = ScaledDouble(1)
+    /// What the update rule multiplies the gradient of the whole tensor with.
+    var ruleFactor = ScaledDouble(1)
     /// Where clipping by value moves this tensor's elements.
     var bounds: ValueBounds?
     /// What the units of this tensor's gradient are multiplied with, if they are: by clipping and by the update rule.
@@ -28,15 +41,12 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
     var unitClippedNorm: ScaledDouble?
     /// The norm of the gradient in memory, if a limit of the tensor's own asked for it; after clipping by value.
     var tensorNorm: ScaledDouble?
-    /// What the update rule multiplies the gradient of the whole tensor with.
-    var ruleFactor = ScaledDouble(1)
-    /// What norm clips multiply this tensor's gradient with.
-    var coefficient = ScaledDouble(1)
     /// The scales of the velocity and of the average after the current step.
     var newScale = 1.0
     var newAverageScale = 1.0
 
-    var tiles: Int { (count + tileCount - 1) / tileCount }
+    /// Forgets the last step.
+    mutating func reset() { self = Decision(group: group) }
   }
 
   /// The names of the tensors; none if they are known by their positions alone.
@@ -45,6 +55,7 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   let shapes: [[Int]]
   private(set) lazy var units = UnitMemory<Scalar>()
   let entries: UnsafeMutableBufferPointer<Entry>
+  let decisions: UnsafeMutableBufferPointer<Decision>
   /// The number of elements and of tiles of all tensors.
   let count: Int
   let tiles: Int
@@ -62,7 +73,12 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   /// - Parameter cacheBytes: Tests say how large a cache is; otherwise the machine does.
   init(counts: some Collection<Int>, names: [String] = [], shapes: [[Int]] = [], cacheBytes: Int? = nil) {
     (self.names, self.shapes) = (names, shapes)
-    entries = .allocate(capacity: counts.count)
+    let lines = UnsafeMutableRawPointer.allocate(
+      byteCount: counts.count * MemoryLayout<Entry>.stride, alignment: MemoryLayout<Entry>.stride)
+    entries = UnsafeMutableBufferPointer(
+      start: lines.bindMemory(to: Entry.self, capacity: counts.count), count: counts.count)
+    decisions = .allocate(capacity: counts.count)
+    decisions.initialize(repeating: Decision())
     var (offset, tile) = (0, 0)
     for (index, count) in counts.enumerated() {
       let entry = Entry(offset: offset, count: count, firstTile: tile, program: 0)
@@ -83,11 +99,16 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   @inline(__always)
   func entry(_ index: Int) -> UnsafeMutablePointer<Entry> { entries.baseAddress.unsafelyUnwrapped + index }
 
+  /// As ``entry(_:)``.
+  @inline(__always)
+  func decision(_ index: Int) -> UnsafeMutablePointer<Decision> { decisions.baseAddress.unsafelyUnwrapped + index }
+
   /// What errors call a tensor.
   func name(of index: Int) -> String { names.isEmpty ? "\(index)" : names[index] }
 
   deinit {
     entries.deallocate()
+    decisions.deallocate()
     sums.deallocate()
     clampedSums.deallocate()
     scratch?.deallocate()
@@ -106,6 +127,12 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   /// The address given to tensors without elements, which have none of their own. Never read or written.
   static var emptyTensor: Pointer { Pointer(bitPattern: MemoryLayout<Scalar>.alignment)! }
 
+  /// Sets a field of an ``Entry`` unless it has the value already.
+  @inline(__always)
+  static func set<Value: Equatable>(_ field: inout Value, to value: Value) {
+    if field != value { field = value }
+  }
+
   /// Binds one gradient a tensor, for passes that have no other operands.
   func bindGradients(_ gradients: [Pointer?]) {
     for (index, gradient) in gradients.enumerated() { entries[index].gradient = gradient ?? Self.emptyTensor }
@@ -113,30 +140,31 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
 
   /// Calls `body` for the part of every tensor that lies in a range of the concatenation.
   @inline(__always)
-  func forEach(in share: Range<Int>, _ body: (_ entry: UnsafePointer<Entry>, _ part: Range<Int>) -> Void) {
-    guard !share.isEmpty, let first = entries.baseAddress else { return }
-    var entry = UnsafePointer(first + firstEntry(endingAfter: share.lowerBound))
-    let end = UnsafePointer(first + entries.count)
-    while entry < end, entry.pointee.offset < share.upperBound {
-      let lower = max(share.lowerBound - entry.pointee.offset, 0)
-      let upper = min(share.upperBound - entry.pointee.offset, entry.pointee.count)
-      if lower < upper { body(entry, Range(uncheckedBounds: (lower, upper))) }
-      entry += 1
+  func forEach(in share: Range<Int>, _ body: (_ index: Int, _ part: Range<Int>) -> Void) {
+    guard !share.isEmpty else { return }
+    var index = firstEntry(endingAfter: share.lowerBound)
+    while index < entries.count {
+      let (offset, count) = (entry(index).pointee.offset, entry(index).pointee.count)
+      guard offset < share.upperBound else { return }
+      let lower = max(share.lowerBound - offset, 0)
+      let upper = min(share.upperBound - offset, count)
+      if lower < upper { body(index, Range(uncheckedBounds: (lower, upper))) }
+      index &+= 1
     }
   }
 
   /// As ``forEach(in:_:)``, the last tensor first.
   @inline(__always)
-  func forEachReversed(in share: Range<Int>, _ body: (_ entry: UnsafePointer<Entry>, _ part: Range<Int>) -> Void) {
-    guard !share.isEmpty, let first = entries.baseAddress else { return }
-    var entry = UnsafePointer(first + firstEntry(endingAfter: share.upperBound - 1))
-    while entry >= UnsafePointer(first) {
-      let (offset, count) = (entry.pointee.offset, entry.pointee.count)
+  func forEachReversed(in share: Range<Int>, _ body: (_ index: Int, _ part: Range<Int>) -> Void) {
+    guard !share.isEmpty else { return }
+    var index = firstEntry(endingAfter: share.upperBound - 1)
+    while index >= 0 {
+      let (offset, count) = (entry(index).pointee.offset, entry(index).pointee.count)
       guard offset + count > share.lowerBound || count == 0 else { return }
       let lower = max(share.lowerBound - offset, 0)
       let upper = min(share.upperBound - offset, count)
-      if lower < upper { body(entry, Range(uncheckedBounds: (lower, upper))) }
-      entry -= 1
+      if lower < upper { body(index, Range(uncheckedBounds: (lower, upper))) }
+      index &-= 1
     }
   }
 

@@ -74,11 +74,11 @@ extension TensorTable {
 
   /// What unit norms of a tensor's gradient are measured of, after clipping by value and, for rules, by unit norms.
   func unitSource(_ index: Int, _ scaling: UnitScaling, clearsNonFinite: Bool) -> UnitSource<Scalar> {
-    let entry = entries[index]
-    var source = UnitSource(UnsafePointer(entry.gradient.unsafelyUnwrapped))
+    let decision = decisions[index]
+    var source = UnitSource(UnsafePointer(entries[index].gradient.unsafelyUnwrapped))
     source.clearsNonFinite = clearsNonFinite
-    source.bounds = entry.bounds
-    if scaling == .rule { source.factors = entry.clipFactors?.takeUnretainedValue() }
+    source.bounds = decision.bounds
+    if scaling == .rule { source.factors = decision.clipFactors?.takeUnretainedValue() }
     return source
   }
 }

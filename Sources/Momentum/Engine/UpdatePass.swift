@@ -31,10 +31,11 @@ extension TensorTable {
     // Tensors that follow one another in memory and in program are one run: an element's bits depend only on its own values
     // and the factors, not on where its tile begins.
     var (run, count) = (TileRunner<Scalar>.Operands(), 0)
-    table.forEachReversed(in: share) { entry, part in
+    table.forEachReversed(in: share) { index, part in
+      let entry = table.entry(index)
       guard entry.pointee.program >= 0 else { return }
       let operands = TileRunner<Scalar>.Operands(entry, at: part.lowerBound)
-      if count > 0, loaded == entry.pointee.program, run.follow(operands, by: part.count) {
+      if count > 0, loaded == entry.pointee.program, run.follow(operands, by: part.count), !runner.program.scalesUnits {
         (run, count) = (operands, count + part.count)
         return
       }
@@ -44,6 +45,7 @@ extension TensorTable {
         runner.program.load(programs.baseAddress.unsafelyUnwrapped + loaded, cacheBytes: table.cacheBytes)
       }
       (run, count) = (operands, part.count)
+      if runner.program.scalesUnits { run.setFactors(table.decision(index), at: part.lowerBound) }
     }
     if count > 0 { runner.execute(run, count) }
   }
@@ -72,16 +74,17 @@ struct TileRunner<Scalar: BLASScalar> {
       direction = entry.pointee.direction.map { $0 + index }
       parameters = entry.pointee.parameters.map { $0 + index }
       average = entry.pointee.average.map { $0 + index }
-      (clipFactors, ruleFactors, self.index) = (entry.pointee.clipFactors, entry.pointee.ruleFactors, index)
     }
 
-    private var hasUnits: Bool { clipFactors != nil || ruleFactors != nil }
+    /// What an operation on units needs to know besides.
+    mutating func setFactors(_ decision: UnsafePointer<TensorTable<Scalar>.Decision>, at index: Int) {
+      (clipFactors, ruleFactors, self.index) = (decision.pointee.clipFactors, decision.pointee.ruleFactors, index)
+    }
 
     @inline(__always)
     func follow(_ other: Operands, by count: Int) -> Bool {
       gradient == other.gradient.map { $0 + count } && direction == other.direction.map { $0 + count }
         && parameters == other.parameters.map { $0 + count } && average == other.average.map { $0 + count }
-        && !hasUnits && !other.hasUnits
     }
   }
 

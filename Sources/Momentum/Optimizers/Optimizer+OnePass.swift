@@ -94,8 +94,8 @@ extension Optimizer {
     for index in table.entries.indices where table.entries[index].program == corrections.count {
       let program = corrections.append()
       if clearsNonFinite { program.pointee.append(.clearNonFinite(inPlace: false)) }
-      let isPossible = rules[table.entries[index].group].compileCorrection(
-        state(of: index, factor), change: change, scale: table.entries[index].newScale, into: &program.pointee)
+      let isPossible = rules[table.decisions[index].group].compileCorrection(
+        state(of: index, factor), change: change, scale: table.decisions[index].newScale, into: &program.pointee)
       guard isPossible else { return false }
     }
     return true

@@ -204,7 +204,7 @@ extension Optimizer {
     let base = try direction.make(layout, threads: threads)
     if let source = values.baseAddress { (base + tensor.offset).update(from: source, count: tensor.count) }
     if !areGroupsBound { bind(try ParameterGroup.membership(groups, of: layout)) }
-    let group = table.entries[index].group
+    let group = table.decisions[index].group
     let rule = group < 0 ? rule : groups[group].rule ?? rule
     velocities[index] = VelocityState()
     velocities[index].isSet = true

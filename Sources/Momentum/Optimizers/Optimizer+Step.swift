@@ -52,8 +52,8 @@ extension Optimizer {
     areBuffersSeparate = false
     for index in entries.indices {
       let offset = entries[index].offset
-      entries[index].gradient = gradient + offset
-      entries[index].parameters = parameter + offset
+      TensorTable<Scalar>.set(&table.entry(index).pointee.gradient, to: gradient + offset)
+      TensorTable<Scalar>.set(&table.entry(index).pointee.parameters, to: parameter + offset)
     }
     return try Scalar._step(&self, 1, false)
   }

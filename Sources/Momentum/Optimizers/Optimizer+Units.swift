@@ -20,7 +20,7 @@ extension Optimizer {
     var tensors: [ScaledTensor] = []
     for index in table.entries.indices {
       guard table.entries[index].gradient != nil else { continue }
-      let rule = rules[table.entries[index].group]
+      let rule = rules[table.decisions[index].group]
       guard let units = rule.units else { continue }
       let slot = try table.unitSlot(.rule, of: index, units)
       tensors.append(ScaledTensor(index: index, rule: rule, slot: slot))
@@ -35,12 +35,12 @@ extension Optimizer {
         let factor = rule.unitFactor(
           gradientNorm: slot.gradientNorms[unit], parameterNorm: slot.parameterNorms[unit])
         if slot.grid.isWhole {
-          table.entries[tensor.index].ruleFactor = factor
+          table.decisions[tensor.index].ruleFactor = factor
         } else if ClipStage.changes(factor, Scalar.self) {
           slot.factors.set(unit, to: factor)
         }
       }
-      if !slot.factors.changesNothing { table.entries[tensor.index].ruleFactors = .passUnretained(slot.factors) }
+      if !slot.factors.changesNothing { table.decisions[tensor.index].ruleFactors = .passUnretained(slot.factors) }
     }
   }
 
@@ -50,17 +50,17 @@ extension Optimizer {
     var gradients: [UnitNorms<Scalar>.Request] = []
     var parameters: [UnitNorms<Scalar>.Request] = []
     for tensor in tensors {
-      let (entry, slot) = (table.entries[tensor.index], tensor.slot)
-      let address = UnsafePointer(entry.parameters.unsafelyUnwrapped)
+      let (slot, coefficient) = (tensor.slot, table.decisions[tensor.index].coefficient)
+      let address = UnsafePointer(table.entries[tensor.index].parameters.unsafelyUnwrapped)
       parameters.append(
         UnitNorms.Request(norms: slot.norms, source: UnitSource(address), results: slot.parameterNorms))
       if slot.grid.isWhole, tensor.rule.unitDecay == 0, stage.settings.asksForNorm, stage.settings.normType == .l2 {
         let norm = stage.norm(ofTensor: tensor.index, table, clamps: outcome.clamps)
-        slot.gradientNorms[0] = norm * entry.coefficient
+        slot.gradientNorms[0] = norm * coefficient
         continue
       }
       var source = table.unitSource(tensor.index, .rule, clearsNonFinite: outcome.clearsNonFinite)
-      source.factor = entry.coefficient * stage.gradientFactor
+      source.factor = coefficient * stage.gradientFactor
       (source.parameters, source.decay) = (address, tensor.rule.unitDecay)
       gradients.append(UnitNorms.Request(norms: slot.norms, source: source, results: slot.gradientNorms))
     }

@@ -28,15 +28,15 @@ extension Optimizer {
     }
 
     for index in table.entries.indices where table.entries[index].gradient != nil {
-      let entry = table.entries[index]
-      let rule = rules.traits(of: entry.group)
-      velocities[index].scale = entry.newScale
+      let decision = table.decision(index)
+      let rule = rules.traits(of: decision.pointee.group)
+      velocities[index].scale = decision.pointee.newScale
       if rule.usesVelocity {
         velocities[index].isSet = true
         velocities[index].keepsLearningRate = rule.keepsLearningRateInVelocity
       }
       if averaging != nil {
-        averages[index].scale = entry.newAverageScale
+        averages[index].scale = decision.pointee.newAverageScale
         averages[index].count += 1
       }
     }
@@ -58,7 +58,7 @@ extension Optimizer {
 
   /// Tells every tensor its group.
   mutating func bind(_ membership: [Int?]) {
-    for (index, group) in membership.enumerated() { table.entries[index].group = group ?? -1 }
+    for (index, group) in membership.enumerated() { table.decisions[index].group = group ?? -1 }
     areGroupsBound = true
   }
 
@@ -74,7 +74,7 @@ extension Optimizer {
   /// Refuses to go on with a velocity whose numbers mean something else to the rule.
   private func checkVelocities() throws(MomentumError) {
     for index in velocities.indices where velocities[index].isSet && table.entries[index].gradient != nil {
-      let rule = rules.traits(of: table.entries[index].group)
+      let rule = rules.traits(of: table.decisions[index].group)
       guard rule.usesVelocity, rule.keepsLearningRateInVelocity != velocities[index].keepsLearningRate else { continue }
       throw .invalidSetting(
         name: "rule of tensor '\(layout.tensors[index].name)'",
@@ -99,28 +99,27 @@ extension Optimizer {
   /// Compiles the program of every tensor; neighbours in the same state share one.
   func compile(clearsNonFinite: Bool, _ gradientFactor: ScaledDouble) {
     programs.removeAll()
-    let entries = table.entries
     // The tensor that the last program was compiled for.
     var leader = -1
-    for index in entries.indices {
-      guard entries[index].gradient != nil else {
-        entries[index].program = -1
+    for index in table.entries.indices {
+      guard table.entries[index].gradient != nil else {
+        TensorTable<Scalar>.set(&table.entry(index).pointee.program, to: -1)
         continue
       }
       if leader >= 0, areInTheSameState(leader, index) {
-        entries[index].newScale = entries[leader].newScale
-        entries[index].newAverageScale = entries[leader].newAverageScale
+        table.decisions[index].newScale = table.decisions[leader].newScale
+        table.decisions[index].newAverageScale = table.decisions[leader].newAverageScale
       } else {
         leader = index
         compileProgram(of: index, clearsNonFinite, gradientFactor)
       }
-      entries[index].program = programs.count - 1
+      TensorTable<Scalar>.set(&table.entry(index).pointee.program, to: programs.count - 1)
     }
   }
 
   /// Whether all that a program depends on, besides the settings of the step, is the same for two tensors.
   private func areInTheSameState(_ first: Int, _ second: Int) -> Bool {
-    let (x, y) = (table.entry(first), table.entry(second))
+    let (x, y) = (table.decision(first), table.decision(second))
     return x.pointee.group == y.pointee.group && x.pointee.coefficient == y.pointee.coefficient
       && velocities[first].scale == velocities[second].scale && velocities[first].isSet == velocities[second].isSet
       && x.pointee.ruleFactor == y.pointee.ruleFactor && x.pointee.bounds == y.pointee.bounds
@@ -130,37 +129,41 @@ extension Optimizer {
   }
 
   private func compileProgram(of index: Int, _ clearsNonFinite: Bool, _ gradientFactor: ScaledDouble) {
-    let (entry, program) = (table.entry(index), programs.append())
+    let (decision, program) = (table.decision(index), programs.append())
     if clearsNonFinite { program.pointee.append(.clearNonFinite(inPlace: false)) }
-    if let bounds = entry.pointee.bounds {
+    if let bounds = decision.pointee.bounds {
       program.pointee.append(.clamp(lower: bounds.lower, upper: bounds.upper, inPlace: false))
     }
-    if entry.pointee.clipFactors != nil { program.pointee.append(.scaleUnits(.clipping, inPlace: false)) }
-    if entry.pointee.ruleFactors != nil { program.pointee.append(.scaleUnits(.rule, inPlace: false)) }
-    entry.pointee.newScale = rules[entry.pointee.group].compile(
+    if decision.pointee.clipFactors != nil { program.pointee.append(.scaleUnits(.clipping, inPlace: false)) }
+    if decision.pointee.ruleFactors != nil { program.pointee.append(.scaleUnits(.rule, inPlace: false)) }
+    decision.pointee.newScale = rules[decision.pointee.group].compile(
       state(of: index, gradientFactor), into: &program.pointee)
-    entry.pointee.newAverageScale =
+    decision.pointee.newAverageScale =
       averaging?.compile(averages[index], step: stepCount + 1, into: &program.pointee) ?? 1
   }
 
   /// What a rule is told of a tensor.
   func state(of index: Int, _ gradientFactor: ScaledDouble) -> TensorState {
-    let entry = table.entry(index)
+    let decision = table.decision(index)
     return TensorState(
-      gradientFactor: entry.pointee.coefficient * gradientFactor * entry.pointee.ruleFactor,
+      gradientFactor: decision.pointee.coefficient * gradientFactor * decision.pointee.ruleFactor,
       velocityScale: velocities[index].scale, isFirstStep: !velocities[index].isSet,
-      unitFactor: entry.pointee.ruleFactor)
+      unitFactor: decision.pointee.ruleFactor)
   }
 
   /// Points every tensor at its part of the direction and of the average, which are made if need be.
   mutating func bindState() throws(MomentumError) {
     if rules.useVelocity {
       let base = try direction.make(layout, threads: threads)
-      for index in table.entries.indices { table.entries[index].direction = base + table.entries[index].offset }
+      for index in table.entries.indices {
+        TensorTable<Scalar>.set(&table.entry(index).pointee.direction, to: base + table.entries[index].offset)
+      }
     }
     if averaging != nil {
       let base = try average.make(layout, threads: threads)
-      for index in table.entries.indices { table.entries[index].average = base + table.entries[index].offset }
+      for index in table.entries.indices {
+        TensorTable<Scalar>.set(&table.entry(index).pointee.average, to: base + table.entries[index].offset)
+      }
     }
   }
 }

@@ -156,14 +156,14 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   public func tensorReports() -> [TensorReport] {
     let settings = stage.settings
     return layout.tensors.enumerated().map { index, tensor in
-      let entry = table.entries[index]
+      let (entry, decision) = (table.entries[index], table.decisions[index])
       var norm: Double?
       if settings.asksForNorm, entry.gradient != nil {
         norm = stage.value(table.norm(of: index, settings.normType, table.sums)).double
       }
       return TensorReport(
-        name: tensor.name, norm: norm, clipCoefficient: entry.coefficient.double,
-        wasClipped: ClipStage.changes(entry.coefficient, Scalar.self) || entry.clipFactors != nil)
+        name: tensor.name, norm: norm, clipCoefficient: decision.coefficient.double,
+        wasClipped: ClipStage.changes(decision.coefficient, Scalar.self) || decision.clipFactors != nil)
     }
   }
 }
