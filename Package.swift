@@ -64,7 +64,7 @@ let package = Package(
       name: "MomentumTestSupport", dependencies: ["Momentum"],
       path: "Tests/MomentumTestSupport", swiftSettings: settings),
     .testTarget(
-      name: "MomentumTests", dependencies: ["Momentum", "MomentumTestSupport"],
+      name: "MomentumTests", dependencies: ["Momentum", "CMomentumKernels", "MomentumTestSupport"],
       swiftSettings: settings),
     .testTarget(
       name: "MomentumFilesTests",

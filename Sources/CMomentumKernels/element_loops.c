@@ -10,40 +10,40 @@
 // What is read and what is written never meet but at the same index.
 #define ELEMENTWISE _Pragma("clang loop vectorize(assume_safety)")
 
-#define LOOPS(target, scalar, integer, largest, suffix)                                                       \
-  target static void clamp_##suffix(const scalar *x, scalar lower, scalar upper, scalar *y, ptrdiff_t n) {    \
-    ELEMENTWISE for (ptrdiff_t i = 0; i < n; i++) {                                                           \
-      /* Comparisons with NaN are false, so NaN falls through both. */                                        \
-      scalar value = x[i], raised = value < lower ? lower : value;                                            \
-      y[i] = raised > upper ? upper : raised;                                                                 \
-    }                                                                                                         \
-  }                                                                                                           \
-  target static ptrdiff_t clamp_counting_##suffix(                                                            \
-      const scalar *x, scalar lower, scalar upper, scalar *y, ptrdiff_t n) {                                  \
-    /* As wide as the elements, so that both fill the same vectors. */                                        \
-    integer changed = 0;                                                                                      \
-    ELEMENTWISE for (ptrdiff_t i = 0; i < n; i++) {                                                           \
-      scalar value = x[i], raised = value < lower ? lower : value;                                            \
-      changed += (value < lower) | (value > upper);                                                           \
-      y[i] = raised > upper ? upper : raised;                                                                 \
-    }                                                                                                         \
-    return changed;                                                                                           \
-  }                                                                                                           \
-  target static void clear_nonfinite_##suffix(const scalar *x, scalar *y, ptrdiff_t n) {                      \
-    ELEMENTWISE for (ptrdiff_t i = 0; i < n; i++) {                                                           \
-      scalar value = x[i];                                                                                    \
-      y[i] = value <= largest && value >= -largest ? value : 0;                                               \
-    }                                                                                                         \
+#define LOOPS(target, scalar, integer, largest, suffix)                                                      \
+  target void momentum_clamp_##suffix(const scalar *x, scalar lower, scalar upper, scalar *y, ptrdiff_t n) { \
+    ELEMENTWISE for (ptrdiff_t i = 0; i < n; i++) {                                                          \
+      /* Comparisons with NaN are false, so NaN falls through both. */                                       \
+      scalar value = x[i], raised = value < lower ? lower : value;                                           \
+      y[i] = raised > upper ? upper : raised;                                                                \
+    }                                                                                                        \
+  }                                                                                                          \
+  target ptrdiff_t momentum_clamp_counting_##suffix(                                                         \
+      const scalar *x, scalar lower, scalar upper, scalar *y, ptrdiff_t n) {                                 \
+    /* As wide as the elements, so that both fill the same vectors. */                                       \
+    integer changed = 0;                                                                                     \
+    ELEMENTWISE for (ptrdiff_t i = 0; i < n; i++) {                                                          \
+      scalar value = x[i], raised = value < lower ? lower : value;                                           \
+      changed += (value < lower) | (value > upper);                                                          \
+      y[i] = raised > upper ? upper : raised;                                                                \
+    }                                                                                                        \
+    return changed;                                                                                          \
+  }                                                                                                          \
+  target void momentum_clear_nonfinite_##suffix(const scalar *x, scalar *y, ptrdiff_t n) {                   \
+    ELEMENTWISE for (ptrdiff_t i = 0; i < n; i++) {                                                          \
+      scalar value = x[i];                                                                                   \
+      y[i] = value <= largest && value >= -largest ? value : 0;                                              \
+    }                                                                                                        \
   }
 
-#define LOOPS_OF_BOTH_TYPES(target, name)                  \
-  LOOPS(target, float, int32_t, FLT_MAX, float_##name)     \
+#define LOOPS_OF_BOTH_TYPES(target, name)              \
+  LOOPS(target, float, int32_t, FLT_MAX, float_##name) \
   LOOPS(target, double, int64_t, DBL_MAX, double_##name)
 
 LOOPS_OF_BOTH_TYPES(, baseline)
 
 #if defined(__x86_64__)
-LOOPS_OF_BOTH_TYPES(__attribute__((target("avx2"))), avx2)
+LOOPS_OF_BOTH_TYPES(static __attribute__((target("avx2"))), avx2)
 
 // Calls the widest variant that this processor runs. A third one for AVX-512 would gain nothing: with so few operations an
 // element, vectors of 256 bits are as fast as the cache.
@@ -54,21 +54,21 @@ LOOPS_OF_BOTH_TYPES(__attribute__((target("avx2"))), avx2)
 #endif
 
 void momentum_clamp_float(const float *x, float lower, float upper, float *y, ptrdiff_t n) {
-  WIDEST(clamp_float, x, lower, upper, y, n);
+  WIDEST(momentum_clamp_float, x, lower, upper, y, n);
 }
 
 void momentum_clamp_double(const double *x, double lower, double upper, double *y, ptrdiff_t n) {
-  WIDEST(clamp_double, x, lower, upper, y, n);
+  WIDEST(momentum_clamp_double, x, lower, upper, y, n);
 }
 
 ptrdiff_t momentum_clamp_counting_float(const float *x, float lower, float upper, float *y, ptrdiff_t n) {
-  return WIDEST(clamp_counting_float, x, lower, upper, y, n);
+  return WIDEST(momentum_clamp_counting_float, x, lower, upper, y, n);
 }
 
 ptrdiff_t momentum_clamp_counting_double(const double *x, double lower, double upper, double *y, ptrdiff_t n) {
-  return WIDEST(clamp_counting_double, x, lower, upper, y, n);
+  return WIDEST(momentum_clamp_counting_double, x, lower, upper, y, n);
 }
 
-void momentum_clear_nonfinite_float(const float *x, float *y, ptrdiff_t n) { WIDEST(clear_nonfinite_float, x, y, n); }
+void momentum_clear_nonfinite_float(const float *x, float *y, ptrdiff_t n) { WIDEST(momentum_clear_nonfinite_float, x, y, n); }
 
-void momentum_clear_nonfinite_double(const double *x, double *y, ptrdiff_t n) { WIDEST(clear_nonfinite_double, x, y, n); }
+void momentum_clear_nonfinite_double(const double *x, double *y, ptrdiff_t n) { WIDEST(momentum_clear_nonfinite_double, x, y, n); }

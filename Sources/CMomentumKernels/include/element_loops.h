@@ -18,4 +18,12 @@ ptrdiff_t momentum_clamp_counting_double(const double *x, double lower, double u
 void momentum_clear_nonfinite_float(const float *x, float *y, ptrdiff_t n);
 void momentum_clear_nonfinite_double(const double *x, double *y, ptrdiff_t n);
 
+// The variants that every processor runs, for tests: which bits come out must not depend on the processor.
+void momentum_clamp_float_baseline(const float *x, float lower, float upper, float *y, ptrdiff_t n);
+void momentum_clamp_double_baseline(const double *x, double lower, double upper, double *y, ptrdiff_t n);
+ptrdiff_t momentum_clamp_counting_float_baseline(const float *x, float lower, float upper, float *y, ptrdiff_t n);
+ptrdiff_t momentum_clamp_counting_double_baseline(const double *x, double lower, double upper, double *y, ptrdiff_t n);
+void momentum_clear_nonfinite_float_baseline(const float *x, float *y, ptrdiff_t n);
+void momentum_clear_nonfinite_double_baseline(const double *x, double *y, ptrdiff_t n);
+
 #endif
