@@ -17,6 +17,8 @@ struct ClipSettings {
   let clipsValues: Bool
   let limitsTensors: Bool
   let limitsUnits: Bool
+  /// Those of the tensors in no group, then of the groups.
+  private let limits: [TensorLimits]
 
   init(
     _ clipping: GradientClipping, groups: [GradientClipping?] = [], convention: Convention, policy: NonFinitePolicy,
@@ -31,7 +33,20 @@ struct ClipSettings {
     clipsValues = all.contains { $0.value != nil }
     limitsTensors = all.contains { $0.norm != nil || $0.blockRMS != nil }
     limitsUnits = all.contains { $0.norm != nil && $0.normUnits != nil }
+    limits = ([clipping] + groups.map { $0 ?? clipping }).map {
+      TensorLimits(bounds: $0.bounds, norm: $0.norm, blockRMS: $0.blockRMS)
+    }
   }
+
+  /// What limits a tensor on its own. Plain numbers: every step asks for those of every tensor, and to copy all clips takes
+  /// longer than to clip a short one.
+  struct TensorLimits {
+    let bounds: ValueBounds?
+    let norm, blockRMS: Double?
+  }
+
+  /// The limits of the tensors in a group, or in none: -1.
+  func limits(ofGroup group: Int) -> TensorLimits { limits[group + 1] }
 
   /// The clips by value and by their own norm of the tensors in a group, or in none: -1.
   func clipping(ofGroup group: Int) -> GradientClipping { group < 0 ? clipping : groups[group] ?? clipping }

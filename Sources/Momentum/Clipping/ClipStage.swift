@@ -42,7 +42,7 @@ final class ClipStage {
   func prepare<Scalar>(_ table: TensorTable<Scalar>, _ outcome: inout Outcome) {
     for index in table.decisions.indices {
       table.decisions[index].reset()
-      guard settings.clipsValues, let bounds = settings.clipping(ofGroup: table.decisions[index].group).bounds else {
+      guard settings.clipsValues, let bounds = settings.limits(ofGroup: table.decisions[index].group).bounds else {
         continue
       }
       table.decisions[index].bounds = bounds / gradientFactor
@@ -191,13 +191,13 @@ final class ClipStage {
   private func coefficientOfTensor<Scalar>(
     _ index: Int, _ table: TensorTable<Scalar>, _ sums: UnsafeMutableBufferPointer<TileSum>
   ) -> ScaledDouble? {
-    let clipping = settings.clipping(ofGroup: table.decisions[index].group)
-    guard clipping.norm != nil || (clipping.blockRMS != nil && table.entries[index].count > 0) else { return nil }
+    let limits = settings.limits(ofGroup: table.decisions[index].group)
+    guard limits.norm != nil || (limits.blockRMS != nil && table.entries[index].count > 0) else { return nil }
     let measured = table.norm(of: index, settings.normType, sums).number(finiteOnly: settings.policy == .zero)
     table.decisions[index].tensorNorm = measured
     let norm = measured * gradientFactor
-    if let limit = clipping.norm { return settings.convention.coefficient(norm: norm, limit: limit, isWhole: false) }
-    return clipping.blockRMS.map {
+    if let limit = limits.norm { return settings.convention.coefficient(norm: norm, limit: limit, isWhole: false) }
+    return limits.blockRMS.map {
       let count = Double(table.entries[index].count)
       return settings.convention.coefficient(rootMeanSquare: norm / ScaledDouble(count.squareRoot()), limit: $0)
     }
