@@ -60,6 +60,23 @@ final class GroupTests: XCTestCase {
     XCTAssertEqual(run.optimizer.tensorReports().map(\.norm), [5, 12])
   }
 
+  func testReportsAreThoseOfTheLastStepWhateverIsSetAfterIt() throws {
+    var run = try EngineRun<Double>(
+      [[0, 0], [0]], rule: SGD(learningRate: 1, momentum: 0.5), clipping: .byGlobalNorm(6.5))
+    let gradients: [[Double]?] = [[3, 4], [12]]
+    try run.step(gradients)
+    func expectReports(_ what: String) {
+      XCTAssertEqual(run.optimizer.tensorReports().map(\.norm), [5, 12], what)
+      XCTAssertEqual(run.optimizer.tensorReports().map(\.clipCoefficient), [0.5, 0.5], what)
+    }
+    run.optimizer.clipping = try .byGlobalNorm(100, type: .l1)
+    run.optimizer.lossScale = try .fixed(4)
+    expectReports("settings changed")
+    run.optimizer.rule = try SGD(learningRate: 1, momentum: 0.5, convention: .keras)
+    XCTAssertThrowsError(try run.step(gradients), "the velocity is another kind")
+    expectReports("a step refused")
+  }
+
   func testOnlyAGroupIsClipped() throws {
     var run = try EngineRun<Float>(
       [[0], [0, 0]], rule: SGD(learningRate: 1, convention: .pytorch),

@@ -263,11 +263,37 @@ final class ScheduleTests: XCTestCase {
     try run.step([[1]])
     try run.step([[1]])
     let (parameters, state) = (run.parameters, run.optimizer.state())
-    XCTAssertThrowsError(try run.step([[1]])) {
-      XCTAssertEqual("\($0)", "scheduled learningRate after 2 steps is nan; expected a finite number >= 0")
+    // Each time it is tried.
+    for _ in 1...3 {
+      expect("scheduled learningRate after 2 steps is nan; expected a finite number >= 0") { try run.step([[1]]) }
+      XCTAssertEqual(run.parameters, parameters)
+      XCTAssertEqual(run.optimizer.state(), state)
     }
-    XCTAssertEqual(run.parameters, parameters)
-    XCTAssertEqual(run.optimizer.state(), state)
+    run.optimizer.rule = try SGD(learningRate: 1, momentum: 0.5)
+    try run.step([[1]])
+    XCTAssertEqual(run.optimizer.stepCount, 3)
+  }
+
+  func testARuleThatAnotherHasStoodInForIsCheckedInItsTurn() throws {
+    /// A valid rule for two steps, then itself, which is not.
+    struct WarmUp: UpdateRule {
+      let convention = Convention.native
+      let usesVelocity = false
+      func validate() throws(MomentumError) {
+        throw .invalidSetting(name: "rule", value: "never valid", expected: "another")
+      }
+      func resolved(at step: Int) throws(MomentumError) -> (any UpdateRule)? {
+        step < 2 ? try SGD(learningRate: 0.5) : nil
+      }
+      func compile(_ tensor: TensorState, into program: inout StepProgram) -> Double {
+        program.append(.scal(factor: ScaledDouble(1000), .parameters))
+        return tensor.velocityScale
+      }
+    }
+    var run = try EngineRun<Float>([[1]], rule: WarmUp())
+    for _ in 1...2 { try run.step([[1]]) }
+    for _ in 1...3 { expect("rule is never valid; expected another") { try run.step([[1]]) } }
+    XCTAssertEqual(run.parameters, [[0]])
   }
 
   func testAScheduleThatLeavesTheRange() throws {

@@ -6,8 +6,7 @@ extension Optimizer {
   ///   - microSteps: The number of gradients whose sum is bound; the step is taken with their mean.
   ///   - isMeasured: Whether the table holds the tile sums of the gradients already.
   mutating func takeStep(microSteps: Int, isMeasured: Bool) throws(MomentumError) -> StepReport {
-    if !areSettingsChecked || !rules.holdForEveryStep { try checkSettings() }
-    try checkVelocities()
+    if areSettingsChecked, rules.holdForEveryStep { try checkVelocities() } else { try checkSettings() }
     stage.gradientFactor =
       lossScale.current == 1 && microSteps == 1
       ? ScaledDouble(1) : ScaledDouble(1) / (ScaledDouble(lossScale.current) * Double(microSteps))
@@ -47,12 +46,17 @@ extension Optimizer {
 
   /// Checks all settings, and resolves the rules for this step.
   private mutating func checkSettings() throws(MomentumError) {
+    let haveChanged = !areSettingsChecked
+    // Until all of it has passed: a step after one that was refused looks again.
+    areSettingsChecked = false
     if !areGroupsBound { bind(try ParameterGroup.membership(groups, of: layout)) }
     try rules.resolve(rule, groups, at: stepCount)
     try rules.validate(groups, clipping, averaging)
     try mode.validate(nonFinitePolicy, clipping, groups, averaging)
     try mode.validate(rules, lossScale, adaptiveClipping)
-    if !areSettingsChecked { stage.settings = clipSettings }
+    try checkVelocities()
+    // Last, so that until a step is taken reports are those of the one before.
+    if haveChanged { stage.settings = clipSettings }
     areSettingsChecked = true
   }
 
