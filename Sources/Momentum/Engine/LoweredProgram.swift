@@ -33,8 +33,7 @@ struct LoweredProgram<Scalar: BLASScalar> {
     private var mask = 0
 
     init() {}
-    init(run base: Pointer?) { (self.base, mask) = (base, -1) }
-    init(scratch base: Pointer) { self.base = base }
+    init(_ base: Pointer?, isScratch: Bool) { (self.base, mask) = (base, isScratch ? 0 : -1) }
 
     @inline(__always)
     subscript(position: Int) -> Pointer { base.unsafelyUnwrapped + (position & mask) }
@@ -98,18 +97,25 @@ struct LoweredProgram<Scalar: BLASScalar> {
     copy: Pointer
   ) {
     // In the order of the operands.
-    var places: InlineArray<5, Place> = [
-      Place(run: gradient), Place(run: direction), Place(run: parameters), Place(run: average), Place(scratch: copy),
-    ]
+    var bases: InlineArray<5, Pointer?> = [gradient, direction, parameters, average, copy]
+    var scratch = OperandSet()
+    scratch.insert(.copy)
+    @inline(__always)
+    func place(_ operand: Operand) -> Place {
+      Place(bases[Int(operand.rawValue)], isScratch: scratch.contains(operand))
+    }
     for position in 0..<count {
       let operation = storage + position
-      operation.pointee.source = places[Int(operation.pointee.from.rawValue)]
+      operation.pointee.source = place(operation.pointee.from)
       switch operation.pointee.kind {
       case .axpy, .multiplyAdd, .scal, .multiply, .copy:
-        operation.pointee.target = places[Int(operation.pointee.into.rawValue)]
+        operation.pointee.target = place(operation.pointee.into)
       case .clearNonFinite, .clamp, .scaleClippingUnits, .scaleRuleUnits:
-        if operation.pointee.into == .copy { places[Int(Operand.gradient.rawValue)] = Place(scratch: gradientCopy) }
-        operation.pointee.target = places[Int(Operand.gradient.rawValue)]
+        if operation.pointee.into == .copy {
+          bases[Int(Operand.gradient.rawValue)] = gradientCopy
+          scratch.insert(.gradient)
+        }
+        operation.pointee.target = place(.gradient)
       }
     }
   }

@@ -123,15 +123,16 @@ struct TileRunner<Scalar: BLASScalar> {
   @inline(__always)
   mutating func execute(_ operands: Operands, _ count: Int) {
     guard program.count > 0 else { return }
-    begin(operands)
     let (block, whole) = (Self.blockCount(count), count & -Self.granule)
+    // The end first: the block after it finds its lines in cache.
+    if whole < count { runEnd(operands, of: 0..<count, from: whole) }
+    begin(operands)
     var end = whole
     while end > 0 {
       let start = (end - 1) & -block
       run(start..<end)
       end = start
     }
-    if whole < count { runEnd(of: 0..<count, from: whole) }
   }
 
   /// Tells the program where the vectors of a run lie, parts of which ``run(_:)`` is then called with.
@@ -152,7 +153,7 @@ struct TileRunner<Scalar: BLASScalar> {
       runTile(operands, at: position, n, valid: n)
       position += tile
     }
-    if end < part.upperBound { runEnd(of: part, from: end) }
+    if end < part.upperBound { runEnd(operands, of: part, from: end) }
   }
 
   @inline(__always)
@@ -165,7 +166,7 @@ struct TileRunner<Scalar: BLASScalar> {
   /// Runs the end of a part, fewer elements than a granule, on copies of the last granule, of which only the end is stored. A
   /// part that is shorter than a granule itself is padded with zeros. Nothing may follow but another ``begin(_:)``.
   @inline(never)
-  private func runEnd(of part: Range<Int>, from position: Int) {
+  private func runEnd(_ operands: Operands, of part: Range<Int>, from position: Int) {
     let n = part.upperBound - position
     let lead = part.count >= Self.granule ? Self.granule - n : 0
     let start = position - lead

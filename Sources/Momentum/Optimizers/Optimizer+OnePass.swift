@@ -75,15 +75,17 @@ extension Optimizer {
     try stage.decide(table, &outcome, team)
     outcome.clearsNonFinite = nonFinitePolicy == .zero
 
-    guard outcome.report.wasClipped || !speculation.updatedAll else { return }
-    corrections.removeAll()
-    if outcome.report.wasClipped {
-      // The whole has one coefficient, so the tensors share programs as they did before, by the same numbers.
-      compile(clearsNonFinite: outcome.clearsNonFinite, factor)
-      let change = (ScaledDouble(outcome.report.clipCoefficient) + -1) * factor
-      _ = compileCorrections(by: change, factor, clearsNonFinite: outcome.clearsNonFinite)
+    if outcome.report.wasClipped || !speculation.updatedAll {
+      corrections.removeAll()
+      if outcome.report.wasClipped {
+        // The whole has one coefficient, so the tensors share programs as they did before, by the same numbers.
+        compile(clearsNonFinite: outcome.clearsNonFinite, factor)
+        let change = (ScaledDouble(outcome.report.clipCoefficient) + -1) * factor
+        _ = compileCorrections(by: change, factor, clearsNonFinite: outcome.clearsNonFinite)
+      }
+      speculation.finish(table, updated: corrections.all, rest: programs.all, team)
     }
-    speculation.finish(table, updated: corrections.all, rest: programs.all, team)
+    commit(outcome.report)
   }
 
   /// Compiles, for every program, what turns the step it takes into the one with another gradient factor.

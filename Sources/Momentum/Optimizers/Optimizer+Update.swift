@@ -12,20 +12,31 @@ extension Optimizer {
       ? ScaledDouble(1) : ScaledDouble(1) / (ScaledDouble(lossScale.current) * Double(microSteps))
     // A step that failed after it had shown its norm must not have it count twice.
     if stage.settings.adapts { stage.adaptive = adaptiveClipping }
-    let team = team.assembled()
+    let (scale, team) = (lossScale.current, team.assembled())
     var outcome = ClipStage.Outcome()
     if mode == .onePass, !lastStepClipped, clipping.globalNorm != nil, !isMeasured {
       try updateInOnePass(&outcome, team)
     } else {
       try updateInTwoPasses(&outcome, team, isMeasured)
     }
-    let scale = lossScale.current
-    if lossScale.growth != nil { lossScale.update(finite: outcome.report.nonFiniteCount == 0) }
-    if stage.settings.adapts { adaptiveClipping = stage.adaptive }
-    guard !outcome.report.wasSkipped else {
-      return StepReport(step: stepCount, clip: outcome.report, lossScale: scale)
-    }
+    return StepReport(step: stepCount, clip: outcome.report, lossScale: scale)
+  }
 
+  private mutating func updateInTwoPasses(
+    _ outcome: inout ClipStage.Outcome, _ team: ThreadTeam, _ isMeasured: Bool
+  ) throws(MomentumError) {
+    try stage.run(table, &outcome, team, isMeasured: isMeasured)
+    guard !outcome.report.wasSkipped else { return adaptLimits(outcome.report) }
+    if rules.scaleUnits { try scaleUnits(outcome, team) }
+    try bindState()
+    compile(clearsNonFinite: outcome.clearsNonFinite, stage.gradientFactor)
+    // Nothing fails from here on. What the step changes besides vectors comes first, while it is in cache.
+    commit(outcome.report)
+    table.update(programs.all, team)
+  }
+
+  /// Keeps what the next step has to know of this one.
+  mutating func commit(_ report: ClipReport) {
     for index in table.entries.indices where table.entries[index].gradient != nil {
       let decision = table.decision(index)
       let rule = rules.traits(of: decision.pointee.group)
@@ -39,9 +50,15 @@ extension Optimizer {
         averages[index].count += 1
       }
     }
-    lastStepClipped = outcome.report.wasClipped
+    adaptLimits(report)
+    lastStepClipped = report.wasClipped
     stepCount += 1
-    return StepReport(step: stepCount, clip: outcome.report, lossScale: scale)
+  }
+
+  /// Keeps what a step teaches that was skipped, too.
+  private mutating func adaptLimits(_ report: ClipReport) {
+    if lossScale.growth != nil { lossScale.update(finite: report.nonFiniteCount == 0) }
+    if stage.settings.adapts { adaptiveClipping = stage.adaptive }
   }
 
   /// Checks all settings, and resolves the rules for this step.
@@ -87,17 +104,6 @@ extension Optimizer {
         expected:
           "the kind that made the velocity, or convertVelocity(toKeepLearningRate:learningRate:) before the step")
     }
-  }
-
-  private mutating func updateInTwoPasses(
-    _ outcome: inout ClipStage.Outcome, _ team: ThreadTeam, _ isMeasured: Bool
-  ) throws(MomentumError) {
-    try stage.run(table, &outcome, team, isMeasured: isMeasured)
-    guard !outcome.report.wasSkipped else { return }
-    if rules.scaleUnits { try scaleUnits(outcome, team) }
-    try bindState()
-    compile(clearsNonFinite: outcome.clearsNonFinite, stage.gradientFactor)
-    table.update(programs.all, team)
   }
 
   /// Compiles the program of every tensor; neighbours in the same state share one.
