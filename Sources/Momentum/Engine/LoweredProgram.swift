@@ -96,27 +96,32 @@ struct LoweredProgram<Scalar: BLASScalar> {
     gradient: Pointer?, direction: Pointer?, parameters: Pointer?, average: Pointer?, gradientCopy: Pointer,
     copy: Pointer
   ) {
-    // In the order of the operands.
-    var bases: InlineArray<5, Pointer?> = [gradient, direction, parameters, average, copy]
-    var scratch = OperandSet()
-    scratch.insert(.copy)
-    @inline(__always)
-    func place(_ operand: Operand) -> Place {
-      Place(bases[Int(operand.rawValue)], isScratch: scratch.contains(operand))
-    }
+    var places = Places(bases: [gradient, direction, parameters, average, copy])
+    places.scratch.insert(.copy)
     for position in 0..<count {
       let operation = storage + position
-      operation.pointee.source = place(operation.pointee.from)
+      operation.pointee.source = places[operation.pointee.from]
       switch operation.pointee.kind {
       case .axpy, .multiplyAdd, .scal, .multiply, .copy:
-        operation.pointee.target = place(operation.pointee.into)
+        operation.pointee.target = places[operation.pointee.into]
       case .clearNonFinite, .clamp, .scaleClippingUnits, .scaleRuleUnits:
         if operation.pointee.into == .copy {
-          bases[Int(Operand.gradient.rawValue)] = gradientCopy
-          scratch.insert(.gradient)
+          places.bases[Int(Operand.gradient.rawValue)] = gradientCopy
+          places.scratch.insert(.gradient)
         }
-        operation.pointee.target = place(.gradient)
+        operation.pointee.target = places[.gradient]
       }
+    }
+  }
+
+  /// Where the operands lie, in their order, and which of them in scratch memory.
+  private struct Places {
+    var bases: InlineArray<5, Pointer?>
+    var scratch = OperandSet()
+
+    @inline(__always)
+    subscript(operand: Operand) -> Place {
+      Place(bases[Int(operand.rawValue)], isScratch: scratch.contains(operand))
     }
   }
 

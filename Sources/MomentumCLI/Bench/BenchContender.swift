@@ -8,11 +8,18 @@ protocol BenchContender: AnyObject {
   /// Does it once.
   func run() throws
 
+  /// Does it some times, in a loop of its own: to come here through the protocol each time would add to what is measured.
+  func run(times: Int) throws
+
   /// Returns when nothing that `run` has started goes on any more. Not timed.
   func settle()
 }
 
 extension BenchContender {
+  func run(times: Int) throws {
+    for _ in 0..<times { try run() }
+  }
+
   func settle() {}
 
   /// For contenders that use OpenBLAS's own threads: those go on looking for work, at the cost of whoever runs next, for

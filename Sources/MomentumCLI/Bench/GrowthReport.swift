@@ -105,7 +105,9 @@ private final class GrowthStep<Scalar: LimitScalar>: BenchContender {
 
   func prepare() {}
 
-  func run() throws {
-    try Scalar.step(&optimizer, memory.parameters, UnsafeBufferPointer(memory.gradients))
+  func run() throws { try run(times: 1) }
+
+  func run(times: Int) throws {
+    try Scalar.step(&optimizer, memory.parameters, UnsafeBufferPointer(memory.gradients), times: times)
   }
 }

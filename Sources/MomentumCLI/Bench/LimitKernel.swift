@@ -3,10 +3,10 @@ import Momentum
 
 /// The element types of the hand-fused kernels.
 protocol LimitScalar: BLASScalar {
-  /// Takes a step as a client does, who knows the type: generic code of another module would first look it up.
+  /// Takes some steps as a client does, who knows the type: generic code of another module would first look it up.
   static func step(
     _ optimizer: inout Optimizer<Self>, _ parameters: UnsafeMutableBufferPointer<Self>,
-    _ gradients: UnsafeBufferPointer<Self>
+    _ gradients: UnsafeBufferPointer<Self>, times: Int
   ) throws(MomentumError)
 
   static func limitSquares(_ path: momentum_limit_path, _ x: UnsafePointer<Self>, _ n: Int) -> Double
@@ -22,9 +22,9 @@ protocol LimitScalar: BLASScalar {
 extension Float: LimitScalar {
   static func step(
     _ optimizer: inout Optimizer<Float>, _ parameters: UnsafeMutableBufferPointer<Float>,
-    _ gradients: UnsafeBufferPointer<Float>
+    _ gradients: UnsafeBufferPointer<Float>, times: Int
   ) throws(MomentumError) {
-    try optimizer.step(parameters: parameters, gradients: gradients)
+    for _ in 0..<times { try optimizer.step(parameters: parameters, gradients: gradients) }
   }
 
   static func limitSquares(_ path: momentum_limit_path, _ x: UnsafePointer<Float>, _ n: Int) -> Double {
@@ -52,9 +52,9 @@ extension Float: LimitScalar {
 extension Double: LimitScalar {
   static func step(
     _ optimizer: inout Optimizer<Double>, _ parameters: UnsafeMutableBufferPointer<Double>,
-    _ gradients: UnsafeBufferPointer<Double>
+    _ gradients: UnsafeBufferPointer<Double>, times: Int
   ) throws(MomentumError) {
-    try optimizer.step(parameters: parameters, gradients: gradients)
+    for _ in 0..<times { try optimizer.step(parameters: parameters, gradients: gradients) }
   }
 
   static func limitSquares(_ path: momentum_limit_path, _ x: UnsafePointer<Double>, _ n: Int) -> Double {

@@ -18,8 +18,10 @@ final class EngineStep<Scalar: LimitScalar>: BenchContender {
 
   func prepare() {}
 
-  func run() throws {
-    try Scalar.step(&optimizer, memory.parameters, UnsafeBufferPointer(memory.gradients))
+  func run() throws { try run(times: 1) }
+
+  func run(times: Int) throws {
+    try Scalar.step(&optimizer, memory.parameters, UnsafeBufferPointer(memory.gradients), times: times)
   }
 
   /// Elements that the last step moved for each parameter, by the account of the programs that it ran.
