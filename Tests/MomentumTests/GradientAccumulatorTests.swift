@@ -37,6 +37,7 @@ final class GradientAccumulatorTests: XCTestCase {
           let report = try optimizer.step(&parameters, gradients: &accumulator)
           let other = try reference.step(&expected, gradients: ParameterVector(sum.map { $0 / divisor }))
           XCTAssertEqual(report, other)
+          XCTAssertEqual(optimizer.tensorReports(), reference.tensorReports())
           XCTAssertEqual(accumulator.count, 0)
         }
         assertSameBits(

@@ -51,6 +51,8 @@ final class LossScalingTests: XCTestCase {
     for gradient in [8, 8, .infinity, 8, 8, 16] as [Float] {
       let report = try run.step([[gradient]])
       XCTAssertEqual(report.wasSkipped, !gradient.isFinite)
+      // By the scale of this step, whatever the next one's is.
+      XCTAssertEqual(run.optimizer.tensorReports().map(\.norm), [report.totalNorm])
       scales.append(report.lossScale)
     }
     XCTAssertEqual(scales, [8, 8, 16, 8, 8, 16])
