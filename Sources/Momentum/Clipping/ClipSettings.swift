@@ -26,16 +26,16 @@ struct ClipSettings {
   ) {
     (self.clipping, self.groups, self.convention, self.policy) = (clipping, groups, convention, policy)
     self.adapts = adapts
-    let all = [clipping] + groups.compactMap { $0 }
+    let all = groups.isEmpty ? [clipping] : [clipping] + groups.compactMap { $0 }
     let measuring = clipping.isEmpty ? all.first { $0.limitsNorm } ?? clipping : clipping
     (normType, algorithm) = (measuring.normType.simplified, measuring.algorithm)
     asksForNorm = policy != .propagate || adapts || all.contains { !$0.isEmpty }
     clipsValues = all.contains { $0.value != nil }
     limitsTensors = all.contains { $0.norm != nil || $0.blockRMS != nil }
     limitsUnits = all.contains { $0.norm != nil && $0.normUnits != nil }
-    limits = ([clipping] + groups.map { $0 ?? clipping }).map {
-      TensorLimits(bounds: $0.bounds, norm: $0.norm, blockRMS: $0.blockRMS)
-    }
+    var limits = [TensorLimits(clipping)]
+    for group in groups { limits.append(TensorLimits(group ?? clipping)) }
+    self.limits = limits
   }
 
   /// What limits a tensor on its own. Plain numbers: every step asks for those of every tensor, and to copy all clips takes
@@ -43,6 +43,10 @@ struct ClipSettings {
   struct TensorLimits {
     let bounds: ValueBounds?
     let norm, blockRMS: Double?
+
+    init(_ clipping: GradientClipping) {
+      (bounds, norm, blockRMS) = (clipping.bounds, clipping.norm, clipping.blockRMS)
+    }
   }
 
   /// The limits of the tensors in a group, or in none: -1.

@@ -19,6 +19,9 @@ final class ClipStage {
     var clearsNonFinite = false
     /// Whether some tensor is clipped by value.
     var clamps = false
+
+    /// Whether any element of the gradient, as clipped, is another than in memory.
+    var changesGradients: Bool { clearsNonFinite || report.valueClippedCount > 0 || report.wasClipped }
   }
 
   /// Measures the gradients of a table, or goes on with what has been measured.

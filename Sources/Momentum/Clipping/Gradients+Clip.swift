@@ -61,18 +61,20 @@ extension Gradients {
       throw .countMismatch(what: "names", count: names.count, expected: tensors.count)
     }
     try check(shapes, of: tensors)
-    var regions = tensors.enumerated().map { MemoryRegion($1, tensor: $0, "gradient") }
-    try MemoryRegion.checkSeparate(&regions) { names?[$0] ?? "\($0)" }
+    if tensors.count > 1 {
+      var regions = tensors.enumerated().map { MemoryRegion($1, tensor: $0, "gradient") }
+      try MemoryRegion.checkSeparate(&regions) { names?[$0] ?? "\($0)" }
+    }
 
     // Closures: key paths into a generic type are put together anew each time they are met, which takes microseconds.
-    let table = TensorTable<Scalar>(counts: tensors.map { $0.count }, names: names ?? [], shapes: shapes ?? [])
-    table.bindGradients(tensors.map { $0.baseAddress })
+    let table = TensorTable<Scalar>(counts: tensors.lazy.map { $0.count }, names: names ?? [], shapes: shapes ?? [])
+    table.bindGradients(tensors.lazy.map { $0.baseAddress })
     let team = ThreadTeam(threads ?? Machine.availableProcessors, elements: table.count)
     let policy = nonFinitePolicy ?? convention.defaultNonFinitePolicy
     let stage = ClipStage(ClipSettings(clipping, convention: convention, policy: policy))
     var outcome = ClipStage.Outcome()
     try stage.run(table, &outcome, team)
-    guard !outcome.report.wasSkipped else { return outcome.report }
+    guard !outcome.report.wasSkipped, outcome.changesGradients else { return outcome.report }
 
     let programs = StepPrograms(capacity: tensors.count)
     for index in table.entries.indices {

@@ -32,8 +32,8 @@ extension Gradients {
     (report.totalNorm, report.comparedNorm, report.clipCoefficient) = (norm, norm, coefficient.double)
     guard ClipStage.changes(coefficient, Scalar.self) else { return report }
     report.wasClipped = true
-    let table = TensorTable<Scalar>(counts: tensors.map { $0.count })
-    table.bindGradients(tensors.map { $0.baseAddress })
+    let table = TensorTable<Scalar>(counts: tensors.lazy.map { $0.count })
+    table.bindGradients(tensors.lazy.map { $0.baseAddress })
     var program = StepProgram()
     program.append(.scal(factor: coefficient, .gradient))
     let team = ThreadTeam(threads ?? Machine.availableProcessors, elements: table.count)

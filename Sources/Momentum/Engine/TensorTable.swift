@@ -89,10 +89,11 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
     (count, tiles) = (offset, tile)
     let staysInCache = count < Machine.lastLevelCacheBytes / (3 * MemoryLayout<Scalar>.stride)
     self.cacheBytes = cacheBytes ?? (staysInCache ? .max : Machine.firstLevelCacheBytes)
-    sums = .allocate(capacity: tile)
-    clampedSums = .allocate(capacity: tile)
-    sums.initialize(repeating: TileSum(value: 0))
-    clampedSums.initialize(repeating: TileSum(value: 0))
+    let both = UnsafeMutableBufferPointer<TileSum>.allocate(capacity: 2 * tile)
+    both.initialize(repeating: TileSum(value: 0))
+    (sums, clampedSums) = (
+      UnsafeMutableBufferPointer(rebasing: both[..<tile]), UnsafeMutableBufferPointer(rebasing: both[tile...])
+    )
   }
 
   /// An entry by address: a copy of one takes as long as a tile does.
@@ -110,7 +111,6 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
     entries.deallocate()
     decisions.deallocate()
     sums.deallocate()
-    clampedSums.deallocate()
     scratch?.deallocate()
   }
 
@@ -134,7 +134,7 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   }
 
   /// Binds one gradient a tensor, for passes that have no other operands.
-  func bindGradients(_ gradients: [Pointer?]) {
+  func bindGradients(_ gradients: some Sequence<Pointer?>) {
     for (index, gradient) in gradients.enumerated() { entries[index].gradient = gradient ?? Self.emptyTensor }
   }
 
