@@ -52,6 +52,6 @@ struct ClipSettings {
   /// The limits of the tensors in a group, or in none: -1.
   func limits(ofGroup group: Int) -> TensorLimits { limits[group + 1] }
 
-  /// The clips by value and by their own norm of the tensors in a group, or in none: -1.
+  /// All clips of the tensors in a group, or in none: -1.
   func clipping(ofGroup group: Int) -> GradientClipping { group < 0 ? clipping : groups[group] ?? clipping }
 }

@@ -86,7 +86,7 @@ final class ClipStage {
 
   /// What a norm of gradients in memory says of the gradients.
   func value(_ norm: MeasuredNorm) -> ScaledDouble {
-    norm.number(finiteOnly: settings.policy == .zero) * gradientFactor
+    norm.value(finiteOnly: settings.policy == .zero) * gradientFactor
   }
 
   /// The norm of a tensor's gradient as the last pass measured it, after clipping by value and by unit norms.
@@ -196,7 +196,7 @@ final class ClipStage {
   ) -> ScaledDouble? {
     let limits = settings.limits(ofGroup: table.decisions[index].group)
     guard limits.norm != nil || (limits.blockRMS != nil && table.entries[index].count > 0) else { return nil }
-    let measured = table.norm(of: index, settings.normType, sums).number(finiteOnly: settings.policy == .zero)
+    let measured = table.norm(of: index, settings.normType, sums).value(finiteOnly: settings.policy == .zero)
     table.decisions[index].tensorNorm = measured
     let norm = measured * gradientFactor
     if let limit = limits.norm { return settings.convention.coefficient(norm: norm, limit: limit, isWhole: false) }

@@ -1,23 +1,3 @@
-/// The norm of some tensors, and what was left out of it.
-struct MeasuredNorm {
-  /// The norm of the finite elements.
-  let finite: ScaledDouble
-  var nanCount = 0
-  var infinityCount = 0
-
-  init(finite: ScaledDouble) { self.finite = finite }
-
-  init(_ partial: NormPartial) {
-    (finite, nanCount, infinityCount) = (partial.finiteNorm, partial.nanCount, partial.infinityCount)
-  }
-
-  /// The norm of the finite elements, or of all: NaN if an element is NaN, else infinite if one is infinite.
-  func number(finiteOnly: Bool) -> ScaledDouble {
-    if finiteOnly || nanCount &+ infinityCount == 0 { return finite }
-    return ScaledDouble(nanCount > 0 ? .nan : .infinity)
-  }
-}
-
 // Norms of tensors from what a reduce pass has left in the table.
 extension TensorTable {
   /// The norm of one tensor.
@@ -71,7 +51,7 @@ extension TensorTable {
       } else if decision.pointee.coefficient == ScaledDouble(1) {
         partial.add(tiles(of: entry, sums))
       } else {
-        let measured = decision.pointee.tensorNorm ?? norm(of: index, type, sums).number(finiteOnly: finiteOnly)
+        let measured = decision.pointee.tensorNorm ?? norm(of: index, type, sums).value(finiteOnly: finiteOnly)
         partial.add(norm: measured * decision.pointee.coefficient)
       }
     }

@@ -48,7 +48,7 @@ public struct StepProgram: Sendable {
   static let capacity = 16
 
   /// An operation the way the engine reads it: the same fields for all kinds, so that nothing has to be taken apart.
-  struct Instruction: Hashable {
+  struct Instruction: Equatable {
     enum Kind: UInt8 {
       case axpy, scal, copy, clearNonFinite, clamp, scaleClippingUnits, scaleRuleUnits
     }
@@ -97,7 +97,7 @@ public struct StepProgram: Sendable {
 extension StepProgram: Equatable {
   public static func == (x: StepProgram, y: StepProgram) -> Bool {
     guard x.count == y.count else { return false }
-    for i in 0..<x.count where x[i] != y[i] { return false }
+    for i in 0..<x.count where x.storage[i] != y.storage[i] { return false }
     return true
   }
 }

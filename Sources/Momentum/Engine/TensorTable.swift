@@ -89,6 +89,7 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
     (count, tiles) = (offset, tile)
     let staysInCache = count < Machine.lastLevelCacheBytes / (3 * MemoryLayout<Scalar>.stride)
     self.cacheBytes = cacheBytes ?? (staysInCache ? .max : Machine.firstLevelCacheBytes)
+    // One allocation for both kinds of sums; `deinit` frees it by its first half.
     let both = UnsafeMutableBufferPointer<TileSum>.allocate(capacity: 2 * tile)
     both.initialize(repeating: TileSum(value: 0))
     (sums, clampedSums) = (
@@ -126,12 +127,6 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
 
   /// The address given to tensors without elements, which have none of their own. Never read or written.
   static var emptyTensor: Pointer { Pointer(bitPattern: MemoryLayout<Scalar>.alignment)! }
-
-  /// Sets a field of an ``Entry`` unless it has the value already.
-  @inline(__always)
-  static func set<Value: Equatable>(_ field: inout Value, to value: Value) {
-    if field != value { field = value }
-  }
 
   /// Binds one gradient a tensor, for passes that have no other operands.
   func bindGradients(_ gradients: some Sequence<Pointer?>) {
@@ -177,6 +172,12 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
     }
     return low
   }
+}
+
+/// Sets a field unless it has the value already: a line that nobody writes stays in the caches of all threads.
+@inline(__always)
+func setIfChanged<Value: Equatable>(_ field: inout Value, to value: Value) {
+  if field != value { field = value }
 }
 
 /// The memory that a thread has to itself during a pass.

@@ -106,11 +106,7 @@ public struct NormPartial: Sendable {
   }
 
   /// The norm, in a range that cannot overflow: NaN if an element is NaN, else infinite if one is infinite.
-  public var scaledNorm: ScaledDouble {
-    if nanCount > 0 { return ScaledDouble(.nan) }
-    if infinityCount > 0 { return ScaledDouble(.infinity) }
-    return finiteNorm
-  }
+  public var scaledNorm: ScaledDouble { MeasuredNorm(self).value(finiteOnly: false) }
 
   /// The norm as a `Double`: NaN if an element is NaN, else infinite if one is infinite or if the norm exceeds `Double`.
   public var norm: Double { scaledNorm.double }

@@ -117,7 +117,7 @@ public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sen
   private mutating func addBound() {
     for index in table.entries.indices where table.entries[index].gradient != nil {
       // The first gradient is copied; the program tells it apart.
-      table.entries[index].program = isSet[index] ? 1 : 0
+      setIfChanged(&table.entry(index).pointee.program, to: isSet[index] ? 1 : 0)
       isSet[index] = true
     }
     let (table, measure) = (table, algorithm == .blas ? TileMeasure.squares : .portableSquares)
@@ -201,8 +201,8 @@ extension Optimizer {
     }
     areBuffersSeparate = false
     for index in table.entries.indices {
-      table.entries[index].gradient = gradients.sum(ofTensor: index)
-      table.entries[index].parameters = parameters(table.entries[index])
+      setIfChanged(&table.entry(index).pointee.gradient, to: gradients.sum(ofTensor: index))
+      setIfChanged(&table.entry(index).pointee.parameters, to: parameters(table.entries[index]))
     }
     let settings = clipSettings
     let isMeasured = settings.normType == .l2 && settings.algorithm == gradients.algorithm

@@ -52,8 +52,8 @@ extension Optimizer {
     areBuffersSeparate = false
     for index in entries.indices {
       let offset = entries[index].offset
-      TensorTable<Scalar>.set(&table.entry(index).pointee.gradient, to: gradient + offset)
-      TensorTable<Scalar>.set(&table.entry(index).pointee.parameters, to: parameter + offset)
+      setIfChanged(&table.entry(index).pointee.gradient, to: gradient + offset)
+      setIfChanged(&table.entry(index).pointee.parameters, to: parameter + offset)
     }
     return try Scalar._step(&self, 1, false)
   }

@@ -113,7 +113,7 @@ extension Optimizer {
     var leader = -1
     for index in table.entries.indices {
       guard table.entries[index].gradient != nil else {
-        TensorTable<Scalar>.set(&table.entry(index).pointee.program, to: -1)
+        setIfChanged(&table.entry(index).pointee.program, to: -1)
         continue
       }
       if leader >= 0, areInTheSameState(leader, index) {
@@ -123,7 +123,7 @@ extension Optimizer {
         leader = index
         compileProgram(of: index, clearsNonFinite, gradientFactor)
       }
-      TensorTable<Scalar>.set(&table.entry(index).pointee.program, to: programs.count - 1)
+      setIfChanged(&table.entry(index).pointee.program, to: programs.count - 1)
     }
   }
 
@@ -166,13 +166,13 @@ extension Optimizer {
     if rules.useVelocity {
       let base = try direction.make(layout, threads: threads)
       for index in table.entries.indices {
-        TensorTable<Scalar>.set(&table.entry(index).pointee.direction, to: base + table.entries[index].offset)
+        setIfChanged(&table.entry(index).pointee.direction, to: base + table.entries[index].offset)
       }
     }
     if averaging != nil {
       let base = try average.make(layout, threads: threads)
       for index in table.entries.indices {
-        TensorTable<Scalar>.set(&table.entry(index).pointee.average, to: base + table.entries[index].offset)
+        setIfChanged(&table.entry(index).pointee.average, to: base + table.entries[index].offset)
       }
     }
   }

@@ -135,7 +135,8 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
     self.mode = mode
     self.averaging = averaging
     self.threads = threads ?? Machine.availableProcessors
-    stage = ClipStage(ClipSettings(clipping, convention: rule.convention, policy: policy))
+    stage = ClipStage(
+      ClipSettings(clipping, groups: groups.map(\.clipping), convention: rule.convention, policy: policy))
     team = ThreadTeam(self.threads, elements: layout.count)
     table = TensorTable(
       counts: layout.tensors.map(\.count), names: layout.tensors.map(\.name), shapes: layout.tensors.map(\.shape))
