@@ -1,7 +1,8 @@
 /// An element type that BLAS computes with: `Float` or `Double`.
 ///
-/// The protocol is closed. Its underscored requirements are the C routines of one precision and the element loops that
-/// BLAS lacks; they check nothing, take 32-bit counts as CBLAS does, and are no public API. Use ``BLAS`` for checked calls.
+/// The protocol is closed. Its underscored requirements are the C routines of one precision, the element loops that BLAS
+/// lacks, and what the algorithms must know of the type. They check nothing, take 32-bit counts as CBLAS does, and are no
+/// public API. Use ``BLAS`` for checked calls.
 public protocol BLASScalar: BinaryFloatingPoint, SIMDScalar, Sendable, Codable, LosslessStringConvertible,
   CustomStringConvertible
 where Exponent == Int {
@@ -53,18 +54,18 @@ where Exponent == Int {
   ) -> Int
   static func _clearNonFinite(_ x: UnsafePointer<Self>, into y: UnsafeMutablePointer<Self>, _ n: Int)
 
-  // MARK: Entry points of the engine
+  // MARK: Traits
 
-  // A generic function called from another module finds out about its type at run time, which costs more than the norm
-  // of a small vector. Called through the type, it was compiled for it.
-  static func _norm(
-    of elements: UnsafeBufferPointer<Self>, _ type: NormType, _ algorithm: NormAlgorithm, _ threads: Int?
-  ) throws(MomentumError) -> NormReport
-  static func _clip(
-    _ tensors: [UnsafeMutableBufferPointer<Self>], _ clipping: GradientClipping, _ names: [String]?,
-    _ shapes: [[Int]]?, _ convention: Convention, _ nonFinitePolicy: NonFinitePolicy?, _ threads: Int?
-  ) throws(MomentumError) -> ClipReport
-  static func _step(
-    _ optimizer: inout Optimizer<Self>, _ microSteps: Int, _ isMeasured: Bool
-  ) throws(MomentumError) -> StepReport
+  /// Whether the square of every number is exact in `Double`, where it neither overflows nor underflows.
+  static var _hasExactSquares: Bool { get }
+  /// The least sum of squares of a tile that a dot product gives with all its digits.
+  ///
+  /// A smaller one may have lost squares to underflow: up to 2048·2⁻¹²⁶ for `Float` even if the processor flushes subnormals to
+  /// zero, which is 2⁻³⁵ of 2⁻⁸⁰; up to 2048·2⁻¹⁰²² for `Double`, less than 2⁻¹¹⁰ of 2⁻⁹⁰⁰.
+  static var _leastTrustedSquares: Self { get }
+  /// How many elements one dot product may sum where the error must stay below that of `Double` lanes; see `UnitSum`.
+  static var _unitDotCount: Int { get }
+  /// The integers whose order is that of magnitudes.
+  associatedtype _MagnitudeBits: FixedWidthInteger & SignedInteger
+  static func _number(ofMagnitude bits: _MagnitudeBits) -> Self
 }

@@ -93,22 +93,11 @@ extension Double: BLASScalar {
     momentum_clear_nonfinite_double(x, y, n)
   }
 
-  public static func _norm(
-    of elements: UnsafeBufferPointer<Double>, _ type: NormType, _ algorithm: NormAlgorithm, _ threads: Int?
-  ) throws(MomentumError) -> NormReport {
-    try NormPass.report(of: elements, type, algorithm, threads)
-  }
+  @inlinable public static var _hasExactSquares: Bool { false }
+  @inlinable public static var _leastTrustedSquares: Double { 0x1p-900 }
+  @inlinable public static var _unitDotCount: Int { 512 }
 
-  public static func _clip(
-    _ tensors: [UnsafeMutableBufferPointer<Double>], _ clipping: GradientClipping, _ names: [String]?,
-    _ shapes: [[Int]]?, _ convention: Convention, _ nonFinitePolicy: NonFinitePolicy?, _ threads: Int?
-  ) throws(MomentumError) -> ClipReport {
-    try Gradients.clipInPlace(tensors, clipping, names, shapes, convention, nonFinitePolicy, threads)
-  }
-
-  public static func _step(
-    _ optimizer: inout Optimizer<Double>, _ microSteps: Int, _ isMeasured: Bool
-  ) throws(MomentumError) -> StepReport {
-    try optimizer.takeStep(microSteps: microSteps, isMeasured: isMeasured)
+  @inlinable public static func _number(ofMagnitude bits: Int64) -> Double {
+    Double(bitPattern: UInt64(bitPattern: bits))
   }
 }

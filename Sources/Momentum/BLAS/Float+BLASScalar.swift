@@ -93,22 +93,11 @@ extension Float: BLASScalar {
     momentum_clear_nonfinite_float(x, y, n)
   }
 
-  public static func _norm(
-    of elements: UnsafeBufferPointer<Float>, _ type: NormType, _ algorithm: NormAlgorithm, _ threads: Int?
-  ) throws(MomentumError) -> NormReport {
-    try NormPass.report(of: elements, type, algorithm, threads)
-  }
+  @inlinable public static var _hasExactSquares: Bool { true }
+  @inlinable public static var _leastTrustedSquares: Float { 0x1p-80 }
+  @inlinable public static var _unitDotCount: Int { 128 }
 
-  public static func _clip(
-    _ tensors: [UnsafeMutableBufferPointer<Float>], _ clipping: GradientClipping, _ names: [String]?,
-    _ shapes: [[Int]]?, _ convention: Convention, _ nonFinitePolicy: NonFinitePolicy?, _ threads: Int?
-  ) throws(MomentumError) -> ClipReport {
-    try Gradients.clipInPlace(tensors, clipping, names, shapes, convention, nonFinitePolicy, threads)
-  }
-
-  public static func _step(
-    _ optimizer: inout Optimizer<Float>, _ microSteps: Int, _ isMeasured: Bool
-  ) throws(MomentumError) -> StepReport {
-    try optimizer.takeStep(microSteps: microSteps, isMeasured: isMeasured)
+  @inlinable public static func _number(ofMagnitude bits: Int32) -> Float {
+    Float(bitPattern: UInt32(bitPattern: bits))
   }
 }

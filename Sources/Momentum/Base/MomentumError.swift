@@ -2,7 +2,7 @@
 /// has been written.
 public enum MomentumError: Error, Hashable, Sendable {
   /// A setting is out of its range, for example a negative learning rate.
-  case invalidSetting(name: String, value: String, expected: String)
+  case invalidSetting(InvalidSetting)
   /// A vector, matrix or list has another size than the call needs.
   case countMismatch(what: String, count: Int, expected: Int)
   /// A stride is zero or negative where BLAS libraries disagree on its meaning.
@@ -26,8 +26,8 @@ public enum MomentumError: Error, Hashable, Sendable {
 extension MomentumError: CustomStringConvertible {
   public var description: String {
     switch self {
-    case .invalidSetting(let name, let value, let expected):
-      "\(name) is \(value); expected \(expected)"
+    case .invalidSetting(let refused):
+      refused.description
     case .countMismatch(let what, let count, let expected):
       "\(what) has count \(count); expected \(expected)"
     case .invalidStride(let what, let stride):

@@ -9,6 +9,8 @@ struct ClipSettings {
   /// How norms are measured: as the clipping of the whole says, unless only groups clip.
   let normType: NormType
   let algorithm: NormAlgorithm
+  /// The limit of the norm of the whole, or what it is brought to.
+  let globalNorm, targetNorm: Double?
   /// Whether a limit depends on past norms.
   let adapts: Bool
   /// Whether anything has to be known of the gradient.
@@ -28,11 +30,12 @@ struct ClipSettings {
     self.adapts = adapts
     let all = groups.isEmpty ? [clipping] : [clipping] + groups.compactMap { $0 }
     let measuring = clipping.isEmpty ? all.first { $0.limitsNorm } ?? clipping : clipping
-    (normType, algorithm) = (measuring.normType.simplified, measuring.algorithm)
+    (normType, algorithm) = (measuring.normType, measuring.algorithm)
+    (globalNorm, targetNorm) = (clipping.globalNorm, clipping.targetNorm)
     asksForNorm = policy != .propagate || adapts || all.contains { !$0.isEmpty }
     clipsValues = all.contains { $0.value != nil }
-    limitsTensors = all.contains { $0.norm != nil || $0.blockRMS != nil }
-    limitsUnits = all.contains { $0.norm != nil && $0.normUnits != nil }
+    limitsTensors = all.contains { $0.tensor != nil }
+    limitsUnits = all.contains { $0.unitLimit != nil }
     var limits = [TensorLimits(clipping)]
     for group in groups { limits.append(TensorLimits(group ?? clipping)) }
     self.limits = limits
@@ -42,10 +45,15 @@ struct ClipSettings {
   /// longer than to clip a short one.
   struct TensorLimits {
     let bounds: ValueBounds?
-    let norm, blockRMS: Double?
+    let norm, rootMeanSquare: Double?
 
     init(_ clipping: GradientClipping) {
-      (bounds, norm, blockRMS) = (clipping.bounds, clipping.norm, clipping.blockRMS)
+      bounds = clipping.bounds
+      switch clipping.tensor {
+      case .norm(let limit), .unitNorm(let limit, _): (norm, rootMeanSquare) = (limit, nil)
+      case .rootMeanSquare(let limit): (norm, rootMeanSquare) = (nil, limit)
+      case nil: (norm, rootMeanSquare) = (nil, nil)
+      }
     }
   }
 

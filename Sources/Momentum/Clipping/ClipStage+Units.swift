@@ -4,14 +4,14 @@ extension ClipStage {
   ///
   /// Tensors of one unit are left to what is known of them already.
   ///
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` for units that a tensor does not have.
+  /// - Throws: ``MomentumError/invalidSetting(_:)`` for units that a tensor does not have.
   func limitUnits<Scalar>(
     _ table: TensorTable<Scalar>, _ team: ThreadTeam, _ outcome: inout Outcome
   ) throws(MomentumError) {
     var found: [(index: Int, slot: UnitMemory<Scalar>.Slot, limit: Double)] = []
     for index in table.entries.indices where table.entries[index].gradient != nil {
       let clipping = settings.clipping(ofGroup: table.decisions[index].group)
-      guard let limit = clipping.norm, let units = clipping.normUnits else { continue }
+      guard let (limit, units) = clipping.unitLimit else { continue }
       let slot = try table.unitSlot(.clipping, of: index, units)
       if !slot.grid.isWhole { found.append((index, slot, limit)) }
     }
@@ -29,7 +29,7 @@ extension ClipStage {
       slot.factors.reset()
       for (unit, norm) in slot.gradientNorms.enumerated() {
         let coefficient = settings.convention.coefficient(norm: norm * gradientFactor, limit: limit, isWhole: false)
-        let changes = Self.changes(coefficient, Scalar.self)
+        let changes = !coefficient.roundsToOne(in: Scalar.self)
         if changes { slot.factors.set(unit, to: coefficient) }
         whole.add(norm: changes ? norm * coefficient : norm)
       }
@@ -43,20 +43,7 @@ extension ClipStage {
   /// Whether a tensor is limited by the norms of its units, and has more than one.
   func isLimitedByUnits<Scalar>(_ index: Int, _ table: TensorTable<Scalar>) throws(MomentumError) -> Bool {
     let clipping = settings.clipping(ofGroup: table.decisions[index].group)
-    guard clipping.norm != nil, let units = clipping.normUnits else { return false }
+    guard let (_, units) = clipping.unitLimit else { return false }
     return try !table.unitSlot(.clipping, of: index, units).grid.isWhole
-  }
-}
-
-extension Convention {
-  /// The factor that brings a gradient of root mean square r to the limit t: `1 / max(1, r/t)`.
-  ///
-  /// Optax is the one library with such a clip, so there is one formula; only an infinite gradient, which Optax makes 0 where it
-  /// is finite, is NaN under the other conventions.
-  func coefficient(rootMeanSquare: ScaledDouble, limit: Double) -> ScaledDouble {
-    let one = ScaledDouble(1)
-    if limit == .infinity || rootMeanSquare.significand == 0 { return one }
-    if rootMeanSquare.significand.isInfinite { return ScaledDouble(self == .optax ? 0 : .nan) }
-    return rootMeanSquare <= ScaledDouble(limit) ? one : ScaledDouble(limit) / rootMeanSquare
   }
 }

@@ -1,33 +1,45 @@
-/// Which clips a gradient goes through: by value, by the norm of each tensor, by the norm of all tensors together, always in
+/// Which clips a gradient goes through: by value, by limits of each tensor, by the norm of all tensors together, always in
 /// this order.
 ///
 /// ```swift
 /// let clipping = try GradientClipping.byGlobalNorm(1)
-/// let both = try GradientClipping(value: -5...5, globalNorm: 1)
+/// let both = try GradientClipping(value: -5...5, whole: .norm(1))
 /// ```
 ///
 /// Recurrent networks need this: their gradients are products of many Jacobians and explode now and then (Pascanu, Mikolov
 /// and Bengio, arXiv:1211.5063). Clipping by a norm keeps the direction of the gradient; clipping by value does not.
-public struct GradientClipping: Sendable, Hashable, Codable {
+public struct GradientClipping: Sendable, Hashable {
+  /// What limits each tensor on its own.
+  public enum TensorLimit: Sendable, Hashable {
+    /// Its norm is at most this.
+    case norm(Double)
+    /// The 2-norm of each of its units is at most this: TensorFlow's `clip_by_norm(t, clip_norm, axes)`.
+    ///
+    /// Every unit u becomes `min(1, C / N_u) · u` for its 2-norm N_u, by the convention's formula for a tensor. Reads the
+    /// gradient once more, and keeps about 50 bytes for each unit. Needs the shapes of the tensors, ``NormType/l2`` and
+    /// ``NormAlgorithm/blas``.
+    case unitNorm(Double, TensorUnits)
+    /// Its root mean square is at most this: `g / max(1, r/t)` with `r = N / √n` for the 2-norm N and n elements (Optax
+    /// `clip_by_block_rms`). Costs what ``norm(_:)`` does; needs ``NormType/l2``.
+    case rootMeanSquare(Double)
+  }
+
+  /// What limits the norm of all tensors together.
+  public enum WholeLimit: Sendable, Hashable {
+    /// It is at most this. Infinity measures the norm and clips nothing.
+    case norm(Double)
+    /// It is brought to this, whether it is larger or smaller: `g · t/N`, under the optax convention `g · t/(N + 1e-6)` (Optax
+    /// `normalize_by_update_norm`). A gradient of norm 0 stays what it is.
+    case target(Double)
+  }
+
   /// Elements are moved into this range.
   public var value: ClosedRange<Double>?
-  /// The largest norm of a tensor, or with ``normUnits`` of each unit of it.
-  public var norm: Double?
-  /// What ``norm`` holds for: by default, and with ``TensorUnits/tensor``, for each tensor.
-  ///
-  /// With axes it is TensorFlow's `clip_by_norm(t, clip_norm, axes)`: every unit u becomes `min(1, C / N_u) · u` for its
-  /// 2-norm N_u, by the convention's formula for a tensor. Reads the gradient once more, and keeps about 50 bytes for each
-  /// unit. Needs the shapes of the tensors, ``NormType/l2`` and ``NormAlgorithm/blas``.
-  public var normUnits: TensorUnits?
-  /// The largest root mean square of a tensor, in place of ``norm``: `g / max(1, r/t)` with `r = N / √n` for the 2-norm N and
-  /// n elements (Optax `clip_by_block_rms`). Costs what ``norm`` does; needs ``NormType/l2``.
-  public var blockRMS: Double?
-  /// The largest norm of all tensors together. Infinity measures the norm and clips nothing.
-  public var globalNorm: Double?
-  /// The norm that all tensors together are brought to, whether theirs is larger or smaller, in place of ``globalNorm``: `g · t/N`, under the
-  /// optax convention `g · t/(N + 1e-6)` (Optax `normalize_by_update_norm`). A gradient of norm 0 stays what it is.
-  public var targetNorm: Double?
-  /// Which norm ``norm``, ``globalNorm`` and ``targetNorm`` mean.
+  /// What limits each tensor.
+  public var tensor: TensorLimit?
+  /// What limits all tensors together.
+  public var whole: WholeLimit?
+  /// Which norm ``tensor`` and ``whole`` mean.
   public var normType: NormType
   /// How the norm is computed.
   public var algorithm: NormAlgorithm
@@ -36,168 +48,104 @@ public struct GradientClipping: Sendable, Hashable, Codable {
   ///
   /// - Parameters:
   ///   - value: The range that elements are moved into; a bound may be infinite.
-  ///   - norm: The largest norm of a tensor, at least 0.
-  ///   - normUnits: What `norm` holds for; by default for each tensor.
-  ///   - blockRMS: The largest root mean square of a tensor, at least 0; not together with `norm`.
-  ///   - globalNorm: The largest norm of all tensors together, at least 0.
-  ///   - targetNorm: The norm that all tensors together are brought to, above 0; not together with `globalNorm`.
+  ///   - tensor: What limits each tensor, at least 0.
+  ///   - whole: What limits the norm of all tensors together: at least 0; a target above 0.
   ///   - normType: Which norm.
   ///   - algorithm: How it is computed.
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)``.
+  /// - Throws: ``MomentumError/invalidSetting(_:)``.
   public init(
-    value: ClosedRange<Double>? = nil, norm: Double? = nil, normUnits: TensorUnits? = nil, blockRMS: Double? = nil,
-    globalNorm: Double? = nil, targetNorm: Double? = nil, normType: NormType = .l2, algorithm: NormAlgorithm = .blas
+    value: ClosedRange<Double>? = nil, tensor: TensorLimit? = nil, whole: WholeLimit? = nil, normType: NormType = .l2,
+    algorithm: NormAlgorithm = .blas
   ) throws(MomentumError) {
-    self.value = value
-    self.norm = norm
-    self.normUnits = normUnits
-    self.blockRMS = blockRMS
-    self.globalNorm = globalNorm
-    self.targetNorm = targetNorm
-    self.normType = normType
-    self.algorithm = algorithm
+    self.init(value, tensor, whole, normType, algorithm)
     try validate(.native)
   }
 
-  private init() {
-    (normType, algorithm) = (.l2, .blas)
+  private init(
+    _ value: ClosedRange<Double>? = nil, _ tensor: TensorLimit? = nil, _ whole: WholeLimit? = nil,
+    _ normType: NormType = .l2, _ algorithm: NormAlgorithm = .blas
+  ) {
+    (self.value, self.tensor, self.whole) = (value, tensor, whole)
+    (self.normType, self.algorithm) = (normType, algorithm)
   }
 
-  /// No clipping, and no norm measured.
+  /// No clipping. The norm is measured only if the ``NonFinitePolicy`` has to know whether elements are finite.
   public static var none: GradientClipping { GradientClipping() }
 
   /// No clipping; the norm is measured and reported.
-  public static var measureOnly: GradientClipping {
-    var clipping = GradientClipping()
-    clipping.globalNorm = .infinity
-    return clipping
-  }
+  public static var measureOnly: GradientClipping { GradientClipping(nil, nil, .norm(.infinity)) }
 
   /// Every element into `-limit...limit`.
   ///
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` if the limit is negative or NaN.
+  /// - Throws: ``MomentumError/invalidSetting(_:)`` if the limit is negative or NaN.
   public static func byValue(_ limit: Double) throws(MomentumError) -> GradientClipping {
     guard limit >= 0 else {
-      throw .invalidSetting(name: "clip value", value: "\(limit)", expected: "a number >= 0")
+      throw .invalidSetting(name: "clip value", value: limit, expected: .atLeast(0))
     }
     return try GradientClipping(value: -limit...limit)
   }
 
   /// Every tensor to a norm of at most `limit`.
   ///
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` if the limit is negative or NaN.
+  /// - Throws: ``MomentumError/invalidSetting(_:)`` if the limit is negative or NaN.
   public static func byNorm(_ limit: Double, type: NormType = .l2) throws(MomentumError) -> GradientClipping {
-    try GradientClipping(norm: limit, normType: type)
+    try GradientClipping(tensor: .norm(limit), normType: type)
   }
 
   /// Every unit of every tensor to a 2-norm of at most `limit`.
   ///
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` if the limit is negative or NaN.
+  /// - Throws: ``MomentumError/invalidSetting(_:)`` if the limit is negative or NaN.
   public static func byNorm(_ limit: Double, of units: TensorUnits) throws(MomentumError) -> GradientClipping {
-    try GradientClipping(norm: limit, normUnits: units)
+    try GradientClipping(tensor: .unitNorm(limit, units))
   }
 
   /// Every tensor to a root mean square of at most `limit`.
   ///
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` if the limit is negative or NaN.
+  /// - Throws: ``MomentumError/invalidSetting(_:)`` if the limit is negative or NaN.
   public static func byBlockRMS(_ limit: Double) throws(MomentumError) -> GradientClipping {
-    try GradientClipping(blockRMS: limit)
+    try GradientClipping(tensor: .rootMeanSquare(limit))
   }
 
   /// All tensors together to a norm of at most `limit`, with one common coefficient.
   ///
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` if the limit is negative or NaN.
+  /// - Throws: ``MomentumError/invalidSetting(_:)`` if the limit is negative or NaN.
   public static func byGlobalNorm(_ limit: Double, type: NormType = .l2) throws(MomentumError) -> GradientClipping {
-    try GradientClipping(globalNorm: limit, normType: type)
+    try GradientClipping(whole: .norm(limit), normType: type)
   }
 
   /// All tensors together to exactly the norm `target`: only the direction of the gradient counts.
   ///
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` unless the target is positive and finite.
+  /// - Throws: ``MomentumError/invalidSetting(_:)`` unless the target is positive and finite.
   public static func normalized(to target: Double, type: NormType = .l2) throws(MomentumError) -> GradientClipping {
-    try GradientClipping(targetNorm: target, normType: type)
-  }
-
-  var isEmpty: Bool { value == nil && !limitsNorm }
-
-  /// Whether a norm has to be measured to clip.
-  var limitsNorm: Bool { norm != nil || blockRMS != nil || globalNorm != nil || targetNorm != nil }
-
-  /// Whether another clipping measures the same norm in the same way.
-  func measuresAs(_ other: GradientClipping) -> Bool {
-    normType.simplified == other.normType.simplified && algorithm == other.algorithm
-  }
-
-  var bounds: ValueBounds? { value.map { ValueBounds(lower: $0.lowerBound, upper: $0.upperBound) } }
-
-  /// Checks the settings, which may have been assigned one by one.
-  func validate(_ convention: Convention) throws(MomentumError) {
-    if let value {
-      // A range of NaN cannot be made with `...`, but a decoded one could.
-      guard value.lowerBound <= value.upperBound else {
-        throw .invalidSetting(name: "clip value", value: "\(value)", expected: "a range of numbers")
-      }
-    }
-    func check(_ name: String, _ limit: Double?) throws(MomentumError) {
-      guard let limit, !(limit >= 0) else { return }
-      throw .invalidSetting(name: name, value: "\(limit)", expected: "a number >= 0; \(convention.fate(of: limit))")
-    }
-    try check("clip norm", norm)
-    try check("clip block RMS", blockRMS)
-    try check("clip global norm", globalNorm)
-    let clipsWhole = globalNorm.map { $0 < .infinity } ?? false
-    if let targetNorm {
-      guard targetNorm > 0, targetNorm.isFinite else {
-        throw .invalidSetting(name: "target norm", value: "\(targetNorm)", expected: "a positive finite number")
-      }
-      guard globalNorm == nil else {
-        throw .invalidSetting(name: "clip global norm", value: "\(globalNorm!)", expected: "none with a target norm")
-      }
-    }
-    try normType.validate(forClipping: norm != nil || targetNorm != nil || clipsWhole)
-    try validateUnits()
-    let clips =
-      (value != nil ? 1 : 0) + (norm != nil ? 1 : 0) + (blockRMS != nil ? 1 : 0)
-      + (clipsWhole || targetNorm != nil ? 1 : 0)
-    if convention == .keras, clips > 1 {
-      throw .invalidSetting(
-        name: "clipping", value: "\(clips) kinds at once", expected: "at most one under the keras convention")
-    }
-  }
-
-  private func validateUnits() throws(MomentumError) {
-    if let blockRMS {
-      if norm != nil {
-        throw .invalidSetting(
-          name: "clip block RMS", value: "\(blockRMS)", expected: "no clip norm besides: both limit each tensor")
-      }
-      if normType.simplified != .l2 {
-        throw .invalidSetting(name: "normType", value: "\(normType.order)", expected: "2 to clip by block RMS")
-      }
-    }
-    guard let normUnits else { return }
-    if norm == nil {
-      throw .invalidSetting(name: "normUnits", value: "\(normUnits)", expected: "a clip norm that holds for each unit")
-    }
-    guard normUnits != .tensor else { return }
-    if normType.simplified != .l2 {
-      throw .invalidSetting(name: "normType", value: "\(normType.order)", expected: "2 to clip units")
-    }
-    if algorithm != .blas {
-      throw .invalidSetting(name: "algorithm", value: algorithm.rawValue, expected: "blas to clip units")
-    }
+    try GradientClipping(whole: .target(target), normType: type)
   }
 }
 
-extension Convention {
-  /// What the library of this convention does with a limit that is refused here.
-  fileprivate func fate(of limit: Double) -> String {
-    switch self {
-    case .native: "a negative limit would flip the sign of the gradient"
-    case .pytorch: limit.isNaN ? "PyTorch would make every element NaN" : "PyTorch would flip the sign of the gradient"
-    case .keras: "Keras would silently not clip"
-    case .optax: limit.isNaN ? "Optax would make every element NaN" : "Optax would flip the sign of the gradient"
-    case .mlx: limit.isNaN ? "MLX would make every element NaN" : "mlx-swift would flip the sign of the gradient"
-    }
+// MARK: - What steps ask
+
+extension GradientClipping {
+  var isEmpty: Bool { value == nil && !limitsNorm }
+
+  /// Whether a norm has to be measured to clip.
+  var limitsNorm: Bool { tensor != nil || whole != nil }
+
+  /// The largest norm of all tensors together; `nil` if there is none, or if the norm is brought to a target.
+  var globalNorm: Double? {
+    if case .norm(let limit) = whole { limit } else { nil }
   }
+
+  /// The norm that all tensors together are brought to.
+  var targetNorm: Double? {
+    if case .target(let target) = whole { target } else { nil }
+  }
+
+  /// The limit of each unit of a tensor, and what the units are.
+  var unitLimit: (limit: Double, units: TensorUnits)? {
+    if case .unitNorm(let limit, let units) = tensor { (limit, units) } else { nil }
+  }
+
+  /// Whether another clipping measures the same norm in the same way.
+  func measuresAs(_ other: GradientClipping) -> Bool { normType == other.normType && algorithm == other.algorithm }
+
+  var bounds: ValueBounds? { value.map { ValueBounds(lower: $0.lowerBound, upper: $0.upperBound) } }
 }

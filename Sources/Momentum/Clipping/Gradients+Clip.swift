@@ -8,7 +8,7 @@ extension Gradients {
   ///   - tensors: The gradients; none may overlap another.
   ///   - clipping: Which clips.
   ///   - names: The tensors' names, for errors; by default their positions.
-  ///   - shapes: The tensors' shapes, for ``GradientClipping/normUnits``.
+  ///   - shapes: The tensors' shapes, for limits of units (``GradientClipping/TensorLimit/unitNorm(_:_:)``).
   ///   - convention: Whose formulas to follow.
   ///   - nonFinitePolicy: What to do about NaN and infinite elements; by default as an ``Optimizer`` does.
   ///   - threads: The most threads to use; by default as many as the process may use.
@@ -17,12 +17,51 @@ extension Gradients {
   ///   been written then.
   /// - Complexity: O(n); reads n elements, and reads n and writes n more if anything is clipped.
   @discardableResult
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   public static func clip<Scalar: BLASScalar>(
     _ tensors: [UnsafeMutableBufferPointer<Scalar>], by clipping: GradientClipping, names: [String]? = nil,
     shapes: [[Int]]? = nil, convention: Convention = .native, nonFinitePolicy: NonFinitePolicy? = nil,
     threads: Int? = nil
   ) throws(MomentumError) -> ClipReport {
-    try Scalar._clip(tensors, clipping, names, shapes, convention, nonFinitePolicy, threads)
+    try clipping.validate(convention)
+    if let names, names.count != tensors.count {
+      throw .countMismatch(what: "names", count: names.count, expected: tensors.count)
+    }
+    try check(shapes, of: tensors)
+    if tensors.count > 1 {
+      var regions = tensors.enumerated().map { MemoryRegion($1, tensor: $0, "gradient") }
+      try MemoryRegion.checkSeparate(&regions) { names?[$0] ?? "\($0)" }
+    }
+
+    // Closures: key paths into a generic type are put together anew each time they are met, which takes microseconds.
+    let table = TensorTable<Scalar>(counts: tensors.lazy.map { $0.count }, names: names ?? [], shapes: shapes ?? [])
+    table.bindGradients(tensors.lazy.map { $0.baseAddress })
+    let team = ThreadTeam(threads ?? Machine.availableProcessors, elements: table.count)
+    let policy = nonFinitePolicy ?? convention.defaultNonFinitePolicy
+    let stage = ClipStage(ClipSettings(clipping, convention: convention, policy: policy))
+    var outcome = ClipStage.Outcome()
+    if stage.settings.clipsValues { stage.bindBounds(table, &outcome) }
+    guard stage.settings.asksForNorm else { return outcome.report }
+    try stage.decide(table.measure(stage.measurementPlan(outcome), team), table, &outcome, team)
+    guard !outcome.report.wasSkipped, outcome.changesGradients else { return outcome.report }
+
+    let programs = ProgramBuffer(capacity: tensors.count)
+    for index in table.entries.indices {
+      let program = programs.append()
+      if outcome.clearsNonFinite { program.pointee.append(.clearNonFinite(inPlace: true)) }
+      if outcome.report.valueClippedCount > 0, let bounds = table.decisions[index].bounds {
+        program.pointee.append(.clamp(lower: bounds.lower, upper: bounds.upper, inPlace: true))
+      }
+      if table.decisions[index].clipFactors != nil { program.pointee.append(.scaleUnits(.clipping, inPlace: true)) }
+      let coefficient = table.decisions[index].coefficient
+      if !coefficient.roundsToOne(in: Scalar.self) { program.pointee.append(.scal(factor: coefficient, .gradient)) }
+      let changesNothing = program.pointee.count == 0
+      programs.removeLastIfRepeated()
+      table.entries[index].program = changesNothing ? -1 : programs.count - 1
+    }
+    table.update(programs.all, team)
+    return outcome.report
   }
 
   /// Clips one vector in place; see ``clip(_:by:names:shapes:convention:nonFinitePolicy:threads:)``.
@@ -48,50 +87,6 @@ extension Gradients {
       try clip(
         [buffer], by: clipping, convention: convention, nonFinitePolicy: nonFinitePolicy, threads: threads)
     }
-  }
-
-  /// What ``clip(_:by:names:shapes:convention:nonFinitePolicy:threads:)`` does, once its type is known.
-  @inline(__always)
-  static func clipInPlace<Scalar: BLASScalar>(
-    _ tensors: [UnsafeMutableBufferPointer<Scalar>], _ clipping: GradientClipping, _ names: [String]?,
-    _ shapes: [[Int]]?, _ convention: Convention, _ nonFinitePolicy: NonFinitePolicy?, _ threads: Int?
-  ) throws(MomentumError) -> ClipReport {
-    try clipping.validate(convention)
-    if let names, names.count != tensors.count {
-      throw .countMismatch(what: "names", count: names.count, expected: tensors.count)
-    }
-    try check(shapes, of: tensors)
-    if tensors.count > 1 {
-      var regions = tensors.enumerated().map { MemoryRegion($1, tensor: $0, "gradient") }
-      try MemoryRegion.checkSeparate(&regions) { names?[$0] ?? "\($0)" }
-    }
-
-    // Closures: key paths into a generic type are put together anew each time they are met, which takes microseconds.
-    let table = TensorTable<Scalar>(counts: tensors.lazy.map { $0.count }, names: names ?? [], shapes: shapes ?? [])
-    table.bindGradients(tensors.lazy.map { $0.baseAddress })
-    let team = ThreadTeam(threads ?? Machine.availableProcessors, elements: table.count)
-    let policy = nonFinitePolicy ?? convention.defaultNonFinitePolicy
-    let stage = ClipStage(ClipSettings(clipping, convention: convention, policy: policy))
-    var outcome = ClipStage.Outcome()
-    try stage.run(table, &outcome, team)
-    guard !outcome.report.wasSkipped, outcome.changesGradients else { return outcome.report }
-
-    let programs = StepPrograms(capacity: tensors.count)
-    for index in table.entries.indices {
-      let program = programs.append()
-      if outcome.clearsNonFinite { program.pointee.append(.clearNonFinite(inPlace: true)) }
-      if outcome.report.valueClippedCount > 0, let bounds = table.decisions[index].bounds {
-        program.pointee.append(.clamp(lower: bounds.lower, upper: bounds.upper, inPlace: true))
-      }
-      if table.decisions[index].clipFactors != nil { program.pointee.append(.scaleUnits(.clipping, inPlace: true)) }
-      let coefficient = table.decisions[index].coefficient
-      if ClipStage.changes(coefficient, Scalar.self) { program.pointee.append(.scal(factor: coefficient, .gradient)) }
-      let changesNothing = program.pointee.count == 0
-      programs.removeLastIfRepeated()
-      table.entries[index].program = changesNothing ? -1 : programs.count - 1
-    }
-    table.update(programs.all, team)
-    return outcome.report
   }
 
   private static func check<Scalar>(

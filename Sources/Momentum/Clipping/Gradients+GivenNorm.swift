@@ -12,17 +12,19 @@ extension Gradients {
   ///   - convention: Whose coefficient.
   ///   - threads: The most threads to use; by default as many as the process may use.
   /// - Returns: The norm given, and what was done.
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` for a limit or a norm out of range,
+  /// - Throws: ``MomentumError/invalidSetting(_:)`` for a limit or a norm out of range,
   ///   ``MomentumError/overlap(first:second:)``. Nothing has been written then.
   /// - Complexity: O(n); reads and writes n elements, or none if the coefficient rounds to 1.
   @discardableResult
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   public static func clip<Scalar: BLASScalar>(
     _ tensors: [UnsafeMutableBufferPointer<Scalar>], byGlobalNorm limit: Double, givenNorm norm: Double,
     convention: Convention = .native, threads: Int? = nil
   ) throws(MomentumError) -> ClipReport {
     try GradientClipping.byGlobalNorm(limit).validate(convention)
     guard norm >= 0, norm.isFinite else {
-      throw .invalidSetting(name: "given norm", value: "\(norm)", expected: "a finite number >= 0")
+      throw .invalidSetting(name: "given norm", value: norm, expected: .finiteAtLeast(0))
     }
     var regions = tensors.enumerated().map { MemoryRegion($1, tensor: $0, "gradient") }
     try MemoryRegion.checkSeparate(&regions) { "\($0)" }
@@ -30,7 +32,7 @@ extension Gradients {
     var report = ClipReport()
     let coefficient = convention.coefficient(norm: ScaledDouble(norm), limit: limit, isWhole: true)
     (report.totalNorm, report.comparedNorm, report.clipCoefficient) = (norm, norm, coefficient.double)
-    guard ClipStage.changes(coefficient, Scalar.self) else { return report }
+    guard !coefficient.roundsToOne(in: Scalar.self) else { return report }
     report.wasClipped = true
     let table = TensorTable<Scalar>(counts: tensors.lazy.map { $0.count })
     table.bindGradients(tensors.lazy.map { $0.baseAddress })

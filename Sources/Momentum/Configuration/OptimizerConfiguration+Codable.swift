@@ -1,6 +1,6 @@
 extension OptimizerConfiguration: Codable {
   private static let keys = [
-    "convention", "rule", "groups", "clipping", "adaptiveClipping", "lossScale", "averaging", "nonFinitePolicy", "mode",
+    "convention", "rule", "groups", "clipping", "adaptiveLimit", "lossScale", "averaging", "nonFinitePolicy", "mode",
   ]
 
   /// - Throws: `DecodingError`, with the path of what is wrong.
@@ -9,10 +9,10 @@ extension OptimizerConfiguration: Codable {
     convention = try object.optional("convention") ?? .native
     rule = try object.value("rule")
     groups = try object.optional("groups") ?? []
-    clipping = try object.optional("clipping", as: ClippingForm.self)?.clipping ?? .none
-    adaptiveClipping = try object.optional("adaptiveClipping")
+    clipping = try object.optional("clipping") ?? .none
+    adaptiveLimit = try object.optional("adaptiveLimit")
     lossScale = try object.optional("lossScale") ?? .none
-    averaging = try object.optional("averaging", as: AveragingForm.self)?.averaging
+    averaging = try object.optional("averaging")
     nonFinitePolicy = try object.optional("nonFinitePolicy")
     mode = try object.optional("mode") ?? .twoPass
 
@@ -34,10 +34,10 @@ extension OptimizerConfiguration: Codable {
     try container.encode(convention, forKey: NameKey("convention"))
     try container.encode(rule, forKey: NameKey("rule"))
     if !groups.isEmpty { try container.encode(groups, forKey: NameKey("groups")) }
-    if clipping != .none { try container.encode(ClippingForm(clipping: clipping), forKey: NameKey("clipping")) }
-    try container.encodeIfPresent(adaptiveClipping, forKey: NameKey("adaptiveClipping"))
+    if clipping != .none { try container.encode(clipping, forKey: NameKey("clipping")) }
+    try container.encodeIfPresent(adaptiveLimit, forKey: NameKey("adaptiveLimit"))
     if lossScale != .none { try container.encode(lossScale, forKey: NameKey("lossScale")) }
-    try container.encodeIfPresent(averaging.map { AveragingForm(averaging: $0) }, forKey: NameKey("averaging"))
+    try container.encodeIfPresent(averaging, forKey: NameKey("averaging"))
     try container.encodeIfPresent(nonFinitePolicy, forKey: NameKey("nonFinitePolicy"))
     if mode != .twoPass { try container.encode(mode, forKey: NameKey("mode")) }
   }
@@ -49,7 +49,7 @@ extension OptimizerConfiguration.Group: Codable {
     name = try object.value("name")
     patterns = try object.value("patterns")
     rule = try object.optional("rule")
-    clipping = try object.optional("clipping", as: ClippingForm.self)?.clipping
+    clipping = try object.optional("clipping")
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -57,6 +57,6 @@ extension OptimizerConfiguration.Group: Codable {
     try container.encode(name, forKey: NameKey("name"))
     try container.encode(patterns, forKey: NameKey("patterns"))
     try container.encodeIfPresent(rule, forKey: NameKey("rule"))
-    try container.encodeIfPresent(clipping.map { ClippingForm(clipping: $0) }, forKey: NameKey("clipping"))
+    try container.encodeIfPresent(clipping, forKey: NameKey("clipping"))
   }
 }

@@ -8,7 +8,7 @@
 ///       },
 ///       "groups": [{"name": "biases", "patterns": ["*.bias"], "rule": {"weightDecay": 0}}],
 ///       "clipping": {"globalNorm": 1},
-///       "adaptiveClipping": {"zClip": {"threshold": 2.5}},
+///       "adaptiveLimit": {"zClip": {"threshold": 2.5}},
 ///       "averaging": {"kind": "exponential", "decay": 0.999},
 ///       "lossScale": "pytorch"
 ///     }
@@ -22,7 +22,7 @@
 /// | `rule` | the names of the properties of ``RuleConfiguration``; learning rate and momentum are numbers or ``Schedule``s. For ``RuleConfiguration/unitLimit`` `adaptiveGradientClipping`: `true`, `false`, or `factor`, `epsilon`, `units` |
 /// | `groups` | a list of `name`, `patterns` (see ``ParameterGroup``), and what differs: `rule`, `clipping` |
 /// | `clipping` | `value` (v for -v...v, or [lower, upper]), `norm`, `normUnits`, `blockRMS`, `globalNorm`, `targetNorm`, `normType`, `algorithm` |
-/// | `adaptiveClipping` | an ``AdaptiveClipping``: `autoClip`, `zClip` or `spikeSkipping` with its settings |
+/// | `adaptiveLimit` | an ``AdaptiveLimit``: `autoClip`, `zClip` or `spikeSkipping` with its settings |
 /// | `lossScale` | a ``LossScale``: a number, `"pytorch"`, `"keras"`, or the settings of a dynamic one |
 /// | `averaging` | `kind` (`exponential` with `decay`, or `mean`), `overwriteEvery` |
 /// | `nonFinitePolicy` | a ``NonFinitePolicy`` |
@@ -61,7 +61,7 @@ public struct OptimizerConfiguration: Sendable {
   /// Which clips the gradients go through.
   public var clipping: GradientClipping
   /// Limits of the norm that come from past norms, or none.
-  public var adaptiveClipping: AdaptiveClipping?
+  public var adaptiveLimit: AdaptiveLimit?
   /// What the loss is multiplied with.
   public var lossScale = LossScale.none
   /// An average of the parameters, or none.
@@ -74,14 +74,14 @@ public struct OptimizerConfiguration: Sendable {
   /// Describes an optimizer.
   public init(
     convention: Convention = .native, rule: RuleConfiguration, groups: [Group] = [], clipping: GradientClipping = .none,
-    adaptiveClipping: AdaptiveClipping? = nil, lossScale: LossScale = .none, averaging: WeightAveraging? = nil,
+    adaptiveLimit: AdaptiveLimit? = nil, lossScale: LossScale = .none, averaging: WeightAveraging? = nil,
     nonFinitePolicy: NonFinitePolicy? = nil, mode: StepMode = .twoPass
   ) {
     self.convention = convention
     self.rule = rule
     self.groups = groups
     self.clipping = clipping
-    self.adaptiveClipping = adaptiveClipping
+    self.adaptiveLimit = adaptiveLimit
     self.lossScale = lossScale
     self.averaging = averaging
     self.nonFinitePolicy = nonFinitePolicy
@@ -99,22 +99,19 @@ extension OptimizerConfiguration {
   public func makeOptimizer<Scalar>(
     _ layout: ParameterLayout, threads: Int? = nil
   ) throws(MomentumError) -> Optimizer<Scalar> {
-    var optimizer = try Optimizer<Scalar>(
+    try Optimizer<Scalar>(
       layout, rule: makeRule(), groups: makeGroups(), clipping: clipping, nonFinitePolicy: nonFinitePolicy, mode: mode,
-      averaging: averaging, threads: threads)
-    optimizer.adaptiveClipping = adaptiveClipping
-    optimizer.lossScale = lossScale
-    return optimizer
+      averaging: averaging, lossScale: lossScale, adaptiveLimit: adaptiveLimit, threads: threads)
   }
 
   /// Checks everything but the patterns of the groups, which takes the names of the tensors.
   ///
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)``.
+  /// - Throws: ``MomentumError/invalidSetting(_:)``.
   public func validate() throws(MomentumError) {
     let (rule, groups) = (try makeRule(), try makeGroups())
     let rules = try StepRules(rule, groups, at: 0)
     try rules.validate(groups, clipping, averaging)
-    try mode.validate(rules, lossScale, adaptiveClipping)
+    try mode.validate(rules, lossScale, adaptiveLimit)
     try mode.validate(nonFinitePolicy ?? convention.defaultNonFinitePolicy, clipping, groups, averaging)
   }
 

@@ -58,7 +58,7 @@ extension RuleConfiguration {
   /// there is a ``unitLimit``.
   ///
   /// - Parameter convention: Whose formulas to follow.
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` for settings out of their range or of another kind of
+  /// - Throws: ``MomentumError/invalidSetting(_:)`` for settings out of their range or of another kind of
   ///   rule, and for a missing learning rate.
   public func makeRule(_ convention: Convention) throws(MomentumError) -> any UpdateRule {
     guard let learningRate else {
@@ -174,7 +174,7 @@ extension RuleConfiguration.UnitLimit: Codable {
     let object = try StrictObject(decoder, keys: ["factor", "epsilon", "units"])
     self = .adaptive(
       factor: try object.optional("factor") ?? 0.01, epsilon: try object.optional("epsilon") ?? 1e-3,
-      units: try object.optional("units", as: UnitsForm.self)?.units)
+      units: try object.optional("units"))
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -185,6 +185,6 @@ extension RuleConfiguration.UnitLimit: Codable {
     var container = encoder.container(keyedBy: NameKey.self)
     try container.encode(factor, forKey: NameKey("factor"))
     try container.encode(epsilon, forKey: NameKey("epsilon"))
-    try container.encodeIfPresent(units.map { UnitsForm(units: $0) }, forKey: NameKey("units"))
+    try container.encodeIfPresent(units, forKey: NameKey("units"))
   }
 }

@@ -50,17 +50,10 @@ enum ElementLoops {
   /// and NaN above infinity: exact, in any order, and nothing hides a NaN.
   @inline(__always)
   static func maximumMagnitude<S: BLASScalar>(_ x: UnsafePointer<S>, _ n: Int) -> S {
-    let raw = UnsafeRawPointer(x)
-    if MemoryLayout<S>.size == 4 {
-      var largest: Int32 = 0
-      let bits = raw.assumingMemoryBound(to: Int32.self)
-      for i in 0..<n { largest = max(largest, bits[i] & .max) }
-      return S(Float(bitPattern: UInt32(bitPattern: largest)))
-    }
-    var largest: Int64 = 0
-    let bits = raw.assumingMemoryBound(to: Int64.self)
+    let bits = UnsafeRawPointer(x).assumingMemoryBound(to: S._MagnitudeBits.self)
+    var largest: S._MagnitudeBits = 0
     for i in 0..<n { largest = max(largest, bits[i] & .max) }
-    return S(Double(bitPattern: UInt64(bitPattern: largest)))
+    return S._number(ofMagnitude: largest)
   }
 
   /// `Σ x²` in `Double` on 32 fixed lanes that a fixed tree joins: the same bits on every processor.

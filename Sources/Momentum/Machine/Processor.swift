@@ -1,11 +1,3 @@
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#elseif canImport(Darwin)
-  internal import Darwin
-#endif
-
 /// What the operating system says about the processor, as far as the choice of BLAS kernels depends on it.
 package struct Processor: Sendable {
   /// The name the processor gives itself; empty where it is not known.
@@ -18,7 +10,7 @@ package struct Processor: Sendable {
   package let splitsWideVectors: Bool
 
   /// The processor this process runs on; read once.
-  package static let current = Processor(cpuInfo: readSmallFile("/proc/cpuinfo") ?? "")
+  package static let current = Processor(cpuInfo: Platform.contents(ofSmallFile: "/proc/cpuinfo") ?? "")
 
   /// Reads the first processor's lines of Linux's `/proc/cpuinfo`, each `name<tab>: value`.
   init(cpuInfo: String) {
@@ -37,20 +29,5 @@ package struct Processor: Sendable {
     features = Set(value("flags").split(separator: " ").map(String.init))
     splitsWideVectors =
       value("vendor_id") == "AuthenticAMD" && value("cpu family") == "25" && features.contains("avx512f")
-  }
-
-  /// The text of a file of the kernel's, whose size is not known before it is read; `nil` if it cannot be read.
-  package static func readSmallFile(_ path: String) -> String? {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { return nil }
-    defer { close(descriptor) }
-    var text: [UInt8] = []
-    var block = [UInt8](repeating: 0, count: 1 << 14)
-    while true {
-      let count = read(descriptor, &block, block.count)
-      guard count >= 0 else { return nil }
-      guard count > 0 else { return String(decoding: text, as: UTF8.self) }
-      text += block[..<count]
-    }
   }
 }

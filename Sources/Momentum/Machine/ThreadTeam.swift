@@ -1,15 +1,5 @@
 internal import Dispatch
 
-/// The size of the engine's unit of work.
-///
-/// A tile is a run of consecutive elements of one tensor that starts at a multiple of `tileCount` counted from the tensor's
-/// first element. The grid depends on nothing else, which is why results are the same bits for any number of threads. The
-/// size is part of the numeric contract: changing it changes the bits of norms.
-///
-/// 2048 is a multiple of the widest kernel's step (64 `Float`s), keeps three `Float` tiles in a first-level cache, and
-/// stays below every length at which OpenBLAS starts threads of its own (10 000 elements for axpy and dot).
-let tileCount = 2048
-
 /// A number of threads and how they share a vector: static, contiguous ranges that start on tiles.
 ///
 /// First touch, norm and update all use the same shares, so a thread meets the pages it touched first.
@@ -18,8 +8,8 @@ struct ThreadTeam: Sendable {
   let count: Int
   /// How many there are while the workers are awake.
   let mostCount: Int
-  /// Who does the shares of all threads but the caller's. Lives as long as the process; to ask for it anew takes longer than to
-  /// hand over work.
+  /// Who does the shares of all threads but the caller's; `nil` for a team of one. The pool lives as long as the process, so it
+  /// is kept here without counting: to ask for the shared one takes longer than to hand work over.
   private unowned(unsafe) let pool: WorkerPool?
 
   /// Below this many elements a thread costs more than it brings: between the steps of a training run the workers fall asleep,
@@ -53,10 +43,10 @@ struct ThreadTeam: Sendable {
   /// The part of `0..<count` that belongs to one thread.
   func share(of thread: Int, count: Int) -> Range<Int> {
     guard self.count > 1 else { return 0..<count }
-    let tiles = (count + tileCount - 1) / tileCount
+    let tiles = Tile.number(of: count)
     func start(_ thread: Int) -> Int {
       // With at most 2⁴⁷ elements there are at most 2³⁶ tiles: the product with a number of threads stays in range.
-      min(count, tiles * thread / self.count * tileCount)
+      min(count, tiles * thread / self.count * Tile.count)
     }
     return start(thread)..<start(thread + 1)
   }
@@ -79,10 +69,4 @@ struct ThreadTeam: Sendable {
     let body: @Sendable (Int) -> Void
     func run(thread: Int) { body(thread) }
   }
-}
-
-/// Carries a pointer into a concurrent closure. The engine's threads write disjoint elements only.
-struct UnsafeTransfer<Value>: @unchecked Sendable {
-  let value: Value
-  init(_ value: Value) { self.value = value }
 }

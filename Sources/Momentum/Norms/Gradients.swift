@@ -13,7 +13,7 @@ public enum Gradients {
   ///   - type: Which norm.
   ///   - algorithm: How sums of squares are formed; counts for ``NormType/l2`` only.
   ///   - threads: The most threads to use; by default as many as the process may use.
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` for a negative or NaN order.
+  /// - Throws: ``MomentumError/invalidSetting(_:)`` for a negative or NaN order.
   /// - Complexity: O(n); reads n elements, 2n for a general p.
   public static func norm<Scalar: BLASScalar>(
     of tensors: [UnsafeBufferPointer<Scalar>], type: NormType = .l2, algorithm: NormAlgorithm = .blas,
@@ -26,11 +26,13 @@ public enum Gradients {
   }
 
   /// The norm of one buffer; see ``norm(of:type:algorithm:threads:)-([UnsafeBufferPointer<Scalar>],_,_,_)``.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   public static func norm<Scalar: BLASScalar>(
     of elements: UnsafeBufferPointer<Scalar>, type: NormType = .l2, algorithm: NormAlgorithm = .blas,
     threads: Int? = nil
   ) throws(MomentumError) -> NormReport {
-    try Scalar._norm(of: elements, type, algorithm, threads)
+    try NormPass.report(of: elements, type, algorithm, threads)
   }
 
   /// The norm of a vector; see ``norm(of:type:algorithm:threads:)-([UnsafeBufferPointer<Scalar>],_,_,_)``.

@@ -1,6 +1,6 @@
 /// Part of a norm: what has been measured of some tensors, ready to be merged with what was measured of the others.
 ///
-/// Partials of tensors, of shards that were cut at multiples of 2048 elements, or of MPI ranks merge to the same bits in
+/// Partials of tensors, of shards that were cut between tiles (at multiples of ``Tile/count``), or of MPI ranks merge to the same bits in
 /// any order and grouping, because the sums inside are exact integers. The norm is rounded once, when it is asked for.
 ///
 /// ```swift
@@ -21,21 +21,22 @@ public struct NormPartial: Sendable {
   private var sum = ExactSum()
   private var maximum = 0.0
   /// What the elements were divided by before their powers were summed.
-  private var unit = 1.0
+  private var divisor = 1.0
 
   /// A partial of no elements at all.
   ///
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` for other types: their sums need the largest element first.
+  /// - Throws: ``MomentumError/invalidSetting(_:)`` for other types: their sums need the largest element first.
   public init(_ type: NormType = .l2) throws(MomentumError) {
-    let type = type.simplified
-    if case .p = type {
-      throw .invalidSetting(name: "normType", value: "\(type.order)", expected: "1, 2 or inf for a partial norm")
+    switch type.form {
+    case .l1, .l2, .infinity: self.init(unchecked: type)
+    case .nonZeros, .p:
+      throw .invalidSetting(
+        name: "normType", value: type.order, expected: .words("1, 2 or inf for a partial norm"))
     }
-    self.init(unchecked: type)
   }
 
   /// For the engine, which also keeps sums of powers here.
-  init(unchecked type: NormType, unit: Double = 1) { (self.type, self.unit) = (type, unit) }
+  init(unchecked type: NormType, divisor: Double = 1) { (self.type, self.divisor) = (type, divisor) }
 
   @inline(__always)
   mutating func add(_ tile: TileSum) {
@@ -67,13 +68,13 @@ public struct NormPartial: Sendable {
   /// Adds what a tensor of this norm contributes.
   mutating func add(norm: ScaledDouble) {
     let term: ScaledDouble
-    switch type {
+    switch type.form {
     case .infinity:
       if norm.significand.isFinite { maximum = max(maximum, norm.double) }
       term = norm.significand.isFinite ? ScaledDouble(0) : norm
     case .l2: term = norm * norm
-    case .l1, .p(0): term = norm
-    case .p(let p): term = (norm / ScaledDouble(unit)).power(p)
+    case .l1, .nonZeros: term = norm
+    case .p(let p): term = (norm / ScaledDouble(divisor)).power(p)
     }
     if term.significand.isFinite {
       sum.add(term.significand, exponent: term.exponent)
@@ -97,11 +98,11 @@ public struct NormPartial: Sendable {
 
   /// The norm of the finite elements alone, in a range that cannot overflow.
   var finiteNorm: ScaledDouble {
-    switch type {
-    case .l1, .p(0): sum.rounded()
+    switch type.form {
+    case .l1, .nonZeros: sum.rounded()
     case .l2: sum.rounded().squareRoot()
     case .infinity: ScaledDouble(maximum)
-    case .p(let p): sum.rounded().power(1 / p) * unit
+    case .p(let p): sum.rounded().power(1 / p) * divisor
     }
   }
 
@@ -117,29 +118,6 @@ extension NormPartial: Hashable {
   public func hash(into hasher: inout Hasher) { hasher.combine(words) }
 }
 
-// MARK: - Measuring
-
-extension NormPartial {
-  /// Measures part of a norm.
-  ///
-  /// - Parameters:
-  ///   - elements: A tensor, or a shard of one cut at multiples of 2048 elements.
-  ///   - type: ``NormType/l1``, ``NormType/l2`` or ``NormType/infinity``.
-  ///   - algorithm: How sums of squares are formed.
-  ///   - threads: The most threads to use; by default as many as the process may use.
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` for another type.
-  /// - Complexity: O(n); reads n elements.
-  public init<Scalar: BLASScalar>(
-    of elements: UnsafeBufferPointer<Scalar>, type: NormType = .l2, algorithm: NormAlgorithm = .blas,
-    threads: Int? = nil
-  ) throws(MomentumError) {
-    try self.init(type)
-    withUnsafePointer(to: elements) {
-      NormPass.partial(UnsafeBufferPointer(start: $0, count: 1), self.type, algorithm, threads, into: &self)
-    }
-  }
-}
-
 // MARK: - Sending and storing
 
 extension NormPartial {
@@ -153,7 +131,7 @@ extension NormPartial {
 
   /// Restores a partial from its words, or from sums of the words of several partials.
   ///
-  /// - Throws: ``MomentumError/countMismatch(what:count:expected:)`` or ``MomentumError/invalidSetting(name:value:expected:)``
+  /// - Throws: ``MomentumError/countMismatch(what:count:expected:)`` or ``MomentumError/invalidSetting(_:)``
   ///   if the words are not those of a partial.
   public init(_ type: NormType, words: some Collection<UInt64>) throws(MomentumError) {
     try self.init(type)

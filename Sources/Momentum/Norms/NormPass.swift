@@ -4,7 +4,7 @@ enum NormPass {
   static func report<Scalar: BLASScalar>(
     of elements: UnsafeBufferPointer<Scalar>, _ type: NormType, _ algorithm: NormAlgorithm, _ threads: Int?
   ) throws(MomentumError) -> NormReport {
-    if case .l2 = type, case .blas = algorithm, let norm = smallNorm(elements) { return NormReport(norm) }
+    if type == .l2, algorithm == .blas, let norm = smallNorm(elements) { return NormReport(norm) }
     return try withUnsafePointer(to: elements) { elements throws(MomentumError) in
       try report(of: UnsafeBufferPointer(start: elements, count: 1), type, algorithm, threads)
     }
@@ -15,7 +15,6 @@ enum NormPass {
     of buffers: UnsafeBufferPointer<UnsafeBufferPointer<Scalar>>, _ type: NormType, _ algorithm: NormAlgorithm,
     _ threads: Int?
   ) throws(MomentumError) -> NormReport {
-    let type = type.simplified
     try type.validate(forClipping: false)
     var partial = NormPartial(unchecked: type)
     self.partial(buffers, type, algorithm, threads, into: &partial)
@@ -27,21 +26,14 @@ enum NormPass {
     _ buffers: UnsafeBufferPointer<UnsafeBufferPointer<Scalar>>, _ type: NormType, _ algorithm: NormAlgorithm,
     _ threads: Int?, into partial: inout NormPartial
   ) {
-    let measure: TileMeasure
-    switch type {
-    case .l2: measure = algorithm == .blas ? .squares : .portableSquares
-    case .l1: measure = .magnitudes
-    case .infinity: measure = .maximum
-    case .p(0): measure = .nonZeros
-    case .p(let p):
-      // Elements are divided by the largest one first, so that no power overflows.
-      var largest = NormPartial(unchecked: .infinity)
-      run(buffers, .maximum, threads, into: &largest)
-      let unit = largest.finiteNorm.double
-      partial = NormPartial(unchecked: type, unit: unit > 0 ? unit : 1)
-      return run(buffers, .powers(p: p, unit: unit > 0 ? unit : 1), threads, into: &partial)
-    }
-    run(buffers, measure, threads, into: &partial)
+    guard case .p = type.form else { return run(buffers, TileMeasure(type, algorithm), threads, into: &partial) }
+    // Elements are divided by the largest one first, so that no power overflows.
+    var largest = NormPartial(unchecked: .infinity)
+    run(buffers, .maximum, threads, into: &largest)
+    let magnitude = largest.finiteNorm.double
+    let divisor = magnitude > 0 ? magnitude : 1
+    partial = NormPartial(unchecked: type, divisor: divisor)
+    run(buffers, TileMeasure(type, algorithm, divisor: divisor), threads, into: &partial)
   }
 
   private static func run<Scalar: BLASScalar>(
@@ -86,23 +78,23 @@ enum NormPass {
       let lower = max(share.lowerBound - offset, 0)
       let upper = min(share.upperBound - offset, buffer.count)
       guard lower < upper, let base = buffer.baseAddress else { continue }
-      var start = (lower + tileCount - 1) / tileCount * tileCount
+      var start = (lower + Tile.count - 1) / Tile.count * Tile.count
       if case .squares = measure {
         // The usual norm gets a loop of its own: in cache, a tile's dot product takes no longer than a dozen instructions do.
         while start < upper {
-          let (x, n) = (base + start, min(tileCount, buffer.count - start))
+          let (x, n) = (base + start, min(Tile.count, buffer.count - start))
           let sum = TileSum.dot(x, n)
           if TileSum.isTrusted(sum) {
             partial.add(finiteSum: Double(sum))
           } else {
             partial.add(TileSum.carefulSquares(x, n))
           }
-          start += tileCount
+          start += Tile.count
         }
       } else {
         while start < upper {
-          partial.add(.measure(base + start, min(tileCount, buffer.count - start), measure))
-          start += tileCount
+          partial.add(.measure(base + start, min(Tile.count, buffer.count - start), measure))
+          start += Tile.count
         }
       }
     }
@@ -114,17 +106,17 @@ enum NormPass {
   /// difference shows.
   @inline(__always)
   static func smallNorm<Scalar: BLASScalar>(_ x: UnsafeBufferPointer<Scalar>) -> Double? {
-    guard Scalar.significandBitCount == 23, x.count < ThreadTeam.leastShared, let base = x.baseAddress else {
+    guard Scalar._hasExactSquares, x.count < ThreadTeam.leastShared, let base = x.baseAddress else {
       return nil
     }
     var (sum, smallest) = (0.0, Double.infinity)
     var start = 0
     while start < x.count {
-      let tile = TileSum.dot(base + start, min(tileCount, x.count - start))
+      let tile = TileSum.dot(base + start, min(Tile.count, x.count - start))
       guard TileSum.isTrusted(tile) else { return nil }
       sum += Double(tile)
       smallest = min(smallest, Double(tile))
-      start += tileCount
+      start += Tile.count
     }
     return TileSum.isExact(sum, smallest, 0) ? sum.squareRoot() : nil
   }

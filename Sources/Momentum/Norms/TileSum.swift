@@ -1,27 +1,3 @@
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#elseif canImport(Darwin)
-  internal import Darwin
-#endif
-
-/// What the reduce pass sums over a tile.
-enum TileMeasure: Sendable {
-  /// x², by a BLAS dot product.
-  case squares
-  /// x², by fixed lanes or exact sums.
-  case portableSquares
-  /// |x|.
-  case magnitudes
-  /// max |x|.
-  case maximum
-  /// (|x| / unit)^p, with the largest magnitude as unit.
-  case powers(p: Double, unit: Double)
-  /// 1 for every x ≠ 0.
-  case nonZeros
-}
-
 /// The sum over one tile, with the numbers of elements that were left out of it because they are not finite.
 struct TileSum: Sendable {
   /// The sum is `(value + rest) · 2^exponent`; the exponent is 0 and there is no rest but for exact sums of a tile, whose
@@ -54,10 +30,10 @@ struct TileSum: Sendable {
         for i in 0..<n where x[i].isFinite { maximum = max(maximum, x[i].magnitude) }
         return Double(maximum)
       }
-    case .powers(let p, let unit):
+    case .powers(let p, let divisor):
       return counting(x, n) { x, n in
         var sum = 0.0
-        for i in 0..<n where x[i].isFinite { sum += power(Double(x[i].magnitude) / unit, p) }
+        for i in 0..<n where x[i].isFinite { sum += power(Double(x[i].magnitude) / divisor, p) }
         return sum
       }
     case .nonZeros:
@@ -105,7 +81,7 @@ struct TileSum: Sendable {
   /// One BLAS dot product of the tile with itself, whose bits do not depend on where the tile lies in memory.
   @inline(__always)
   static func dot<S: BLASScalar>(_ x: UnsafePointer<S>, _ n: Int, copy: UnsafeMutablePointer<S>? = nil) -> S {
-    if UInt(bitPattern: x) % 64 != 0, BLAS.dotDependsOnAlignment {
+    if UInt(bitPattern: x) % 64 != 0, BLASTraits.dotDependsOnAlignment {
       if let copy {
         copy.update(from: x, count: n)
         return S._dot(Int32(truncatingIfNeeded: n), copy, 1, copy, 1)
@@ -119,20 +95,16 @@ struct TileSum: Sendable {
   }
 
   /// Whether a sum of squares is one of finite elements and has lost no square that matters to underflow.
-  ///
-  /// Below the limit it may have lost up to 2048·2⁻¹²⁶ for `Float` even if the processor flushes subnormals to zero, which is
-  /// 2⁻³⁵ of the limit; up to 2048·2⁻¹⁰²² for `Double`, less than 2⁻¹¹⁰ of it.
   @inline(__always)
   static func isTrusted<S: BLASScalar>(_ sum: S) -> Bool {
-    let limit: S = S.significandBitCount < 50 ? 0x1p-80 : S(sign: .plus, exponent: -900, significand: 1)
     // Written so that NaN fails it.
-    return sum >= limit && sum < .infinity
+    sum >= S._leastTrustedSquares && sum < .infinity
   }
 
   /// Squares of any finite elements, without overflow or underflow. Zeros, which fail the range guard, come here too.
   @inline(never)
   static func carefulSquares<S: BLASScalar>(_ x: UnsafePointer<S>, _ n: Int) -> TileSum {
-    if S.significandBitCount < 50 {
+    if S._hasExactSquares {
       // The square of a Float is a Double: a sum that is not finite has met an element that is not.
       let sum = ElementLoops.sumOfSquares(x, n)
       if sum < .infinity { return TileSum(value: sum) }
@@ -169,7 +141,7 @@ struct TileSum: Sendable {
   /// `base^p` for a base in [0, 1]; by multiplication for small whole p, whose bits are then the same on every host.
   @inline(__always)
   private static func power(_ base: Double, _ p: Double) -> Double {
-    guard p <= 16, p == p.rounded() else { return pow(base, p) }
+    guard p <= 16, p == p.rounded() else { return Platform.power(base, p) }
     var result = base
     for _ in 1..<Int(p) { result *= base }
     return result

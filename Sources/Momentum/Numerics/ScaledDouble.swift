@@ -1,11 +1,3 @@
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#elseif canImport(Darwin)
-  internal import Darwin
-#endif
-
 /// A `Double` with room to spare: `significand · 2^exponent`.
 ///
 /// The norm of finite elements can exceed the largest `Double`, and a clip coefficient can fall below the smallest; both
@@ -48,7 +40,7 @@ public struct ScaledDouble: Sendable, Hashable {
   private static func scale(_ value: Double, _ exponent: Int) -> Double {
     // The product with a normal power of two is exact if it is normal as well.
     if exponent >= -1022, exponent <= 1023 { return value * Double(bitPattern: UInt64(1023 &+ exponent) &<< 52) }
-    return scalbn(value, Int32(clamping: exponent))
+    return Platform.scale(value, byPowerOfTwo: exponent)
   }
 
   /// The same magnitude with the other sign.
@@ -117,11 +109,11 @@ public struct ScaledDouble: Sendable, Hashable {
 
   /// `value^power` for a positive value; by logarithms only where `Double` overflows or underflows.
   func power(_ power: Double) -> ScaledDouble {
-    let direct = pow(double, power)
+    let direct = Platform.power(double, power)
     if direct.isNormal || significand == 0 || !significand.isFinite { return ScaledDouble(direct) }
-    let logarithm = (log2(significand) + Double(exponent)) * power
-    guard logarithm.isFinite, logarithm.magnitude < 1e15 else { return ScaledDouble(exp2(logarithm)) }
+    let logarithm = (Platform.binaryLogarithm(significand) + Double(exponent)) * power
+    guard logarithm.isFinite, logarithm.magnitude < 1e15 else { return ScaledDouble(Platform.powerOfTwo(logarithm)) }
     let whole = logarithm.rounded(.down)
-    return ScaledDouble(exp2(logarithm - whole), exponent: Int(whole))
+    return ScaledDouble(Platform.powerOfTwo(logarithm - whole), exponent: Int(whole))
   }
 }

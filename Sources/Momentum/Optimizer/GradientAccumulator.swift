@@ -44,12 +44,12 @@ public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sen
   ///   - reduction: What the step is taken with.
   ///   - algorithm: How the norm is computed.
   ///   - threads: The most threads to use; by default as many as the process may use.
-  /// - Throws: ``MomentumError/allocationFailed(bytes:)``, ``MomentumError/invalidSetting(name:value:expected:)`` for less than one thread.
+  /// - Throws: ``MomentumError/allocationFailed(bytes:)``, ``MomentumError/invalidSetting(_:)`` for less than one thread.
   public init(
     _ layout: ParameterLayout, reduction: Reduction = .mean, algorithm: NormAlgorithm = .blas, threads: Int? = nil
   ) throws(MomentumError) {
     if let threads, threads < 1 {
-      throw .invalidSetting(name: "threads", value: "\(threads)", expected: "at least 1")
+      throw .invalidSetting(name: "threads", value: threads, expected: .countAtLeast(1))
     }
     let memory = try ParameterVector<Scalar>(layout, threads: threads)
     self.layout = layout
@@ -131,85 +131,5 @@ public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sen
   /// Where the sum of a tensor lies, `nil` if nothing has been added to it.
   func sum(ofTensor index: Int) -> UnsafeMutablePointer<Scalar>? {
     isSet[index] ? memory.base + layout.tensors[index].offset : nil
-  }
-}
-
-extension Optimizer {
-  /// Takes one step with the mean, or the sum, of accumulated gradients, and starts a new accumulation.
-  ///
-  /// - Parameters:
-  ///   - parameters: Updated in place; with as many elements as the layout.
-  ///   - gradients: What has been added up; empty after the step, also after a skipped one. If an error is thrown it is as
-  ///     before.
-  /// - Returns: What was measured and done; norms are those of the mean.
-  /// - Throws: As ``step(_:gradients:)-(ParameterVector<Scalar>,ParameterVector<Scalar>)``; ``MomentumError/countMismatch(what:count:expected:)`` if nothing has
-  ///   been added.
-  /// - Complexity: O(n); with momentum reads 3n and writes 2n elements. Clipping by value, or a norm other than the 2-norm that the
-  ///   accumulator measures, reads n more.
-  @discardableResult
-  public mutating func step(
-    _ parameters: inout ParameterVector<Scalar>, gradients: inout GradientAccumulator<Scalar>
-  ) throws(MomentumError) -> StepReport {
-    try step(
-      parameters: UnsafeMutableBufferPointer(start: parameters.base, count: parameters.count), gradients: &gradients)
-  }
-
-  /// Takes one step of parameters in the caller's memory; see ``step(_:gradients:)-(_,GradientAccumulator<Scalar>)``.
-  @discardableResult
-  public mutating func step(
-    parameters: UnsafeMutableBufferPointer<Scalar>, gradients: inout GradientAccumulator<Scalar>
-  ) throws(MomentumError) -> StepReport {
-    guard parameters.count == layout.count else {
-      throw .countMismatch(what: "parameters", count: parameters.count, expected: layout.count)
-    }
-    let base = parameters.baseAddress ?? TensorTable<Scalar>.emptyTensor
-    return try step(accumulated: &gradients) { base + $0.offset }
-  }
-
-  /// Takes one step of tensors that lie anywhere; see ``step(_:gradients:)-(_,GradientAccumulator<Scalar>)``.
-  @discardableResult
-  public mutating func step(
-    parameters: [UnsafeMutableBufferPointer<Scalar>], gradients: inout GradientAccumulator<Scalar>
-  ) throws(MomentumError) -> StepReport {
-    guard parameters.count == layout.tensors.count else {
-      throw .countMismatch(what: "list of parameters", count: parameters.count, expected: layout.tensors.count)
-    }
-    var regions: [MemoryRegion] = []
-    for (index, tensor) in layout.tensors.enumerated() {
-      guard parameters[index].count == tensor.count else {
-        throw .countMismatch(
-          what: "parameters of tensor '\(tensor.name)'", count: parameters[index].count, expected: tensor.count)
-      }
-      regions.append(MemoryRegion(parameters[index], tensor: index, "parameters"))
-    }
-    try MemoryRegion.checkSeparate(&regions) { layout.tensors[$0].name }
-    let bases = parameters.map { $0.baseAddress ?? TensorTable<Scalar>.emptyTensor }
-    var next = bases.makeIterator()
-    return try step(accumulated: &gradients) { _ in next.next()! }
-  }
-
-  private mutating func step(
-    accumulated gradients: inout GradientAccumulator<Scalar>,
-    _ parameters: (TensorTable<Scalar>.Entry) -> UnsafeMutablePointer<Scalar>
-  ) throws(MomentumError) -> StepReport {
-    guard gradients.layout.tensors.map(\.count) == layout.tensors.map(\.count) else {
-      throw .countMismatch(
-        what: "accumulated gradients", count: gradients.layout.count, expected: layout.count)
-    }
-    guard gradients.count > 0 else {
-      throw .countMismatch(what: "accumulated gradients", count: 0, expected: 1)
-    }
-    areBuffersSeparate = false
-    for index in table.entries.indices {
-      setIfChanged(&table.entry(index).pointee.gradient, to: gradients.sum(ofTensor: index))
-      setIfChanged(&table.entry(index).pointee.parameters, to: parameters(table.entries[index]))
-    }
-    let settings = clipSettings
-    let isMeasured = settings.normType == .l2 && settings.algorithm == gradients.algorithm
-    if isMeasured { _ = table.sums.update(fromContentsOf: gradients.table.sums) }
-    let microSteps = gradients.reduction == .mean ? gradients.count : 1
-    let report = try Scalar._step(&self, microSteps, isMeasured)
-    gradients.reset()
-    return report
   }
 }

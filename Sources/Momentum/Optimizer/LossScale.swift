@@ -50,7 +50,7 @@ public struct LossScale: Sendable, Hashable {
 
   /// The same scale for every step.
   ///
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` unless it is positive, finite and not subnormal.
+  /// - Throws: ``MomentumError/invalidSetting(_:)`` unless it is positive, finite and not subnormal.
   public static func fixed(_ scale: Double) throws(MomentumError) -> LossScale {
     try check(scale, "loss scale")
     return LossScale(current: scale, finiteSteps: 0, growth: nil)
@@ -65,7 +65,7 @@ public struct LossScale: Sendable, Hashable {
   ///   - growthInterval: At least 1.
   ///   - minimum: Positive, not subnormal. A scale below 1 helps gradients that are too large instead of too small.
   ///   - maximum: Finite, at least `minimum`; by default the largest power of two in `Float`.
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)``.
+  /// - Throws: ``MomentumError/invalidSetting(_:)``.
   public static func dynamic(
     initial: Double = 0x1p16, growthFactor: Double = 2, backoffFactor: Double = 0.5, growthInterval: Int = 2000,
     minimum: Double = 0x1p-126, maximum: Double = 0x1p127
@@ -74,20 +74,20 @@ public struct LossScale: Sendable, Hashable {
     try check(maximum, "maximum of the loss scale")
     guard minimum <= maximum else {
       throw .invalidSetting(
-        name: "minimum of the loss scale", value: "\(minimum)", expected: "at most the maximum, \(maximum)")
+        name: "minimum of the loss scale", value: minimum, expected: .words("at most the maximum, \(maximum)"))
     }
     guard initial >= minimum, initial <= maximum else {
-      throw .invalidSetting(name: "loss scale", value: "\(initial)", expected: "a number in \(minimum)...\(maximum)")
+      throw .invalidSetting(name: "loss scale", value: initial, expected: .words("a number in \(minimum)...\(maximum)"))
     }
     guard growthFactor > 1, growthFactor.isFinite else {
-      throw .invalidSetting(name: "growthFactor", value: "\(growthFactor)", expected: "a finite number > 1")
+      throw .invalidSetting(name: "growthFactor", value: growthFactor, expected: .finiteAbove(1))
     }
     guard backoffFactor > 0, backoffFactor < 1 else {
       throw .invalidSetting(
-        name: "backoffFactor", value: "\(backoffFactor)", expected: "a number between 0 and 1, both excluded")
+        name: "backoffFactor", value: backoffFactor, expected: .words("a number between 0 and 1, both excluded"))
     }
     guard growthInterval >= 1 else {
-      throw .invalidSetting(name: "growthInterval", value: "\(growthInterval)", expected: "at least 1")
+      throw .invalidSetting(name: "growthInterval", value: growthInterval, expected: .countAtLeast(1))
     }
     return LossScale(
       current: initial, finiteSteps: 0,
@@ -122,7 +122,7 @@ public struct LossScale: Sendable, Hashable {
 
   private static func check(_ scale: Double, _ name: String) throws(MomentumError) {
     guard scale.isNormal, scale > 0 else {
-      throw .invalidSetting(name: name, value: "\(scale)", expected: "a positive finite number")
+      throw .invalidSetting(name: name, value: scale, expected: .finiteAbove(0))
     }
   }
 }

@@ -1,4 +1,5 @@
-// The ways to hand parameters and gradients over. All copy nothing.
+// All ways to hand parameters and gradients over. None copies anything: each checks what it was given, binds every tensor to its
+// memory, and takes the step.
 extension Optimizer {
   /// Takes one step.
   ///
@@ -24,10 +25,11 @@ extension Optimizer {
   public mutating func step(
     _ parameters: inout MutableSpan<Scalar>, gradients: Span<Scalar>
   ) throws(MomentumError) -> StepReport {
-    // Both closures end before the spans do.
-    let read = gradients.withUnsafeBufferPointer { UnsafeTransfer($0) }
-    let written = parameters.withUnsafeMutableBufferPointer { UnsafeTransfer($0) }
-    return try step(parameters: written.value, gradients: read.value)
+    try gradients.withUnsafeBufferPointer { gradients throws(MomentumError) in
+      try parameters.withUnsafeMutableBufferPointer { parameters throws(MomentumError) in
+        try step(parameters: parameters, gradients: gradients)
+      }
+    }
   }
 
   /// Takes one step of flat vectors in the caller's memory; see ``step(_:gradients:)-(ParameterVector<Scalar>,ParameterVector<Scalar>)``.
@@ -55,7 +57,7 @@ extension Optimizer {
       setIfChanged(&table.entry(index).pointee.gradient, to: gradient + offset)
       setIfChanged(&table.entry(index).pointee.parameters, to: parameter + offset)
     }
-    return try Scalar._step(&self, 1, false)
+    return try takeStep(microSteps: 1, isMeasured: false)
   }
 
   /// Takes one step of tensors that lie anywhere in the caller's memory, one buffer a tensor in the order of the layout.
@@ -87,8 +89,87 @@ extension Optimizer {
     }
     // The buffers of the step before have been looked at: to sort hundreds of them again would take longer than their step.
     if !areKnown { try bind(parameters, gradients) }
-    return try Scalar._step(&self, 1, false)
+    return try takeStep(microSteps: 1, isMeasured: false)
   }
+
+  // MARK: - Accumulated gradients
+
+  /// Takes one step with the mean, or the sum, of accumulated gradients, and starts a new accumulation.
+  ///
+  /// - Parameters:
+  ///   - parameters: Updated in place; with as many elements as the layout.
+  ///   - gradients: What has been added up; empty after the step, also after a skipped one. If an error is thrown it is as
+  ///     before.
+  /// - Returns: What was measured and done; norms are those of the mean.
+  /// - Throws: As ``step(_:gradients:)-(ParameterVector<Scalar>,ParameterVector<Scalar>)``; ``MomentumError/countMismatch(what:count:expected:)`` if nothing has
+  ///   been added.
+  /// - Complexity: O(n); with momentum reads 3n and writes 2n elements. Clipping by value, or a norm other than the 2-norm that the
+  ///   accumulator measures, reads n more.
+  @discardableResult
+  public mutating func step(
+    _ parameters: inout ParameterVector<Scalar>, gradients: inout GradientAccumulator<Scalar>
+  ) throws(MomentumError) -> StepReport {
+    try step(
+      parameters: UnsafeMutableBufferPointer(start: parameters.base, count: parameters.count), gradients: &gradients)
+  }
+
+  /// Takes one step of parameters in the caller's memory; see ``step(_:gradients:)-(_,GradientAccumulator<Scalar>)``.
+  @discardableResult
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  public mutating func step(
+    parameters: UnsafeMutableBufferPointer<Scalar>, gradients: inout GradientAccumulator<Scalar>
+  ) throws(MomentumError) -> StepReport {
+    try Self.check("parameters", parameters.count, layout.count)
+    let base = parameters.baseAddress ?? TensorTable<Scalar>.emptyTensor
+    return try step(accumulated: &gradients) { base + $0.offset }
+  }
+
+  /// Takes one step of tensors that lie anywhere; see ``step(_:gradients:)-(_,GradientAccumulator<Scalar>)``.
+  @discardableResult
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  public mutating func step(
+    parameters: [UnsafeMutableBufferPointer<Scalar>], gradients: inout GradientAccumulator<Scalar>
+  ) throws(MomentumError) -> StepReport {
+    try Self.check("list of parameters", parameters.count, layout.tensors.count)
+    var regions: [MemoryRegion] = []
+    for (index, tensor) in layout.tensors.enumerated() {
+      try Self.check("parameters of tensor '\(tensor.name)'", parameters[index].count, tensor.count)
+      regions.append(MemoryRegion(parameters[index], tensor: index, "parameters"))
+    }
+    try MemoryRegion.checkSeparate(&regions) { layout.tensors[$0].name }
+    let bases = parameters.map { $0.baseAddress ?? TensorTable<Scalar>.emptyTensor }
+    var next = bases.makeIterator()
+    return try step(accumulated: &gradients) { _ in next.next()! }
+  }
+
+  private mutating func step(
+    accumulated gradients: inout GradientAccumulator<Scalar>,
+    _ parameters: (TensorTable<Scalar>.Entry) -> UnsafeMutablePointer<Scalar>
+  ) throws(MomentumError) -> StepReport {
+    guard gradients.layout.tensors.map(\.count) == layout.tensors.map(\.count) else {
+      throw .countMismatch(
+        what: "accumulated gradients", count: gradients.layout.count, expected: layout.count)
+    }
+    guard gradients.count > 0 else {
+      throw .countMismatch(what: "accumulated gradients", count: 0, expected: 1)
+    }
+    areBuffersSeparate = false
+    for index in table.entries.indices {
+      setIfChanged(&table.entry(index).pointee.gradient, to: gradients.sum(ofTensor: index))
+      setIfChanged(&table.entry(index).pointee.parameters, to: parameters(table.entries[index]))
+    }
+    let settings = clipSettings
+    let isMeasured = settings.normType == .l2 && settings.algorithm == gradients.algorithm
+    if isMeasured { _ = table.sums.update(fromContentsOf: gradients.table.sums) }
+    let microSteps = gradients.reduction == .mean ? gradients.count : 1
+    let report = try takeStep(microSteps: microSteps, isMeasured: isMeasured)
+    gradients.reset()
+    return report
+  }
+
+  // MARK: - Checks
 
   /// Points every tensor at its buffers, if no two of them overlap.
   @inline(never)

@@ -1,105 +1,37 @@
-/// How often a step reads the gradients.
-public enum StepMode: String, Sendable, Hashable, Codable, CaseIterable {
-  /// Twice: once for the norm, once for the update. 6 elements moved for each parameter, with momentum.
-  case twoPass
-  /// Once, as long as nothing is clipped: each tile is updated as soon as it is summed. 5 elements moved for each parameter.
-  ///
-  /// When the norm turns out to exceed the limit, what was updated too far is corrected with axpys by c - 1, and the next step
-  /// takes two passes; so does every step after one that clipped. Fast while clipping is the exception.
-  ///
-  /// A corrected element carries up to three more roundings than in two passes: one of the velocity, two of the
-  /// parameter. No tile is updated once its segment of the gradient alone has exceeded the limit C, so the summands
-  /// that cancel are at most lr·C in size, and the error of a parameter is at most about 3 units of roundoff of
-  /// `|p| + lr·C`.
-  ///
-  /// Updates come before the check, so the policies that promise untouched parameters, ``NonFinitePolicy/throw`` and
-  /// ``NonFinitePolicy/skipStep``, are refused, as are clipping by value and by tensor norms. Same bits for any number of
-  /// threads; not the same bits as two passes once something is clipped.
-  case onePass
-}
-
-extension StepMode {
-  /// Checks that what else is asked for can be done in this mode.
-  func validate(
-    _ policy: NonFinitePolicy, _ clipping: GradientClipping, _ groups: [ParameterGroup], _ averaging: WeightAveraging?
-  ) throws(MomentumError) {
-    guard self == .onePass else { return }
-    func refuse(_ reason: String) -> MomentumError {
-      .invalidSetting(name: "mode", value: rawValue, expected: "twoPass \(reason)")
-    }
-    if policy == .throw || policy == .skipStep {
-      throw refuse("with the policy \(policy.rawValue), which promises untouched parameters")
-    }
-    if clipping.value != nil || clipping.norm != nil || clipping.blockRMS != nil {
-      throw refuse("to clip by value or by tensor norms")
-    }
-    if groups.contains(where: { $0.clipping != nil }) { throw refuse("to clip groups by limits of their own") }
-    if clipping.targetNorm != nil { throw refuse("to normalize gradients, which changes every one") }
-    if averaging != nil { throw refuse("to average parameters, which would take in uncorrected ones") }
-    if clipping.globalNorm != nil, clipping.normType.simplified != .l2 { throw refuse("for other norms than 2") }
-  }
-
-  /// Checks that the rules can be followed in this mode.
-  func validate(
-    _ rules: StepRules, _ lossScale: LossScale = .none, _ adaptive: AdaptiveClipping? = nil
-  ) throws(MomentumError) {
-    guard self == .onePass else { return }
-    func refuse(_ reason: String) -> MomentumError {
-      .invalidSetting(name: "mode", value: rawValue, expected: "twoPass \(reason)")
-    }
-    if rules.scaleUnits { throw refuse("with a rule that measures units before it updates them") }
-    if lossScale.growth != nil { throw refuse("with a dynamic loss scale, which skips steps") }
-    if adaptive != nil { throw refuse("with adaptive clipping, whose limit depends on the norm") }
-  }
-}
-
+// A step that reads the gradient once, see ``StepMode/onePass``.
 extension Optimizer {
   /// Sums and updates at once, then corrects or completes what clipping asks for.
   mutating func updateInOnePass(
     _ outcome: inout ClipStage.Outcome, _ team: ThreadTeam
   ) throws(MomentumError) {
-    let factor = stage.gradientFactor
-    stage.prepare(table, &outcome)
+    table.resetDecisions()
     outcome.clearsNonFinite = nonFinitePolicy == .zero
     try bindState()
-    compile(clearsNonFinite: outcome.clearsNonFinite, factor)
+    let compiler = compiler(clearsNonFinite: outcome.clearsNonFinite)
+    compiler.compile(rules, states, into: programs)
     // A rule that cannot correct a step must not take one too early.
-    guard compileCorrections(by: ScaledDouble(0), factor, clearsNonFinite: false) else {
+    guard compiler.compileCorrections(by: ScaledDouble(0), rules, states, into: corrections) else {
       throw .invalidSetting(name: "mode", value: mode.rawValue, expected: "twoPass for this update rule")
     }
 
-    let limit = (ScaledDouble(clipping.globalNorm ?? .infinity) / factor).double
+    let limit = (ScaledDouble(clipping.globalNorm ?? .infinity) / stage.gradientFactor).double
     speculation.run(
       table, programs.all, largestSum: limit * limit, algorithm: clipping.algorithm,
-      ignoresNonFinite: nonFinitePolicy == .zero, team)
-    try stage.decide(table, &outcome, team)
+      ignoresNonFinite: outcome.clearsNonFinite, team)
+    let measured = GradientMeasurement(total: table.total(stage.settings.normType, table.sums))
+    try stage.decide(measured, table, &outcome, team)
     outcome.clearsNonFinite = nonFinitePolicy == .zero
 
     if outcome.report.wasClipped || !speculation.updatedAll {
       corrections.removeAll()
       if outcome.report.wasClipped {
         // The whole has one coefficient, so the tensors share programs as they did before, by the same numbers.
-        compile(clearsNonFinite: outcome.clearsNonFinite, factor)
-        let change = (ScaledDouble(outcome.report.clipCoefficient) + -1) * factor
-        _ = compileCorrections(by: change, factor, clearsNonFinite: outcome.clearsNonFinite)
+        compiler.compile(rules, states, into: programs)
+        let change = (ScaledDouble(outcome.report.clipCoefficient) + -1) * stage.gradientFactor
+        _ = compiler.compileCorrections(by: change, rules, states, into: corrections)
       }
       speculation.finish(table, updated: corrections.all, rest: programs.all, team)
     }
     commit(outcome.report)
-  }
-
-  /// Compiles, for every program, what turns the step it takes into the one with another gradient factor.
-  ///
-  /// - Returns: Whether all rules can be corrected.
-  private func compileCorrections(by change: ScaledDouble, _ factor: ScaledDouble, clearsNonFinite: Bool) -> Bool {
-    corrections.removeAll()
-    for index in table.entries.indices where table.entries[index].program == corrections.count {
-      let program = corrections.append()
-      if clearsNonFinite { program.pointee.append(.clearNonFinite(inPlace: false)) }
-      let isPossible = rules[table.decisions[index].group].compileCorrection(
-        state(of: index, factor), change: change, scale: table.decisions[index].newScale, into: &program.pointee)
-      guard isPossible else { return false }
-    }
-    return true
   }
 }

@@ -7,10 +7,10 @@ extension Optimizer {
     var state = OptimizerState<Scalar>(tensors: layout.tensors.count)
     state.stepCount = stepCount
     state.lastStepClipped = lastStepClipped
-    state.velocities = velocities
-    state.averages = averages
+    state.velocities = states.velocities
+    state.averages = states.averages
     if lossScale.growth != nil { state.lossScale = lossScale }
-    state.adaptiveClipping = adaptiveClipping
+    state.adaptiveLimit = adaptiveLimit
     if let base = direction.base { state.direction = Array(UnsafeBufferPointer(start: base, count: layout.count)) }
     if let base = average.base { state.average = Array(UnsafeBufferPointer(start: base, count: layout.count)) }
     return state
@@ -21,7 +21,7 @@ extension Optimizer {
   /// A dynamic loss scale and adaptive clipping come with their settings; where the state has none, this optimizer's stay.
   ///
   /// - Throws: ``MomentumError/countMismatch(what:count:expected:)`` if it belongs to another layout,
-  ///   ``MomentumError/invalidSetting(name:value:expected:)`` if its numbers cannot be those of a state. The optimizer is then unchanged.
+  ///   ``MomentumError/invalidSetting(_:)`` if its numbers cannot be those of a state. The optimizer is then unchanged.
   public mutating func restore(_ state: OptimizerState<Scalar>) throws(MomentumError) {
     try state.validate(layout)
     // What can fail comes first.
@@ -34,10 +34,10 @@ extension Optimizer {
 
   /// Takes on everything of a state but its vectors.
   private mutating func adopt(_ state: OptimizerState<Scalar>) {
-    (velocities, averages) = (state.velocities, state.averages)
+    (states.velocities, states.averages) = (state.velocities, state.averages)
     (stepCount, lastStepClipped) = (state.stepCount, state.lastStepClipped)
     if state.lossScale.growth != nil { lossScale = state.lossScale }
-    if let adaptive = state.adaptiveClipping { adaptiveClipping = adaptive }
+    if let adaptive = state.adaptiveLimit { adaptiveLimit = adaptive }
   }
 
   /// Replaces the state by one whose vectors lie elsewhere, a buffer a tensor and none where there is nothing.
@@ -67,16 +67,16 @@ extension Optimizer {
     let newDirection = try gathered(values)
     try confirm()
     direction = newDirection
-    for index in velocities.indices {
-      velocities[index] = VelocityState()
-      velocities[index].isSet = values[index] != nil
-      velocities[index].keepsLearningRate = keepLearningRate
+    for index in states.velocities.indices {
+      states.velocities[index] = VelocityState()
+      states.velocities[index].isSet = values[index] != nil
+      states.velocities[index].keepsLearningRate = keepLearningRate
     }
   }
 
   /// A copy of buffers in the order of the layout, zeros where one is missing; no memory if all are.
-  private func gathered(_ sources: [UnsafeBufferPointer<Scalar>?]) throws(MomentumError) -> OptionalVector<Scalar> {
-    var vector = OptionalVector<Scalar>()
+  private func gathered(_ sources: [UnsafeBufferPointer<Scalar>?]) throws(MomentumError) -> LazyVector<Scalar> {
+    var vector = LazyVector<Scalar>()
     guard sources.contains(where: { $0 != nil }) else { return vector }
     let base = try vector.make(layout, threads: threads)
     for (tensor, values) in zip(layout.tensors, sources) {
@@ -94,15 +94,15 @@ extension Optimizer {
   ///
   /// - Complexity: O(n) if a scale differs from 1; reads n and writes n elements.
   public mutating func foldVelocity() {
-    multiplyVelocities(by: velocities.map { ScaledDouble($0.scale) })
+    multiplyVelocities(by: states.velocities.map { ScaledDouble($0.scale) })
   }
 
-  /// Multiplies the stored vectors, and takes the results for the velocities.
+  /// Multiplies the stored vectors, and takes the results for the states.velocities.
   private mutating func multiplyVelocities(by factors: [ScaledDouble]) {
     guard let base = direction.base, factors.contains(where: { $0 != ScaledDouble(1) }) else { return }
     for (index, tensor) in layout.tensors.enumerated() { table.entries[index].direction = base + tensor.offset }
     multiply(.direction, by: factors)
-    for index in velocities.indices { velocities[index].scale = 1 }
+    for index in states.velocities.indices { states.velocities[index].scale = 1 }
   }
 
   /// Multiplies one operand of each tensor.
@@ -128,14 +128,14 @@ extension Optimizer {
   /// - Parameters:
   ///   - toKeepLearningRate: Whether the learning rate is to be part of the velocity (``UpdateRule/keepsLearningRateInVelocity``).
   ///   - learningRate: That of the next step; not 0.
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` for a learning rate that is not positive and finite.
+  /// - Throws: ``MomentumError/invalidSetting(_:)`` for a learning rate that is not positive and finite.
   /// - Complexity: O(n); reads n and writes n elements.
   public mutating func convertVelocity(toKeepLearningRate: Bool, learningRate: Double) throws(MomentumError) {
     guard learningRate > 0, learningRate.isFinite else {
-      throw .invalidSetting(name: "learningRate", value: "\(learningRate)", expected: "a finite number > 0")
+      throw .invalidSetting(name: "learningRate", value: learningRate, expected: .finiteAbove(0))
     }
     let form = VelocityForm(keepsLearningRate: toKeepLearningRate, learningRate: learningRate)
-    convertVelocities(to: Array(repeating: form, count: velocities.count))
+    convertVelocities(to: Array(repeating: form, count: states.velocities.count))
   }
 
   /// Converts the velocity of each tensor to a form of its own.
@@ -143,31 +143,25 @@ extension Optimizer {
   /// - Parameter forms: With a learning rate that is positive and finite wherever the velocity has another form.
   package mutating func convertVelocities(to forms: [VelocityForm]) {
     multiplyVelocities(
-      by: zip(velocities, forms).map { velocity, form in
+      by: zip(states.velocities, forms).map { velocity, form in
         let scale = ScaledDouble(velocity.scale)
         guard velocity.isSet, velocity.keepsLearningRate != form.keepsLearningRate else { return scale }
         let rate = ScaledDouble(-form.learningRate)
         return form.keepsLearningRate ? scale * rate : scale / rate
       })
-    for index in velocities.indices { velocities[index].keepsLearningRate = forms[index].keepsLearningRate }
+    for index in states.velocities.indices { states.velocities[index].keepsLearningRate = forms[index].keepsLearningRate }
   }
 
-  /// The form that each tensor's rule keeps its velocity in, with the learning rate of the next step; NaN where a rule of
-  /// a kind that is not this library's has not got one.
+  /// The form that each tensor's rule keeps its velocity in, with the learning rate of the next step; NaN where a rule has none.
   package func velocityForms() throws(MomentumError) -> [VelocityForm] {
     let rules = try StepRules(rule, groups, at: stepCount)
     var forms: [VelocityForm] = []
     for group in try ParameterGroup.membership(groups, of: layout) {
       let rule = rules[group ?? -1]
       forms.append(
-        VelocityForm(keepsLearningRate: rule.keepsLearningRateInVelocity, learningRate: Self.learningRate(of: rule)))
+        VelocityForm(keepsLearningRate: rule.keepsLearningRateInVelocity, learningRate: rule.conversionRate ?? .nan))
     }
     return forms
-  }
-
-  private static func learningRate(of rule: any UpdateRule) -> Double {
-    if let clipping = rule as? AdaptiveGradientClipping { return learningRate(of: clipping.base) }
-    return (rule as? any SchedulableRule)?.learningRate ?? .nan
   }
 
   /// Calls `body` with the velocity of one tensor; all zeros, or empty if no step has needed a velocity.
@@ -185,10 +179,10 @@ extension Optimizer {
   }
 
   /// Whether a tensor has taken part in a step with momentum, or was given a velocity.
-  public func hasVelocity(ofTensor index: Int) -> Bool { velocities[index].isSet }
+  public func hasVelocity(ofTensor index: Int) -> Bool { states.velocities[index].isSet }
 
   /// Whether the learning rate is part of a tensor's velocity; says nothing of a tensor without one.
-  public func keepsLearningRateInVelocity(ofTensor index: Int) -> Bool { velocities[index].keepsLearningRate }
+  public func keepsLearningRateInVelocity(ofTensor index: Int) -> Bool { states.velocities[index].keepsLearningRate }
 
   /// Sets the velocity of one tensor, in the form that the optimizer's rule keeps; its next step is then not a first step.
   ///
@@ -206,9 +200,9 @@ extension Optimizer {
     if !areGroupsBound { bind(try ParameterGroup.membership(groups, of: layout)) }
     let group = table.decisions[index].group
     let rule = group < 0 ? rule : groups[group].rule ?? rule
-    velocities[index] = VelocityState()
-    velocities[index].isSet = true
-    velocities[index].keepsLearningRate = rule.keepsLearningRateInVelocity
+    states.velocities[index] = VelocityState()
+    states.velocities[index].isSet = true
+    states.velocities[index].keepsLearningRate = rule.keepsLearningRateInVelocity
   }
 
   /// Sets what else a run that goes on must know, after its velocities have been set one by one.
@@ -216,10 +210,10 @@ extension Optimizer {
   /// - Parameters:
   ///   - stepCount: How many steps have been taken.
   ///   - lastStepClipped: Whether the last one clipped by a norm; counts in ``StepMode/onePass``.
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` for a negative count.
+  /// - Throws: ``MomentumError/invalidSetting(_:)`` for a negative count.
   public mutating func resume(stepCount: Int, lastStepClipped: Bool) throws(MomentumError) {
     guard stepCount >= 0 else {
-      throw .invalidSetting(name: "step count", value: "\(stepCount)", expected: "at least 0")
+      throw .invalidSetting(name: "step count", value: stepCount, expected: .countAtLeast(0))
     }
     self.stepCount = stepCount
     self.lastStepClipped = lastStepClipped
@@ -228,10 +222,10 @@ extension Optimizer {
   // MARK: - Average
 
   /// Whether a tensor has an average yet.
-  public func hasAverage(ofTensor index: Int) -> Bool { averages[index].count > 0 }
+  public func hasAverage(ofTensor index: Int) -> Bool { states.averages[index].count > 0 }
 
   /// How many steps have entered a tensor's average.
-  public func stepsAveraged(ofTensor index: Int) -> Int { averages[index].count }
+  public func stepsAveraged(ofTensor index: Int) -> Int { states.averages[index].count }
 
   /// Calls `body` with the average of one tensor's parameters (see ``averaging``); empty if nothing has been averaged.
   ///
@@ -252,10 +246,10 @@ extension Optimizer {
   ///
   /// - Complexity: O(n) if a scale differs from 1; reads n and writes n elements.
   public mutating func foldAverage() {
-    guard let base = average.base, averages.contains(where: { $0.scale != 1 }) else { return }
+    guard let base = average.base, states.averages.contains(where: { $0.scale != 1 }) else { return }
     for (index, tensor) in layout.tensors.enumerated() { table.entries[index].average = base + tensor.offset }
-    multiply(.average, by: averages.map { ScaledDouble($0.scale) })
-    for index in averages.indices { averages[index].scale = 1 }
+    multiply(.average, by: states.averages.map { ScaledDouble($0.scale) })
+    for index in states.averages.indices { states.averages[index].scale = 1 }
   }
 
   /// Sets the average of one tensor.
@@ -264,7 +258,7 @@ extension Optimizer {
   ///   - index: The tensor's position in the layout.
   ///   - values: Its average.
   ///   - count: How many steps have been averaged, at least 1; counts for the kind `mean`.
-  /// - Throws: ``MomentumError/countMismatch(what:count:expected:)``, ``MomentumError/invalidSetting(name:value:expected:)``,
+  /// - Throws: ``MomentumError/countMismatch(what:count:expected:)``, ``MomentumError/invalidSetting(_:)``,
   ///   ``MomentumError/allocationFailed(bytes:)``.
   public mutating func setAverage(
     ofTensor index: Int, _ values: UnsafeBufferPointer<Scalar>, count: Int
@@ -274,11 +268,11 @@ extension Optimizer {
       throw .countMismatch(what: "average of tensor '\(tensor.name)'", count: values.count, expected: tensor.count)
     }
     guard count >= 1 else {
-      throw .invalidSetting(name: "steps averaged", value: "\(count)", expected: "at least 1")
+      throw .invalidSetting(name: "steps averaged", value: count, expected: .countAtLeast(1))
     }
     let base = try average.make(layout, threads: threads)
     if let source = values.baseAddress { (base + tensor.offset).update(from: source, count: tensor.count) }
-    averages[index] = AverageState()
-    averages[index].count = count
+    states.averages[index] = AverageState()
+    states.averages[index].count = count
   }
 }

@@ -13,7 +13,7 @@ extension Optimizer {
   /// the gradient. Reads gradients and parameters of these tensors once each; the gradient not at all if the clip
   /// stage has measured what is needed.
   ///
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` for units that a tensor does not have.
+  /// - Throws: ``MomentumError/invalidSetting(_:)`` for units that a tensor does not have.
   mutating func scaleUnits(
     _ outcome: ClipStage.Outcome, _ team: ThreadTeam
   ) throws(MomentumError) {
@@ -36,7 +36,7 @@ extension Optimizer {
           gradientNorm: slot.gradientNorms[unit], parameterNorm: slot.parameterNorms[unit])
         if slot.grid.isWhole {
           table.decisions[tensor.index].ruleFactor = factor
-        } else if ClipStage.changes(factor, Scalar.self) {
+        } else if !factor.roundsToOne(in: Scalar.self) {
           slot.factors.set(unit, to: factor)
         }
       }

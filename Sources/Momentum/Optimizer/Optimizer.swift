@@ -55,13 +55,15 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   ///
   /// With a dynamic scale a step whose gradient is not finite is skipped, whatever the ``nonFinitePolicy``, and each step
   /// adapts the scale: multiply the next loss with its ``LossScale/current``.
-  public var lossScale = LossScale.none {
-    didSet { areSettingsChecked = false }
+  public var lossScale: LossScale {
+    get { adaptedLossScale }
+    set { (adaptedLossScale, areSettingsChecked) = (newValue, false) }
   }
-  /// What limits the norm of the whole gradient by the norms of past steps, or skips steps, or nothing. Each step takes its norm into account;
-  /// where ``clipping`` limits the whole too, the smaller limit holds.
-  public var adaptiveClipping: AdaptiveClipping? {
-    didSet { areSettingsChecked = false }
+  /// What limits the norm of the whole gradient by the norms of past steps, or skips steps, or nothing. Each step takes its norm
+  /// into account; where ``clipping`` limits the whole too, the smaller limit holds.
+  public var adaptiveLimit: AdaptiveLimit? {
+    get { adaptedLimit }
+    set { (adaptedLimit, areSettingsChecked) = (newValue, false) }
   }
 
   // MARK: State
@@ -70,13 +72,14 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   public internal(set) var stepCount = 0
   /// Whether the last step clipped by a norm; in ``StepMode/onePass`` the next one then takes two passes.
   public internal(set) var lastStepClipped = false
-  /// The velocity of each tensor.
-  var velocities: [VelocityState]
-  /// The average of each tensor.
-  var averages: [AverageState]
+  /// The scales and flags of each tensor's velocity and average.
+  var states: VectorStates
+  /// The loss scale and the limit that steps adapt, which is no change of settings.
+  var adaptedLossScale: LossScale
+  var adaptedLimit: AdaptiveLimit?
   /// u of the velocity `s·u` and b of the average `s·b`, of all tensors; made by the first step that needs them.
-  var direction = OptionalVector<Scalar>()
-  var average = OptionalVector<Scalar>()
+  var direction = LazyVector<Scalar>()
+  var average = LazyVector<Scalar>()
 
   // MARK: What steps work with, kept so that a step after the first allocates nothing
 
@@ -93,9 +96,9 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   let stage: ClipStage
   var rules = StepRules()
   /// The programs of the last step.
-  let programs: StepPrograms
+  let programs: ProgramBuffer
   /// What corrects them where ``StepMode/onePass`` went too far.
-  let corrections: StepPrograms
+  let corrections: ProgramBuffer
 
   /// Prepares steps of parameters with a layout.
   ///
@@ -108,16 +111,19 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   ///     and `propagate` under the others.
   ///   - mode: Whether gradients are read twice or once; see ``StepMode``.
   ///   - averaging: An average of the parameters to keep.
+  ///   - lossScale: What the loss is multiplied with; see ``lossScale``.
+  ///   - adaptiveLimit: What limits the norm by past norms; see ``adaptiveLimit``.
   ///   - threads: The most threads to use; by default as many as the process may use. Small vectors use fewer.
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)``; ``MomentumError/allocationFailed(bytes:)`` for a layout of
+  /// - Throws: ``MomentumError/invalidSetting(_:)``; ``MomentumError/allocationFailed(bytes:)`` for a layout of
   ///   more than 2⁴⁷ elements.
   public init(
     _ layout: ParameterLayout, rule: some UpdateRule, groups: [ParameterGroup] = [],
     clipping: GradientClipping = .none, nonFinitePolicy: NonFinitePolicy? = nil, mode: StepMode = .twoPass,
-    averaging: WeightAveraging? = nil, threads: Int? = nil
+    averaging: WeightAveraging? = nil, lossScale: LossScale = .none, adaptiveLimit: AdaptiveLimit? = nil,
+    threads: Int? = nil
   ) throws(MomentumError) {
     if let threads, threads < 1 {
-      throw .invalidSetting(name: "threads", value: "\(threads)", expected: "at least 1")
+      throw .invalidSetting(name: "threads", value: threads, expected: .countAtLeast(1))
     }
     // No machine addresses more; the table of tiles would trap before a vector of this size could be had.
     guard layout.count <= 1 << 47 else { throw .allocationFailed(bytes: layout.count) }
@@ -126,7 +132,7 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
     let rules = try StepRules(rule, groups, at: 0)
     try rules.validate(groups, clipping, averaging)
     try mode.validate(policy, clipping, groups, averaging)
-    try mode.validate(rules)
+    try mode.validate(rules, lossScale, adaptiveLimit)
     self.layout = layout
     self.rule = rule
     self.groups = groups
@@ -134,63 +140,25 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
     self.nonFinitePolicy = policy
     self.mode = mode
     self.averaging = averaging
+    (adaptedLossScale, adaptedLimit) = (lossScale, adaptiveLimit)
     self.threads = threads ?? Machine.availableProcessors
     stage = ClipStage(
-      ClipSettings(clipping, groups: groups.map(\.clipping), convention: rule.convention, policy: policy))
+      ClipSettings(
+        clipping, groups: groups.map(\.clipping), convention: rule.convention,
+        policy: Self.effectivePolicy(policy, lossScale), adapts: adaptiveLimit != nil))
     team = ThreadTeam(self.threads, elements: layout.count)
     table = TensorTable(
       counts: layout.tensors.map(\.count), names: layout.tensors.map(\.name), shapes: layout.tensors.map(\.shape))
-    programs = StepPrograms(capacity: layout.tensors.count)
-    corrections = StepPrograms(capacity: layout.tensors.count)
-    velocities = Array(repeating: VelocityState(), count: layout.tensors.count)
-    averages = Array(repeating: AverageState(), count: layout.tensors.count)
-    bind(membership)
+    programs = ProgramBuffer(capacity: layout.tensors.count)
+    corrections = ProgramBuffer(capacity: layout.tensors.count)
+    states = VectorStates(tensors: layout.tensors.count)
+    for (index, group) in membership.enumerated() { table.decisions[index].group = group ?? -1 }
+    areGroupsBound = true
   }
 
-  /// The programs that the last step ran, one for each state that its tensors were in: what was compiled, and what it moves
-  /// (``StepProgram/traffic``).
-  public var lastPrograms: [StepProgram] { Array(programs.all) }
-
-  /// What the last step measured of each tensor and did to it.
-  ///
-  /// - Complexity: O(n / 2048).
-  public func tensorReports() -> [TensorReport] {
-    let settings = stage.settings
-    return layout.tensors.enumerated().map { index, tensor in
-      let (entry, decision) = (table.entries[index], table.decisions[index])
-      var norm: Double?
-      if settings.asksForNorm, entry.gradient != nil {
-        norm = stage.value(table.norm(of: index, settings.normType, table.sums)).double
-      }
-      return TensorReport(
-        name: tensor.name, norm: norm, clipCoefficient: decision.coefficient.double,
-        wasClipped: ClipStage.changes(decision.coefficient, Scalar.self) || decision.clipFactors != nil)
-    }
-  }
-}
-
-/// Memory for one vector that is made, all zeros, when it is first needed.
-struct OptionalVector<Scalar: BLASScalar>: ~Copyable {
-  private(set) var base: UnsafeMutablePointer<Scalar>?
-  private var storage: ParameterVector<Scalar>?
-
-  /// The address, made if need be.
-  mutating func make(_ layout: ParameterLayout, threads: Int) throws(MomentumError) -> UnsafeMutablePointer<Scalar> {
-    if let base { return base }
-    let vector = try ParameterVector<Scalar>(layout, threads: threads)
-    let base = vector.base
-    storage = consume vector
-    self.base = base
-    return base
-  }
-
-  /// Takes on other elements, for which memory has been made; none give the memory back.
-  mutating func replace(by elements: [Scalar]) {
-    if elements.isEmpty {
-      base = nil
-      storage = nil
-    } else {
-      base?.update(from: elements, count: elements.count)
-    }
+  /// What is done about NaN and infinite gradients: one that is not finite tells a dynamic loss scale that it was too large, so
+  /// nothing is lost but the step.
+  static func effectivePolicy(_ policy: NonFinitePolicy, _ lossScale: LossScale) -> NonFinitePolicy {
+    lossScale.growth == nil ? policy : .skipStep
   }
 }

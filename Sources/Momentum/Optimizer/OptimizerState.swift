@@ -15,7 +15,7 @@ public struct OptimizerState<Scalar: BLASScalar>: Sendable, Hashable, Codable {
   /// A dynamic loss scale; ``LossScale/none`` if there was none.
   public var lossScale = LossScale.none
   /// Adaptive limits with what they have seen of past norms.
-  public var adaptiveClipping: AdaptiveClipping?
+  public var adaptiveLimit: AdaptiveLimit?
 
   /// The state before the first step.
   ///
@@ -24,42 +24,6 @@ public struct OptimizerState<Scalar: BLASScalar>: Sendable, Hashable, Codable {
     velocities = Array(repeating: VelocityState(), count: tensors)
     averages = Array(repeating: AverageState(), count: tensors)
   }
-}
-
-/// What is known of a tensor's velocity `s·u`, apart from u.
-public struct VelocityState: Hashable, Sendable, Codable {
-  /// The scale s.
-  public var scale = 1.0
-  /// Whether the tensor has taken part in a step with momentum, or was given a velocity.
-  public var isSet = false
-  /// Whether the learning rate is part of the velocity; says nothing unless ``isSet``.
-  public var keepsLearningRate = false
-
-  /// A velocity of zero, before the first step.
-  public init() {}
-}
-
-/// What a velocity is multiplied with, apart from its scale.
-package struct VelocityForm {
-  package let keepsLearningRate: Bool
-  /// That which a velocity of the other form is converted at.
-  package let learningRate: Double
-
-  package init(keepsLearningRate: Bool, learningRate: Double) {
-    self.keepsLearningRate = keepsLearningRate
-    self.learningRate = learningRate
-  }
-}
-
-/// What is known of a tensor's average `s·b`, apart from b.
-public struct AverageState: Hashable, Sendable, Codable {
-  /// The scale s.
-  public var scale = 1.0
-  /// How many steps have been averaged.
-  public var count = 0
-
-  /// Nothing averaged yet.
-  public init() {}
 }
 
 extension OptimizerState {
@@ -74,13 +38,13 @@ extension OptimizerState {
     let scales = [("velocity scale", velocities.map(\.scale)), ("average scale", averages.map(\.scale))]
     for (name, scales) in scales {
       for scale in scales where !(scale > 0 && scale.isFinite) {
-        throw .invalidSetting(name: name, value: "\(scale)", expected: "a positive finite number")
+        throw .invalidSetting(name: name, value: scale, expected: .finiteAbove(0))
       }
     }
     let counts = [("step count", [stepCount]), ("steps averaged", averages.map(\.count))]
     for (name, counts) in counts {
       for count in counts where count < 0 {
-        throw .invalidSetting(name: name, value: "\(count)", expected: "at least 0")
+        throw .invalidSetting(name: name, value: count, expected: .countAtLeast(0))
       }
     }
   }

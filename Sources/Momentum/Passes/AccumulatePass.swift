@@ -9,10 +9,10 @@ enum AccumulatePass {
     table.forEach(in: share) { index, part in
       let entry = table.entry(index)
       guard let gradient = entry.pointee.gradient, let sum = entry.pointee.average else { return }
-      var tile = (part.lowerBound + tileCount - 1) / tileCount
-      while tile * tileCount < part.upperBound {
-        let start = tile * tileCount
-        let n = min(tileCount, entry.pointee.count - start)
+      var tile = Tile.number(of: part.lowerBound)
+      while tile * Tile.count < part.upperBound {
+        let start = tile * Tile.count
+        let n = min(Tile.count, entry.pointee.count - start)
         if entry.pointee.program == 0 {
           (sum + start).update(from: gradient + start, count: n)
         } else {

@@ -7,12 +7,6 @@ struct ReducePlan: Sendable {
   var clearsNonFinite = false
 }
 
-/// Bounds for clipping by value.
-struct ValueBounds: Sendable, Hashable {
-  var lower: Double
-  var upper: Double
-}
-
 extension TensorTable {
   /// The first pass: reads every gradient once and leaves a ``TileSum`` for each tile behind.
   ///
@@ -48,25 +42,25 @@ extension TensorTable {
     table.forEach(in: share) { index, part in
       let entry = table.entry(index)
       guard let gradient = entry.pointee.gradient else { return }
-      var tile = (part.lowerBound + tileCount - 1) / tileCount
+      var tile = Tile.number(of: part.lowerBound)
       if !plan.clamps, case .squares = measure {
         // The usual plan gets a loop of its own: in cache, a tile's dot product takes no longer than a dozen instructions do.
         let sums = table.sums.baseAddress.unsafelyUnwrapped + entry.pointee.firstTile
-        var start = tile * tileCount
+        var start = tile * Tile.count
         while start < part.upperBound {
-          sums[tile] = .squares(gradient + start, min(tileCount, entry.pointee.count - start), copy: scratch.tiles)
-          (tile, start) = (tile + 1, start + tileCount)
+          sums[tile] = .squares(gradient + start, min(Tile.count, entry.pointee.count - start), copy: scratch.gradientTile)
+          (tile, start) = (tile + 1, start + Tile.count)
         }
         return
       }
-      while tile * tileCount < part.upperBound {
-        let start = tile * tileCount
-        let n = min(tileCount, entry.pointee.count - start)
+      while tile * Tile.count < part.upperBound {
+        let start = tile * Tile.count
+        let n = min(Tile.count, entry.pointee.count - start)
         let x = UnsafePointer(gradient + start)
-        let sum = TileSum.measure(x, n, measure, copy: scratch.tiles)
+        let sum = TileSum.measure(x, n, measure, copy: scratch.gradientTile)
         table.sums[entry.pointee.firstTile + tile] = sum
         if let bounds = table.decision(index).pointee.bounds {
-          let (clamped, changed) = clampedSum(x, n, sum, plan, bounds, scratch.tiles)
+          let (clamped, changed) = clampedSum(x, n, sum, plan, bounds, scratch.gradientTile)
           table.clampedSums[entry.pointee.firstTile + tile] = clamped
           clipped += changed
         } else if plan.clamps {

@@ -123,11 +123,11 @@ private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
           runner.program.load(programs.baseAddress! + entry.pointee.program, cacheBytes: table.cacheBytes)
           loaded = entry.pointee.program
         }
-        runner.begin(TileRunner<Scalar>.Operands(entry, at: 0))
-        for start in stride(from: part.lowerBound, to: part.upperBound, by: tileCount) {
-          let n = min(tileCount, part.upperBound - start)
-          let tile = TileSum.measure(gradient + start, n, trial.measure, copy: scratch.tiles)
-          table.sums[entry.pointee.firstTile + start / tileCount] = tile
+        runner.begin(ProgramRun<Scalar>(entry, at: 0))
+        for start in stride(from: part.lowerBound, to: part.upperBound, by: Tile.count) {
+          let n = min(Tile.count, part.upperBound - start)
+          let tile = TileSum.measure(gradient + start, n, trial.measure, copy: scratch.gradientTile)
+          table.sums[entry.pointee.firstTile + start / Tile.count] = tile
           guard isUpdating else { continue }
           sum += tile.exponent == 0 ? tile.value : ScaledDouble(tile.value, exponent: Int(tile.exponent)).double
           // Written so that NaN fails it.
@@ -172,7 +172,7 @@ extension TensorTable {
   func tileStart(atOrAfter position: Int) -> Int {
     for entry in entries where entry.offset + entry.count > position {
       let inside = max(0, position - entry.offset)
-      return entry.offset + min(entry.count, (inside + tileCount - 1) / tileCount * tileCount)
+      return entry.offset + min(entry.count, (inside + Tile.count - 1) / Tile.count * Tile.count)
     }
     return count
   }

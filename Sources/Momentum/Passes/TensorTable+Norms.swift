@@ -3,25 +3,18 @@ extension TensorTable {
   /// The norm of one tensor.
   func norm(of index: Int, _ type: NormType, _ sums: UnsafeMutableBufferPointer<TileSum>) -> MeasuredNorm {
     let tiles = tiles(of: entry(index), sums)
-    if let norm = Self.plainNorm(type, tiles) { return norm }
-    var partial = NormPartial(unchecked: type, unit: unit)
+    // A few tiles by the shortest way, if it can be taken: the sum is exact in any case, and rounded once.
+    if type == .l2, tiles.count <= NormPartial.chunk, let sum = TileSum.plainSum(tiles) {
+      return MeasuredNorm(finite: ScaledDouble(sum).squareRoot())
+    }
+    var partial = NormPartial(unchecked: type, divisor: divisor)
     partial.add(tiles)
     return MeasuredNorm(partial)
   }
 
-  /// The norm of a few tiles by the shortest way, if it can be taken: the sum is exact in any case, and rounded once.
-  @inline(__always)
-  private static func plainNorm(_ type: NormType, _ tiles: UnsafeBufferPointer<TileSum>) -> MeasuredNorm? {
-    guard type == .l2, tiles.count <= NormPartial.chunk, let sum = TileSum.plainSum(tiles) else { return nil }
-    return MeasuredNorm(finite: ScaledDouble(sum).squareRoot())
-  }
-
   /// The norm of all tensors that have a gradient.
-  func total(_ type: NormType, _ sums: UnsafeMutableBufferPointer<TileSum>) -> MeasuredNorm {
-    if entries.allSatisfy({ $0.gradient != nil }), let norm = Self.plainNorm(type, UnsafeBufferPointer(sums)) {
-      return norm
-    }
-    var partial = NormPartial(unchecked: type, unit: unit)
+  func total(_ type: NormType, _ sums: UnsafeMutableBufferPointer<TileSum>) -> NormPartial {
+    var partial = NormPartial(unchecked: type, divisor: divisor)
     // Tensors without a gradient have no tile sums; runs of the others are added in one go.
     var (start, end) = (0, 0)
     for index in entries.indices {
@@ -33,7 +26,7 @@ extension TensorTable {
       end = entry.pointee.firstTile + entry.pointee.tiles
     }
     partial.add(UnsafeBufferPointer(rebasing: sums[start..<end]))
-    return MeasuredNorm(partial)
+    return partial
   }
 
   /// The norm of some tensors after what their coefficients have done. Untouched tensors enter as they were measured, to the
@@ -41,8 +34,8 @@ extension TensorTable {
   func clippedTotal(
     _ type: NormType, _ sums: UnsafeMutableBufferPointer<TileSum>, finiteOnly: Bool,
     where isMeant: (UnsafePointer<Decision>) -> Bool
-  ) -> MeasuredNorm {
-    var partial = NormPartial(unchecked: type, unit: unit)
+  ) -> NormPartial {
+    var partial = NormPartial(unchecked: type, divisor: divisor)
     for index in entries.indices {
       let (entry, decision) = (entry(index), decision(index))
       guard entry.pointee.gradient != nil, isMeant(decision) else { continue }
@@ -55,7 +48,7 @@ extension TensorTable {
         partial.add(norm: measured * decision.pointee.coefficient)
       }
     }
-    return MeasuredNorm(partial)
+    return partial
   }
 
   @inline(__always)

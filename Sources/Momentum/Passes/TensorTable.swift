@@ -21,7 +21,7 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
     /// Which program to run; -1 leaves the tensor alone.
     var program: Int
 
-    var tiles: Int { (count + tileCount - 1) / tileCount }
+    var tiles: Int { Tile.number(of: count) }
   }
 
   /// What the stages of a step have found of one tensor and decided about it.
@@ -66,7 +66,7 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   /// level's from step to step. Then memory is not what a step waits for, and longer calls of BLAS are better.
   let cacheBytes: Int
   /// What elements were divided by before their powers were summed: the largest one, for a general p-norm.
-  var unit = 1.0
+  var divisor = 1.0
   /// ``ThreadScratch`` of every thread, made by the first pass with so many threads.
   private var scratch: UnsafeMutableRawBufferPointer?
 
@@ -128,6 +128,11 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   /// The address given to tensors without elements, which have none of their own. Never read or written.
   static var emptyTensor: Pointer { Pointer(bitPattern: MemoryLayout<Scalar>.alignment)! }
 
+  /// Forgets what the last step decided.
+  func resetDecisions() {
+    for index in decisions.indices { decisions[index].reset() }
+  }
+
   /// Binds one gradient a tensor, for passes that have no other operands.
   func bindGradients(_ gradients: some Sequence<Pointer?>) {
     for (index, gradient) in gradients.enumerated() { entries[index].gradient = gradient ?? Self.emptyTensor }
@@ -178,28 +183,4 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
 @inline(__always)
 func setIfChanged<Value: Equatable>(_ field: inout Value, to value: Value) {
   if field != value { field = value }
-}
-
-/// The memory that a thread has to itself during a pass.
-struct ThreadScratch<Scalar: BLASScalar> {
-  /// A number that the thread leaves behind, in a cache line of its own.
-  let count: UnsafeMutablePointer<Int>
-  /// Where a ``LoweredProgram`` keeps its operations.
-  let operations: UnsafeMutableRawPointer
-  /// ``TileRunner/scratchCount`` elements.
-  let tiles: UnsafeMutablePointer<Scalar>
-
-  private static var operationsOffset: Int { 64 }
-  private static var tilesOffset: Int { operationsOffset + (LoweredProgram<Scalar>.byteCount + 63) & -64 }
-  // One more line: the next thread's begins at least two lines after what this one reads.
-  static var byteCount: Int { tilesOffset + TileRunner<Scalar>.scratchCount * MemoryLayout<Scalar>.stride + 64 }
-
-  /// The part of a thread in ``TensorTable/scratch(threads:)``.
-  @inline(__always)
-  init(_ memory: UnsafeMutableRawPointer, thread: Int) {
-    let part = memory + thread * Self.byteCount
-    count = part.bindMemory(to: Int.self, capacity: 1)
-    operations = part + Self.operationsOffset
-    tiles = (part + Self.tilesOffset).bindMemory(to: Scalar.self, capacity: TileRunner<Scalar>.scratchCount)
-  }
 }

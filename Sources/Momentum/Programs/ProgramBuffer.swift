@@ -2,7 +2,7 @@
 ///
 /// Tensors in the same state share one, so there are at most as many as tensors. A class over plain memory: to find a program
 /// takes one addition, and a step that changes it checks for no other owner.
-final class StepPrograms {
+final class ProgramBuffer {
   private let storage: UnsafeMutableBufferPointer<StepProgram>
   /// How many there are.
   private(set) var count = 0

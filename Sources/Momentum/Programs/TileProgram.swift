@@ -1,9 +1,9 @@
 /// A ``StepProgram`` with its factors rounded to the element type: what the update pass interprets.
 ///
-/// Its operations lie in the scratch memory of a thread: a value of its size would be copied more than once a step.
-struct LoweredProgram<Scalar: BLASScalar> {
-  typealias Pointer = UnsafeMutablePointer<Scalar>
-
+/// The operations lie in scratch memory of a thread. As part of this value they would be copied more than once a step.
+///
+/// A program says what happens to a tile, not how: ``BLASExecution`` runs it as BLAS calls.
+struct TileProgram<Scalar: BLASScalar> {
   enum Kind: UInt8 {
     /// A call of BLAS with a factor that it takes: what most operations are.
     case axpy
@@ -23,20 +23,7 @@ struct LoweredProgram<Scalar: BLASScalar> {
     /// `from` is first multiplied by this power of two, because the element type cannot hold the whole factor.
     var prescale: Int
     /// Where the two vectors lie in the run that the program is bound to.
-    var source = Place(), target = Place()
-  }
-
-  /// Where a vector begins, and whether a tile of it lies at the tile's position in the run or, in scratch memory, always at the
-  /// same address.
-  struct Place {
-    private var base: Pointer?
-    private var mask = 0
-
-    init() {}
-    init(_ base: Pointer?, isScratch: Bool) { (self.base, mask) = (base, isScratch ? 0 : -1) }
-
-    @inline(__always)
-    subscript(position: Int) -> Pointer { base.unsafelyUnwrapped + (position & mask) }
+    var source = OperandPlace<Scalar>(), target = OperandPlace<Scalar>()
   }
 
   private let storage: UnsafeMutablePointer<Operation>
@@ -80,24 +67,24 @@ struct LoweredProgram<Scalar: BLASScalar> {
   ///
   /// An element's bits depend on its own values only, so any number gives the same result.
   static func tileCount(of vectors: Int, cacheBytes: Int) -> Int {
-    guard cacheBytes < .max else { return Momentum.tileCount }
+    guard cacheBytes < .max else { return Tile.count }
     let fitting = cacheBytes / 2 / (max(vectors, 1) * MemoryLayout<Scalar>.stride)
     let power = fitting > 0 ? 1 << (Int.bitWidth - 1 - fitting.leadingZeroBitCount) : 1
-    return max(256, min(power, Momentum.tileCount))
+    return max(256, min(power, Tile.count))
   }
 
   /// Tells every operation where its vectors lie.
   ///
   /// - Parameters:
+  ///   - places: Those of a run of elements.
   ///   - gradientCopy: Where operations on the gradient leave a copy for those after them.
   ///   - copy: Where ``Operand/copy`` lies.
   @inline(__always)
   func bind(
-    gradient: Pointer?, direction: Pointer?, parameters: Pointer?, average: Pointer?, gradientCopy: Pointer,
-    copy: Pointer
+    _ places: OperandPlaces<Scalar>, gradientCopy: UnsafeMutablePointer<Scalar>, copy: UnsafeMutablePointer<Scalar>
   ) {
-    var places = Places(bases: [gradient, direction, parameters, average, copy])
-    places.scratch.insert(.copy)
+    var places = places
+    places.setScratch(.copy, copy)
     for position in 0..<count {
       let operation = storage + position
       operation.pointee.source = places[operation.pointee.from]
@@ -105,23 +92,10 @@ struct LoweredProgram<Scalar: BLASScalar> {
       case .axpy, .multiplyAdd, .scal, .multiply, .copy:
         operation.pointee.target = places[operation.pointee.into]
       case .clearNonFinite, .clamp, .scaleClippingUnits, .scaleRuleUnits:
-        if operation.pointee.into == .copy {
-          places.bases[Int(Operand.gradient.rawValue)] = gradientCopy
-          places.scratch.insert(.gradient)
-        }
+        // From here on the gradient is the scratch copy that this operation leaves.
+        if operation.pointee.into == .copy { places.setScratch(.gradient, gradientCopy) }
         operation.pointee.target = places[.gradient]
       }
-    }
-  }
-
-  /// Where the operands lie, in their order, and which of them in scratch memory.
-  private struct Places {
-    var bases: InlineArray<5, Pointer?>
-    var scratch = OperandSet()
-
-    @inline(__always)
-    subscript(operand: Operand) -> Place {
-      Place(bases[Int(operand.rawValue)], isScratch: scratch.contains(operand))
     }
   }
 
@@ -134,7 +108,8 @@ struct LoweredProgram<Scalar: BLASScalar> {
     -> Bool
   {
     var (kind, upper) = (Kind.copy, Scalar(0))
-    var (value, prescale) = round(instruction.factor)
+    let rounded = RoundedFactor<Scalar>(instruction.factor)
+    var (value, prescale) = (rounded.value, rounded.prescale)
     switch instruction.kind {
     case .axpy:
       // Some BLAS libraries return at once for the factor 0; NaN in `from` would be lost.
@@ -154,33 +129,5 @@ struct LoweredProgram<Scalar: BLASScalar> {
       to: Operation(
         kind: kind, from: instruction.from, into: instruction.into, factor: value, upper: upper, prescale: prescale))
     return true
-  }
-
-  /// Rounds a factor once to the element type; out of its normal range, splits a power of two off.
-  @inline(__always)
-  static func round(_ factor: ScaledDouble) -> (value: Scalar, prescale: Int) {
-    let value = Scalar(factor.double)
-    return value.isNormal ? (value, 0) : split(factor)
-  }
-
-  /// Apart from the usual case, which is so short that it is inlined.
-  @inline(never)
-  private static func split(_ factor: ScaledDouble) -> (value: Scalar, prescale: Int) {
-    if factor.significand == 0 || !factor.significand.isFinite { return (Scalar(factor.significand), 0) }
-    return (Scalar(factor.significand), factor.exponent)
-  }
-}
-
-/// A few ``Operand``s.
-struct OperandSet: Sendable {
-  private var bits: UInt8 = 0
-  mutating func insert(_ operand: Operand) { bits |= 1 &<< operand.rawValue }
-  func contains(_ operand: Operand) -> Bool { bits & 1 &<< operand.rawValue != 0 }
-  var count: Int { bits.nonzeroBitCount }
-
-  func union(_ other: OperandSet) -> OperandSet {
-    var union = self
-    union.bits |= other.bits
-    return union
   }
 }

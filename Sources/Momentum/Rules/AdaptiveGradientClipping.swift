@@ -33,7 +33,7 @@ public struct AdaptiveGradientClipping: Sendable {
   ///   - factor: λ, finite, at least 0.
   ///   - epsilon: ε, finite, at least 0.
   ///   - units: How tensors are divided.
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)``.
+  /// - Throws: ``MomentumError/invalidSetting(_:)``.
   public init(
     _ base: any UpdateRule, factor: Double = 0.01, epsilon: Double = 1e-3, units: TensorUnits = .firstAxis
   ) throws(MomentumError) {
@@ -49,12 +49,13 @@ extension AdaptiveGradientClipping: UpdateRule {
   public var convention: Convention { base.convention }
   public var usesVelocity: Bool { base.usesVelocity }
   public var keepsLearningRateInVelocity: Bool { base.keepsLearningRateInVelocity }
+  public var conversionRate: Double? { base.conversionRate }
   public var units: TensorUnits? { clippedUnits }
 
   public func validate() throws(MomentumError) {
     for (name, value) in [("factor", factor), ("epsilon", epsilon)] where !(value >= 0 && value.isFinite) {
       throw .invalidSetting(
-        name: "\(name) of adaptive clipping", value: "\(value)", expected: "a finite number >= 0")
+        name: "\(name) of adaptive clipping", value: value, expected: .finiteAtLeast(0))
     }
     if base.units != nil {
       throw .invalidSetting(

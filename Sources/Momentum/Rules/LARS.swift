@@ -45,7 +45,7 @@ public struct LARS: Sendable, Hashable, Codable {
   ///   - nesterov: Whether to step along the look-ahead; without momentum that is plain descent.
   ///   - adapts: Whether to use r.
   ///   - convention: Whose formulas to follow.
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)``.
+  /// - Throws: ``MomentumError/invalidSetting(_:)``.
   public init(
     learningRate: Double, momentum: Double = 0.9, weightDecay: Double = 0, trustCoefficient: Double = 0.001,
     epsilon: Double = 0, nesterov: Bool = false, adapts: Bool = true, convention: Convention = .native
@@ -74,7 +74,7 @@ extension LARS: SchedulableRule {
       ("trustCoefficient", trustCoefficient), ("epsilon", epsilon),
     ]
     for (name, value) in settings where !(value >= 0 && value.isFinite) {
-      throw .invalidSetting(name: name, value: "\(value)", expected: "a finite number >= 0")
+      throw .invalidSetting(name: name, value: value, expected: .finiteAtLeast(0))
     }
   }
 
@@ -96,7 +96,7 @@ extension LARS: SchedulableRule {
 
     var scale = tensor.velocityScale
     if usesVelocity {
-      scale = fold(tensor, &program)
+      scale = tensor.isFirstStep ? 1 : program.decay(.direction, scale: tensor.velocityScale, by: momentum)
       program.append(.axpy(factor: gradient / ScaledDouble(scale), from: .gradient, into: .direction))
       if let decay {
         program.append(.axpy(factor: decay / ScaledDouble(scale), from: .parameters, into: .direction))
@@ -111,14 +111,5 @@ extension LARS: SchedulableRule {
       program.append(.axpy(factor: reach, from: .direction, into: .parameters))
     }
     return scale
-  }
-
-  /// The velocity's scale after this step; a scale beyond 2⁻¹²...2¹² is multiplied into the direction.
-  private func fold(_ tensor: TensorState, _ program: inout StepProgram) -> Double {
-    if tensor.isFirstStep { return 1 }
-    let scale = momentum * tensor.velocityScale
-    if scale >= 0x1p-12, scale <= 0x1p12 { return scale }
-    program.append(.scal(factor: ScaledDouble(momentum) * tensor.velocityScale, .direction))
-    return 1
   }
 }

@@ -1,11 +1,3 @@
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#elseif canImport(Darwin)
-  internal import Darwin
-#endif
-
 /// Tensors that are updated by a rule of their own, or clipped by limits of their own.
 ///
 /// ```swift
@@ -47,13 +39,13 @@ public struct ParameterGroup: Sendable {
   }
 
   /// Whether a tensor of this name is meant.
-  func matches(_ tensor: String) -> Bool { patterns.contains { fnmatch($0, tensor, 0) == 0 } }
+  func matches(_ tensor: String) -> Bool { patterns.contains { Platform.matches(tensor, pattern: $0) } }
 }
 
 extension ParameterGroup {
   /// For each tensor the position of its group, or `nil`.
   ///
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` for a group without a tensor: probably a misspelled pattern.
+  /// - Throws: ``MomentumError/invalidSetting(_:)`` for a group without a tensor: probably a misspelled pattern.
   static func membership(
     _ groups: [ParameterGroup], of layout: ParameterLayout
   ) throws(MomentumError) -> [Int?] {
@@ -74,14 +66,14 @@ extension ParameterGroup {
   ) throws(MomentumError) {
     guard rule.convention == convention else {
       throw .invalidSetting(
-        name: "convention of group '\(name)'", value: rule.convention.rawValue,
+        name: "convention", of: .group(name), value: rule.convention.rawValue,
         expected: "\(convention.rawValue), as of the optimizer's rule")
     }
     guard let clipping else { return }
     try clipping.validate(convention)
     if let target = clipping.targetNorm {
       throw .invalidSetting(
-        name: "target norm of group '\(name)'", value: "\(target)", expected: "none but the whole's")
+        name: "target norm", of: .group(name), value: target, expected: .words("none but the whole's"))
     }
     guard clipping.limitsNorm else { return }
     guard let first = measure else { return measure = (clipping, "group '\(name)'") }
@@ -90,7 +82,7 @@ extension ParameterGroup {
         "\(clipping.normType.order) (\(clipping.algorithm.rawValue))"
       }
       throw .invalidSetting(
-        name: "norm type of group '\(name)'", value: measure(clipping),
+        name: "norm type", of: .group(name), value: measure(clipping),
         expected: "\(measure(first.clipping)), as in \(first.place)")
     }
   }

@@ -43,7 +43,7 @@ public struct SGD: Sendable, Hashable, Codable {
   ///   - nesterov: Needs momentum above 0 and dampening 0 (keras and optax: without momentum it is plain descent).
   ///   - maximize: Whether to ascend.
   ///   - convention: Whose formulas to follow.
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)``.
+  /// - Throws: ``MomentumError/invalidSetting(_:)``.
   public init(
     learningRate: Double, momentum: Double = 0, dampening: Double = 0, weightDecay: Double = 0,
     decoupledWeightDecay: Bool? = nil, nesterov: Bool = false, maximize: Bool = false, convention: Convention = .native
@@ -67,22 +67,22 @@ extension SGD: SchedulableRule {
     // Every step checks the settings: no array of them, which takes longer than the step of a small tensor.
     func check(_ name: String, _ value: Double) throws(MomentumError) {
       guard value >= 0, value.isFinite else {
-        throw .invalidSetting(name: name, value: "\(value)", expected: "a finite number >= 0")
+        throw .invalidSetting(name: name, value: value, expected: .finiteAtLeast(0))
       }
     }
     try check("learningRate", learningRate)
     try check("momentum", momentum)
     try check("weightDecay", weightDecay)
     guard dampening >= 0, dampening <= 1 else {
-      throw .invalidSetting(name: "dampening", value: "\(dampening)", expected: "a number in 0...1")
+      throw .invalidSetting(name: "dampening", value: dampening, expected: .between(0, 1))
     }
     let fixed = convention == .keras || convention == .optax
     if fixed, dampening != 0 {
       throw .invalidSetting(
-        name: "dampening", value: "\(dampening)", expected: "0 under the \(convention.rawValue) convention")
+        name: "dampening", value: dampening, expected: .words("0 under the \(convention.rawValue) convention"))
     }
     if convention == .keras, momentum > 1 {
-      throw .invalidSetting(name: "momentum", value: "\(momentum)", expected: "at most 1 under the keras convention")
+      throw .invalidSetting(name: "momentum", value: momentum, expected: .words("at most 1 under the keras convention"))
     }
     if nesterov, dampening != 0 || (momentum == 0 && !fixed) {
       throw .invalidSetting(
@@ -105,7 +105,7 @@ extension SGD: SchedulableRule {
       return tensor.velocityScale
     }
 
-    let scale = rescale(tensor, &program)
+    let scale = tensor.isFirstStep ? 1 : program.decay(.direction, scale: tensor.velocityScale, by: momentum)
     let (entering, leaving) = factors(tensor)
     program.append(.axpy(factor: clipped * entering / ScaledDouble(scale), from: .gradient, into: .direction))
     if coupled {
@@ -145,16 +145,4 @@ extension SGD: SchedulableRule {
   }
 
   private var decay: ScaledDouble { ScaledDouble(-learningRate) * weightDecay }
-
-  /// The scale after this step; folds the old one into the direction when it would leave 2⁻¹²...2¹².
-  ///
-  /// The direction is the velocity divided by the scale, so a small scale makes it large: within these bounds a velocity up to
-  /// the largest number of the element type divided by 4096 is safe. With momentum 0.9 that is a fold in 79 steps.
-  private func rescale(_ tensor: TensorState, _ program: inout StepProgram) -> Double {
-    if tensor.isFirstStep { return 1 }
-    let scale = momentum * tensor.velocityScale
-    if scale >= 0x1p-12, scale <= 0x1p12 { return scale }
-    program.append(.scal(factor: ScaledDouble(momentum) * tensor.velocityScale, .direction))
-    return 1
-  }
 }

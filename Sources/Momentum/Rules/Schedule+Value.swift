@@ -1,11 +1,3 @@
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#elseif canImport(Darwin)
-  internal import Darwin
-#endif
-
 extension Schedule {
   /// The value of the step after `steps` steps taken.
   ///
@@ -19,17 +11,17 @@ extension Schedule {
     case .constant(let value):
       return value
     case .step(let initial, let factor, let every):
-      return initial * pow(factor, Double(t / every))
+      return initial * Platform.power(factor, Double(t / every))
     case .exponential(let initial, let rate, let every, let staircase):
-      return initial * pow(rate, staircase ? Double(t / every) : Double(t) / Double(every))
+      return initial * Platform.power(rate, staircase ? Double(t / every) : Double(t) / Double(every))
     case .cosine(let initial, let final, let steps, let restartFactor):
       let (elapsed, period) = Self.position(t, steps, restartFactor)
-      return Self.mix(initial, final, 0.5 - 0.5 * cos(Double.pi * Double(elapsed) / Double(period)))
+      return Self.mix(initial, final, 0.5 - 0.5 * Platform.cosine(Double.pi * Double(elapsed) / Double(period)))
     case .inverseTime(let initial, let rate, let every, let staircase):
       return initial / (1 + rate * (staircase ? Double(t / every) : Double(t) / Double(every)))
     case .polynomial(let from, let to, let steps, let power):
       let rest = Double(steps - min(t, steps)) / Double(steps)
-      return Self.mix(to, from, power == 1 ? rest : pow(rest, power))
+      return Self.mix(to, from, power == 1 ? rest : Platform.power(rest, power))
     case .warmup(let from, let steps, let next):
       if t >= steps { return next.value(at: t - steps) }
       return Self.mix(from, next.value(at: 0), Double(t) / Double(steps))

@@ -49,7 +49,7 @@ public struct Schedule: Sendable {
 extension Schedule {
   /// The same number for every step.
   ///
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` unless it is finite and at least 0, as for all numbers of
+  /// - Throws: ``MomentumError/invalidSetting(_:)`` unless it is finite and at least 0, as for all numbers of
   ///   schedules.
   public static func constant(_ value: Double) throws(MomentumError) -> Schedule {
     try check(value, "value of a constant schedule")
@@ -148,7 +148,7 @@ extension Schedule {
     try check(to, "to of a polynomial schedule")
     try check(steps, "steps of a polynomial schedule")
     guard power > 0, power.isFinite else {
-      throw .invalidSetting(name: "power of a polynomial schedule", value: "\(power)", expected: "a finite number > 0")
+      throw .invalidSetting(name: "power of a polynomial schedule", value: power, expected: .finiteAbove(0))
     }
     return Schedule(.polynomial(from: from, to: to, steps: steps, power: power))
   }
@@ -197,13 +197,13 @@ extension Schedule {
 
   private static func check(_ value: Double, _ name: String) throws(MomentumError) {
     guard value >= 0, value.isFinite else {
-      throw .invalidSetting(name: name, value: "\(value)", expected: "a finite number >= 0")
+      throw .invalidSetting(name: name, value: value, expected: .finiteAtLeast(0))
     }
   }
 
   private static func check(_ count: Int, _ name: String) throws(MomentumError) {
     guard count >= 1 else {
-      throw .invalidSetting(name: name, value: "\(count)", expected: "at least 1")
+      throw .invalidSetting(name: name, value: count, expected: .countAtLeast(1))
     }
   }
 

@@ -21,7 +21,7 @@ public struct Scheduled<Rule: SchedulableRule>: UpdateRule {
 
   /// Drives a rule by schedules.
   ///
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` if the first step's values are not valid.
+  /// - Throws: ``MomentumError/invalidSetting(_:)`` if the first step's values are not valid.
   public init(_ rule: Rule, learningRate: Schedule? = nil, momentum: Schedule? = nil) throws(MomentumError) {
     self.rule = rule
     self.learningRate = learningRate
@@ -41,7 +41,7 @@ public struct Scheduled<Rule: SchedulableRule>: UpdateRule {
   /// The rule with its values for one step.
   ///
   /// - Parameter step: t, the number of steps taken so far.
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` that says after how many steps which schedule gave what.
+  /// - Throws: ``MomentumError/invalidSetting(_:)`` that says after how many steps which schedule gave what.
   public func resolved(at step: Int) throws(MomentumError) -> (any UpdateRule)? {
     var rule = rule
     var scheduled: [String] = []
@@ -56,10 +56,11 @@ public struct Scheduled<Rule: SchedulableRule>: UpdateRule {
     do {
       try rule.validate()
     } catch {
-      guard case .invalidSetting(let name, let value, let expected) = error, !scheduled.isEmpty else { throw error }
+      guard case .invalidSetting(let refused) = error, !scheduled.isEmpty else { throw error }
       throw .invalidSetting(
-        name: "\(name) after \(step) steps (scheduled: \(scheduled.joined(separator: ", ")))", value: value,
-        expected: expected)
+        InvalidSetting(
+          refused.name, of: .step(step), value: refused.value,
+          expected: .words("\(refused.expected) (scheduled: \(scheduled.joined(separator: ", ")))")))
     }
     return try rule.resolved(at: step) ?? rule
   }
@@ -68,13 +69,14 @@ public struct Scheduled<Rule: SchedulableRule>: UpdateRule {
     let value = schedule.value(at: step)
     guard value >= 0, value.isFinite else {
       throw .invalidSetting(
-        name: "scheduled \(name) after \(step) steps", value: "\(value)", expected: "a finite number >= 0")
+        name: "scheduled \(name)", of: .step(step), value: value, expected: .finiteAtLeast(0))
     }
     return value
   }
 
   // Steps run the rule that `resolved(at:)` returns. What follows is the rule as it is without its schedules.
 
+  public var conversionRate: Double? { rule.conversionRate }
   public var units: TensorUnits? { rule.units }
   public var unitDecay: Double { rule.unitDecay }
 

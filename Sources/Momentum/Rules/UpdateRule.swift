@@ -15,7 +15,7 @@ public protocol UpdateRule: Sendable {
 
   /// Checks the settings.
   ///
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)``.
+  /// - Throws: ``MomentumError/invalidSetting(_:)``.
   func validate() throws(MomentumError)
 
   /// Whether the learning rate is part of the velocity; by default as the convention has it. A velocity of the one kind means
@@ -26,8 +26,12 @@ public protocol UpdateRule: Sendable {
   /// returns `nil` once is not asked again.
   ///
   /// - Parameter step: How many steps have been taken, 0 before the first.
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)``.
+  /// - Throws: ``MomentumError/invalidSetting(_:)``.
   func resolved(at step: Int) throws(MomentumError) -> (any UpdateRule)?
+
+  /// The learning rate of the next step, at which a velocity of the other kind is converted
+  /// (``Optimizer/convertVelocity(toKeepLearningRate:learningRate:)``); by default `nil`: the rule has none.
+  var conversionRate: Double? { get }
 
   /// How the rule divides each tensor into units whose gradients it scales by factors of their own; by default `nil`: it
   /// does not.
@@ -68,6 +72,7 @@ public protocol UpdateRule: Sendable {
 extension UpdateRule {
   public var keepsLearningRateInVelocity: Bool { convention.keepsLearningRateInVelocity }
   public func resolved(at step: Int) throws(MomentumError) -> (any UpdateRule)? { nil }
+  public var conversionRate: Double? { nil }
   public var units: TensorUnits? { nil }
   public var unitDecay: Double { 0 }
   public func unitFactor(gradientNorm: ScaledDouble, parameterNorm: ScaledDouble) -> ScaledDouble { ScaledDouble(1) }
@@ -84,16 +89,6 @@ public protocol SchedulableRule: UpdateRule {
   var momentum: Double { get set }
 }
 
-/// What a rule must know of a tensor to compile a step.
-public struct TensorState: Sendable, Hashable {
-  /// What clipping multiplies the gradient with, times ``unitFactor``. The program folds it into its factors; the gradient is
-  /// never written.
-  public let gradientFactor: ScaledDouble
-  /// The scale s of the velocity `s·u`.
-  public let velocityScale: Double
-  /// Whether the velocity is still the zero it started as.
-  public let isFirstStep: Bool
-  /// What ``UpdateRule/unitFactor(gradientNorm:parameterNorm:)`` said of the tensor, if it is one unit; otherwise 1. For what
-  /// the factor must also multiply besides the gradient.
-  public internal(set) var unitFactor = ScaledDouble(1)
+extension SchedulableRule {
+  public var conversionRate: Double? { learningRate }
 }

@@ -9,9 +9,9 @@
 /// `torch.optim.swa_utils.AveragedModel`.)
 ///
 /// As with the velocity, the average is stored as a scale times a vector, `a = s·b`, which makes averaging one axpy.
-public struct WeightAveraging: Sendable, Hashable, Codable {
+public struct WeightAveraging: Sendable, Hashable {
   /// The weights of past steps.
-  public enum Kind: Sendable, Hashable, Codable {
+  public enum Kind: Sendable, Hashable {
     /// Exponentially decaying, with β in 0...1.
     case exponential(decay: Double)
     /// Equal.
@@ -28,7 +28,7 @@ public struct WeightAveraging: Sendable, Hashable, Codable {
   /// - Parameters:
   ///   - kind: The weights of past steps.
   ///   - overwriteEvery: After how many steps, again and again, the parameters are set to their average.
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` for a decay outside 0...1 or an interval below 1.
+  /// - Throws: ``MomentumError/invalidSetting(_:)`` for a decay outside 0...1 or an interval below 1.
   public init(_ kind: Kind, overwriteEvery: Int? = nil) throws(MomentumError) {
     self.kind = kind
     self.overwriteEvery = overwriteEvery
@@ -37,7 +37,7 @@ public struct WeightAveraging: Sendable, Hashable, Codable {
 
   /// An exponential moving average with decay β.
   ///
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` for a decay outside 0...1 or an interval below 1.
+  /// - Throws: ``MomentumError/invalidSetting(_:)`` for a decay outside 0...1 or an interval below 1.
   public static func exponential(
     decay: Double, overwriteEvery: Int? = nil
   ) throws(MomentumError) -> WeightAveraging {
@@ -46,10 +46,10 @@ public struct WeightAveraging: Sendable, Hashable, Codable {
 
   func validate() throws(MomentumError) {
     if case .exponential(let decay) = kind, !(decay >= 0 && decay <= 1) {
-      throw .invalidSetting(name: "decay of the average", value: "\(decay)", expected: "a number in 0...1")
+      throw .invalidSetting(name: "decay of the average", value: decay, expected: .between(0, 1))
     }
     if let overwriteEvery, overwriteEvery < 1 {
-      throw .invalidSetting(name: "overwriteEvery", value: "\(overwriteEvery)", expected: "at least 1")
+      throw .invalidSetting(name: "overwriteEvery", value: overwriteEvery, expected: .countAtLeast(1))
     }
   }
 }
@@ -68,12 +68,7 @@ extension WeightAveraging {
       program.append(.copy(from: .parameters, into: .average))
       scale = 1
     } else if enter != 0 {
-      scale *= keep
-      // Within these bounds the vector has room as the velocity's direction has.
-      if scale < 0x1p-12 {
-        program.append(.scal(factor: ScaledDouble(scale), .average))
-        scale = 1
-      }
+      scale = program.decay(.average, scale: scale, by: keep)
       program.append(.axpy(factor: ScaledDouble(enter) / ScaledDouble(scale), from: .parameters, into: .average))
     }
     guard let overwriteEvery, step % overwriteEvery == 0 else { return scale }
@@ -89,5 +84,38 @@ extension WeightAveraging {
     case .exponential(let decay): return (decay, 1 - decay)
     case .mean: return (Double(count) / Double(count + 1), 1 / Double(count + 1))
     }
+  }
+}
+
+extension WeightAveraging: Codable {
+  /// Decodes `kind` (`exponential` with `decay`, or `mean`) and `overwriteEvery`.
+  ///
+  /// - Throws: `DecodingError`, with the path of what is wrong.
+  public init(from decoder: any Decoder) throws {
+    let object = try StrictObject(decoder, keys: ["kind", "decay", "overwriteEvery"])
+    let (name, decay): (String, Double?) = try (object.value("kind"), object.optional("decay"))
+    let overwriteEvery: Int? = try object.optional("overwriteEvery")
+    let kind: Kind
+    switch (name, decay) {
+    case ("exponential", let decay?): kind = .exponential(decay: decay)
+    case ("mean", nil): kind = .mean
+    case ("exponential", nil): throw object.refusal("an exponential average without 'decay'")
+    case ("mean", _?): throw object.refusal("a mean has no 'decay'")
+    default: throw object.refusal("kind is '\(name)'; expected 'exponential' or 'mean'")
+    }
+    self = try object.checked { () throws(MomentumError) in
+      try WeightAveraging(kind, overwriteEvery: overwriteEvery)
+    }
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: NameKey.self)
+    switch kind {
+    case .exponential(let decay):
+      try container.encode("exponential", forKey: NameKey("kind"))
+      try container.encode(decay, forKey: NameKey("decay"))
+    case .mean: try container.encode("mean", forKey: NameKey("kind"))
+    }
+    try container.encodeIfPresent(overwriteEvery, forKey: NameKey("overwriteEvery"))
   }
 }

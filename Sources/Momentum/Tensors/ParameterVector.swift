@@ -114,7 +114,7 @@ public struct ParameterVector<Scalar: BLASScalar>: ~Copyable, @unchecked Sendabl
 
   /// Writes one element of every page from the thread that the engine will give the page to.
   private static func firstTouch(_ base: UnsafeMutablePointer<Scalar>, count: Int, _ team: ThreadTeam) {
-    let step = max(1, Machine.pageSize / MemoryLayout<Scalar>.stride)
+    let step = max(1, Platform.pageSize / MemoryLayout<Scalar>.stride)
     let pages = UnsafeTransfer(base)
     team.run { thread in
       let share = team.share(of: thread, count: count)

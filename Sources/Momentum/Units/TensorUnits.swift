@@ -11,7 +11,7 @@
 /// | ``axes(_:)`` | as given | as given | as given | as given | TensorFlow `clip_by_norm(axes:)` |
 ///
 /// The table shows the axes that norms run over.
-public enum TensorUnits: Sendable, Hashable, Codable {
+public enum TensorUnits: Sendable, Hashable {
   /// The whole tensor is one unit.
   case tensor
   /// One unit for each index of the first axis, the layout of PyTorch: output channels come first. A tensor of rank 0 or 1
@@ -29,7 +29,7 @@ extension TensorUnits {
   /// For each axis of a shape, whether norms run over it.
   ///
   /// - Parameter tensor: The tensor's name, for the error.
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` for axes that the shape does not have or that are named
+  /// - Throws: ``MomentumError/invalidSetting(_:)`` for axes that the shape does not have or that are named
   ///   twice, and for a rank that ``optax`` has no rule for.
   func summedAxes(of shape: [Int], tensor: String) throws(MomentumError) -> [Bool] {
     let rank = shape.count
@@ -42,7 +42,7 @@ extension TensorUnits {
       guard shape.count(where: { $0 != 1 }) > 1 else { return Array(repeating: true, count: rank) }
       guard rank <= 5 else {
         throw .invalidSetting(
-          name: "units of tensor '\(tensor)'", value: "optax for the shape \(shape)",
+          name: "units", of: .tensor(tensor), value: "optax for the shape \(shape)",
           expected: "at most 5 axes, or the axes themselves")
       }
       return shape.indices.map { rank <= 3 ? $0 == 0 : $0 < rank - 1 }
@@ -52,12 +52,42 @@ extension TensorUnits {
         let index = axis < 0 ? axis + rank : axis
         guard summed.indices.contains(index), !summed[index] else {
           throw .invalidSetting(
-            name: "units of tensor '\(tensor)'", value: "axes \(axes) of the shape \(shape)",
+            name: "units", of: .tensor(tensor), value: "axes \(axes) of the shape \(shape)",
             expected: rank == 0 ? "no axes of a single number" : "axes in \(-rank)..<\(rank), each at most once")
         }
         summed[index] = true
       }
       return summed
+    }
+  }
+}
+
+// A name, or a list of axes.
+extension TensorUnits: Codable {
+  private static let names: [(name: String, units: TensorUnits)] = [
+    ("tensor", .tensor), ("firstAxis", .firstAxis), ("optax", .optax),
+  ]
+
+  /// Decodes `"tensor"`, `"firstAxis"`, `"optax"`, or a list of axes.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    if let name = try? container.decode(String.self) {
+      guard let known = Self.names.first(where: { $0.name == name }) else {
+        throw DecodingError.dataCorruptedError(
+          in: container, debugDescription: "units are '\(name)'; expected tensor, firstAxis, optax or a list of axes")
+      }
+      self = known.units
+    } else {
+      self = .axes(try container.decode([Int].self))
+    }
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    if case .axes(let axes) = self {
+      try container.encode(axes)
+    } else {
+      try container.encode(Self.names.first { $0.units == self }!.name)
     }
   }
 }

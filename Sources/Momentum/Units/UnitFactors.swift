@@ -27,11 +27,11 @@ final class UnitFactors<Scalar: BLASScalar>: @unchecked Sendable {  // written b
 
   /// Sets the factor of a unit, rounded once; out of the type's normal range as a power of two and a remainder.
   func set(_ unit: Int, to factor: ScaledDouble) {
-    let (value, prescale) = LoweredProgram<Scalar>.round(factor)
-    values[unit] = value
-    if prescale != 0, prescales.isEmpty { prescales = Array(repeating: 0, count: grid.unitCount) }
-    if !prescales.isEmpty { prescales[unit] = Int32(clamping: prescale) }
-    if value != 1 || prescale != 0 { changesNothing = false }
+    let rounded = RoundedFactor<Scalar>(factor)
+    values[unit] = rounded.value
+    if rounded.prescale != 0, prescales.isEmpty { prescales = Array(repeating: 0, count: grid.unitCount) }
+    if !prescales.isEmpty { prescales[unit] = Int32(clamping: rounded.prescale) }
+    if rounded.value != 1 || rounded.prescale != 0 { changesNothing = false }
   }
 
   /// Writes `y[i] = x[i] · factor(unit of element start + i)`. `x` and `y` may be the same.

@@ -21,7 +21,7 @@ struct UnitGrid: Sendable, Hashable {
   /// What numbers the runs, innermost first. A step counts units that are ``runUnits`` apart.
   let levels: [Level]
 
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)``.
+  /// - Throws: ``MomentumError/invalidSetting(_:)``.
   init(_ shape: [Int], _ units: TensorUnits, tensor: String) throws(MomentumError) {
     let summed = try units.summedAxes(of: shape, tensor: tensor)
     var groups: [(extent: Int, summed: Bool)] = []

@@ -30,7 +30,7 @@ final class UnitMemory<Scalar: BLASScalar> {
   /// The units of a tensor.
   ///
   /// - Parameter shape: `nil` if it is not known; all units but ``TensorUnits/tensor`` are then refused.
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)``.
+  /// - Throws: ``MomentumError/invalidSetting(_:)``.
   func slot(
     _ scaling: UnitScaling, of index: Int, count: Int, _ units: TensorUnits, shape: [Int]?, name: () -> String
   ) throws(MomentumError) -> Slot {
@@ -42,7 +42,7 @@ final class UnitMemory<Scalar: BLASScalar> {
       grid = try UnitGrid([count], units, tensor: name())
     } else {
       throw .invalidSetting(
-        name: "units of tensor '\(name())'", value: "\(units) without a shape", expected: "the shapes of the tensors")
+        name: "units", of: .tensor(name()), value: "\(units) without a shape", expected: "the shapes of the tensors")
     }
     let slot = Slot(units, grid, scaling)
     var list = slots[scaling] ?? []
@@ -56,29 +56,5 @@ final class UnitMemory<Scalar: BLASScalar> {
 extension Array {
   fileprivate subscript<Wrapped>(safely index: Int) -> Wrapped? where Element == Wrapped? {
     index < count ? self[index] : nil
-  }
-}
-
-extension TensorTable {
-  /// The factors that an operation ``StepOperation/scaleUnits(_:inPlace:)`` multiplies with; they live in ``units``.
-  typealias Factors = Unmanaged<UnitFactors<Scalar>>
-
-  /// The units of a tensor; see ``UnitMemory/slot(_:of:count:_:shape:name:)``.
-  func unitSlot(
-    _ scaling: UnitScaling, of index: Int, _ units: TensorUnits
-  ) throws(MomentumError) -> UnitMemory<Scalar>.Slot {
-    try self.units.slot(
-      scaling, of: index, count: entries[index].count, units, shape: shapes.isEmpty ? nil : shapes[index]
-    ) { name(of: index) }
-  }
-
-  /// What unit norms of a tensor's gradient are measured of, after clipping by value and, for rules, by unit norms.
-  func unitSource(_ index: Int, _ scaling: UnitScaling, clearsNonFinite: Bool) -> UnitSource<Scalar> {
-    let decision = decisions[index]
-    var source = UnitSource(UnsafePointer(entries[index].gradient.unsafelyUnwrapped))
-    source.clearsNonFinite = clearsNonFinite
-    source.bounds = decision.bounds
-    if scaling == .rule { source.factors = decision.clipFactors?.takeUnretainedValue() }
-    return source
   }
 }

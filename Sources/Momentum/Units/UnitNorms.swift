@@ -1,23 +1,3 @@
-/// What unit norms are measured of: `factor · f(gradient) + decay · parameters`, where f clears, clamps and scales units as a step does.
-struct UnitSource<Scalar: BLASScalar> {
-  var gradient: UnsafePointer<Scalar>
-  /// Whether NaN and infinite elements count as 0.
-  var clearsNonFinite = false
-  /// The bounds of clipping by value, which comes after clearing.
-  var bounds: ValueBounds?
-  /// Factors of units, which come after that.
-  var factors: UnitFactors<Scalar>?
-  var factor = ScaledDouble(1)
-  var parameters: UnsafePointer<Scalar>?
-  /// Counts only with parameters.
-  var decay = 0.0
-
-  init(_ gradient: UnsafePointer<Scalar>) { self.gradient = gradient }
-
-  /// Whether the sum of two vectors is measured.
-  var isCombination: Bool { parameters != nil && decay != 0 }
-}
-
 /// Measures the 2-norms of the units of one tensor. Keeps its memory, so that measuring again allocates nothing.
 ///
 /// The tensor is divided into jobs by its shape alone: some runs of its ``UnitGrid``, or the same part of some runs. Each job
@@ -115,7 +95,7 @@ final class UnitNorms<Scalar: BLASScalar>: @unchecked Sendable {  // threads wri
   private func add(_ elements: Range<Int>, _ job: UnitJob, _ tile: UnitTile<Scalar>) {
     var start = elements.lowerBound
     while start < elements.upperBound {
-      let end = min(start + tileCount, elements.upperBound)
+      let end = min(start + Tile.count, elements.upperBound)
       if tile.source.isCombination {
         addRuns(start..<end, UnsafePointer(tile.combination(at: start, end - start)), job)
       } else {
@@ -130,7 +110,7 @@ final class UnitNorms<Scalar: BLASScalar>: @unchecked Sendable {  // threads wri
   private func addRuns<S: BLASScalar>(_ elements: Range<Int>, _ x: UnsafePointer<S>, _ job: UnitJob) {
     let (sums, lost) = (sums + job.firstSum, lost + job.firstSum)
     let crossesUnits = grid.crossesUnits
-    let compensates = Scalar.significandBitCount > 50
+    let compensates = !Scalar._hasExactSquares
     grid.forEachPart(in: elements) { start, n, row, column in
       let run = x + (start - elements.lowerBound)
       if crossesUnits {
@@ -161,8 +141,7 @@ final class UnitNorms<Scalar: BLASScalar>: @unchecked Sendable {  // threads wri
         }
       }
     }
-    // Squares of Floats are all right in Double.
-    let canFail = Scalar.significandBitCount > 50 || source.isCombination
+    let canFail = !Scalar._hasExactSquares || source.isCombination
     let factor = source.isCombination ? ScaledDouble(1) : source.factor.magnitude
     var suspects: [Int: CarefulSum] = [:]
     let factorIsPlain = source.factor.double.isNormal || source.factor.significand == 0
@@ -183,8 +162,8 @@ final class UnitNorms<Scalar: BLASScalar>: @unchecked Sendable {  // threads wri
   private func sumCarefully(_ source: UnitSource<Scalar>, _ suspects: inout [Int: CarefulSum]) {
     withUnsafeTemporaryAllocation(byteCount: UnitTile<Scalar>.scratchByteCount, alignment: 64) { raw in
       let tile = UnitTile(source, raw.baseAddress!)
-      for start in stride(from: 0, to: grid.count, by: tileCount) {
-        let end = min(start + tileCount, grid.count)
+      for start in stride(from: 0, to: grid.count, by: Tile.count) {
+        let end = min(start + Tile.count, grid.count)
         var gradient: UnsafePointer<Scalar>?
         grid.forEachRun(in: start..<end) { first, n, unit in
           if !grid.crossesUnits, suspects[unit] == nil { return }

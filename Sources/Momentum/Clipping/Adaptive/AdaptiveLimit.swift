@@ -1,7 +1,7 @@
 /// Limits of the norm of the whole gradient that come from the norms of past steps, or from a rule about which steps to skip.
 ///
 /// ```swift
-/// var adaptive = try AdaptiveClipping.autoClip(AutoClip(percentile: 10))
+/// var adaptive = try AdaptiveLimit.autoClip(AutoClip(percentile: 10))
 /// _ = adaptive.decide(norm: 3)
 /// let decision = adaptive.decide(norm: 5)  // .limit(3.2): the 10th percentile of 3 and 5
 /// ```
@@ -15,7 +15,7 @@
 ///
 /// A norm that is not finite never enters the statistics: in the published code of all three one NaN disables the method, or
 /// spoils every later step. Norms above 2⁵⁰⁰ count as infinite, so that no square of one overflows.
-public enum AdaptiveClipping: Sendable, Hashable {
+public enum AdaptiveLimit: Sendable, Hashable {
   /// A percentile of past norms.
   case autoClip(AutoClip)
   /// The z-score under running statistics.
@@ -34,7 +34,7 @@ public enum AdaptiveClipping: Sendable, Hashable {
   }
 
   /// The same settings without statistics.
-  public var withoutHistory: AdaptiveClipping {
+  public var withoutHistory: AdaptiveLimit {
     switch self {
     case .autoClip(let method): .autoClip(method.withoutHistory)
     case .zClip(let method): .zClip(method.withoutHistory)
@@ -62,7 +62,7 @@ public enum AdaptiveClipping: Sendable, Hashable {
   }
 }
 
-extension AdaptiveClipping: Codable {
+extension AdaptiveLimit: Codable {
   private static let kinds = ["autoClip", "zClip", "spikeSkipping"]
 
   /// - Throws: `DecodingError`, with the path of what is wrong: unknown keys by name, numbers out of range.

@@ -9,7 +9,7 @@
 /// ``window`` norms. If enough norms in it are 0, the limit is 0, and the gradient of the step counts as 0.
 ///
 /// A norm that is not finite leaves the history as it is. The decision is then the limit of that history, or
-/// ``AdaptiveClipping/Decision/none`` if it is empty.
+/// ``AdaptiveLimit/Decision/none`` if it is empty.
 ///
 /// - Complexity: A step moves up to 16 bytes for each norm in the window.
 public struct AutoClip: Sendable {
@@ -29,10 +29,10 @@ public struct AutoClip: Sendable {
   /// - Parameters:
   ///   - percentile: q, in 0...100. The paper finds 10 best.
   ///   - window: How many norms to keep, in 1...2²⁰. The default is that of the authors' TensorFlow version.
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)``.
+  /// - Throws: ``MomentumError/invalidSetting(_:)``.
   public init(percentile: Double = 10, window: Int = 10_000) throws(MomentumError) {
     guard percentile >= 0, percentile <= 100 else {
-      throw .invalidSetting(name: "percentile", value: "\(percentile)", expected: "a number in 0...100")
+      throw .invalidSetting(name: "percentile", value: percentile, expected: .between(0, 100))
     }
     try NormWindow.check(capacity: window, least: 1)
     self.percentile = percentile
@@ -46,8 +46,8 @@ public struct AutoClip: Sendable {
     return fresh
   }
 
-  /// See ``AdaptiveClipping/decide(norm:)``.
-  public mutating func decide(norm: Double) -> AdaptiveClipping.Decision {
+  /// See ``AdaptiveLimit/decide(norm:)``.
+  public mutating func decide(norm: Double) -> AdaptiveLimit.Decision {
     if NormWindow.accepts(norm) {
       if let oldest = history.append(norm) { sorted.remove(at: position(of: oldest)) }
       sorted.insert(norm, at: position(of: norm))

@@ -27,7 +27,7 @@ struct NormWindow: Sendable, Hashable {
   static func check(capacity: Int, least: Int) throws(MomentumError) {
     guard capacity >= least, capacity <= largestCapacity else {
       throw .invalidSetting(
-        name: "window", value: "\(capacity)", expected: "a number in \(least)...\(largestCapacity)")
+        name: "window", value: capacity, expected: .words("a number in \(least)...\(largestCapacity)"))
     }
   }
 
@@ -37,7 +37,7 @@ struct NormWindow: Sendable, Hashable {
       throw .countMismatch(what: "norms", count: saved.count, expected: capacity)
     }
     if let bad = saved.first(where: { !Self.accepts($0) }) {
-      throw .invalidSetting(name: "saved norm", value: "\(bad)", expected: "a number in 0...2^500")
+      throw .invalidSetting(name: "saved norm", value: bad, expected: .words("a number in 0...2^500"))
     }
     norms = saved
   }

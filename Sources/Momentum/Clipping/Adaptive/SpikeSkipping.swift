@@ -28,7 +28,7 @@ public struct SpikeSkipping: Sendable, Hashable {
   ///   - deviations: Positive, less than √(window - 1).
   ///   - window: How many norms to keep, in 2...2²⁰; 128 in llm.c.
   ///   - limit: At least 0.
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)``, also if neither `deviations` nor `limit` is given.
+  /// - Throws: ``MomentumError/invalidSetting(_:)``, also if neither `deviations` nor `limit` is given.
   public init(deviations: Double? = nil, window: Int = 128, limit: Double? = nil) throws(MomentumError) {
     try NormWindow.check(capacity: window, least: 2)
     guard deviations != nil || limit != nil else {
@@ -38,12 +38,11 @@ public struct SpikeSkipping: Sendable, Hashable {
       let most = Double(window - 1).squareRoot()
       guard deviations > 0, deviations < most else {
         throw .invalidSetting(
-          name: "deviations", value: "\(deviations)",
-          expected: "a positive number below \(most), which no norm can exceed in a window of \(window)")
+          name: "deviations", value: deviations, expected: .words("a positive number below \(most), which no norm can exceed in a window of \(window)"))
       }
     }
     if let limit, !(limit >= 0 && limit.isFinite) {
-      throw .invalidSetting(name: "limit", value: "\(limit)", expected: "a finite number >= 0")
+      throw .invalidSetting(name: "limit", value: limit, expected: .finiteAtLeast(0))
     }
     self.deviations = deviations
     self.limit = limit
@@ -57,8 +56,8 @@ public struct SpikeSkipping: Sendable, Hashable {
     return fresh
   }
 
-  /// See ``AdaptiveClipping/decide(norm:)``.
-  public mutating func decide(norm: Double) -> AdaptiveClipping.Decision {
+  /// See ``AdaptiveLimit/decide(norm:)``.
+  public mutating func decide(norm: Double) -> AdaptiveLimit.Decision {
     guard NormWindow.accepts(norm) else { return .skip }
     if let limit, norm > limit { return .skip }
     guard let deviations else { return .none }

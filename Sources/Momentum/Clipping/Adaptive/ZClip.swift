@@ -55,24 +55,24 @@ public struct ZClip: Sendable, Hashable {
   ///   - mode: What a spike is clipped to.
   ///   - maximum: If given, the limit of every step is at most this; at least 0. The authors' default is 1.
   ///   - ignoresSpikes: Whether a spike leaves the statistics as they are.
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)``.
+  /// - Throws: ``MomentumError/invalidSetting(_:)``.
   public init(
     threshold: Double = 2.5, decay: Double = 0.97, warmUp: Int = 25, mode: Mode = .scaled, maximum: Double? = nil,
     ignoresSpikes: Bool = false
   ) throws(MomentumError) {
     // The bound keeps m + z*·σ finite.
     guard threshold > 0, threshold <= 0x1p500 else {
-      throw .invalidSetting(name: "threshold", value: "\(threshold)", expected: "a positive number, at most 2^500")
+      throw .invalidSetting(name: "threshold", value: threshold, expected: .words("a positive number, at most 2^500"))
     }
     guard decay >= 0, decay <= 1 else {
-      throw .invalidSetting(name: "decay", value: "\(decay)", expected: "a number in 0...1")
+      throw .invalidSetting(name: "decay", value: decay, expected: .between(0, 1))
     }
     guard warmUp >= 1, warmUp <= NormWindow.largestCapacity else {
       throw .invalidSetting(
-        name: "warmUp", value: "\(warmUp)", expected: "a number in 1...\(NormWindow.largestCapacity)")
+        name: "warmUp", value: warmUp, expected: .words("a number in 1...\(NormWindow.largestCapacity)"))
     }
     if let maximum, !(maximum >= 0 && maximum.isFinite) {
-      throw .invalidSetting(name: "maximum", value: "\(maximum)", expected: "a finite number >= 0")
+      throw .invalidSetting(name: "maximum", value: maximum, expected: .finiteAtLeast(0))
     }
     self.threshold = threshold
     self.decay = decay
@@ -90,8 +90,8 @@ public struct ZClip: Sendable, Hashable {
     return fresh
   }
 
-  /// See ``AdaptiveClipping/decide(norm:)``.
-  public mutating func decide(norm: Double) -> AdaptiveClipping.Decision {
+  /// See ``AdaptiveLimit/decide(norm:)``.
+  public mutating func decide(norm: Double) -> AdaptiveLimit.Decision {
     guard let mean, let variance else {
       if NormWindow.accepts(norm) { collect(norm) }
       return decision(nil)
@@ -131,7 +131,7 @@ public struct ZClip: Sendable, Hashable {
     return mode == .mean ? mean : mean + threshold * deviation / (z / threshold)
   }
 
-  private func decision(_ limit: Double?) -> AdaptiveClipping.Decision {
+  private func decision(_ limit: Double?) -> AdaptiveLimit.Decision {
     switch (limit, maximum) {
     case (nil, nil): .none
     case (let limit?, let maximum?): .limit(min(limit, maximum))

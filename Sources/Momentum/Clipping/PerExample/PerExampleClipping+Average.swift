@@ -29,7 +29,7 @@ extension PerExampleClipping {
   ///   - threads: The most threads for the norms; by default as many as the process may use.
   ///   - random: Where noise comes from; not used if there is none.
   /// - Returns: What was measured and done.
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)`` for settings, a transposed matrix, a missing layout, or
+  /// - Throws: ``MomentumError/invalidSetting(_:)`` for settings, a transposed matrix, a missing layout, or
   ///   noise beyond the element type; ``MomentumError/countMismatch(what:count:expected:)`` for shapes;
   ///   ``MomentumError/overlap(first:second:)``; ``MomentumError/nonFiniteGradient(tensor:index:value:)`` with the row for a name
   ///   ("example 3"). Nothing has been written then.
@@ -48,7 +48,7 @@ extension PerExampleClipping {
     // No number of this generator exceeds 8.6.
     guard Scalar((deviation * 8.6).double).isFinite else {
       throw .invalidSetting(
-        name: "noiseMultiplier", value: "\(noiseMultiplier)", expected: "noise that \(Scalar.self) can hold")
+        name: "noiseMultiplier", value: noiseMultiplier, expected: .words("noise that \(Scalar.self) can hold"))
     }
 
     var sum = PerExampleSum(self, examples, layers, divisor, threads ?? Machine.availableProcessors)

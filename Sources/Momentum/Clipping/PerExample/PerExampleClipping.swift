@@ -60,7 +60,7 @@ public struct PerExampleClipping: Sendable, Hashable, Codable {
   ///   - noiseMultiplier: z, finite, at least 0.
   ///   - batchSize: What the sum is divided by; by default the number of examples.
   ///   - nonFinitePolicy: What to do about NaN and infinite elements.
-  /// - Throws: ``MomentumError/invalidSetting(name:value:expected:)``.
+  /// - Throws: ``MomentumError/invalidSetting(_:)``.
   public init(
     norm: Double, scope: Scope = .example, noiseMultiplier: Double = 0, batchSize: Double? = nil,
     nonFinitePolicy: NonFinitePolicy = .throw
@@ -76,17 +76,17 @@ public struct PerExampleClipping: Sendable, Hashable, Codable {
   /// Checks the settings, which may have been assigned one by one.
   func validate() throws(MomentumError) {
     guard norm >= 0 else {
-      throw .invalidSetting(name: "per-example norm", value: "\(norm)", expected: "a number >= 0")
+      throw .invalidSetting(name: "per-example norm", value: norm, expected: .atLeast(0))
     }
     guard noiseMultiplier >= 0, noiseMultiplier.isFinite else {
-      throw .invalidSetting(name: "noiseMultiplier", value: "\(noiseMultiplier)", expected: "a finite number >= 0")
+      throw .invalidSetting(name: "noiseMultiplier", value: noiseMultiplier, expected: .finiteAtLeast(0))
     }
     guard noiseMultiplier == 0 || norm.isFinite else {
       throw .invalidSetting(
-        name: "per-example norm", value: "\(norm)", expected: "a finite number, which the noise is proportional to")
+        name: "per-example norm", value: norm, expected: .words("a finite number, which the noise is proportional to"))
     }
     if let batchSize, !(batchSize > 0 && batchSize.isFinite) {
-      throw .invalidSetting(name: "batchSize", value: "\(batchSize)", expected: "a finite number > 0")
+      throw .invalidSetting(name: "batchSize", value: batchSize, expected: .finiteAbove(0))
     }
   }
 

@@ -76,10 +76,10 @@ struct PerExampleSum<Scalar: BLASScalar> {
         var isApart = true
         if row < examples.rows {
           let factor = factors[row * layers.count + layer]
-          let (weight, prescale) = LoweredProgram<Scalar>.round(factor)
-          weights[row] = weight
+          let weight = RoundedFactor<Scalar>(factor)
+          weights[row] = weight.value
           // What gemv makes of NaN times an element is up to the library.
-          isApart = prescale != 0 || hasGaps[row] || !weight.isFinite
+          isApart = weight.prescale != 0 || hasGaps[row] || !weight.value.isFinite
           if isApart { apart.append(row) }
         }
         guard isApart else { continue }
@@ -125,18 +125,18 @@ struct PerExampleSum<Scalar: BLASScalar> {
     _ x: UnsafeBufferPointer<Scalar>, _ factor: ScaledDouble, _ clears: Bool, to target: UnsafeMutablePointer<Scalar>
   ) {
     guard let base = x.baseAddress else { return }
-    let (value, prescale) = LoweredProgram<Scalar>.round(factor)
-    withUnsafeTemporaryAllocation(of: Scalar.self, capacity: tileCount) { scratch in
+    let factor = RoundedFactor<Scalar>(factor)
+    withUnsafeTemporaryAllocation(of: Scalar.self, capacity: Tile.count) { scratch in
       let tile = scratch.baseAddress!
-      for start in stride(from: 0, to: x.count, by: tileCount) {
-        let n = min(tileCount, x.count - start)
+      for start in stride(from: 0, to: x.count, by: Tile.count) {
+        let n = min(Tile.count, x.count - start)
         if clears {
           Scalar._clearNonFinite(base + start, into: tile, n)
         } else {
           tile.initialize(from: base + start, count: n)
         }
-        if prescale != 0 { ElementLoops.scale(tile, byPowerOfTwo: prescale, into: tile, n) }
-        ElementLoops.multiplyAdd(value, tile, into: target + start, n)
+        if factor.prescale != 0 { ElementLoops.scale(tile, byPowerOfTwo: factor.prescale, into: tile, n) }
+        ElementLoops.multiplyAdd(factor.value, tile, into: target + start, n)
       }
     }
   }

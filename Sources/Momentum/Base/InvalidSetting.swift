@@ -1,0 +1,125 @@
+/// A setting that was refused: which one, where, what it was, and what was expected.
+///
+/// ```swift
+/// func validate() throws(MomentumError) {
+///   guard beta >= 0, beta <= 1 else { throw .invalidSetting(name: "beta", value: beta, expected: .between(0, 1)) }
+/// }
+/// ```
+public struct InvalidSetting: Sendable, Hashable {
+  /// What has the setting, if it is not the whole.
+  public enum Place: Sendable, Hashable {
+    /// The tensor of this name.
+    case tensor(String)
+    /// The group of this name.
+    case group(String)
+    /// The step after so many others.
+    case step(Int)
+  }
+
+  /// What a setting was.
+  public enum Value: Sendable, Hashable {
+    /// A number.
+    case number(Double)
+    /// A whole number.
+    case count(Int)
+    /// Anything else, in words.
+    case words(String)
+  }
+
+  /// What a setting should have been.
+  public enum Expectation: Sendable, Hashable {
+    /// A number at least this large; infinity counts.
+    case atLeast(Double)
+    /// A finite number at least this large.
+    case finiteAtLeast(Double)
+    /// A finite number above this one.
+    case finiteAbove(Double)
+    /// A number from the first to the second, both included.
+    case between(Double, Double)
+    /// A whole number at least this large.
+    case countAtLeast(Int)
+    /// Anything else, in words.
+    case words(String)
+  }
+
+  /// The setting, for example `learningRate`.
+  public let name: String
+  /// Where it stands; `nil` for the settings of the whole.
+  public let place: Place?
+  /// What it was.
+  public let value: Value
+  /// What was expected.
+  public let expected: Expectation
+
+  /// Describes a refusal.
+  public init(_ name: String, of place: Place? = nil, value: Value, expected: Expectation) {
+    self.name = name
+    self.place = place
+    self.value = value
+    self.expected = expected
+  }
+}
+
+extension MomentumError {
+  /// A number out of its range.
+  public static func invalidSetting(
+    name: String, of place: InvalidSetting.Place? = nil, value: Double, expected: InvalidSetting.Expectation
+  ) -> MomentumError {
+    .invalidSetting(InvalidSetting(name, of: place, value: .number(value), expected: expected))
+  }
+
+  /// A whole number out of its range.
+  public static func invalidSetting(
+    name: String, of place: InvalidSetting.Place? = nil, value: Int, expected: InvalidSetting.Expectation
+  ) -> MomentumError {
+    .invalidSetting(InvalidSetting(name, of: place, value: .count(value), expected: expected))
+  }
+
+  /// A setting that cannot be, in words.
+  public static func invalidSetting(
+    name: String, of place: InvalidSetting.Place? = nil, value: String, expected: String
+  ) -> MomentumError {
+    .invalidSetting(InvalidSetting(name, of: place, value: .words(value), expected: .words(expected)))
+  }
+}
+
+extension InvalidSetting: CustomStringConvertible {
+  /// One sentence, for example `learningRate is -1.0; expected a finite number >= 0`.
+  public var description: String { "\(name)\(place.map { " \($0)" } ?? "") is \(value); expected \(expected)" }
+}
+
+extension InvalidSetting.Place: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .tensor(let name): "of tensor '\(name)'"
+    case .group(let name): "of group '\(name)'"
+    case .step(let step): "after \(step) steps"
+    }
+  }
+}
+
+extension InvalidSetting.Value: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .number(let number): "\(number)"
+    case .count(let count): "\(count)"
+    case .words(let words): words
+    }
+  }
+}
+
+extension InvalidSetting.Expectation: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .atLeast(let bound): "a number >= \(Self.short(bound))"
+    case .finiteAtLeast(let bound): "a finite number >= \(Self.short(bound))"
+    case .finiteAbove(let bound): "a finite number > \(Self.short(bound))"
+    case .between(let lower, let upper): "a number in \(Self.short(lower))...\(Self.short(upper))"
+    case .countAtLeast(let bound): "at least \(bound)"
+    case .words(let words): words
+    }
+  }
+
+  /// Whole numbers without a fraction.
+  private static func short(_ number: Double) -> String { Int(exactly: number).map { "\($0)" } ?? "\(number)" }
+}

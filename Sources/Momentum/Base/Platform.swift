@@ -1,0 +1,160 @@
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#elseif canImport(Darwin)
+  internal import Darwin
+#endif
+
+/// What the library asks of the operating system and its C library: the one place that knows how they differ.
+package enum Platform {
+  /// The bytes of a page of memory.
+  static let pageSize = Int(sysconf(Int32(_SC_PAGESIZE)))
+
+  /// How many processors are online.
+  static let onlineProcessors = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+
+  /// The text of a file of the kernel's, whose size is not known before it is read; `nil` if it cannot be read.
+  package static func contents(ofSmallFile path: String) -> String? {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    var text: [UInt8] = []
+    var block = [UInt8](repeating: 0, count: 1 << 14)
+    while true {
+      let count = read(descriptor, &block, block.count)
+      guard count >= 0 else { return nil }
+      guard count > 0 else { return String(decoding: text, as: UTF8.self) }
+      text += block[..<count]
+    }
+  }
+
+  /// Whether a name matches a pattern as in a shell: `*` stands for any characters, slashes included, `?` for one, `[abc]`
+  /// for one of a few.
+  static func matches(_ name: String, pattern: String) -> Bool { fnmatch(pattern, name, 0) == 0 }
+
+  // MARK: - Elementary functions
+
+  static func power(_ base: Double, _ exponent: Double) -> Double { pow(base, exponent) }
+  static func powerOfTwo(_ exponent: Double) -> Double { exp2(exponent) }
+  static func logarithm(_ x: Double) -> Double { log(x) }
+  static func binaryLogarithm(_ x: Double) -> Double { log2(x) }
+  static func cosine(_ x: Double) -> Double { cos(x) }
+  static func sine(_ x: Double) -> Double { sin(x) }
+
+  /// `x · 2^exponent` with one rounding.
+  static func scale(_ x: Double, byPowerOfTwo exponent: Int) -> Double { scalbn(x, Int32(clamping: exponent)) }
+
+  // MARK: - Caches
+
+  /// The size of a first-level data cache; 0 where the system does not say.
+  static var firstLevelCacheBytes: Int {
+    #if canImport(Glibc)
+      sysconf(Int32(_SC_LEVEL1_DCACHE_SIZE))
+    #elseif canImport(Darwin)
+      systemNumber("hw.l1dcachesize")
+    #else
+      0
+    #endif
+  }
+
+  /// The size of the last level of caches; 0 where the system does not say.
+  static var lastLevelCacheBytes: Int {
+    #if canImport(Darwin)
+      return max(systemNumber("hw.l3cachesize"), systemNumber("hw.l2cachesize"))
+    #else
+      // Not sysconf: on some processors it counts the caches of other cores as well.
+      let sizes = (2...4).compactMap { index -> Int? in
+        let text = contents(ofSmallFile: "/sys/devices/system/cpu/cpu0/cache/index\(index)/size")
+        return text.flatMap { Int($0.prefix { $0.isNumber }) }
+      }
+      return (sizes.max() ?? 0) << 10
+    #endif
+  }
+
+  #if canImport(Darwin)
+    /// A number that the system knows by name; 0 if it does not.
+    private static func systemNumber(_ name: String) -> Int {
+      var (value, size) = (0, MemoryLayout<Int>.size)
+      return sysctlbyname(name, &value, &size, nil, 0) == 0 ? value : 0
+    }
+  #endif
+
+  // MARK: - Memory
+
+  /// Zeroed memory; `nil` if there is none.
+  static func allocate(byteCount: Int, alignment: Int) -> UnsafeMutableRawPointer? {
+    var start: UnsafeMutableRawPointer?
+    guard posix_memalign(&start, alignment, max(byteCount, 1)) == 0, let start else { return nil }
+    memset(start, 0, byteCount)
+    return start
+  }
+
+  /// Gives back what ``allocate(byteCount:alignment:)`` returned.
+  static func deallocate(_ memory: UnsafeMutableRawPointer) { free(memory) }
+
+  /// Pages of their own, zero until written; `nil` if there are none.
+  static func mapPages(byteCount: Int) -> UnsafeMutableRawBufferPointer? {
+    let start = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0)
+    guard let start, start != MAP_FAILED else { return nil }
+    return UnsafeMutableRawBufferPointer(start: start, count: byteCount)
+  }
+
+  /// Gives back what ``mapPages(byteCount:)`` returned.
+  static func unmapPages(_ pages: UnsafeMutableRawBufferPointer) { munmap(pages.baseAddress, pages.count) }
+
+  /// Asks for huge pages; without them everything works the same, a little slower.
+  static func adviseHugePages(_ start: UnsafeMutableRawPointer, byteCount: Int) {
+    #if os(Linux)
+      _ = madvise(start, byteCount, MADV_HUGEPAGE)
+    #endif
+  }
+
+  // MARK: - Threads
+
+  /// Starts a thread that runs `body`, with all signals blocked: they are for the threads of the program.
+  ///
+  /// - Returns: Whether the system had a thread to give.
+  static func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
+    var (all, before) = (sigset_t(), sigset_t())
+    sigfillset(&all)
+    pthread_sigmask(SIG_SETMASK, &all, &before)
+    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+
+    let context = Unmanaged.passRetained(ThreadBody(run: body))
+    #if canImport(Darwin)
+      var thread: pthread_t?
+    #else
+      var thread = pthread_t()
+    #endif
+    let failure = pthread_create(
+      &thread, nil,
+      { raw in
+        #if canImport(Darwin)
+          let opaque = raw
+        #else
+          let opaque = raw.unsafelyUnwrapped
+        #endif
+        Unmanaged<ThreadBody>.fromOpaque(opaque).takeRetainedValue().run()
+        return nil
+      }, context.toOpaque())
+    guard failure == 0 else {
+      context.release()
+      return false
+    }
+    #if canImport(Darwin)
+      if let thread { pthread_detach(thread) }
+    #else
+      pthread_detach(thread)
+    #endif
+    return true
+  }
+
+  private final class ThreadBody {
+    let run: @Sendable () -> Void
+    init(run: @escaping @Sendable () -> Void) { self.run = run }
+  }
+
+  /// Lets another thread have the processor.
+  static func yield() { sched_yield() }
+}

@@ -1,0 +1,78 @@
+// The limits of tensors, of groups and of the whole: what each makes of a norm.
+extension ClipStage {
+  /// Finds the coefficients of the tensors that have a limit of their own.
+  func limitTensors<Scalar>(
+    _ table: TensorTable<Scalar>, _ sums: UnsafeMutableBufferPointer<TileSum>, _ outcome: inout Outcome
+  ) throws(MomentumError) {
+    for index in table.entries.indices where table.entries[index].gradient != nil {
+      if settings.limitsUnits, try isLimitedByUnits(index, table) { continue }
+      guard let coefficient = coefficientOfTensor(index, table, sums), !coefficient.roundsToOne(in: Scalar.self) else {
+        continue
+      }
+      outcome.report.wasClipped = true
+      table.decisions[index].coefficient = table.decisions[index].coefficient * coefficient
+    }
+  }
+
+  /// What the limits of a tensor's own, rather than of its units, make of its gradient; `nil` if it has none.
+  private func coefficientOfTensor<Scalar>(
+    _ index: Int, _ table: TensorTable<Scalar>, _ sums: UnsafeMutableBufferPointer<TileSum>
+  ) -> ScaledDouble? {
+    let limits = settings.limits(ofGroup: table.decisions[index].group)
+    guard limits.norm != nil || (limits.rootMeanSquare != nil && table.entries[index].count > 0) else { return nil }
+    let measured = table.norm(of: index, settings.normType, sums).value(finiteOnly: settings.policy == .zero)
+    table.decisions[index].tensorNorm = measured
+    let norm = measured * gradientFactor
+    if let limit = limits.norm { return settings.convention.coefficient(norm: norm, limit: limit, isWhole: false) }
+    return limits.rootMeanSquare.map {
+      let count = Double(table.entries[index].count)
+      return settings.convention.coefficient(rootMeanSquare: norm / ScaledDouble(count.squareRoot()), limit: $0)
+    }
+  }
+
+  /// Finds the coefficient of a group's tensors.
+  func limitGroup<Scalar>(
+    _ group: Int, to limit: Double, norm: NormPartial, _ table: TensorTable<Scalar>, _ outcome: inout Outcome
+  ) {
+    let coefficient = settings.convention.coefficient(norm: value(norm), limit: limit, isWhole: true)
+    apply(coefficient, table, &outcome) { table.decisions[$0].group == group }
+  }
+
+  /// Finds the coefficient of all tensors.
+  func limitWhole<Scalar>(norm: ScaledDouble, _ table: TensorTable<Scalar>, _ outcome: inout Outcome) {
+    outcome.report.comparedNorm = norm.double
+    var (limit, target) = (settings.globalNorm, settings.targetNorm)
+    if settings.adapts {
+      switch adaptive?.decide(norm: norm.double) {
+      case .limit(let other):
+        target = target.map { min($0, other) }
+        limit = min(limit ?? .infinity, other)
+      case .skip:
+        outcome.report.wasSkipped = true
+        return
+      case nil, .some(.none): break
+      }
+    }
+    let coefficient: ScaledDouble
+    if let target {
+      coefficient = settings.convention.coefficient(norm: norm, target: target)
+    } else if let limit {
+      coefficient = settings.convention.coefficient(norm: norm, limit: limit, isWhole: true)
+    } else {
+      return
+    }
+    outcome.report.clipCoefficient = coefficient.double
+    apply(coefficient, table, &outcome) { _ in true }
+  }
+
+  /// Multiplies a coefficient onto those of some tensors.
+  private func apply<Scalar>(
+    _ coefficient: ScaledDouble, _ table: TensorTable<Scalar>, _ outcome: inout Outcome, to isMeant: (Int) -> Bool
+  ) {
+    guard !coefficient.roundsToOne(in: Scalar.self) else { return }
+    outcome.report.wasClipped = true
+    for index in table.entries.indices where table.entries[index].gradient != nil && isMeant(index) {
+      table.decisions[index].coefficient = table.decisions[index].coefficient * coefficient
+    }
+  }
+}

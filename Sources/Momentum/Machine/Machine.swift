@@ -1,0 +1,23 @@
+/// The operating system's view of this process: processors and caches.
+package enum Machine {
+  /// The size of a first-level data cache; 32 KiB, which most have at least, where the system does not say.
+  static let firstLevelCacheBytes: Int = {
+    let bytes = Platform.firstLevelCacheBytes
+    return bytes > 0 ? bytes : 32 << 10
+  }()
+
+  /// The size of the last level of caches; 0 where the system does not say.
+  static let lastLevelCacheBytes = Platform.lastLevelCacheBytes
+
+  /// The processors this process may use: its affinity mask, so that a rank bound to two cores starts two threads.
+  package static let availableProcessors: Int = allowedProcessors ?? Platform.onlineProcessors
+
+  /// The bits of the mask in /proc/self/status; the C call that asks for it is hidden from Swift behind a macro.
+  private static var allowedProcessors: Int? {
+    let status = Platform.contents(ofSmallFile: "/proc/self/status") ?? ""
+    let name = "Cpus_allowed:"
+    guard let line = status.split(separator: "\n").first(where: { $0.hasPrefix(name) }) else { return nil }
+    let bits = line.dropFirst(name.count).reduce(0) { $0 + ($1.hexDigitValue?.nonzeroBitCount ?? 0) }
+    return bits > 0 ? bits : nil
+  }
+}

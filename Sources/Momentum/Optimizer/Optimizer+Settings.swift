@@ -1,0 +1,42 @@
+// Settings may change between steps; the first step after a change checks them all.
+extension Optimizer {
+  /// Checks all settings, and resolves the rules for this step.
+  mutating func checkSettings() throws(MomentumError) {
+    let haveChanged = !areSettingsChecked
+    // Until all of it has passed: a step after one that was refused looks again.
+    areSettingsChecked = false
+    if !areGroupsBound { bind(try ParameterGroup.membership(groups, of: layout)) }
+    try rules.resolve(rule, groups, at: stepCount)
+    try rules.validate(groups, clipping, averaging)
+    try mode.validate(nonFinitePolicy, clipping, groups, averaging)
+    try mode.validate(rules, adaptedLossScale, adaptedLimit)
+    try checkVelocities()
+    // Last, so that until a step is taken reports are those of the one before.
+    if haveChanged { stage.settings = clipSettings }
+    areSettingsChecked = true
+  }
+
+  /// Tells every tensor its group.
+  mutating func bind(_ membership: [Int?]) {
+    for (index, group) in membership.enumerated() { table.decisions[index].group = group ?? -1 }
+    areGroupsBound = true
+  }
+
+  /// How gradients are measured and clipped with the current settings.
+  var clipSettings: ClipSettings {
+    if areSettingsChecked { return stage.settings }
+    return ClipSettings(
+      clipping, groups: groups.map(\.clipping), convention: rule.convention,
+      policy: Self.effectivePolicy(nonFinitePolicy, adaptedLossScale), adapts: adaptedLimit != nil)
+  }
+
+  /// Refuses to go on with a velocity whose numbers mean something else to the rule.
+  func checkVelocities() throws(MomentumError) {
+    guard let (tensor, rule) = states.conflict(table, rules) else { return }
+    throw .invalidSetting(
+      name: "rule", of: .tensor(layout.tensors[tensor].name),
+      value: rule.keepsLearningRateInVelocity
+        ? "one that keeps the learning rate in the velocity" : "one that keeps the learning rate out of the velocity",
+      expected: "the kind that made the velocity, or convertVelocity(toKeepLearningRate:learningRate:) before the step")
+  }
+}

@@ -1,0 +1,66 @@
+/// Runs a program on one tile as BLAS calls, and as loops where BLAS has no routine or its releases disagree.
+///
+/// The one place where the operations of a step become calls. Another way to run programs gives the same bits as this one.
+struct BLASExecution<Scalar: BLASScalar> {
+  /// Memory for a tile that is multiplied by a power of two first.
+  let scaledTile: UnsafeMutablePointer<Scalar>
+
+  /// Runs the program on n elements from a position of a run on.
+  ///
+  /// - Parameters:
+  ///   - n: A multiple of ``BLASTraits/granule``.
+  ///   - valid: How many of the n are elements of the tensor; those behind them are padding.
+  @inline(__always)
+  func run(_ program: TileProgram<Scalar>, _ run: ProgramRun<Scalar>, at position: Int, _ n: Int, valid: Int) {
+    let (operations, count) = (program.operations, program.count)
+    for index in 0..<count {
+      if operations[index].kind == .axpy {
+        Scalar._axpy(
+          Int32(truncatingIfNeeded: n), operations[index].factor, operations[index].source[position], 1,
+          operations[index].target[position], 1)
+      } else {
+        self.run(operations[index], run, at: position, n, valid: valid)
+      }
+    }
+  }
+
+  /// Runs an operation other than the usual one.
+  @inline(never)
+  private func run(
+    _ operation: TileProgram<Scalar>.Operation, _ run: ProgramRun<Scalar>, at position: Int, _ n: Int, valid: Int
+  ) {
+    let (from, into) = (operation.source[position], operation.target[position])
+    let blasCount = Int32(truncatingIfNeeded: n)
+    switch operation.kind {
+    case .axpy: Scalar._axpy(blasCount, operation.factor, from, 1, into, 1)
+    case .multiplyAdd:
+      var from = from
+      if operation.prescale != 0 {
+        ElementLoops.scale(from, byPowerOfTwo: operation.prescale, into: scaledTile, n)
+        from = scaledTile
+      }
+      // BLAS rounds once where the processor can; a loop would round twice.
+      if operation.factor.isFinite, operation.factor != 0 {
+        Scalar._axpy(blasCount, operation.factor, from, 1, into, 1)
+      } else {
+        ElementLoops.multiplyAdd(operation.factor, from, into: into, n)
+      }
+    case .scal, .multiply:
+      if operation.prescale != 0 { ElementLoops.scale(into, byPowerOfTwo: operation.prescale, into: into, n) }
+      if operation.kind == .scal {
+        Scalar._scal(blasCount, operation.factor, into, 1)
+      } else {
+        ElementLoops.multiply(into, by: operation.factor, n)
+      }
+    case .copy: Scalar._copy(blasCount, from, 1, into, 1)
+    case .clearNonFinite: Scalar._clearNonFinite(from, into: into, n)
+    case .clamp: Scalar._clamp(from, to: operation.factor, operation.upper, into: into, n)
+    case .scaleClippingUnits, .scaleRuleUnits:
+      let factors = operation.kind == .scaleRuleUnits ? run.ruleFactors : run.clipFactors
+      factors.unsafelyUnwrapped._withUnsafeGuaranteedRef {
+        $0.multiply(from, at: run.index + position, into: into, valid)
+      }
+      if valid < n { (into + valid).update(repeating: 0, count: n - valid) }
+    }
+  }
+}

@@ -1,0 +1,107 @@
+/// Takes a program over one run of consecutive elements: block by block, tile by tile, and over the end of the run.
+struct TileRunner<Scalar: BLASScalar> {
+  typealias Pointer = UnsafeMutablePointer<Scalar>
+
+  private static var granule: Int { BLASTraits.granule }
+
+  var program: TileProgram<Scalar>
+  /// Where the operands of the current run lie.
+  private var current = ProgramRun<Scalar>()
+  private let scratch: ThreadScratch<Scalar>
+  private let execution: BLASExecution<Scalar>
+
+  init(_ scratch: ThreadScratch<Scalar>) {
+    program = TileProgram(storage: scratch.operations)
+    self.scratch = scratch
+    execution = BLASExecution(scaledTile: scratch.scaledTile)
+  }
+
+  /// How many elements are passed over from the first to the last, before the ones in front of them: few where a
+  /// second-level cache holds the whole run, so that the first one finds what the reduce pass used last; otherwise enough for the
+  /// processor to see a stream and fetch ahead.
+  @inline(__always)
+  private static func blockCount(_ count: Int) -> Int { count <= 1 << 17 ? 1 << 13 : 1 << 16 }
+
+  /// Runs the program on a run of elements, block by block, the last block first.
+  ///
+  /// The reduce pass ends where this begins, and the next reduce pass begins where this ends: what is in cache is used.
+  @inline(__always)
+  mutating func execute(_ run: ProgramRun<Scalar>, _ count: Int) {
+    guard program.count > 0 else { return }
+    let (block, whole) = (Self.blockCount(count), count & -Self.granule)
+    // The end first: the block after it finds its lines in cache.
+    if whole < count { runEnd(run, of: 0..<count, from: whole) }
+    begin(run)
+    var end = whole
+    while end > 0 {
+      let start = (end - 1) & -block
+      self.run(start..<end)
+      end = start
+    }
+  }
+
+  /// Tells the program where the vectors of a run lie, parts of which ``run(_:)`` is then called with.
+  @inline(__always)
+  mutating func begin(_ run: ProgramRun<Scalar>) {
+    current = run
+    bind(run)
+  }
+
+  /// Runs the program on a part of the run, tile by tile, the first tile first. Only the last part called with may end between
+  /// granules.
+  @inline(__always)
+  func run(_ part: Range<Int>) {
+    let (tile, end) = (program.tileCount, part.lowerBound + part.count & -Self.granule)
+    var position = part.lowerBound
+    while position < end {
+      let n = min(end - position, tile)
+      execution.run(program, current, at: position, n, valid: n)
+      position += tile
+    }
+    if end < part.upperBound { runEnd(current, of: part, from: end) }
+  }
+
+  @inline(__always)
+  private func bind(_ run: ProgramRun<Scalar>) {
+    program.bind(run.places, gradientCopy: scratch.gradientTile, copy: scratch.copyTile)
+  }
+
+  /// Runs the end of a part, fewer elements than a granule, on copies of the last granule, of which only the end is stored. A
+  /// part that is shorter than a granule itself is padded with zeros. Nothing may follow but another ``begin(_:)``.
+  @inline(never)
+  private func runEnd(_ run: ProgramRun<Scalar>, of part: Range<Int>, from position: Int) {
+    let n = part.upperBound - position
+    let lead = part.count >= Self.granule ? Self.granule - n : 0
+    let start = position - lead
+    var copies = run
+    copies.index += start
+    forEachVector { operand, number in
+      // What the program does not read may be the address of an earlier step, whose memory is the caller's to free.
+      guard program.reads.contains(operand), let source = run.places[base: operand] else { return }
+      if lead > 0, !program.writes.contains(operand) {
+        copies.places[base: operand] = source + start
+        return
+      }
+      let copy = scratch.ends + number * Self.granule
+      if lead == 0 { copy.update(repeating: 0, count: Self.granule) }
+      copy.update(from: source + start, count: lead + n)
+      copies.places[base: operand] = copy
+    }
+    bind(copies)
+    execution.run(program, copies, at: 0, Self.granule, valid: lead + n)
+    forEachVector { operand, _ in
+      guard program.writes.contains(operand), let copy = copies.places[base: operand],
+        let target = run.places[base: operand]
+      else { return }
+      (target + position).update(from: copy + lead, count: n)
+    }
+  }
+
+  @inline(__always)
+  private func forEachVector(_ body: (Operand, _ number: Int) -> Void) {
+    body(.gradient, 0)
+    body(.direction, 1)
+    body(.parameters, 2)
+    body(.average, 3)
+  }
+}

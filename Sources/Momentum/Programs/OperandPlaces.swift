@@ -1,0 +1,57 @@
+/// Where the operands of a program lie, and how each is stored: as a vector in memory, or as one tile of scratch memory.
+struct OperandPlaces<Scalar: BLASScalar> {
+  typealias Pointer = UnsafeMutablePointer<Scalar>
+
+  private var bases = InlineArray<5, Pointer?>(repeating: nil)
+  private var scratch = OperandSet()
+
+  init() {}
+
+  @inline(__always)
+  init(gradient: Pointer?, direction: Pointer?, parameters: Pointer?, average: Pointer?) {
+    bases = [gradient, direction, parameters, average, nil]
+  }
+
+  /// The address of an operand's first element, or of its scratch tile.
+  @inline(__always)
+  subscript(base operand: Operand) -> Pointer? {
+    get { bases[Int(operand.rawValue)] }
+    set { bases[Int(operand.rawValue)] = newValue }
+  }
+
+  /// Says that an operand is a tile of scratch memory.
+  @inline(__always)
+  mutating func setScratch(_ operand: Operand, _ tile: Pointer) {
+    self[base: operand] = tile
+    scratch.insert(operand)
+  }
+
+  /// Where an operation finds an operand.
+  @inline(__always)
+  subscript(operand: Operand) -> OperandPlace<Scalar> {
+    OperandPlace(self[base: operand], isScratch: scratch.contains(operand))
+  }
+
+  /// Whether every vector ends where that of other places begins, after `count` elements.
+  @inline(__always)
+  func end(at other: OperandPlaces, after count: Int) -> Bool {
+    func meets(_ operand: Operand) -> Bool {
+      other[base: operand] == self[base: operand].map { $0 + count }
+    }
+    return meets(.gradient) && meets(.direction) && meets(.parameters) && meets(.average)
+  }
+}
+
+/// Where one operand lies: a tile of a vector at the tile's position, a tile of scratch memory always at the same address.
+struct OperandPlace<Scalar: BLASScalar> {
+  private var base: UnsafeMutablePointer<Scalar>?
+  private var mask = 0
+
+  init() {}
+
+  @inline(__always)
+  init(_ base: UnsafeMutablePointer<Scalar>?, isScratch: Bool) { (self.base, mask) = (base, isScratch ? 0 : -1) }
+
+  @inline(__always)
+  subscript(position: Int) -> UnsafeMutablePointer<Scalar> { base.unsafelyUnwrapped + (position & mask) }
+}

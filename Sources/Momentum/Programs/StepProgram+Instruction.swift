@@ -1,0 +1,33 @@
+extension StepProgram.Instruction {
+  @inline(__always)
+  init(_ operation: StepOperation) {
+    switch operation {
+    case .axpy(let factor, let from, let into): self.init(kind: .axpy, from: from, into: into, factor: factor)
+    case .scal(let factor, let vector): self.init(kind: .scal, from: vector, into: vector, factor: factor)
+    case .copy(let from, let into): self.init(kind: .copy, from: from, into: into)
+    case .clearNonFinite(let inPlace): self.init(kind: .clearNonFinite, from: .gradient, into: Self.target(inPlace))
+    case .clamp(let lower, let upper, let inPlace):
+      self.init(
+        kind: .clamp, from: .gradient, into: Self.target(inPlace), factor: ScaledDouble(lower), upper: upper)
+    case .scaleUnits(let scaling, let inPlace):
+      self.init(
+        kind: scaling == .clipping ? .scaleClippingUnits : .scaleRuleUnits, from: .gradient,
+        into: Self.target(inPlace))
+    }
+  }
+
+  private static func target(_ inPlace: Bool) -> Operand { inPlace ? .gradient : .copy }
+
+  var operation: StepOperation {
+    let inPlace = into == .gradient
+    return switch kind {
+    case .axpy: .axpy(factor: factor, from: from, into: into)
+    case .scal: .scal(factor: factor, into)
+    case .copy: .copy(from: from, into: into)
+    case .clearNonFinite: .clearNonFinite(inPlace: inPlace)
+    case .clamp: .clamp(lower: factor.double, upper: upper, inPlace: inPlace)
+    case .scaleClippingUnits: .scaleUnits(.clipping, inPlace: inPlace)
+    case .scaleRuleUnits: .scaleUnits(.rule, inPlace: inPlace)
+    }
+  }
+}

@@ -1,0 +1,90 @@
+/// Compiles the programs of one step: what each tensor's rule makes of it, after what clipping has decided.
+///
+/// A view of what an optimizer has; lives for one call.
+struct StepCompiler<Scalar: BLASScalar> {
+  let table: TensorTable<Scalar>
+  /// What gradients are multiplied with besides their coefficients.
+  let gradientFactor: ScaledDouble
+  /// Whether NaN and infinite elements count as 0.
+  let clearsNonFinite: Bool
+  let averaging: WeightAveraging?
+  /// The number of the step, 1 for the first.
+  let step: Int
+
+  /// Compiles the program of every tensor; neighbours in the same state share one.
+  ///
+  /// Leaves the scales after the step, and which program is whose, in the table.
+  func compile(_ rules: borrowing StepRules, _ states: borrowing VectorStates, into programs: ProgramBuffer) {
+    programs.removeAll()
+    // The tensor that the last program was compiled for.
+    var leader = -1
+    for index in table.entries.indices {
+      guard table.entries[index].gradient != nil else {
+        setIfChanged(&table.entry(index).pointee.program, to: -1)
+        continue
+      }
+      if leader >= 0, areInTheSameState(leader, index, states) {
+        table.decisions[index].newScale = table.decisions[leader].newScale
+        table.decisions[index].newAverageScale = table.decisions[leader].newAverageScale
+      } else {
+        leader = index
+        compileProgram(of: index, rules, states, into: programs.append())
+      }
+      setIfChanged(&table.entry(index).pointee.program, to: programs.count - 1)
+    }
+  }
+
+  /// Compiles, for every program, what turns the step it takes into the one with another gradient factor.
+  ///
+  /// - Returns: Whether all rules can be corrected.
+  func compileCorrections(
+    by change: ScaledDouble, _ rules: borrowing StepRules, _ states: borrowing VectorStates,
+    into corrections: ProgramBuffer
+  ) -> Bool {
+    corrections.removeAll()
+    for index in table.entries.indices where table.entries[index].program == corrections.count {
+      let program = corrections.append()
+      if clearsNonFinite { program.pointee.append(.clearNonFinite(inPlace: false)) }
+      let isPossible = rules[table.decisions[index].group].compileCorrection(
+        state(of: index, states), change: change, scale: table.decisions[index].newScale, into: &program.pointee)
+      guard isPossible else { return false }
+    }
+    return true
+  }
+
+  /// Whether all that a program depends on, besides the settings of the step, is the same for two tensors.
+  private func areInTheSameState(_ first: Int, _ second: Int, _ states: borrowing VectorStates) -> Bool {
+    let (x, y) = (table.decision(first), table.decision(second))
+    return x.pointee.group == y.pointee.group && x.pointee.coefficient == y.pointee.coefficient
+      && states.velocities[first].scale == states.velocities[second].scale
+      && states.velocities[first].isSet == states.velocities[second].isSet
+      && x.pointee.ruleFactor == y.pointee.ruleFactor && x.pointee.bounds == y.pointee.bounds
+      && (x.pointee.clipFactors == nil) == (y.pointee.clipFactors == nil)
+      && (x.pointee.ruleFactors == nil) == (y.pointee.ruleFactors == nil)
+      && (averaging == nil || states.averages[first] == states.averages[second])
+  }
+
+  private func compileProgram(
+    of index: Int, _ rules: borrowing StepRules, _ states: borrowing VectorStates,
+    into program: UnsafeMutablePointer<StepProgram>
+  ) {
+    let decision = table.decision(index)
+    if clearsNonFinite { program.pointee.append(.clearNonFinite(inPlace: false)) }
+    if let bounds = decision.pointee.bounds {
+      program.pointee.append(.clamp(lower: bounds.lower, upper: bounds.upper, inPlace: false))
+    }
+    if decision.pointee.clipFactors != nil { program.pointee.append(.scaleUnits(.clipping, inPlace: false)) }
+    if decision.pointee.ruleFactors != nil { program.pointee.append(.scaleUnits(.rule, inPlace: false)) }
+    decision.pointee.newScale = rules[decision.pointee.group].compile(state(of: index, states), into: &program.pointee)
+    decision.pointee.newAverageScale =
+      averaging?.compile(states.averages[index], step: step, into: &program.pointee) ?? 1
+  }
+
+  /// What a rule is told of a tensor.
+  private func state(of index: Int, _ states: borrowing VectorStates) -> TensorState {
+    let (decision, velocity) = (table.decision(index), states.velocities[index])
+    return TensorState(
+      gradientFactor: decision.pointee.coefficient * gradientFactor * decision.pointee.ruleFactor,
+      velocityScale: velocity.scale, isFirstStep: !velocity.isSet, unitFactor: decision.pointee.ruleFactor)
+  }
+}
