@@ -191,17 +191,18 @@ final class VelocityExchangeTests: FolderTestCase {
       try writer.add("a", shape: [2], values: values)
       try writer.write()
     }
-    let rate = { (value: String) in
+    let rate = { (value: Double) in
       Reason.refused(
-        .invalidSetting(name: "learningRate", value: value, expected: "a finite number > 0 to convert velocities at"))
+        .invalidSetting(
+          name: "learningRate", value: value, expected: .words("a finite number > 0 to convert velocities at")))
     }
     let table: [(file: String, prefix: String, rate: Double?, tensor: String?, Reason)] = [
       ("extra", "", nil, "c", .unexpectedTensor),
       ("shape", "", nil, "a", .shapeMismatch(shape: [3], expected: [2])),
       ("float", "", nil, "a", .dtypeMismatch(dtype: .f32, expected: .f64)),
       ("good", "trace/", nil, nil, .noTensors(prefix: "trace/")),
-      ("good", "", 0, nil, rate("0.0")), ("good", "", -1, nil, rate("-1.0")), ("good", "", .nan, nil, rate("nan")),
-      ("good", "", .infinity, nil, rate("inf")),
+      ("good", "", 0, nil, rate(0.0)), ("good", "", -1, nil, rate(-1.0)), ("good", "", .nan, nil, rate(.nan)),
+      ("good", "", .infinity, nil, rate(.infinity)),
     ]
     var optimizer = try optimizer(.keras)
     try VelocityExchange(of: .keras).read(path("good"), into: &optimizer)

@@ -89,7 +89,7 @@ public struct ReferenceOptimizer<Wide: WideFloat> {
         }
       }
     }
-    if let limit = clipping.norm {
+    if let limit = clipping.tensorNorm {
       for tensor in gradients.indices {
         guard let gradient = gradients[tensor] else { continue }
         let c = coefficient(norm(gradient, order), limit, isWhole: false)

@@ -42,7 +42,7 @@ enum AccuracyBounds {
 
   /// Of an element after clipping in place, relative, in u.
   static func clip<S: BLASScalar>(_ clipping: GradientClipping, _: S.Type) -> Double {
-    let count = [clipping.norm, clipping.globalNorm].count { $0 != nil }
+    let count = [clipping.tensorNorm, clipping.globalNorm].count { $0 != nil }
     return Double(count) * coefficient(clipping.normType, S.self) + 2
   }
 

@@ -5,7 +5,7 @@ import XCTest
 
 /// What holds for every method of adaptive clipping; the methods have tests of their own.
 final class AdaptiveClippingTests: XCTestCase {
-  static func methods() throws -> [AdaptiveClipping] {
+  static func methods() throws -> [AdaptiveLimit] {
     [
       .autoClip(try AutoClip(percentile: 37.3, window: 16)), .autoClip(try AutoClip(percentile: 0, window: 1)),
       .zClip(try ZClip(warmUp: 5)), .zClip(try ZClip(warmUp: 5, mode: .mean, maximum: 1)),
@@ -53,7 +53,7 @@ final class AdaptiveClippingTests: XCTestCase {
     for method in try Self.methods() {
       var (direct, restored) = (method, method)
       for _ in 0..<60 {
-        restored = try JSONDecoder().decode(AdaptiveClipping.self, from: JSONEncoder().encode(restored))
+        restored = try JSONDecoder().decode(AdaptiveLimit.self, from: JSONEncoder().encode(restored))
         XCTAssertEqual(restored, direct)
         XCTAssertEqual(restored.hashValue, direct.hashValue)
         let norm = generator.magnitudes(1, exponents: -3...3)[0]
@@ -82,7 +82,7 @@ final class AdaptiveClippingTests: XCTestCase {
   }
 
   func testSettingsDecodeAsAFreshStart() throws {
-    let table: [(String, AdaptiveClipping)] = [
+    let table: [(String, AdaptiveLimit)] = [
       (#"{"autoClip": {}}"#, .autoClip(try AutoClip())),
       (#"{"autoClip": {"percentile": 25, "window": 100}}"#, .autoClip(try AutoClip(percentile: 25, window: 100))),
       (#"{"zClip": {}}"#, .zClip(try ZClip())),
@@ -97,7 +97,7 @@ final class AdaptiveClippingTests: XCTestCase {
       ),
     ]
     for (json, expected) in table {
-      XCTAssertEqual(try JSONDecoder().decode(AdaptiveClipping.self, from: Data(json.utf8)), expected, json)
+      XCTAssertEqual(try JSONDecoder().decode(AdaptiveLimit.self, from: Data(json.utf8)), expected, json)
     }
   }
 
@@ -119,7 +119,7 @@ final class AdaptiveClippingTests: XCTestCase {
       (#"{"spikeSkipping": {}}"#, "spikeSkipping", "spike skipping is without a rule"),
     ]
     for row in table {
-      XCTAssertThrowsError(try JSONDecoder().decode(AdaptiveClipping.self, from: Data(row.json.utf8)), row.json) {
+      XCTAssertThrowsError(try JSONDecoder().decode(AdaptiveLimit.self, from: Data(row.json.utf8)), row.json) {
         guard case DecodingError.dataCorrupted(let context) = $0 else { return XCTFail("\($0)") }
         XCTAssertTrue(context.debugDescription.contains(row.text), context.debugDescription)
         XCTAssertEqual(context.codingPath.map(\.stringValue).joined(separator: "."), row.path)

@@ -58,7 +58,7 @@ final class BLASLibraryTests: XCTestCase {
 
   func testRecommendsNothingToALibraryBuiltForOneProcessor() {
     XCTAssertNil(
-      BLAS.LibraryInfo.recommendedCoreType(
+      BLASTraits.recommendedCoreType(
         config: "OpenBLAS 0.3.21 NO_AFFINITY Prescott", coreName: "Prescott", processor: processor(avx512)))
   }
 
@@ -82,7 +82,7 @@ final class BLASLibraryTests: XCTestCase {
   }
 
   private func recommendation(_ coreName: String, _ features: Set<String>, family: Int = 6) -> String? {
-    BLAS.LibraryInfo.recommendedCoreType(
+    BLASTraits.recommendedCoreType(
       config: dynamic, coreName: coreName, processor: processor(features, family: family))
   }
 

@@ -75,7 +75,7 @@ final class ClipPropertyTests: XCTestCase {
     gradient.forbidWriting()
     for clipping in try [
       GradientClipping.byGlobalNorm(2), .byNorm(2), .byValue(1), .byValue(.infinity), .measureOnly,
-      GradientClipping(value: -2...2, norm: 10, globalNorm: 20, normType: .l1), .none,
+      GradientClipping(value: -2...2, tensor: .norm(10), whole: .norm(20), normType: .l1), .none,
       .byGlobalNorm(1, type: .infinity), .byGlobalNorm(1.3, type: .p(3)),
     ] {
       for policy in NonFinitePolicy.allCases {

@@ -38,7 +38,7 @@ final class ClipTableTests: XCTestCase {
   }
 
   func testAllThreeClipsTogether() throws {
-    let clipping = try GradientClipping(value: -4...4, norm: 4, globalNorm: 2.5)
+    let clipping = try GradientClipping(value: -4...4, tensor: .norm(4), whole: .norm(2.5))
     let report = try check([[3, 40], [3]], clipping, .native, [[1.2, 1.6], [1.5]], coefficient: 0.5)
     assertClose(1618.0.squareRoot(), report.totalNorm!, ulps: AccuracyBounds.handTable)
     XCTAssertEqual(report.comparedNorm, 5)

@@ -150,11 +150,11 @@ final class ConventionTests: XCTestCase {
   }
 
   func testOnlyKerasAllowsOneKindOfClip() throws {
-    let both = try GradientClipping(norm: 1, globalNorm: 1)
+    let both = try GradientClipping(tensor: .norm(1), whole: .norm(1))
     for convention in all where convention != .keras { XCTAssertNoThrow(try both.check(convention)) }
     XCTAssertThrowsError(try both.check(.keras))
     // Measuring is no clip.
-    XCTAssertNoThrow(try GradientClipping(norm: 1, globalNorm: .infinity).check(.keras))
+    XCTAssertNoThrow(try GradientClipping(tensor: .norm(1), whole: .norm(.infinity)).check(.keras))
   }
 
   func testPoliciesByDefault() throws {

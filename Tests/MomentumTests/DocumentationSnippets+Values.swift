@@ -33,7 +33,7 @@ final class DocumentationSnippetsOfValues: XCTestCase {
 
   func testAdaptiveClipping() throws {
     // snippet
-    var adaptive = try AdaptiveClipping.autoClip(AutoClip(percentile: 10))
+    var adaptive = try AdaptiveLimit.autoClip(AutoClip(percentile: 10))
     _ = adaptive.decide(norm: 3)
     let decision = adaptive.decide(norm: 5)  // .limit(3.2): the 10th percentile of 3 and 5
     // end

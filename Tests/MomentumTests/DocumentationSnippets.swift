@@ -152,7 +152,7 @@ final class DocumentationSnippets: XCTestCase {
   func testClippings() throws {
     // snippet
     let clipping = try GradientClipping.byGlobalNorm(1)
-    let both = try GradientClipping(value: -5...5, globalNorm: 1)
+    let both = try GradientClipping(value: -5...5, whole: .norm(1))
     // end
     XCTAssertEqual(clipping.globalNorm, 1)
     XCTAssertEqual(both.value, -5...5)

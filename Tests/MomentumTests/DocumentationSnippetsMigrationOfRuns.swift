@@ -79,9 +79,9 @@ final class DocumentationSnippetsMigrationOfRuns: XCTestCase {
   func testAdaptiveLimits() throws {
     var optimizer = try Optimizer<Float>(layout, rule: SGD(learningRate: 1))
     // snippet
-    optimizer.adaptiveClipping = .autoClip(try AutoClip(percentile: 10))
-    optimizer.adaptiveClipping = .zClip(try ZClip(threshold: 2.5))
-    optimizer.adaptiveClipping = .spikeSkipping(try SpikeSkipping(limit: 100))
+    optimizer.adaptiveLimit = .autoClip(try AutoClip(percentile: 10))
+    optimizer.adaptiveLimit = .zClip(try ZClip(threshold: 2.5))
+    optimizer.adaptiveLimit = .spikeSkipping(try SpikeSkipping(limit: 100))
     // end
     var parameters = try filled(0)
     XCTAssertTrue(try optimizer.step(&parameters, gradients: filled(100)).wasSkipped)

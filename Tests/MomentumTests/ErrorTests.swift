@@ -72,7 +72,7 @@ final class ErrorTests: XCTestCase {
     for convention in Convention.allCases {
       for limit in [-1, Double.nan] {
         var clipping = GradientClipping.none
-        clipping.globalNorm = limit
+        clipping.whole = .norm(limit)
         let fate = limit.isNaN ? fates[convention]!.nan : fates[convention]!.negative
         let text = "clip global norm is \(limit); expected a number >= 0; \(fate)"
         expect(text) { try clipped([[1.0]], by: clipping, convention: convention) }
@@ -83,7 +83,7 @@ final class ErrorTests: XCTestCase {
 
   func testKerasTakesOneKindOfClip() throws {
     let text = "clipping is 2 kinds at once; expected at most one under the keras convention"
-    let clipping = try GradientClipping(value: -1...1, globalNorm: 1)
+    let clipping = try GradientClipping(value: -1...1, whole: .norm(1))
     expect(text) { try clipped([[1.0]], by: clipping, convention: .keras) }
     try keepsEverything(.keras, text) { $0.clipping = clipping }
   }

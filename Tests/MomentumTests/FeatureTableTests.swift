@@ -60,8 +60,8 @@ final class FeatureTableTests: XCTestCase {
       scope == .whole ? [Array(elements.prefix(1)), Array(elements.dropFirst())] : [elements, [0, -0.0]]
     var clipping = GradientClipping.none
     switch scope {
-    case .whole: clipping.globalNorm = line.limit
-    case .tensor: clipping.norm = line.limit
+    case .whole: clipping.whole = .norm(line.limit)
+    case .tensor: clipping.tensor = .norm(line.limit)
     }
     switch cell.outcome {
     case .error: return try refusal(gradients, clipping, convention)
@@ -125,8 +125,8 @@ final class FeatureTableTests: XCTestCase {
       do {
         try body()
         return false
-      } catch MomentumError.invalidSetting(let name, _, _) {
-        return name == setting
+      } catch MomentumError.invalidSetting(let refused) {
+        return refused.name == setting
       } catch {
         return false
       }
@@ -139,8 +139,8 @@ final class FeatureTableTests: XCTestCase {
     var step = false
     do {
       try run.step(gradients)
-    } catch MomentumError.invalidSetting(let name, _, _) {
-      step = name == setting
+    } catch MomentumError.invalidSetting(let refused) {
+      step = refused.name == setting
     }
     return step && run.parameters == gradients ? nil : "not refused by a step, or written"
   }

@@ -12,7 +12,7 @@ final class GradientAccumulatorTests: XCTestCase {
     let layout = try ParameterLayout(counts.enumerated().map { ("\($0)", [$1]) })
     let clippings: [GradientClipping] = try [
       .none, .byGlobalNorm(3), .byNorm(2), .byValue(0.25), .byGlobalNorm(3, type: .l1),
-      GradientClipping(globalNorm: 3, algorithm: .portable),
+      GradientClipping(whole: .norm(3), algorithm: .portable),
     ]
     for clipping in clippings {
       for reduction in GradientAccumulator<S>.Reduction.allCases {

@@ -10,8 +10,8 @@ final class LossScalingTests: XCTestCase {
 
   private func scaledGradientsGiveTheSameStep<S: BLASScalar>(_: S.Type) throws {
     let clippings: [GradientClipping] = try [
-      .none, .byGlobalNorm(1), GradientClipping(value: -0.25...0.5, norm: 0.75, globalNorm: 1.5), .byNorm(1, type: .l1),
-      GradientClipping(globalNorm: 2, normType: .p(3)),
+      .none, .byGlobalNorm(1), GradientClipping(value: -0.25...0.5, tensor: .norm(0.75), whole: .norm(1.5)), .byNorm(1, type: .l1),
+      GradientClipping(whole: .norm(2), normType: .p(3)),
     ]
     for clipping in clippings {
       for mode in clipping == clippings[1] ? StepMode.allCases : [.twoPass] {
@@ -63,7 +63,7 @@ final class LossScalingTests: XCTestCase {
 
   func testAdaptiveLimits() throws {
     var run = try EngineRun<Double>([[0]], rule: SGD(learningRate: 1), clipping: .byGlobalNorm(100))
-    run.optimizer.adaptiveClipping = .autoClip(try AutoClip(percentile: 50))
+    run.optimizer.adaptiveLimit = .autoClip(try AutoClip(percentile: 50))
     var moves: [Double] = []
     for gradient in [2.0, 4, 12, 400] {
       let before = run.parameters[0][0]
@@ -72,7 +72,7 @@ final class LossScalingTests: XCTestCase {
     }
     // Medians of 2; 2, 4; 2, 4, 12; 2, 4, 12, 400. The limit of the whole is never the smaller one.
     assertClose([2, 3, 4, 8], moves, ulps: 2)
-    run.optimizer.clipping.globalNorm = 1
+    run.optimizer.clipping.whole = .norm(1)
     let before = run.parameters[0][0]
     let report = try run.step([[10]])
     assertClose([1], [before - run.parameters[0][0]], ulps: 8)
@@ -81,14 +81,14 @@ final class LossScalingTests: XCTestCase {
 
   func testSpikesAreSkippedWithoutATrace() throws {
     var run = try EngineRun<Double>([[1]], rule: SGD(learningRate: 1, momentum: 0.5), averaging: WeightAveraging(.mean))
-    run.optimizer.adaptiveClipping = .spikeSkipping(try SpikeSkipping(limit: 10))
+    run.optimizer.adaptiveLimit = .spikeSkipping(try SpikeSkipping(limit: 10))
     try run.step([[2]])
     let (state, parameters) = (run.optimizer.state(), run.parameters)
     let report = try run.step([[11]])
     XCTAssertTrue(report.wasSkipped)
     XCTAssertEqual(report.totalNorm, 11)
     var after = run.optimizer.state()
-    after.adaptiveClipping = state.adaptiveClipping
+    after.adaptiveLimit = state.adaptiveLimit
     XCTAssertEqual(after, state)
     XCTAssertEqual(run.parameters, parameters)
   }
@@ -98,7 +98,7 @@ final class LossScalingTests: XCTestCase {
       var run = try EngineRun<Float>(
         [[1, 2], [3]], rule: SGD(learningRate: 0.1, momentum: 0.9), averaging: .exponential(decay: 0.9))
       run.optimizer.lossScale = try .dynamic(initial: 4, growthInterval: 3)
-      run.optimizer.adaptiveClipping = .zClip(try ZClip(warmUp: 2))
+      run.optimizer.adaptiveLimit = .zClip(try ZClip(warmUp: 2))
       return run
     }
     var random = SeededGenerator(seed: 92)
@@ -124,7 +124,7 @@ final class LossScalingTests: XCTestCase {
       XCTAssertEqual(run.parameters, [[1]])
     }
     try refuses("with a dynamic loss scale, which skips steps") { $0.lossScale = .pytorch }
-    let spikes = AdaptiveClipping.spikeSkipping(try SpikeSkipping(limit: 10))
-    try refuses("with adaptive clipping, whose limit depends on the norm") { $0.adaptiveClipping = spikes }
+    let spikes = AdaptiveLimit.spikeSkipping(try SpikeSkipping(limit: 10))
+    try refuses("with adaptive clipping, whose limit depends on the norm") { $0.adaptiveLimit = spikes }
   }
 }

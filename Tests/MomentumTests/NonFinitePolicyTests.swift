@@ -110,7 +110,7 @@ final class NonFinitePolicyTests: XCTestCase {
     }
     // Clipped by value first, an infinity no longer spoils the norm.
     var run = try EngineRun<Double>(
-      [[0, 0]], rule: SGD(learningRate: 1), clipping: GradientClipping(value: -4...4, globalNorm: 1),
+      [[0, 0]], rule: SGD(learningRate: 1), clipping: GradientClipping(value: -4...4, whole: .norm(1)),
       policy: .propagate)
     let report = try run.step([[.infinity, 3]])
     XCTAssertEqual(run.parameters, [[-4 * 0.2, -3 * 0.2]])

@@ -163,7 +163,7 @@ final class NormRangeTests: XCTestCase {
 
   func testTensorNormsOfAnyOrderReachTheSumOfPowers() throws {
     // The powers of what is left of a tensor may be far smaller than any square.
-    let clipping = try GradientClipping(norm: 1e-60, globalNorm: 1, normType: .p(50))
+    let clipping = try GradientClipping(tensor: .norm(1e-60), whole: .norm(1), normType: .p(50))
     let (elements, report) = try clipped([[1.0, 1]], by: clipping)
     XCTAssertEqual(elements[0][0], 1e-60 / pow(2, 1.0 / 50), accuracy: 1e-72)
     XCTAssertEqual(report.clipCoefficient, 1)

@@ -64,7 +64,7 @@ final class NormalizationTests: XCTestCase {
       }
     }
     expect("clip global norm is 1.0; expected none with a target norm") {
-      try GradientClipping(globalNorm: 1, targetNorm: 2)
+      _ = try GradientClipping.wholeLimit(1, 2)
     }
     expect("target norm of group 'g' is 2.0; expected none but the whole's") {
       _ = try Optimizer<Float>(

@@ -34,13 +34,13 @@ final class OptimizerConfigurationTests: XCTestCase {
     XCTAssertEqual(configuration.convention, .pytorch)
     XCTAssertEqual(
       configuration.clipping,
-      try GradientClipping(value: -4...4, norm: 3, globalNorm: .infinity, algorithm: .portable))
+      try GradientClipping(value: -4...4, tensor: .norm(3), whole: .norm(.infinity), algorithm: .portable))
     XCTAssertEqual(configuration.averaging, try .exponential(decay: 0.75, overwriteEvery: 3))
     XCTAssertEqual(configuration.nonFinitePolicy, .skipStep)
     XCTAssertEqual(configuration.groups.map(\.name), ["biases", "heads"])
     XCTAssertEqual(
       configuration.groups[1].clipping,
-      try GradientClipping(value: -1...(.infinity), globalNorm: 2, algorithm: .portable))
+      try GradientClipping(value: -1...(.infinity), whole: .norm(2), algorithm: .portable))
 
     let rule = try XCTUnwrap(configuration.rule.makeRule(.pytorch) as? Scheduled<SGD>)
     var expected = try SGD(
@@ -66,9 +66,9 @@ final class OptimizerConfigurationTests: XCTestCase {
         ParameterGroup("biases", ["*.bias", "scale"], rule: sgd(0, 0.25)),
         ParameterGroup(
           "heads", ["head.*"],
-          clipping: try GradientClipping(value: -1...(.infinity), globalNorm: 2, algorithm: .portable)),
+          clipping: try GradientClipping(value: -1...(.infinity), whole: .norm(2), algorithm: .portable)),
       ],
-      clipping: GradientClipping(value: -4...4, norm: 3, globalNorm: .infinity, algorithm: .portable),
+      clipping: GradientClipping(value: -4...4, tensor: .norm(3), whole: .norm(.infinity), algorithm: .portable),
       nonFinitePolicy: .skipStep, averaging: .exponential(decay: 0.75, overwriteEvery: 3), threads: 1)
 
     var generator = SeededGenerator(seed: 41)
@@ -91,10 +91,10 @@ final class OptimizerConfigurationTests: XCTestCase {
       #"{"rule": {"learningRate": 1}, "lossScale": "keras", "adaptiveClipping": {"autoClip": {"percentile": 5}}}"#)
     let optimizer: Optimizer<Float> = try configuration.makeOptimizer(ParameterLayout(count: 1))
     XCTAssertEqual(optimizer.lossScale, .keras)
-    XCTAssertEqual(optimizer.adaptiveClipping, .autoClip(try AutoClip(percentile: 5)))
+    XCTAssertEqual(optimizer.adaptiveLimit, .autoClip(try AutoClip(percentile: 5)))
     let plain: Optimizer<Float> = try decode(#"{"rule": {"learningRate": 1}}"#).makeOptimizer(ParameterLayout(count: 1))
     XCTAssertEqual(plain.lossScale, .none)
-    XCTAssertNil(plain.adaptiveClipping)
+    XCTAssertNil(plain.adaptiveLimit)
   }
 
   func testKindsOfRules() throws {

@@ -59,7 +59,7 @@ final class OptionTableTests: XCTestCase {
     },
     Option(name: "several kinds of clips", cells: ["yes", "yes", "refused", "yes", "yes"]) { convention in
       try refusedOr {
-        let clipping = try GradientClipping(value: -1...1, globalNorm: 0.5)
+        let clipping = try GradientClipping(value: -1...1, whole: .norm(0.5))
         let rule = try SGD(learningRate: 1, convention: convention)
         _ = try Optimizer<Double>(ParameterLayout(count: 1), rule: rule, clipping: clipping)
         return "yes"
@@ -146,7 +146,7 @@ final class OptionTableTests: XCTestCase {
     Option(name: "limit from past norms", cells: [plain, padded, "C·min(1/N, 1/C)", plain, padded]) { convention in
       var run = try EngineRun<Double>([[0]], rule: SGD(learningRate: 1, convention: convention))
       // The smallest norm so far.
-      run.optimizer.adaptiveClipping = .autoClip(try AutoClip(percentile: 0))
+      run.optimizer.adaptiveLimit = .autoClip(try AutoClip(percentile: 0))
       try run.step([[3]])
       return formula(try run.step([[5]]).clipCoefficient, 5, 3)
     },

@@ -76,7 +76,7 @@ final class SpikeTests: XCTestCase {
   func testTheMaximumBoundsEveryLimitButNotTheStatistics() throws {
     var (free, bounded) = (try ZClip(warmUp: 2), try ZClip(warmUp: 2, maximum: 2.5))
     for norm in [1, 3, 2, 50, 2, 2, 9] as [Double] {
-      let expected: AdaptiveClipping.Decision =
+      let expected: AdaptiveLimit.Decision =
         if case .limit(let limit) = free.decide(norm: norm) { .limit(min(limit, 2.5)) } else { .limit(2.5) }
       XCTAssertEqual(bounded.decide(norm: norm), expected)
       XCTAssertEqual(bounded.mean, free.mean)
@@ -118,7 +118,7 @@ final class SpikeTests: XCTestCase {
 
   func testSkippingByHand() throws {
     // [1 1 1 5] has m = 2 and σ = √3: 5 lies 1.732 deviations above, √(n - 1) exactly.
-    for (deviations, decision) in [(1.73, AdaptiveClipping.Decision.skip), (1.7320508, .skip)] {
+    for (deviations, decision) in [(1.73, AdaptiveLimit.Decision.skip), (1.7320508, .skip)] {
       var method = try SpikeSkipping(deviations: deviations, window: 4)
       for _ in 0..<4 { XCTAssertEqual(method.decide(norm: 1), .none, "not full, or without deviation") }
       XCTAssertEqual(method.decide(norm: 1), .none)

@@ -51,10 +51,10 @@ final class StepBitsTests: XCTestCase {
     let start: [[S]] = counts.map { random.numbers($0) }
     let gradients: [[[S]]] = (0..<2).map { _ in counts.map { random.numbers($0) } }
     for clipping in try [
-      GradientClipping.byGlobalNorm(3), GradientClipping(value: -0.5...0.5, norm: 4, globalNorm: 9, normType: .l1),
+      GradientClipping.byGlobalNorm(3), GradientClipping(value: -0.5...0.5, tensor: .norm(4), whole: .norm(9), normType: .l1),
       .byGlobalNorm(3, type: .p(3)),
     ] {
-      for storage in clipping.norm == nil ? [EngineRun<S>.Storage.flat] : [.separate] {
+      for storage in clipping.tensor == nil ? [EngineRun<S>.Storage.flat] : [.separate] {
         // One element a thread suffices: the smallest vectors are shared.
         let results = try ThreadTeam.$worthwhileCount.withValue(1) {
           try (1...16).map { threads in
@@ -105,7 +105,7 @@ final class StepBitsTests: XCTestCase {
     let counts = [2100, 45]
     let start: [[S]] = counts.map { random.numbers($0) }
     let gradients: [[[S]]] = (0..<2).map { _ in counts.map { random.numbers($0) } }
-    let clipping = try GradientClipping(value: -0.9...0.9, globalNorm: 3)
+    let clipping = try GradientClipping(value: -0.9...0.9, whole: .norm(3))
     let first = try trajectory(start, gradients, clipping, storage: .flat, threads: 1)
     for shift in 0..<64 {
       for storage in EngineRun<S>.Storage.allCases {

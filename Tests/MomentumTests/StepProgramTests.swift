@@ -17,7 +17,7 @@ final class StepProgramTests: XCTestCase {
     // Clips are folded in: no further traffic.
     try expect(SGD(learningRate: 1, momentum: 0.9), .byGlobalNorm(0.1), reads: 3, writes: 2)
     try expect(SGD(learningRate: 1, momentum: 0.9), .byValue(0.1), reads: 3, writes: 2)
-    try expect(SGD(learningRate: 1), GradientClipping(value: -1...1, norm: 0.1), reads: 2, writes: 1)
+    try expect(SGD(learningRate: 1), GradientClipping(value: -1...1, tensor: .norm(0.1)), reads: 2, writes: 1)
   }
 
   func testAStepWithMomentumIsTwoAxpys() throws {
@@ -56,12 +56,13 @@ final class StepProgramTests: XCTestCase {
   }
 
   func testFactorsAreRoundedOnce() {
-    XCTAssertEqual(LoweredProgram<Float>.round(ScaledDouble(0.1)).value, 0.1)
-    XCTAssertEqual(LoweredProgram<Float>.round(ScaledDouble(0.1)).prescale, 0)
-    XCTAssertTrue(LoweredProgram<Float>.round(ScaledDouble(.nan)).value.isNaN)
-    XCTAssertEqual(LoweredProgram<Float>.round(ScaledDouble(0)).value, 0)
+    XCTAssertEqual(RoundedFactor<Float>(ScaledDouble(0.1)).value, 0.1)
+    XCTAssertEqual(RoundedFactor<Float>(ScaledDouble(0.1)).prescale, 0)
+    XCTAssertTrue(RoundedFactor<Float>(ScaledDouble(.nan)).value.isNaN)
+    XCTAssertEqual(RoundedFactor<Float>(ScaledDouble(0)).value, 0)
     for exponent in [-140, 130, -3000, 3000] {
-      let (value, prescale) = LoweredProgram<Float>.round(ScaledDouble(1.1, exponent: exponent))
+      let factor = RoundedFactor<Float>(ScaledDouble(1.1, exponent: exponent))
+      let (value, prescale) = (factor.value, factor.prescale)
       XCTAssertEqual(value, 1.1)
       XCTAssertEqual(prescale, exponent)
     }
@@ -74,10 +75,10 @@ final class StepProgramTests: XCTestCase {
       (3, 128, 2048, 2048), (5, 4, 256, 256), (0, 32, 2048, 2048),
     ] {
       let what = "\(vectors) vectors, \(kilobytes) KiB"
-      XCTAssertEqual(LoweredProgram<Float>.tileCount(of: vectors, cacheBytes: kilobytes << 10), float, what)
-      XCTAssertEqual(LoweredProgram<Double>.tileCount(of: vectors, cacheBytes: kilobytes << 10), double, what)
+      XCTAssertEqual(TileProgram<Float>.tileCount(of: vectors, cacheBytes: kilobytes << 10), float, what)
+      XCTAssertEqual(TileProgram<Double>.tileCount(of: vectors, cacheBytes: kilobytes << 10), double, what)
     }
-    XCTAssertEqual(LoweredProgram<Float>.tileCount(of: 3, cacheBytes: .max), 2048)
+    XCTAssertEqual(TileProgram<Float>.tileCount(of: 3, cacheBytes: .max), 2048)
   }
 
   func testTheSizeOfUpdateTilesChangesNoBit() throws {

@@ -145,7 +145,8 @@ enum StepOptions {
           for type in [NormType.l2, .l1, .infinity, .p(3), .p(2.5)] {
             for algorithm in NormAlgorithm.allCases {
               let clipping = try? GradientClipping(
-                value: value, norm: norm, globalNorm: globalNorm, normType: type, algorithm: algorithm)
+                value: value, tensor: norm.map { .norm($0) }, whole: globalNorm.map { .norm($0) }, normType: type,
+                algorithm: algorithm)
               if let clipping { clippings.append(clipping) }
             }
           }

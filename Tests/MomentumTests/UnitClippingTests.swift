@@ -21,8 +21,7 @@ final class UnitClippingTests: XCTestCase {
       tensor.map { value in clipping.value.map { min(max(value, $0.lowerBound), $0.upperBound) } ?? value }
     }
     for (index, shape) in shapes.enumerated() {
-      if let limit = clipping.norm {
-        let units = clipping.normUnits ?? .tensor
+      if let (limit, units) = clipping.unitLimit {
         let numbers = UnitGridTests.numbers(shape, over: UnitGridTests.axes(units, shape))
         var norms: [Int: Double] = [:]
         for (value, unit) in zip(tensors[index], numbers) { norms[unit, default: 0] += value * value }
@@ -30,7 +29,7 @@ final class UnitClippingTests: XCTestCase {
           tensors[index][i] *= limit / norms[unit]!.squareRoot()
         }
       }
-      if let limit = clipping.blockRMS, !tensors[index].isEmpty {
+      if case .rootMeanSquare(let limit) = clipping.tensor, !tensors[index].isEmpty {
         let mean = tensors[index].reduce(0) { $0 + $1 * $1 } / Double(tensors[index].count)
         for i in tensors[index].indices { tensors[index][i] /= max(1, mean.squareRoot() / limit) }
       }
@@ -47,10 +46,10 @@ final class UnitClippingTests: XCTestCase {
     var all: [GradientClipping] = []
     for units in [TensorUnits.tensor, .firstAxis, .optax] {
       all.append(try .byNorm(limit, of: units))
-      all.append(try GradientClipping(value: -0.5...0.4, norm: limit, normUnits: units, globalNorm: 2))
+      all.append(try GradientClipping(value: -0.5...0.4, tensor: .unitNorm(limit, units), whole: .norm(2)))
     }
     all.append(try .byBlockRMS(limit / 3))
-    all.append(try GradientClipping(value: -0.5...0.4, blockRMS: limit / 4, globalNorm: 3))
+    all.append(try GradientClipping(value: -0.5...0.4, tensor: .rootMeanSquare(limit / 4), whole: .norm(3)))
     return all
   }
 
@@ -108,7 +107,7 @@ final class UnitClippingTests: XCTestCase {
     var random = SeededGenerator(seed: 333)
     let layout = try ParameterLayout([("a", [60, 301]), ("b", [70]), ("c", [3, 9000]), ("d", [64, 64])])
     for units in [TensorUnits.firstAxis, .optax] {
-      let clipping = try GradientClipping(norm: 3, normUnits: units)
+      let clipping = try GradientClipping(tensor: .unitNorm(3, units))
       let gradient: [S] = random.numbers(layout.count)
       let start: [S] = random.numbers(layout.count)
       func run(_ threads: Int) throws -> [S] {
@@ -184,19 +183,19 @@ final class UnitClippingTests: XCTestCase {
 
   func testRefusals() throws {
     expect("normUnits is firstAxis; expected a clip norm that holds for each unit") {
-      try GradientClipping(normUnits: .firstAxis)
+      _ = try GradientClipping.tensorLimit(nil, .firstAxis, nil)
     }
     expect("normType is 1.0; expected 2 to clip units") {
-      try GradientClipping(norm: 1, normUnits: .optax, normType: .l1)
+      try GradientClipping(tensor: .unitNorm(1, .optax), normType: .l1)
     }
     expect("algorithm is portable; expected blas to clip units") {
-      try GradientClipping(norm: 1, normUnits: .optax, algorithm: .portable)
+      try GradientClipping(tensor: .unitNorm(1, .optax), algorithm: .portable)
     }
     expect("clip block RMS is 2.0; expected no clip norm besides: both limit each tensor") {
-      try GradientClipping(norm: 1, blockRMS: 2)
+      _ = try GradientClipping.tensorLimit(1, nil, 2)
     }
     expect("normType is inf; expected 2 to clip by block RMS") {
-      try GradientClipping(blockRMS: 2, normType: .infinity)
+      try GradientClipping(tensor: .rootMeanSquare(2), normType: .infinity)
     }
     expect("clip block RMS is -1.0; expected a number >= 0; a negative limit would flip the sign of the gradient") {
       try GradientClipping.byBlockRMS(-1)
@@ -232,7 +231,7 @@ final class UnitClippingTests: XCTestCase {
   }
 
   func testSettingsAreStored() throws {
-    let clipping = try GradientClipping(norm: 2, normUnits: .axes([0, -1]), globalNorm: 3)
+    let clipping = try GradientClipping(tensor: .unitNorm(2, .axes([0, -1])), whole: .norm(3))
     let data = try JSONEncoder().encode(clipping)
     XCTAssertEqual(try JSONDecoder().decode(GradientClipping.self, from: data), clipping)
     // Settings stored before there were units.

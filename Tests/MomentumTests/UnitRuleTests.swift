@@ -149,7 +149,7 @@ final class UnitRuleTests: XCTestCase {
   func testBothScalingsAndAllClipsTogether() throws {
     // Clip by value, by units, by the norm of all; then by what the parameters allow.
     let layout = try ParameterLayout([("w", [2, 2])])
-    let clipping = try GradientClipping(value: -30...40, norm: 5, normUnits: .firstAxis, globalNorm: 5)
+    let clipping = try GradientClipping(value: -30...40, tensor: .unitNorm(5, .firstAxis), whole: .norm(5))
     let rule = try AdaptiveGradientClipping(SGD(learningRate: 1), factor: 0.5, epsilon: 0, units: .optax)
     var optimizer = try Optimizer<Double>(layout, rule: rule, clipping: clipping)
     var parameters = try ParameterVector<Double>(layout)

@@ -2,15 +2,19 @@
 struct StrictObject {
   private let container: KeyedDecodingContainer<NameKey>
 
-  /// - Parameter keys: All keys that the object may have.
+  /// - Parameters:
+  ///   - keys: All keys that the object may have.
+  ///   - formerKeys: Keys of earlier versions, which are understood but not recommended.
   /// - Throws: `DecodingError.dataCorrupted` that names the keys which are not among them.
-  init(_ decoder: any Decoder, keys: [String]) throws {
-    try self.init(decoder.container(keyedBy: NameKey.self), keys)
+  init(_ decoder: any Decoder, keys: [String], formerKeys: [String] = []) throws {
+    try self.init(decoder.container(keyedBy: NameKey.self), keys, formerKeys)
   }
 
-  private init(_ container: KeyedDecodingContainer<NameKey>, _ keys: [String]) throws {
+  private init(
+    _ container: KeyedDecodingContainer<NameKey>, _ keys: [String], _ formerKeys: [String] = []
+  ) throws {
     self.container = container
-    let unknown = container.allKeys.map(\.stringValue).filter { !keys.contains($0) }.sorted()
+    let unknown = container.allKeys.map(\.stringValue).filter { !keys.contains($0) && !formerKeys.contains($0) }.sorted()
     guard unknown.isEmpty else {
       let names = unknown.map { "'\($0)'" }.joined(separator: ", ")
       let expected = keys.map { "'\($0)'" }.joined(separator: ", ")

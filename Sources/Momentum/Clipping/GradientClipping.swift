@@ -130,7 +130,7 @@ extension GradientClipping {
   var limitsNorm: Bool { tensor != nil || whole != nil }
 
   /// The largest norm of all tensors together; `nil` if there is none, or if the norm is brought to a target.
-  var globalNorm: Double? {
+  package var globalNorm: Double? {
     if case .norm(let limit) = whole { limit } else { nil }
   }
 
@@ -139,8 +139,13 @@ extension GradientClipping {
     if case .target(let target) = whole { target } else { nil }
   }
 
+  /// The largest norm of a tensor as a whole.
+  package var tensorNorm: Double? {
+    if case .norm(let limit) = tensor { limit } else { nil }
+  }
+
   /// The limit of each unit of a tensor, and what the units are.
-  var unitLimit: (limit: Double, units: TensorUnits)? {
+  package var unitLimit: (limit: Double, units: TensorUnits)? {
     if case .unitNorm(let limit, let units) = tensor { (limit, units) } else { nil }
   }
 

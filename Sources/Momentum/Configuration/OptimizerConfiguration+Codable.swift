@@ -2,15 +2,20 @@ extension OptimizerConfiguration: Codable {
   private static let keys = [
     "convention", "rule", "groups", "clipping", "adaptiveLimit", "lossScale", "averaging", "nonFinitePolicy", "mode",
   ]
+  /// What version 0.1 called `adaptiveLimit`.
+  private static let formerKey = "adaptiveClipping"
 
   /// - Throws: `DecodingError`, with the path of what is wrong.
   public init(from decoder: any Decoder) throws {
-    let object = try StrictObject(decoder, keys: Self.keys)
+    let object = try StrictObject(decoder, keys: Self.keys, formerKeys: [Self.formerKey])
     convention = try object.optional("convention") ?? .native
     rule = try object.value("rule")
     groups = try object.optional("groups") ?? []
     clipping = try object.optional("clipping") ?? .none
-    adaptiveLimit = try object.optional("adaptiveLimit")
+    if Set(object.keys).isSuperset(of: ["adaptiveLimit", Self.formerKey]) {
+      throw object.refusal("'\(Self.formerKey)' is the former name of 'adaptiveLimit'; expected one of them")
+    }
+    adaptiveLimit = try object.optional("adaptiveLimit") ?? object.optional(Self.formerKey)
     lossScale = try object.optional("lossScale") ?? .none
     averaging = try object.optional("averaging")
     nonFinitePolicy = try object.optional("nonFinitePolicy")

@@ -57,3 +57,11 @@ extension OptimizerState {
     }
   }
 }
+
+// As synthesized, but for what version 0.1 called `adaptiveLimit`: its key stays, so that states of both can be read.
+extension OptimizerState {
+  private enum CodingKeys: String, CodingKey {
+    case stepCount, lastStepClipped, velocities, direction, averages, average, lossScale
+    case adaptiveLimit = "adaptiveClipping"
+  }
+}

@@ -5,7 +5,7 @@ import Momentum
 enum MemoryNeed {
   /// Bytes that can be had without swapping; `nil` if the system does not say.
   static var available: Int? {
-    guard let text = Processor.readSmallFile("/proc/meminfo"),
+    guard let text = Platform.contents(ofSmallFile: "/proc/meminfo"),
       let line = text.split(separator: "\n").first(where: { $0.hasPrefix("MemAvailable:") }),
       let kilobytes = line.split(separator: " ").dropFirst().first.flatMap({ Int($0) })
     else { return nil }

@@ -79,8 +79,8 @@ struct OptimizerOptions: ParsableArguments {
     guard let config else { return try stated() }
     var configuration = try ConfigurationFile.read(config)
     // The norm is part of every report. Groups with limits may measure another one, which then is reported.
-    if configuration.clipping.globalNorm == nil, !configuration.groups.contains(where: { $0.clipping != nil }) {
-      configuration.clipping.globalNorm = .infinity
+    if configuration.clipping.whole == nil, !configuration.groups.contains(where: { $0.clipping != nil }) {
+      configuration.clipping.whole = .norm(.infinity)
     }
     return configuration
   }

@@ -78,12 +78,12 @@ struct StateOptions: ParsableArguments {
   private func load<Scalar: BLASScalar & SafetensorsScalar>(
     _ state: String, into optimizer: inout Optimizer<Scalar>
   ) throws {
-    let (scale, adaptive) = (optimizer.lossScale, optimizer.adaptiveClipping)
+    let (scale, adaptive) = (optimizer.lossScale, optimizer.adaptiveLimit)
     try StateFile.load(state, into: &optimizer)
     // A state brings its settings along; this run has its own.
     for (what, isSame) in [
       ("loss scale", optimizer.lossScale.growth == scale.growth),
-      ("adaptive clipping", optimizer.adaptiveClipping?.withoutHistory == adaptive?.withoutHistory),
+      ("adaptive clipping", optimizer.adaptiveLimit?.withoutHistory == adaptive?.withoutHistory),
     ] where !isSame {
       throw DataFileError(file: state, cause: "its \(what) has other settings than this run; expected the same ones")
     }

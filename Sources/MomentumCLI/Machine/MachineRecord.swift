@@ -50,7 +50,7 @@ struct MachineRecord: Encodable {
       processorCount: process.processorCount,
       availableProcessorCount: Machine.availableProcessors,
       memoryBytes: process.physicalMemory,
-      transparentHugePages: Processor.readSmallFile("/sys/kernel/mm/transparent_hugepage/enabled")
+      transparentHugePages: Platform.contents(ofSmallFile: "/sys/kernel/mm/transparent_hugepage/enabled")
         .flatMap(selectedSetting),
       frequencyGovernor: line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"))
   }
@@ -74,7 +74,7 @@ struct MachineRecord: Encodable {
   }
 
   private static func line(_ path: String) -> String? {
-    Processor.readSmallFile(path)?.trimmingCharacters(in: .whitespacesAndNewlines)
+    Platform.contents(ofSmallFile: path)?.trimmingCharacters(in: .whitespacesAndNewlines)
   }
 
   /// The compiler that this was built with, as exactly as a program can know.

@@ -60,11 +60,12 @@ struct ClipOptions: ParsableArguments {
       () throws(MomentumError) in
       let type = try NormType(order: givenNormType ?? 2)
       if let clipValue, !(clipValue >= 0) {
-        throw MomentumError.invalidSetting(name: "clip value", value: "\(clipValue)", expected: "a number >= 0")
+        throw MomentumError.invalidSetting(name: "clip value", value: clipValue, expected: .atLeast(0))
       }
       return try GradientClipping(
-        value: clipValue.map { -$0...$0 }, norm: clipNorm, normUnits: clipNormAxes.map { .axes($0.axes) },
-        blockRMS: clipBlockRMS, globalNorm: clipGlobalNorm ?? .infinity, normType: type)
+        value: clipValue.map { -$0...$0 },
+        tensor: GradientClipping.tensorLimit(clipNorm, clipNormAxes.map { .axes($0.axes) }, clipBlockRMS),
+        whole: .norm(clipGlobalNorm ?? .infinity), normType: type)
     }
   }
 }

@@ -37,9 +37,9 @@ enum VelocityFile {
       guard saved.growth == optimizer.lossScale.growth else { throw otherSettings(lossScaleKey, path) }
       optimizer.lossScale = saved
     }
-    if let adaptive = optimizer.adaptiveClipping, let saved: AdaptiveClipping = try state(adaptiveKey, velocity) {
+    if let adaptive = optimizer.adaptiveLimit, let saved: AdaptiveLimit = try state(adaptiveKey, velocity) {
       guard saved.withoutHistory == adaptive.withoutHistory else { throw otherSettings(adaptiveKey, path) }
-      optimizer.adaptiveClipping = saved
+      optimizer.adaptiveLimit = saved
     }
     if let text = metadata[stepKey] {
       guard let step = Int(text), step >= 0 else {
@@ -113,7 +113,7 @@ enum VelocityFile {
         clippedKey: String(optimizer.lastStepClipped), conventionKey: convention.rawValue,
       ])
     if optimizer.lossScale.growth != nil { writer.metadata[lossScaleKey] = try text(optimizer.lossScale) }
-    if let adaptive = optimizer.adaptiveClipping { writer.metadata[adaptiveKey] = try text(adaptive) }
+    if let adaptive = optimizer.adaptiveLimit { writer.metadata[adaptiveKey] = try text(adaptive) }
     let layout = optimizer.layout
     for (index, tensor) in layout.tensors.enumerated() where optimizer.hasVelocity(ofTensor: index) {
       let keeps = optimizer.keepsLearningRateInVelocity(ofTensor: index)

@@ -23,7 +23,7 @@ public import Momentum
 /// | `momentum.velocity.NAME` | `none`, `withLearningRate` or `withoutLearningRate` |
 /// | `momentum.stepsAveraged.NAME` | how many steps the average has; `0` without one |
 /// | `momentum.lossScale` | a dynamic `LossScale` in JSON |
-/// | `momentum.adaptiveClipping` | an `AdaptiveClipping` with its statistics in JSON |
+/// | `momentum.adaptiveClipping` | an `AdaptiveLimit` with its statistics in JSON |
 ///
 /// Keys that do not begin with `momentum.` are left to others.
 public enum StateFile {

@@ -33,7 +33,7 @@ struct StateMetadata {
       formatKey: format, stepKey: String(optimizer.stepCount), clippedKey: String(optimizer.lastStepClipped),
     ]
     if optimizer.lossScale.growth != nil { text[lossScaleKey] = try json(optimizer.lossScale) }
-    if let adaptive = optimizer.adaptiveClipping { text[adaptiveKey] = try json(adaptive) }
+    if let adaptive = optimizer.adaptiveLimit { text[adaptiveKey] = try json(adaptive) }
     for (index, tensor) in optimizer.layout.tensors.enumerated() {
       var kind = Kind.none
       if optimizer.hasVelocity(ofTensor: index) {
@@ -73,7 +73,7 @@ struct StateMetadata {
       }
       state.lossScale = lossScale
     }
-    state.adaptiveClipping = try decoded(Self.adaptiveKey)
+    state.adaptiveLimit = try decoded(Self.adaptiveKey)
     var known: Set = [Self.formatKey, Self.stepKey, Self.clippedKey, Self.lossScaleKey, Self.adaptiveKey]
     for (index, tensor) in layout.tensors.enumerated() {
       let velocityKey = Self.velocityPrefix + tensor.name

@@ -109,7 +109,8 @@ public struct VelocityExchange: Sendable, Hashable {
   }
 
   private static func unusable(_ rate: Double) -> MomentumError {
-    .invalidSetting(name: "learningRate", value: "\(rate)", expected: "a finite number > 0 to convert velocities at")
+    .invalidSetting(
+      name: "learningRate", value: rate, expected: .words("a finite number > 0 to convert velocities at"))
   }
 
   /// The bytes of a multiple, made a piece at a time while a file is written.

@@ -51,8 +51,8 @@ public struct MomentumSubject: NormSubject, ClipSubject, StepSubject {
   /// The settings of a case as this library spells them.
   func clipping(_ settings: ReferenceClipping) throws -> GradientClipping {
     try GradientClipping(
-      value: settings.value.map { $0[0].double...$0[1].double }, norm: settings.norm?.double,
-      globalNorm: settings.globalNorm?.double, normType: normType(settings.normType), algorithm: algorithm)
+      value: settings.value.map { $0[0].double...$0[1].double }, tensor: settings.norm.map { .norm($0.double) },
+      whole: settings.globalNorm.map { .norm($0.double) }, normType: normType(settings.normType), algorithm: algorithm)
   }
 
   func convention(_ name: String) throws -> Convention {

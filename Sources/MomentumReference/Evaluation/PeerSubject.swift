@@ -75,8 +75,8 @@ extension MomentumSubject {
   /// - Parameter isMeasured: Whether the norm is wanted also where nothing clips by it.
   private func clipping(_ settings: PeerClipping, isMeasured: Bool) throws -> GradientClipping {
     var clipping = try settings.value.map { try GradientClipping.byValue($0.double) } ?? .none
-    clipping.norm = settings.norm?.double
-    clipping.globalNorm = settings.globalNorm?.double ?? (isMeasured ? .infinity : nil)
+    clipping.tensor = settings.norm.map { .norm($0.double) }
+    clipping.whole = settings.globalNorm.map { .norm($0.double) } ?? (isMeasured ? .norm(.infinity) : nil)
     clipping.normType = try normType(settings.normType)
     clipping.algorithm = algorithm
     return clipping

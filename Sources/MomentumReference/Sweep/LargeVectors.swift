@@ -84,7 +84,7 @@ struct LargeVectors {
     // A write of any zero would turn a shared page into one of this process.
     let before = MemoryBudget.resident
     let report = try Gradients.clip(
-      [gradient.elements], by: GradientClipping(value: -10...10, globalNorm: Self.norm))
+      [gradient.elements], by: GradientClipping(value: -10...10, whole: .norm(Self.norm)))
     let growth = (MemoryBudget.resident ?? 0) - (before ?? 0)
     return expect("norm", report.totalNorm, Self.norm) + expect("clipped", report.wasClipped, false)
       + expect("memory grew by more than 256 MB", growth > 256 << 20, false)
@@ -92,7 +92,7 @@ struct LargeVectors {
 
   /// Writes every page of the gradient, so it needs one that nobody else wants.
   private func checkClip() throws -> [String] {
-    let report = try Gradients.clip([gradient.elements], by: GradientClipping(globalNorm: Self.norm / 2))
+    let report = try Gradients.clip([gradient.elements], by: GradientClipping(whole: .norm(Self.norm / 2)))
     return expect("coefficient", report.clipCoefficient, 0.5) + compare(read, with: 0.5)
   }
 

@@ -6,13 +6,13 @@ enum MemoryBudget {
   static let reserve = 1 << 30
 
   /// Bytes that can be had without swapping, by Linux's own estimate; `nil` where the system does not say.
-  static var available: Int? { available(inMemInfo: Processor.readSmallFile("/proc/meminfo") ?? "") }
+  static var available: Int? { available(inMemInfo: Platform.contents(ofSmallFile: "/proc/meminfo") ?? "") }
 
   static func available(inMemInfo text: String) -> Int? { kibibytes("MemAvailable:", in: text).map { $0 << 10 } }
 
   /// The bytes of this process that are in memory and belong to no file; pages only read do not count.
   static var resident: Int? {
-    kibibytes("RssAnon:", in: Processor.readSmallFile("/proc/self/status") ?? "").map { $0 << 10 }
+    kibibytes("RssAnon:", in: Platform.contents(ofSmallFile: "/proc/self/status") ?? "").map { $0 << 10 }
   }
 
   /// How many of `count` elements fit, but at least one.
