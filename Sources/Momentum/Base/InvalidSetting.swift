@@ -32,6 +32,8 @@ public struct InvalidSetting: Sendable, Hashable {
     case atLeast(Double)
     /// A finite number at least this large.
     case finiteAtLeast(Double)
+    /// A positive finite number.
+    case positive
     /// A finite number above this one.
     case finiteAbove(Double)
     /// A number from the first to the second, both included.
@@ -113,6 +115,7 @@ extension InvalidSetting.Expectation: CustomStringConvertible {
     switch self {
     case .atLeast(let bound): "a number >= \(Self.short(bound))"
     case .finiteAtLeast(let bound): "a finite number >= \(Self.short(bound))"
+    case .positive: "a positive finite number"
     case .finiteAbove(let bound): "a finite number > \(Self.short(bound))"
     case .between(let lower, let upper): "a number in \(Self.short(lower))...\(Self.short(upper))"
     case .countAtLeast(let bound): "at least \(bound)"

@@ -27,7 +27,7 @@ extension GradientClipping {
     case .norm(let limit): try check("clip global norm", limit)
     case .target(let target):
       guard target > 0, target.isFinite else {
-        throw .invalidSetting(name: "target norm", value: target, expected: .words("a positive finite number"))
+        throw .invalidSetting(name: "target norm", value: target, expected: .positive)
       }
     case nil: break
     }

@@ -122,7 +122,7 @@ public struct LossScale: Sendable, Hashable {
 
   private static func check(_ scale: Double, _ name: String) throws(MomentumError) {
     guard scale.isNormal, scale > 0 else {
-      throw .invalidSetting(name: name, value: scale, expected: .finiteAbove(0))
+      throw .invalidSetting(name: name, value: scale, expected: .positive)
     }
   }
 }

@@ -38,7 +38,7 @@ extension OptimizerState {
     let scales = [("velocity scale", velocities.map(\.scale)), ("average scale", averages.map(\.scale))]
     for (name, scales) in scales {
       for scale in scales where !(scale > 0 && scale.isFinite) {
-        throw .invalidSetting(name: name, value: scale, expected: .finiteAbove(0))
+        throw .invalidSetting(name: name, value: scale, expected: .positive)
       }
     }
     let counts = [("step count", [stepCount]), ("steps averaged", averages.map(\.count))]
