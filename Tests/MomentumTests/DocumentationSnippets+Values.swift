@@ -31,7 +31,42 @@ final class DocumentationSnippetsOfValues: XCTestCase {
     XCTAssertEqual(scale.current, 0x1p15)
   }
 
-  func testAdaptiveClipping() throws {
+  func testInvalidSettingOfARule() {
+    let beta = 1.5
+    // snippet
+    func validate() throws(MomentumError) {
+      guard beta >= 0, beta <= 1 else { throw .invalidSetting(name: "beta", value: beta, expected: .between(0, 1)) }
+    }
+    // end
+    XCTAssertThrowsError(try validate()) {
+      XCTAssertEqual("\($0)", "beta is 1.5; expected a number in 0...1")
+    }
+  }
+
+  func testNormType() {
+    // snippet
+    let euclidean = NormType.p(2)  // the same as .l2
+    // end
+    XCTAssertEqual(euclidean, .l2)
+  }
+
+  func testTensorState() throws {
+    // snippet
+    var program = StepProgram()
+    let state = TensorState(gradientFactor: ScaledDouble(0.5), velocityScale: 1, isFirstStep: true)
+    let scale = try SGD(learningRate: 0.1, momentum: 0.9).compile(state, into: &program)  // 1
+    // program.operations are two axpys: 0.5 of the gradient into the direction, -0.1 of the direction into the parameters
+    // end
+    XCTAssertEqual(scale, 1)
+    XCTAssertEqual(
+      program.operations,
+      [
+        .axpy(factor: ScaledDouble(0.5), from: .gradient, into: .direction),
+        .axpy(factor: ScaledDouble(-0.1), from: .direction, into: .parameters),
+      ])
+  }
+
+  func testAdaptiveLimit() throws {
     // snippet
     var adaptive = try AdaptiveLimit.autoClip(AutoClip(percentile: 10))
     _ = adaptive.decide(norm: 3)

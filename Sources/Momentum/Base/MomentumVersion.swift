@@ -1,5 +1,5 @@
 /// The version of this package.
 public enum MomentumVersion {
   /// Major, minor and patch number, as in the tag of the release.
-  public static let current = "0.1.0"
+  public static let current = "0.2.0"
 }

@@ -44,9 +44,9 @@ final class TiledDotNorm<Scalar: LimitScalar>: BenchContender {
     let (base, sums) = (SharedPointer(memory.gradients), sums)
     memory.team.run { thread, share in
       var sum = 0.0
-      for start in stride(from: share.lowerBound, to: share.upperBound, by: 2048) {
+      for start in stride(from: share.lowerBound, to: share.upperBound, by: Tile.count) {
         let x = UnsafePointer(base.value + start)
-        sum += Double(Scalar._dot(Int32(min(2048, share.upperBound - start)), x, 1, x, 1))
+        sum += Double(Scalar._dot(Int32(min(Tile.count, share.upperBound - start)), x, 1, x, 1))
       }
       sums[thread] = sum
     }

@@ -1,9 +1,8 @@
+import Momentum
+
 /// The tolerances and their reasons, in one place. All are relative bounds in unit roundoffs u of a format (2^-24 for
 /// `Float`, 2^-53 for `Double`), from the roundings of the algorithm under test.
 struct ErrorBound: Sendable {
-  /// Elements of a norm tile; part of the library's numeric contract.
-  private static let tile = 2048
-
   /// The bound, for a vector of `count` elements.
   var unitRoundoffs: @Sendable (_ count: Int) -> Double
   var reason: String
@@ -20,7 +19,7 @@ struct ErrorBound: Sendable {
   func ulps(count: Int, significand: Double = 2) -> Double { unitRoundoffs(count) * significand / 2 }
 
   private static func lanes(_ count: Int, _ width: Int) -> Double {
-    Double((min(count, tile) + width - 1) / width)
+    Double((min(count, Tile.count) + width - 1) / width)
   }
 }
 
@@ -74,7 +73,7 @@ extension ErrorBound {
   static func power(_ p: Double) -> ErrorBound {
     ErrorBound("4 + (R + 4)/p roundings in Double, R <= 2048: scaling, power, a plain sum, the root", isInDouble: true)
     {
-      4 + (Double(min($0, tile)) + 4) / p
+      4 + (Double(min($0, Tile.count)) + 4) / p
     }
   }
 

@@ -18,9 +18,9 @@ struct Invariance<Scalar: ReferenceScalar> {
     elements = [Scalar](unsafeUninitializedCapacity: count) { buffer, initializedCount in
       let all = UnsafeMutableBufferPointer(rebasing: buffer[..<count])
       // Sums of Float tiles of one size add exactly in plain Double; those of sizes 80 binary orders apart do not.
-      for start in stride(from: 0, to: count, by: 2048) {
-        let tile = UnsafeMutableBufferPointer(rebasing: all[start..<min(start + 2048, count)])
-        ElementRecipe.normal(exponent: -(start / 2048 % 40)).fill(tile, first: start, seed: 0x696E_7661_7269_616E)
+      for start in stride(from: 0, to: count, by: Tile.count) {
+        let tile = UnsafeMutableBufferPointer(rebasing: all[start..<min(start + Tile.count, count)])
+        ElementRecipe.normal(exponent: -(start / Tile.count % 40)).fill(tile, first: start, seed: 0x696E_7661_7269_616E)
       }
       initializedCount = count
     }
@@ -109,7 +109,7 @@ struct Invariance<Scalar: ReferenceScalar> {
     return tally.row
   }
 
-  /// Splits at multiples of 2048 elements, merged in any order, by the type and by sums of words.
+  /// Splits between tiles, merged in any order, by the type and by sums of words.
   private func partials() throws -> ReferenceRow {
     var tally = tally("partials of 2048 k elements")
     var draws = SplitMix64(seed: 2048)
@@ -120,7 +120,7 @@ struct Invariance<Scalar: ReferenceScalar> {
         var parts: [NormPartial] = []
         var start = 0
         while start < buffer.count {
-          let end = min(start + 2048 * Int.random(in: 1...64, using: &draws), buffer.count)
+          let end = min(start + Tile.count * Int.random(in: 1...64, using: &draws), buffer.count)
           parts.append(try NormPartial(of: UnsafeBufferPointer(rebasing: buffer[start..<end])))
           start = end
         }
@@ -141,9 +141,9 @@ extension Invariance {
   static func plainSum(_ tensors: [UnsafeBufferPointer<Scalar>]) throws -> Double {
     var sum = 0.0
     for tensor in tensors {
-      for start in stride(from: 0, to: tensor.count, by: 2048) {
+      for start in stride(from: 0, to: tensor.count, by: Tile.count) {
         let norm = try Gradients.norm(
-          of: UnsafeBufferPointer(rebasing: tensor[start..<min(start + 2048, tensor.count)])
+          of: UnsafeBufferPointer(rebasing: tensor[start..<min(start + Tile.count, tensor.count)])
         ).norm
         sum += norm * norm
       }

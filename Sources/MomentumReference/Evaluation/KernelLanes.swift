@@ -11,7 +11,7 @@ enum KernelLanes {
   static func of<Scalar: ReferenceScalar>(_ type: Scalar.Type) -> Int { Scalar.precision == 24 ? float : double }
 
   private static func count<Scalar: ReferenceScalar>(_ type: Scalar.Type) -> Int {
-    let count = 2048
+    let count = Tile.count
     // 1 is at most half a unit in the last place of the square, which is even: the sum rounds back to it.
     let large = Scalar(sign: .plus, exponent: (Scalar.precision + 1) / 2, significand: 1)
     guard var x = try? ParameterVector<Scalar>(ParameterLayout(count: count)) else { return 1 }
