@@ -1,4 +1,4 @@
-// The limits of tensors, of groups and of the whole: what each makes of a norm.
+// The limits of tensors and of groups.
 extension ClipStage {
   /// Finds the coefficients of the tensors that have a limit of their own.
   func limitTensors<Scalar>(
@@ -38,35 +38,8 @@ extension ClipStage {
     apply(coefficient, table, &outcome) { table.decisions[$0].group == group }
   }
 
-  /// Finds the coefficient of all tensors.
-  func limitWhole<Scalar>(norm: ScaledDouble, _ table: TensorTable<Scalar>, _ outcome: inout Outcome) {
-    outcome.report.comparedNorm = norm.double
-    var (limit, target) = (settings.globalNorm, settings.targetNorm)
-    if settings.adapts {
-      switch adaptive?.decide(norm: norm.double) {
-      case .limit(let other):
-        target = target.map { min($0, other) }
-        limit = min(limit ?? .infinity, other)
-      case .skip:
-        outcome.report.wasSkipped = true
-        return
-      case nil, .some(.none): break
-      }
-    }
-    let coefficient: ScaledDouble
-    if let target {
-      coefficient = settings.convention.coefficient(norm: norm, target: target)
-    } else if let limit {
-      coefficient = settings.convention.coefficient(norm: norm, limit: limit, isWhole: true)
-    } else {
-      return
-    }
-    outcome.report.clipCoefficient = coefficient.double
-    apply(coefficient, table, &outcome) { _ in true }
-  }
-
   /// Multiplies a coefficient onto those of some tensors.
-  private func apply<Scalar>(
+  func apply<Scalar>(
     _ coefficient: ScaledDouble, _ table: TensorTable<Scalar>, _ outcome: inout Outcome, to isMeant: (Int) -> Bool
   ) {
     guard !coefficient.roundsToOne(in: Scalar.self) else { return }

@@ -109,6 +109,33 @@ final class ClipStage {
     preconditionFailure("a tile with non-finite elements must hold one")
   }
 
+  /// Finds the coefficient of all tensors.
+  private func limitWhole<Scalar>(norm: ScaledDouble, _ table: TensorTable<Scalar>, _ outcome: inout Outcome) {
+    outcome.report.comparedNorm = norm.double
+    var (limit, target) = (settings.globalNorm, settings.targetNorm)
+    if settings.adapts {
+      switch adaptive?.decide(norm: norm.double) {
+      case .limit(let other):
+        target = target.map { min($0, other) }
+        limit = min(limit ?? .infinity, other)
+      case .skip:
+        outcome.report.wasSkipped = true
+        return
+      case nil, .some(.none): break
+      }
+    }
+    let coefficient: ScaledDouble
+    if let target {
+      coefficient = settings.convention.coefficient(norm: norm, target: target)
+    } else if let limit {
+      coefficient = settings.convention.coefficient(norm: norm, limit: limit, isWhole: true)
+    } else {
+      return
+    }
+    outcome.report.clipCoefficient = coefficient.double
+    apply(coefficient, table, &outcome) { _ in true }
+  }
+
   // MARK: - Norms
 
   /// What a norm of gradients in memory says of the gradients.

@@ -1,4 +1,4 @@
-// What an optimizer remembers: as a whole, and the velocities and averages in it.
+// What an optimizer remembers, as a whole.
 extension Optimizer {
   /// A copy of the state.
   ///
@@ -35,6 +35,7 @@ extension Optimizer {
   /// Takes on everything of a state but its vectors.
   private mutating func adopt(_ state: OptimizerState<Scalar>) {
     (states.velocities, states.averages) = (state.velocities, state.averages)
+    (states.mayHaveScaledVelocities, states.mayHaveScaledAverages) = (true, true)
     (stepCount, lastStepClipped) = (state.stepCount, state.lastStepClipped)
     if state.lossScale.growth != nil { lossScale = state.lossScale }
     if let adaptive = state.adaptiveLimit { adaptiveLimit = adaptive }
@@ -60,22 +61,8 @@ extension Optimizer {
     adopt(state)
   }
 
-  /// Replaces the velocities, and nothing else, by vectors that lie elsewhere; see ``restore(_:directions:averages:confirm:)``.
-  package mutating func replaceVelocities(
-    _ values: [UnsafeBufferPointer<Scalar>?], keepLearningRate: Bool, confirm: () throws -> Void
-  ) throws {
-    let newDirection = try gathered(values)
-    try confirm()
-    direction = newDirection
-    for index in states.velocities.indices {
-      states.velocities[index] = VelocityState()
-      states.velocities[index].isSet = values[index] != nil
-      states.velocities[index].keepsLearningRate = keepLearningRate
-    }
-  }
-
   /// A copy of buffers in the order of the layout, zeros where one is missing; no memory if all are.
-  private func gathered(_ sources: [UnsafeBufferPointer<Scalar>?]) throws(MomentumError) -> LazyVector<Scalar> {
+  func gathered(_ sources: [UnsafeBufferPointer<Scalar>?]) throws(MomentumError) -> LazyVector<Scalar> {
     var vector = LazyVector<Scalar>()
     guard sources.contains(where: { $0 != nil }) else { return vector }
     let base = try vector.make(layout, threads: threads)
@@ -84,125 +71,6 @@ extension Optimizer {
       (base + tensor.offset).update(from: source, count: tensor.count)
     }
     return vector
-  }
-
-  // MARK: - Velocity
-
-  /// Multiplies the velocity's scale into its elements, so that every scale is 1 and the stored direction is the velocity.
-  ///
-  /// The value of the velocity stays the same up to one rounding of each element.
-  ///
-  /// - Complexity: O(n) if a scale differs from 1; reads n and writes n elements.
-  public mutating func foldVelocity() {
-    multiplyVelocities(by: states.velocities.map { ScaledDouble($0.scale) })
-  }
-
-  /// Multiplies the stored vectors, and takes the results for the states.velocities.
-  private mutating func multiplyVelocities(by factors: [ScaledDouble]) {
-    guard let base = direction.base, factors.contains(where: { $0 != ScaledDouble(1) }) else { return }
-    for (index, tensor) in layout.tensors.enumerated() { table.entries[index].direction = base + tensor.offset }
-    multiply(.direction, by: factors)
-    for index in states.velocities.indices { states.velocities[index].scale = 1 }
-  }
-
-  /// Multiplies one operand of each tensor.
-  private func multiply(_ operand: Operand, by factors: [ScaledDouble]) {
-    var programs: [StepProgram] = []
-    for (index, factor) in factors.enumerated() {
-      var program = StepProgram()
-      if factor != ScaledDouble(1) { program.append(.scal(factor: factor, operand)) }
-      if programs.last != program { programs.append(program) }
-      table.entries[index].program = programs.count - 1
-    }
-    programs.withUnsafeBufferPointer { table.update($0, team) }
-  }
-
-  /// Makes the velocities those of a rule that keeps the learning rate in them, or of one that does not.
-  ///
-  ///     v_in = -lr · v_out
-  ///
-  /// After that a rule of the other kind, under the keras convention instead of the pytorch convention for example, takes the
-  /// step that the first would have taken with this learning rate, up to one rounding of each velocity. A step refuses a
-  /// velocity of the wrong kind.
-  ///
-  /// - Parameters:
-  ///   - toKeepLearningRate: Whether the learning rate is to be part of the velocity (``UpdateRule/keepsLearningRateInVelocity``).
-  ///   - learningRate: That of the next step; not 0.
-  /// - Throws: ``MomentumError/invalidSetting(_:)`` for a learning rate that is not positive and finite.
-  /// - Complexity: O(n); reads n and writes n elements.
-  public mutating func convertVelocity(toKeepLearningRate: Bool, learningRate: Double) throws(MomentumError) {
-    guard learningRate > 0, learningRate.isFinite else {
-      throw .invalidSetting(name: "learningRate", value: learningRate, expected: .finiteAbove(0))
-    }
-    let form = VelocityForm(keepsLearningRate: toKeepLearningRate, learningRate: learningRate)
-    convertVelocities(to: Array(repeating: form, count: states.velocities.count))
-  }
-
-  /// Converts the velocity of each tensor to a form of its own.
-  ///
-  /// - Parameter forms: With a learning rate that is positive and finite wherever the velocity has another form.
-  package mutating func convertVelocities(to forms: [VelocityForm]) {
-    multiplyVelocities(
-      by: zip(states.velocities, forms).map { velocity, form in
-        let scale = ScaledDouble(velocity.scale)
-        guard velocity.isSet, velocity.keepsLearningRate != form.keepsLearningRate else { return scale }
-        let rate = ScaledDouble(-form.learningRate)
-        return form.keepsLearningRate ? scale * rate : scale / rate
-      })
-    for index in states.velocities.indices { states.velocities[index].keepsLearningRate = forms[index].keepsLearningRate }
-  }
-
-  /// The form that each tensor's rule keeps its velocity in, with the learning rate of the next step; NaN where a rule has none.
-  package func velocityForms() throws(MomentumError) -> [VelocityForm] {
-    let rules = try StepRules(rule, groups, at: stepCount)
-    var forms: [VelocityForm] = []
-    for group in try ParameterGroup.membership(groups, of: layout) {
-      let rule = rules[group ?? -1]
-      forms.append(
-        VelocityForm(keepsLearningRate: rule.keepsLearningRateInVelocity, learningRate: rule.conversionRate ?? .nan))
-    }
-    return forms
-  }
-
-  /// Calls `body` with the velocity of one tensor; all zeros, or empty if no step has needed a velocity.
-  ///
-  /// Folds the velocity first, see ``foldVelocity()``. The buffer is valid during the call only.
-  ///
-  /// - Throws: What `body` throws.
-  public mutating func withUnsafeVelocity<R, E: Error>(
-    ofTensor index: Int, _ body: (UnsafeBufferPointer<Scalar>) throws(E) -> R
-  ) throws(E) -> R {
-    foldVelocity()
-    let tensor = layout.tensors[index]
-    guard let base = direction.base else { return try body(UnsafeBufferPointer(start: nil, count: 0)) }
-    return try body(UnsafeBufferPointer(start: base + tensor.offset, count: tensor.count))
-  }
-
-  /// Whether a tensor has taken part in a step with momentum, or was given a velocity.
-  public func hasVelocity(ofTensor index: Int) -> Bool { states.velocities[index].isSet }
-
-  /// Whether the learning rate is part of a tensor's velocity; says nothing of a tensor without one.
-  public func keepsLearningRateInVelocity(ofTensor index: Int) -> Bool { states.velocities[index].keepsLearningRate }
-
-  /// Sets the velocity of one tensor, in the form that the optimizer's rule keeps; its next step is then not a first step.
-  ///
-  /// - Throws: ``MomentumError/countMismatch(what:count:expected:)``, ``MomentumError/allocationFailed(bytes:)``.
-  /// - Complexity: O(count of the tensor).
-  public mutating func setVelocity(
-    ofTensor index: Int, _ values: UnsafeBufferPointer<Scalar>
-  ) throws(MomentumError) {
-    let tensor = layout.tensors[index]
-    guard values.count == tensor.count else {
-      throw .countMismatch(what: "velocity of tensor '\(tensor.name)'", count: values.count, expected: tensor.count)
-    }
-    let base = try direction.make(layout, threads: threads)
-    if let source = values.baseAddress { (base + tensor.offset).update(from: source, count: tensor.count) }
-    if !areGroupsBound { bind(try ParameterGroup.membership(groups, of: layout)) }
-    let group = table.decisions[index].group
-    let rule = group < 0 ? rule : groups[group].rule ?? rule
-    states.velocities[index] = VelocityState()
-    states.velocities[index].isSet = true
-    states.velocities[index].keepsLearningRate = rule.keepsLearningRateInVelocity
   }
 
   /// Sets what else a run that goes on must know, after its velocities have been set one by one.
@@ -217,62 +85,5 @@ extension Optimizer {
     }
     self.stepCount = stepCount
     self.lastStepClipped = lastStepClipped
-  }
-
-  // MARK: - Average
-
-  /// Whether a tensor has an average yet.
-  public func hasAverage(ofTensor index: Int) -> Bool { states.averages[index].count > 0 }
-
-  /// How many steps have entered a tensor's average.
-  public func stepsAveraged(ofTensor index: Int) -> Int { states.averages[index].count }
-
-  /// Calls `body` with the average of one tensor's parameters (see ``averaging``); empty if nothing has been averaged.
-  ///
-  /// Folds the averages first: multiplies their scales into the elements, one rounding of each. The buffer is valid during
-  /// the call only.
-  ///
-  /// - Throws: What `body` throws.
-  public mutating func withUnsafeAverage<R, E: Error>(
-    ofTensor index: Int, _ body: (UnsafeBufferPointer<Scalar>) throws(E) -> R
-  ) throws(E) -> R {
-    foldAverage()
-    let tensor = layout.tensors[index]
-    guard let base = average.base else { return try body(UnsafeBufferPointer(start: nil, count: 0)) }
-    return try body(UnsafeBufferPointer(start: base + tensor.offset, count: tensor.count))
-  }
-
-  /// Multiplies the average's scale into its elements, as ``foldVelocity()`` does for the velocity.
-  ///
-  /// - Complexity: O(n) if a scale differs from 1; reads n and writes n elements.
-  public mutating func foldAverage() {
-    guard let base = average.base, states.averages.contains(where: { $0.scale != 1 }) else { return }
-    for (index, tensor) in layout.tensors.enumerated() { table.entries[index].average = base + tensor.offset }
-    multiply(.average, by: states.averages.map { ScaledDouble($0.scale) })
-    for index in states.averages.indices { states.averages[index].scale = 1 }
-  }
-
-  /// Sets the average of one tensor.
-  ///
-  /// - Parameters:
-  ///   - index: The tensor's position in the layout.
-  ///   - values: Its average.
-  ///   - count: How many steps have been averaged, at least 1; counts for the kind `mean`.
-  /// - Throws: ``MomentumError/countMismatch(what:count:expected:)``, ``MomentumError/invalidSetting(_:)``,
-  ///   ``MomentumError/allocationFailed(bytes:)``.
-  public mutating func setAverage(
-    ofTensor index: Int, _ values: UnsafeBufferPointer<Scalar>, count: Int
-  ) throws(MomentumError) {
-    let tensor = layout.tensors[index]
-    guard values.count == tensor.count else {
-      throw .countMismatch(what: "average of tensor '\(tensor.name)'", count: values.count, expected: tensor.count)
-    }
-    guard count >= 1 else {
-      throw .invalidSetting(name: "steps averaged", value: count, expected: .countAtLeast(1))
-    }
-    let base = try average.make(layout, threads: threads)
-    if let source = values.baseAddress { (base + tensor.offset).update(from: source, count: tensor.count) }
-    states.averages[index] = AverageState()
-    states.averages[index].count = count
   }
 }

@@ -8,12 +8,34 @@ struct ReducePlan: Sendable {
 }
 
 extension TensorTable {
+  /// Measures all gradients. Leaves what was measured of each tile behind.
+  ///
+  /// - Complexity: Reads every gradient once, twice for a general p.
+  func measure(_ plan: MeasurementPlan, _ team: ThreadTeam) -> GradientMeasurement {
+    var pass = ReducePlan(measure: .maximum, clamps: plan.clamps, clearsNonFinite: plan.clearsNonFinite)
+    divisor = 1
+    if case .p = plan.type.form {
+      _ = reduce(pass, team)
+      divisor = largestMagnitude(plan)
+    }
+    pass.measure = TileMeasure(plan.type, plan.algorithm, divisor: divisor)
+    let changed = reduce(pass, team)
+    return GradientMeasurement(total: total(plan.type, sums), valueClippedCount: changed)
+  }
+
+  /// What powers are divided by so that none overflows: the largest magnitude that the last pass has met, or 1.
+  private func largestMagnitude(_ plan: MeasurementPlan) -> Double {
+    var largest = total(.infinity, sums).finiteNorm.double
+    if plan.clamps { largest = max(largest, total(.infinity, clampedSums).finiteNorm.double) }
+    return largest > 0 ? largest : 1
+  }
+
   /// The first pass: reads every gradient once and leaves a ``TileSum`` for each tile behind.
   ///
   /// Tiles that start in a thread's share are that thread's, so the grid does not depend on the number of threads.
   ///
   /// - Returns: How many elements clipping by value will change.
-  func reduce(_ plan: ReducePlan, _ team: ThreadTeam) -> Int {
+  private func reduce(_ plan: ReducePlan, _ team: ThreadTeam) -> Int {
     let scratch = scratch(threads: team.mostCount)
     if team.count == 1 { return Self.reduce(self, 0..<count, plan, ThreadScratch(scratch, thread: 0)) }
     team.run(ReduceWork(table: self, plan: plan, team: team, scratch: scratch))

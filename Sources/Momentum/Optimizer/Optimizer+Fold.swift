@@ -1,0 +1,14 @@
+// Multiplying the vectors that an optimizer keeps.
+extension Optimizer {
+  /// Multiplies one operand of each tensor.
+  func multiply(_ operand: Operand, by factors: [ScaledDouble]) {
+    var programs: [StepProgram] = []
+    for (index, factor) in factors.enumerated() {
+      var program = StepProgram()
+      if factor != ScaledDouble(1) { program.append(.scal(factor: factor, operand)) }
+      if programs.last != program { programs.append(program) }
+      table.entries[index].program = programs.count - 1
+    }
+    programs.withUnsafeBufferPointer { table.update($0, team) }
+  }
+}

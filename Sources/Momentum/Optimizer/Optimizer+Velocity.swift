@@ -1,0 +1,123 @@
+// The velocities of an optimizer.
+extension Optimizer {
+  /// Multiplies the velocity's scale into its elements, so that every scale is 1 and the stored direction is the velocity.
+  ///
+  /// The value of the velocity stays the same up to one rounding of each element.
+  ///
+  /// - Complexity: O(n) if a scale differs from 1; reads n and writes n elements.
+  public mutating func foldVelocity() {
+    guard states.mayHaveScaledVelocities else { return }
+    multiplyVelocities(by: states.velocities.map { ScaledDouble($0.scale) })
+  }
+
+  /// Multiplies the stored vectors, and takes the results for the velocities.
+  private mutating func multiplyVelocities(by factors: [ScaledDouble]) {
+    states.mayHaveScaledVelocities = false
+    guard let base = direction.base, factors.contains(where: { $0 != ScaledDouble(1) }) else { return }
+    for (index, tensor) in layout.tensors.enumerated() { table.entries[index].direction = base + tensor.offset }
+    multiply(.direction, by: factors)
+    for index in states.velocities.indices { states.velocities[index].scale = 1 }
+  }
+
+  /// Makes the velocities those of a rule that keeps the learning rate in them, or of one that does not.
+  ///
+  ///     v_in = -lr · v_out
+  ///
+  /// After that a rule of the other kind, under the keras convention instead of the pytorch convention for example, takes the
+  /// step that the first would have taken with this learning rate, up to one rounding of each velocity. A step refuses a
+  /// velocity of the wrong kind.
+  ///
+  /// - Parameters:
+  ///   - toKeepLearningRate: Whether the learning rate is to be part of the velocity (``UpdateRule/keepsLearningRateInVelocity``).
+  ///   - learningRate: That of the next step; not 0.
+  /// - Throws: ``MomentumError/invalidSetting(_:)`` for a learning rate that is not positive and finite.
+  /// - Complexity: O(n); reads n and writes n elements.
+  public mutating func convertVelocity(toKeepLearningRate: Bool, learningRate: Double) throws(MomentumError) {
+    guard learningRate > 0, learningRate.isFinite else {
+      throw .invalidSetting(name: "learningRate", value: learningRate, expected: .finiteAbove(0))
+    }
+    let form = VelocityForm(keepsLearningRate: toKeepLearningRate, learningRate: learningRate)
+    convertVelocities(to: Array(repeating: form, count: states.velocities.count))
+  }
+
+  /// Converts the velocity of each tensor to a form of its own.
+  ///
+  /// - Parameter forms: With a learning rate that is positive and finite wherever the velocity has another form.
+  package mutating func convertVelocities(to forms: [VelocityForm]) {
+    multiplyVelocities(
+      by: zip(states.velocities, forms).map { velocity, form in
+        let scale = ScaledDouble(velocity.scale)
+        guard velocity.isSet, velocity.keepsLearningRate != form.keepsLearningRate else { return scale }
+        let rate = ScaledDouble(-form.learningRate)
+        return form.keepsLearningRate ? scale * rate : scale / rate
+      })
+    for index in states.velocities.indices { states.velocities[index].keepsLearningRate = forms[index].keepsLearningRate }
+  }
+
+  /// The form that each tensor's rule keeps its velocity in, with the learning rate of the next step; NaN where a rule has none.
+  package func velocityForms() throws(MomentumError) -> [VelocityForm] {
+    let rules = try StepRules(rule, groups, at: stepCount)
+    var forms: [VelocityForm] = []
+    for group in try ParameterGroup.membership(groups, of: layout) {
+      let rule = rules[group ?? -1]
+      forms.append(
+        VelocityForm(keepsLearningRate: rule.keepsLearningRateInVelocity, learningRate: rule.conversionRate ?? .nan))
+    }
+    return forms
+  }
+
+  /// Calls `body` with the velocity of one tensor; all zeros, or empty if no step has needed a velocity.
+  ///
+  /// Folds the velocity first, see ``foldVelocity()``. The buffer is valid during the call only.
+  ///
+  /// - Throws: What `body` throws.
+  public mutating func withUnsafeVelocity<R, E: Error>(
+    ofTensor index: Int, _ body: (UnsafeBufferPointer<Scalar>) throws(E) -> R
+  ) throws(E) -> R {
+    foldVelocity()
+    let tensor = layout.tensors[index]
+    guard let base = direction.base else { return try body(UnsafeBufferPointer(start: nil, count: 0)) }
+    return try body(UnsafeBufferPointer(start: base + tensor.offset, count: tensor.count))
+  }
+
+  /// Whether a tensor has taken part in a step with momentum, or was given a velocity.
+  public func hasVelocity(ofTensor index: Int) -> Bool { states.velocities[index].isSet }
+
+  /// Whether the learning rate is part of a tensor's velocity; says nothing of a tensor without one.
+  public func keepsLearningRateInVelocity(ofTensor index: Int) -> Bool { states.velocities[index].keepsLearningRate }
+
+  /// Sets the velocity of one tensor, in the form that the optimizer's rule keeps; its next step is then not a first step.
+  ///
+  /// - Throws: ``MomentumError/countMismatch(what:count:expected:)``, ``MomentumError/allocationFailed(bytes:)``.
+  /// - Complexity: O(count of the tensor).
+  public mutating func setVelocity(
+    ofTensor index: Int, _ values: UnsafeBufferPointer<Scalar>
+  ) throws(MomentumError) {
+    let tensor = layout.tensors[index]
+    guard values.count == tensor.count else {
+      throw .countMismatch(what: "velocity of tensor '\(tensor.name)'", count: values.count, expected: tensor.count)
+    }
+    let base = try direction.make(layout, threads: threads)
+    if let source = values.baseAddress { (base + tensor.offset).update(from: source, count: tensor.count) }
+    if !areGroupsBound { bind(try ParameterGroup.membership(groups, of: layout)) }
+    let group = table.decisions[index].group
+    let rule = group < 0 ? rule : groups[group].rule ?? rule
+    states.velocities[index] = VelocityState()
+    states.velocities[index].isSet = true
+    states.velocities[index].keepsLearningRate = rule.keepsLearningRateInVelocity
+  }
+
+  /// Replaces the velocities, and nothing else, by vectors that lie elsewhere; see ``restore(_:directions:averages:confirm:)``.
+  package mutating func replaceVelocities(
+    _ values: [UnsafeBufferPointer<Scalar>?], keepLearningRate: Bool, confirm: () throws -> Void
+  ) throws {
+    let newDirection = try gathered(values)
+    try confirm()
+    direction = newDirection
+    for index in states.velocities.indices {
+      states.velocities[index] = VelocityState()
+      states.velocities[index].isSet = values[index] != nil
+      states.velocities[index].keepsLearningRate = keepLearningRate
+    }
+  }
+}
