@@ -1,15 +1,16 @@
-/// What unit norms are measured of: `factor · f(gradient) + decay · parameters`, where f clears, clamps and scales units as a step does.
+/// The vector whose unit norms are measured: `factor · f(gradient) + decay · parameters`, where f clears, clamps and
+/// scales units as a step does.
 struct UnitSource<Scalar: BLASScalar> {
   var gradient: UnsafePointer<Scalar>
   /// Whether NaN and infinite elements count as 0.
   var clearsNonFinite = false
   /// The bounds of clipping by value, which comes after clearing.
   var bounds: ValueBounds?
-  /// Factors of units, which come after that.
+  /// The factors of units, which are applied after that.
   var factors: UnitFactors<Scalar>?
   var factor = ScaledDouble(1)
   var parameters: UnsafePointer<Scalar>?
-  /// Counts only with parameters.
+  /// The factor of the parameters; used only if there are any.
   var decay = 0.0
 
   init(_ gradient: UnsafePointer<Scalar>) { self.gradient = gradient }
@@ -61,8 +62,8 @@ struct UnitTile<Scalar: BLASScalar> {
     return wide
   }
 
-  /// What an element of the gradient contributes, in a range that cannot overflow or underflow. The factor of a source
-  /// that is no combination is left out.
+  /// The element that is measured, in a range that cannot overflow or underflow. The factor of a source that is no
+  /// combination is left out.
   func element(_ index: Int, of gradient: Scalar) -> ScaledDouble {
     let own = ScaledDouble(Double(gradient))
     guard source.isCombination, let parameters = source.parameters else { return own }
