@@ -1,26 +1,26 @@
-/// How the gradients of a table are to be measured.
+/// The settings for measuring the gradients of a table.
 struct MeasurementPlan: Sendable {
   let type: NormType
   let algorithm: NormAlgorithm
-  /// Also measure the gradients as they will be after clipping by value to the bounds of their tensors.
+  /// Whether to measure also the gradients as they will be after clipping by value to the bounds of their tensors.
   let clamps: Bool
-  /// Measure the values after clipping by value with infinite elements moved to their bound, rather than left out.
+  /// Whether NaN and infinite elements are replaced by 0 before clipping by value.
   let clearsNonFinite: Bool
 }
 
-/// What was measured of gradients, before anything is decided by it.
+/// The measurement of gradients, before any decision.
 ///
-/// The total is a ``NormPartial``: what was measured of other parts of the gradient can be merged into it, and the numbers of
-/// NaN and infinite elements with it.
+/// The total is a ``NormPartial``, so that the measurement of other parts of the gradient can be merged into it,
+/// together with their numbers of NaN and infinite elements.
 struct GradientMeasurement {
   /// The norm of all tensors, as their gradients are in memory.
   var total: NormPartial
-  /// How many elements clipping by value will change.
+  /// The number of elements that clipping by value will change.
   var valueClippedCount = 0
 }
 
 extension TensorTable {
-  /// Measures all gradients. Leaves what was measured of each tile behind.
+  /// Measures all gradients, and leaves the sum of each tile in the table.
   ///
   /// - Complexity: Reads every gradient once, twice for a general p.
   func measure(_ plan: MeasurementPlan, _ team: ThreadTeam) -> GradientMeasurement {
@@ -35,7 +35,8 @@ extension TensorTable {
     return GradientMeasurement(total: total(plan.type, sums), valueClippedCount: changed)
   }
 
-  /// What powers are divided by so that none overflows: the largest magnitude that the last pass has met, or 1.
+  /// The divisor of the elements that keeps their powers from overflowing: the largest magnitude that the last pass
+  /// found, or 1.
   private func largestMagnitude(_ plan: MeasurementPlan) -> Double {
     var largest = total(.infinity, sums).finiteNorm.double
     if plan.clamps { largest = max(largest, total(.infinity, clampedSums).finiteNorm.double) }

@@ -1,18 +1,18 @@
-/// What a reduce pass measures.
+/// The quantities that a reduce pass measures.
 struct ReducePlan: Sendable {
   var measure: TileMeasure
-  /// Also measure the gradient as it will be after clipping by value to the bounds of its tensor.
+  /// Whether to measure also the gradient as it will be after clipping by value to the bounds of its tensor.
   var clamps = false
-  /// Measure the values after clipping by value with infinite elements moved to their bound, rather than left out.
+  /// Whether NaN and infinite elements are replaced by 0 before clipping by value.
   var clearsNonFinite = false
 }
 
 extension TensorTable {
-  /// The first pass: reads every gradient once and leaves a ``TileSum`` for each tile behind.
+  /// The first pass: reads every gradient once, and leaves a ``TileSum`` of each tile in the table.
   ///
-  /// Tiles that start in a thread's share are that thread's, so the grid does not depend on the number of threads.
+  /// A thread works on the tiles that start in its share, so the grid does not depend on the number of threads.
   ///
-  /// - Returns: How many elements clipping by value will change.
+  /// - Returns: The number of elements that clipping by value will change.
   func reduce(_ plan: ReducePlan, _ team: ThreadTeam) -> Int {
     let scratch = scratch(threads: team.mostCount)
     if team.count == 1 { return Self.reduce(self, 0..<count, plan, ThreadScratch(scratch, thread: 0)) }
@@ -44,7 +44,8 @@ extension TensorTable {
       guard let gradient = entry.pointee.gradient else { return }
       var tile = Tile.number(of: part.lowerBound)
       if !plan.clamps, case .squares = measure {
-        // The usual plan gets a loop of its own: in cache, a tile's dot product takes no longer than a dozen instructions do.
+        // The usual plan has a loop of its own: in cache, a tile's dot product takes no longer than a dozen
+        // instructions.
         let sums = table.sums.baseAddress.unsafelyUnwrapped + entry.pointee.firstTile
         var start = tile * Tile.count
         while start < part.upperBound {
@@ -72,7 +73,7 @@ extension TensorTable {
     return clipped
   }
 
-  /// The sum of the tile as it will be after clipping by value, and how many elements that changes.
+  /// The sum of the tile as it will be after clipping by value, and the number of elements that clipping changes.
   @inline(__always)
   private static func clampedSum(
     _ x: UnsafePointer<Scalar>, _ n: Int, _ sum: TileSum, _ plan: ReducePlan, _ bounds: ValueBounds,
@@ -84,7 +85,7 @@ extension TensorTable {
       source = UnsafePointer(scratch)
     }
     let changed = Scalar._clampCounting(source, to: Scalar(bounds.lower), Scalar(bounds.upper), into: scratch, n)
-    // A tile within the bounds is what it was: its sum is known.
+    // A tile within the bounds does not change, so its sum is known.
     if changed == 0, !plan.clearsNonFinite { return (sum, 0) }
     return (.measure(scratch, n, plan.measure), changed)
   }

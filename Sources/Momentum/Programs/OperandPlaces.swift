@@ -1,4 +1,5 @@
-/// Where the operands of a program lie, and how each is stored: as a vector in memory, or as one tile of scratch memory.
+/// The addresses of a program's operands, and how each operand is stored: as a vector in memory, or as one tile of
+/// scratch memory.
 struct OperandPlaces<Scalar: BLASScalar> {
   typealias Pointer = UnsafeMutablePointer<Scalar>
 
@@ -19,20 +20,20 @@ struct OperandPlaces<Scalar: BLASScalar> {
     set { bases[Int(operand.rawValue)] = newValue }
   }
 
-  /// Says that an operand is a tile of scratch memory.
+  /// Makes an operand a tile of scratch memory.
   @inline(__always)
   mutating func setScratch(_ operand: Operand, _ tile: Pointer) {
     self[base: operand] = tile
     scratch.insert(operand)
   }
 
-  /// Where an operation finds an operand.
+  /// The place at which an operation finds an operand.
   @inline(__always)
   subscript(operand: Operand) -> OperandPlace<Scalar> {
     OperandPlace(self[base: operand], isScratch: scratch.contains(operand))
   }
 
-  /// Whether every vector ends where that of other places begins, after `count` elements.
+  /// Whether every vector, after `count` elements, is continued by that of other places.
   @inline(__always)
   func end(at other: OperandPlaces, after count: Int) -> Bool {
     func meets(_ operand: Operand) -> Bool {
@@ -42,7 +43,7 @@ struct OperandPlaces<Scalar: BLASScalar> {
   }
 }
 
-/// Where one operand lies: a tile of a vector at the tile's position, a tile of scratch memory always at the same address.
+/// The place of one operand: in a vector, at the tile's position; in scratch memory, always at the same address.
 struct OperandPlace<Scalar: BLASScalar> {
   private var base: UnsafeMutablePointer<Scalar>?
   private var mask = 0
