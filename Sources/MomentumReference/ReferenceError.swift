@@ -1,8 +1,8 @@
-/// Why reference values cannot be used. Every case names the file and says what to do.
+/// The reason why reference values cannot be used. Every case names the file and says what to do.
 public enum ReferenceError: Error, Hashable, Sendable {
   /// No folder with a manifest was found; `searched` are the folders tried.
   case fixturesNotFound(searched: [String])
-  /// A file cannot be read or is not what it should be; `cause` says where and why.
+  /// A file cannot be read or has the wrong content; `cause` says where and why.
   case unreadable(file: String, cause: String)
   /// A file has another format version than this reader.
   case otherFormat(file: String, found: Int, expected: Int)

@@ -42,11 +42,12 @@ final class GradientMeasurementTests: XCTestCase {
         var owners = zip(cuts, cuts.dropFirst()).map { Owner(elements[$0..<$1], settings) }
         let measured = owners.map { $0.table.measure(plan($0), team).total }
         // Any order gives the same bits.
-        let total = try XCTUnwrap(measured.reversed().reduce(nil) { (sum: NormPartial?, part) in
-          guard var sum else { return part }
-          sum.merge(part)
-          return sum
-        })
+        let total = try XCTUnwrap(
+          measured.reversed().reduce(nil) { (sum: NormPartial?, part) in
+            guard var sum else { return part }
+            sum.merge(part)
+            return sum
+          })
         for index in owners.indices {
           try owners[index].stage.decide(
             GradientMeasurement(total: total), owners[index].table, &owners[index].outcome, team)

@@ -10,7 +10,8 @@ final class LossScalingTests: XCTestCase {
 
   private func scaledGradientsGiveTheSameStep<S: BLASScalar>(_: S.Type) throws {
     let clippings: [GradientClipping] = try [
-      .none, .byGlobalNorm(1), GradientClipping(value: -0.25...0.5, tensor: .norm(0.75), whole: .norm(1.5)), .byNorm(1, type: .l1),
+      .none, .byGlobalNorm(1), GradientClipping(value: -0.25...0.5, tensor: .norm(0.75), whole: .norm(1.5)),
+      .byNorm(1, type: .l1),
       GradientClipping(whole: .norm(2), normType: .p(3)),
     ]
     for clipping in clippings {

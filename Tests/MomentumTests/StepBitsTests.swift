@@ -51,7 +51,8 @@ final class StepBitsTests: XCTestCase {
     let start: [[S]] = counts.map { random.numbers($0) }
     let gradients: [[[S]]] = (0..<2).map { _ in counts.map { random.numbers($0) } }
     for clipping in try [
-      GradientClipping.byGlobalNorm(3), GradientClipping(value: -0.5...0.5, tensor: .norm(4), whole: .norm(9), normType: .l1),
+      GradientClipping.byGlobalNorm(3),
+      GradientClipping(value: -0.5...0.5, tensor: .norm(4), whole: .norm(9), normType: .l1),
       .byGlobalNorm(3, type: .p(3)),
     ] {
       for storage in clipping.tensor == nil ? [EngineRun<S>.Storage.flat] : [.separate] {

@@ -31,7 +31,8 @@ final class StorageTests: XCTestCase {
     let rule = try SGD(learningRate: 0.1, momentum: 0.9, nesterov: true, convention: .mlx)
     XCTAssertEqual(try JSONDecoder().decode(SGD.self, from: JSONEncoder().encode(rule)), rule)
     for type in [NormType.l1, .l2, .infinity, .p(2.5)] {
-      let clipping = try GradientClipping(value: -1...2, tensor: .norm(3), whole: .norm(4), normType: type, algorithm: .portable)
+      let clipping = try GradientClipping(
+        value: -1...2, tensor: .norm(3), whole: .norm(4), normType: type, algorithm: .portable)
       XCTAssertEqual(try JSONDecoder().decode(GradientClipping.self, from: JSONEncoder().encode(clipping)), clipping)
     }
     XCTAssertThrowsError(try JSONDecoder().decode([NormType].self, from: Data("[-1]".utf8)))

@@ -1,9 +1,9 @@
 extension BLAS {
   /// The dot product `Σ xᵢ·yᵢ`.
   ///
-  /// `cblas_?dot`; reads both vectors once. OpenBLAS accumulates a `Float` product in `Float`, and starts threads of its
-  /// own for a `Double` product of more than 10 000 elements, whose bits then depend on its thread count. For a
-  /// norm use ``Gradients``, which has neither flaw.
+  /// `cblas_?dot`; reads both vectors once. OpenBLAS accumulates a `Float` product in `Float`, and starts threads of
+  /// its own for a `Double` product of more than 10 000 elements, whose bits then depend on its thread count. For a
+  /// norm use ``Gradients``, whose norms have neither flaw.
   ///
   /// - Throws: ``MomentumError/countMismatch(what:count:expected:)``, ``MomentumError/invalidStride(what:stride:)``.
   /// - Complexity: O(n); reads 2n elements; no allocation.
@@ -20,8 +20,8 @@ extension BLAS {
 
   /// The Euclidean norm `√Σ xᵢ²`, by `cblas_?nrm2`.
   ///
-  /// Range-safe on x86-64; on ARM it depends on the OpenBLAS release. One thread. See ``Gradients`` for the
-  /// norm this library stands for.
+  /// Neither overflows nor underflows inside on x86-64; on ARM that depends on the OpenBLAS release. One thread. See
+  /// ``Gradients`` for the norm this library stands for.
   ///
   /// - Throws: ``MomentumError/invalidStride(what:stride:)``.
   /// - Complexity: O(n); reads n elements; no allocation.
@@ -30,7 +30,7 @@ extension BLAS {
     var norm: S = 0
     forEachPiece(x.count, stride: x.stride) { offset, n in
       var pair = (norm, S._nrm2(n, x.base! + offset * x.stride, Int32(x.stride)))
-      // Two norms join as the norm of a vector of two elements, which nrm2 itself computes without overflow.
+      // The norm of two parts is the norm of the two numbers: nrm2 computes it without overflow.
       norm = withUnsafePointer(to: &pair) {
         $0.withMemoryRebound(to: S.self, capacity: 2) { S._nrm2(2, $0, 1) }
       }
@@ -54,7 +54,8 @@ extension BLAS {
     return sum
   }
 
-  /// The index of the first element of largest absolute value, counted from 0, or `nil` if there is none; by `cblas_i?amax`.
+  /// The index of the first element of largest absolute value, counted from 0, or `nil` if there is none; by
+  /// `cblas_i?amax`.
   ///
   /// Not for vectors that may hold NaN: the answer of OpenBLAS then depends on where the NaN lies. Use
   /// ``Gradients`` with ``NormType/infinity``, which sees every NaN.
@@ -74,8 +75,8 @@ extension BLAS {
 
   /// `x ← factor·x`, by `cblas_?scal`; by a loop of our own where OpenBLAS releases disagree.
   ///
-  /// Follows IEEE 754 for every factor: `0·NaN` and `0·∞` are NaN, and a NaN factor gives NaN everywhere. (OpenBLAS 0.3.21
-  /// writes zeros in the first case and, for `Float`, in the last one too.)
+  /// Follows IEEE 754 for every factor: `0·NaN` and `0·∞` are NaN, and a NaN factor gives NaN everywhere. (OpenBLAS
+  /// 0.3.21 writes zeros in the first case and, for `Float`, in the last one too.)
   ///
   /// - Throws: ``MomentumError/invalidStride(what:stride:)``.
   /// - Complexity: O(n); reads n, writes n elements; no allocation.
@@ -91,11 +92,12 @@ extension BLAS {
     }
   }
 
-  /// `y ← factor·x + y`, by `cblas_?axpy`; by a loop of our own for the factor 0, where BLAS would not look at `x`.
+  /// `y ← factor·x + y`, by `cblas_?axpy`; for the factor 0, where BLAS would not read `x`, by a loop of our own.
   ///
   /// Follows IEEE 754 for every factor: a NaN in `x` reaches `y` also through the factor 0.
   ///
-  /// - Throws: ``MomentumError/countMismatch(what:count:expected:)``, ``MomentumError/invalidStride(what:stride:)``, ``MomentumError/overlap(first:second:)``.
+  /// - Throws: ``MomentumError/countMismatch(what:count:expected:)``, ``MomentumError/invalidStride(what:stride:)``,
+  ///   ``MomentumError/overlap(first:second:)``.
   /// - Complexity: O(n); reads 2n, writes n elements; no allocation.
   public static func axpy<S>(_ factor: S, _ x: Vector<S>, into y: MutableVector<S>) throws(MomentumError) {
     try check(x)
@@ -114,7 +116,8 @@ extension BLAS {
 
   /// `y ← x`, by `cblas_?copy`.
   ///
-  /// - Throws: ``MomentumError/countMismatch(what:count:expected:)``, ``MomentumError/invalidStride(what:stride:)``, ``MomentumError/overlap(first:second:)``.
+  /// - Throws: ``MomentumError/countMismatch(what:count:expected:)``, ``MomentumError/invalidStride(what:stride:)``,
+  ///   ``MomentumError/overlap(first:second:)``.
   /// - Complexity: O(n); reads n, writes n elements; no allocation.
   public static func copy<S>(_ x: Vector<S>, to y: MutableVector<S>) throws(MomentumError) {
     try check(x)

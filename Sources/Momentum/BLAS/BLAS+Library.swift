@@ -11,7 +11,7 @@ extension BLAS {
     case openmp
   }
 
-  /// Which OpenBLAS this process has loaded, and which of its kernels it runs.
+  /// The OpenBLAS that this process has loaded, and the kernels that it runs.
   public struct LibraryInfo: Sendable, Hashable {
     /// The build's description of itself (`openblas_get_config`), for example
     /// `OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH NO_AFFINITY Haswell MAX_THREADS=64`.
@@ -22,25 +22,27 @@ extension BLAS {
     public let coreName: String
     /// How the library was built to use threads.
     public let threading: Threading
-    /// How many threads OpenBLAS may start of its own, process-wide.
+    /// The number of threads that OpenBLAS may start, for the whole process.
     public let threadCount: Int
-    /// How many processors OpenBLAS sees.
+    /// The number of processors that OpenBLAS sees.
     public let processorCount: Int
-    /// Bits of the integers that count elements.
+    /// The width in bits of the integers that count elements.
     public let integerWidth: Int
 
-    /// The family whose kernels would suit the processor better than ``coreName``; `nil` if the running ones suit it best.
+    /// The family whose kernels would suit the processor better than ``coreName``; `nil` if the running ones suit it
+    /// best.
     ///
-    /// OpenBLAS recognises processors by model number. On one that is newer than itself it runs its oldest kernels (`Prescott`:
-    /// SSE3, no fused multiply-add, half the speed). On a Zen 4, which splits vectors of 512 bits in two, it runs those for
-    /// AVX-512, though steps are up to a fifth faster with those for AVX2.
+    /// OpenBLAS recognises processors by model number. On one that is newer than itself it runs its oldest kernels
+    /// (`Prescott`: SSE3, no fused multiply-add, half the speed). On a Zen 4, which splits vectors of 512 bits in two,
+    /// OpenBLAS runs its kernels for AVX-512, although steps are up to a fifth faster with its kernels for AVX2.
     ///
-    /// The environment variable `OPENBLAS_CORETYPE` overrides its choice. It is read while the library is loaded, so it has to be
-    /// set before the process starts: run a program of your own as `OPENBLAS_CORETYPE=SkylakeX program`. The command
-    /// `momentum` starts itself anew for that.
+    /// The environment variable `OPENBLAS_CORETYPE` overrides this choice. It is read while the library is loaded, so
+    /// it has to be set before the process starts: run a program of your own as `OPENBLAS_CORETYPE=SkylakeX program`.
+    /// The command `momentum` starts itself anew for that.
     public let recommendedCoreType: String?
 
-    /// What this process has loaded. The thread count is that of the moment; everything else never changes.
+    /// The library that this process has loaded. The thread count is read anew at each call; everything else never
+    /// changes.
     public static var current: LibraryInfo {
       let config = String(cString: openblas_get_config())
       let coreName = String(cString: openblas_get_corename())
@@ -55,7 +57,7 @@ extension BLAS {
       config: String(cString: openblas_get_config()), coreName: String(cString: openblas_get_corename()),
       processor: .current)
 
-    /// The number after the name, as in `OpenBLAS 0.3.21 DYNAMIC_ARCH`.
+    /// The number after the library's name, as in `OpenBLAS 0.3.21 DYNAMIC_ARCH`.
     static func version(in config: String) -> String? {
       let words = config.split(separator: " ")
       guard words.count > 1, words[0] == "OpenBLAS", words[1].first?.isNumber == true else { return nil }

@@ -52,7 +52,8 @@ extension BLAS {
   ///
   /// Shapes: A is rows × columns, x has `columns` elements, y has `rows`. OpenBLAS may start threads of its own.
   ///
-  /// - Throws: ``MomentumError/countMismatch(what:count:expected:)``, ``MomentumError/invalidStride(what:stride:)``, ``MomentumError/overlap(first:second:)``.
+  /// - Throws: ``MomentumError/countMismatch(what:count:expected:)``, ``MomentumError/invalidStride(what:stride:)``,
+  ///   ``MomentumError/overlap(first:second:)``.
   /// - Complexity: O(rows·columns); reads the matrix once.
   public static func gemv<S>(
     _ alpha: S, _ a: Matrix<S>, _ x: Vector<S>, _ beta: S, into y: MutableVector<S>
@@ -78,7 +79,8 @@ extension BLAS {
   ///
   /// Shapes: A is m × k, B is k × n, C is m × n; pass `a.transposed` for Aᵀ. OpenBLAS may start threads of its own.
   ///
-  /// - Throws: ``MomentumError/countMismatch(what:count:expected:)``, ``MomentumError/invalidStride(what:stride:)``, ``MomentumError/overlap(first:second:)``.
+  /// - Throws: ``MomentumError/countMismatch(what:count:expected:)``, ``MomentumError/invalidStride(what:stride:)``,
+  ///   ``MomentumError/overlap(first:second:)``.
   /// - Complexity: O(m·n·k).
   public static func gemm<S>(
     _ alpha: S, _ a: Matrix<S>, _ b: Matrix<S>, _ beta: S, into c: MutableMatrix<S>
@@ -108,7 +110,7 @@ extension BLAS {
       Int32(a.leadingDimension), b.base!, Int32(b.leadingDimension), beta, c.base!, Int32(c.leadingDimension))
   }
 
-  /// What is left of `alpha·A·B + beta·C` when the inner dimension is empty.
+  /// Computes `alpha·A·B + beta·C` for an empty inner dimension: `beta·C`.
   private static func scaleOrClear<S>(_ beta: S, _ y: MutableVector<S>) throws(MomentumError) {
     guard beta == 0 else { return try scal(beta, y) }
     for i in 0..<y.count { y.base![i * y.stride] = 0 }

@@ -1,17 +1,17 @@
 extension BLAS {
   /// One wrong answer of a BLAS routine.
   public struct SelfCheckFailure: Sendable, Hashable {
-    /// For example `axpy`, or `axpy (outside)` if the routine wrote where it must not.
+    /// The routine, for example `axpy`; `axpy (outside)` if it wrote outside its result.
     public let routine: String
     /// `Float` or `Double`.
     public let scalar: String
-    /// Elements of the vectors; for a matrix routine, the rows of its result.
+    /// The number of elements of the vectors; for a matrix routine, the number of rows of its result.
     public let length: Int
-    /// How many bytes past a multiple of 64 the first operand starts.
+    /// The distance of the first operand from a multiple of 64, in bytes.
     public let offset: Int
-    /// What plain loops give.
+    /// The result of plain loops.
     public let expected: Double
-    /// What the routine gave.
+    /// The result of the routine.
     public let found: Double
     /// The largest difference that rounding explains; 0 where every order of operations gives the same bits.
     public let tolerance: Double
@@ -19,20 +19,21 @@ extension BLAS {
 
   /// Runs every BLAS routine that this library uses and compares its results with those of plain Swift loops.
   ///
-  /// For `Float` and `Double`, for every length from 0 to 130 and some around 2048, and for several alignments. Each case runs twice:
-  /// on small integers, where every sum is exact and the results must be equal, and on numbers whose every bit counts, where they
-  /// may differ by the rounding of the sums. Elements next to the results are watched for stray writes.
+  /// For `Float` and `Double`, for every length from 0 to 130 and some around 2048, and for several alignments. Each
+  /// case runs twice: on small integers, where every sum is exact and the results must be equal, and on numbers whose
+  /// every bit counts, where they may differ by the rounding of the sums. Elements next to the results are watched for
+  /// stray writes.
   ///
-  /// Worth calling at the start of a long run on a machine that you have not used before: a BLAS that is broken for one length or
-  /// alignment spoils a training run silently.
+  /// Worth calling at the start of a long run on a machine that you have not used before: a BLAS that is broken for one
+  /// length or alignment spoils a training run silently.
   ///
-  /// - Returns: What went wrong; empty if nothing did.
+  /// - Returns: The failures; empty if there were none.
   /// - Complexity: About fifty milliseconds in a release build.
   public static func selfCheck() -> [SelfCheckFailure] {
     selfCheck(Routines<Float>()) + selfCheck(Routines<Double>())
   }
 
-  /// The routines under check. Tests put broken ones in, to see that the check finds them.
+  /// The routines under check. Tests replace some by broken ones, to see that the check finds them.
   struct Routines<S: BLASScalar> {
     var dot: (Vector<S>, Vector<S>) throws(MomentumError) -> S = { x, y throws(MomentumError) in try BLAS.dot(x, y) }
     var nrm2: (Vector<S>) throws(MomentumError) -> S = { x throws(MomentumError) in try BLAS.nrm2(x) }
@@ -61,11 +62,11 @@ extension BLAS {
     var failures: [SelfCheckFailure] = []
     for values in [SelfCheckCase<S>.Values.integers, .fractions] {
       for length in lengths {
-        // Large lengths are there for loops that are unrolled far; two alignments do.
+        // Large lengths test loops that are unrolled far; for these, two alignments are enough.
         for offset in 0..<(length > 130 ? 2 : 4) {
           let one = SelfCheckCase(routines: routines, length: length, offset: offset, values: values)
           failures += one.vectorFailures()
-          // Alignment and transposition go together there; each length has one of the four.
+          // In `matrixFailures()` the alignment selects the transposition, so each length tests one of the four.
           if length <= 40, offset == (length + length / 4) % 4 { failures += one.matrixFailures() }
         }
       }

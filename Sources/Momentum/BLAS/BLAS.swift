@@ -1,8 +1,8 @@
-/// A thin, checked, typed layer over CBLAS, for code that wants just that.
+/// A thin, checked and typed layer over CBLAS, for code that needs single BLAS routines.
 ///
-/// The functions keep the names that BLAS gave them. They take views of memory that the caller owns, check what C cannot
-/// (counts, strides, overlap) and throw a ``MomentumError`` before anything is written. Vectors longer than a 32-bit
-/// count are handed over in pieces whose boundaries depend on the length alone.
+/// The functions keep their BLAS names. They take views of memory that the caller owns, check what C cannot (counts,
+/// strides, overlap) and throw a ``MomentumError`` before anything is written. Vectors longer than a 32-bit count are
+/// handed over in pieces whose boundaries depend on the length alone.
 ///
 /// ```swift
 /// let x: [Double] = [1, 2, 3]
@@ -13,8 +13,8 @@
 /// // y is [3, 5, 7]
 /// ```
 ///
-/// To clip or to take an optimizer step use ``Gradients`` and ``Optimizer``: they run these routines tile by tile and so
-/// move about half as many bytes.
+/// To clip or to take an optimizer step use ``Gradients`` and ``Optimizer``: they run these routines tile by tile and
+/// so move about half as many bytes.
 public enum BLAS {
   /// Elements of a strided vector in the caller's memory, for reading. Valid as long as that memory is.
   public struct Vector<Scalar: BLASScalar>: @unchecked Sendable {
@@ -67,13 +67,14 @@ public enum BLAS {
 // MARK: - Checks shared by all routines
 
 extension BLAS {
-  /// The largest number of elements one CBLAS call is given. A multiple of 32, so that every kernel's vector body ends
-  /// where a piece ends and an element's bits do not depend on the cut. Tests bind a small one, to work at the seams.
+  /// The largest number of elements that one CBLAS call gets. A multiple of 32, so that every piece but the last
+  /// consists of whole kernel vectors and an element's bits do not depend on the cut. Tests bind a small number, to
+  /// have seams.
   @TaskLocal static var pieceCount = 1 << 30
 
   /// Calls `body` with the offset and the length of every piece of `count` elements whose strides are at most `stride`.
   static func forEachPiece(_ count: Int, stride: Int, _ body: (_ offset: Int, _ count: Int32) -> Void) {
-    // Some kernels multiply count and stride in 32 bits; the product stays in range as well.
+    // Some kernels multiply count and stride in 32 bits; this length keeps the product in range as well.
     let length = max(32, pieceCount / max(stride, 1) & -32)
     var offset = 0
     while offset < count {
@@ -87,7 +88,7 @@ extension BLAS {
     guard count >= 0, count == 0 || base != nil else {
       throw .countMismatch(what: what, count: count, expected: 0)
     }
-    // Zero and negative strides mean different things to different releases of OpenBLAS and reference BLAS.
+    // Zero and negative strides have different meanings in different releases of OpenBLAS and in reference BLAS.
     guard stride > 0, stride <= Int(Int32.max) else { throw .invalidStride(what: what, stride: stride) }
   }
 
@@ -109,7 +110,7 @@ extension BLAS {
     }
   }
 
-  /// The elements from the first to the last of a strided vector, both included.
+  /// The number of places from the first to the last element of a strided vector, both included.
   static func extent(_ count: Int, _ stride: Int) -> Int { count == 0 ? 0 : (count - 1) * stride + 1 }
 
   /// Whether two runs of elements share memory.

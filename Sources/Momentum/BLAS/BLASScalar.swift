@@ -1,8 +1,8 @@
 /// An element type that BLAS computes with: `Float` or `Double`.
 ///
-/// The protocol is closed. Its underscored requirements are the C routines of one precision, the element loops that BLAS
-/// lacks, and what the algorithms must know of the type. They check nothing, take 32-bit counts as CBLAS does, and are no
-/// public API. Use ``BLAS`` for checked calls.
+/// The protocol is closed. Its underscored requirements are the C routines of one precision, the element loops that
+/// BLAS lacks, and the properties of the type that the algorithms depend on. They check nothing, take 32-bit counts as
+/// CBLAS does, and are not public API. Use ``BLAS`` for checked calls.
 public protocol BLASScalar: BinaryFloatingPoint, SIMDScalar, Sendable, Codable, LosslessStringConvertible,
   CustomStringConvertible
 where Exponent == Int {
@@ -56,16 +56,18 @@ where Exponent == Int {
 
   // MARK: Traits
 
-  /// Whether the square of every number is exact in `Double`, where it neither overflows nor underflows.
+  /// Whether the square of every number of this type is exact in `Double`, without overflow or underflow.
   static var _hasExactSquares: Bool { get }
-  /// The least sum of squares of a tile that a dot product gives with all its digits.
+  /// The least sum of squares of a tile for which a dot product keeps all its digits.
   ///
-  /// A smaller one may have lost squares to underflow: up to 2048·2⁻¹²⁶ for `Float` even if the processor flushes subnormals to
-  /// zero, which is 2⁻³⁵ of 2⁻⁸⁰; up to 2048·2⁻¹⁰²² for `Double`, less than 2⁻¹¹⁰ of 2⁻⁹⁰⁰.
+  /// A smaller sum may have lost squares to underflow. What is lost is at most 2048·2⁻¹²⁶ for `Float`, even if the
+  /// processor flushes subnormals to zero: 2⁻³⁵ of 2⁻⁸⁰. For `Double` it is at most 2048·2⁻¹⁰²², less than 2⁻¹¹⁰ of
+  /// 2⁻⁹⁰⁰.
   static var _leastTrustedSquares: Self { get }
-  /// How many elements one dot product may sum where the error must stay below that of `Double` lanes; see `UnitSum`.
+  /// The number of elements that one dot product may sum where its error must stay below that of `Double` lanes; see
+  /// `UnitSum`.
   static var _unitDotCount: Int { get }
-  /// The integers whose order is that of magnitudes.
+  /// The integer type of the bit patterns without sign: it orders them as the magnitudes are ordered.
   associatedtype _MagnitudeBits: FixedWidthInteger & SignedInteger
   static func _number(ofMagnitude bits: _MagnitudeBits) -> Self
 }

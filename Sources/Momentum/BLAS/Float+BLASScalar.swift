@@ -3,7 +3,7 @@ internal import CMomentumKernels
 internal import CMomentumLAPACKE
 
 // The C routines of this precision, one line a call. The file of the other precision has the same members in the same
-// order, so that a diff of the two shows types and routine letters only.
+// order, so that a diff of the two shows only types and routine letters.
 extension Float: BLASScalar {
   public static func _dot(
     _ n: Int32, _ x: UnsafePointer<Float>, _ incx: Int32, _ y: UnsafePointer<Float>, _ incy: Int32

@@ -1,17 +1,19 @@
-/// The few LAPACK routines that go with gradients and their norms, by LAPACKE.
+/// The few LAPACK routines that are useful with gradients and their norms, by LAPACKE.
 public enum LAPACK {
-  /// The sum of squares of a vector as `scale²·sumOfSquares`, which neither overflows nor underflows (`LAPACKE_?lassq`).
+  /// The sum of squares of a vector as `scale²·sumOfSquares`, which neither overflows nor underflows
+  /// (`LAPACKE_?lassq`).
   ///
-  /// For `Float` it sums in one `Float` accumulator and is wrong by 14 % at 10⁸ elements: a reference for the range, not
-  /// for the digits. For a norm use ``Gradients``.
+  /// For `Float` it sums in one `Float` accumulator and is wrong by 14 % at 10⁸ elements, so it is a reference for the
+  /// range but not for the digits. For a norm use ``Gradients``.
   ///
-  /// - Throws: ``MomentumError/countMismatch(what:count:expected:)``, ``MomentumError/invalidStride(what:stride:)``, ``MomentumError/lapackFailure(routine:code:)``.
+  /// - Throws: ``MomentumError/countMismatch(what:count:expected:)``, ``MomentumError/invalidStride(what:stride:)``,
+  ///   ``MomentumError/lapackFailure(routine:code:)``.
   /// - Complexity: O(n); reads n elements; no allocation.
   public static func lassq<S>(_ x: BLAS.Vector<S>) throws(MomentumError) -> (scale: S, sumOfSquares: S) {
     try BLAS.check(x)
     var (scale, sum): (S, S) = (1, 0)
     var code: Int32 = 0
-    // The routine adds to the pair it is given, so the pieces of a long vector chain.
+    // The routine adds to the pair that it gets, so a long vector is summed piece after piece.
     BLAS.forEachPiece(x.count, stride: x.stride) { offset, n in
       let status = S._lassq(n, x.base! + offset * x.stride, Int32(x.stride), &scale, &sum)
       if code == 0 { code = status }
@@ -20,12 +22,15 @@ public enum LAPACK {
     return (scale, sum)
   }
 
-  /// Replaces a square or tall matrix by the orthonormal factor Q of its QR factorisation (`LAPACKE_?geqrf`, `LAPACKE_?orgqr`).
+  /// Replaces a square or tall matrix by the orthonormal factor Q of its QR factorisation (`LAPACKE_?geqrf`,
+  /// `LAPACKE_?orgqr`).
   ///
-  /// Of a matrix of independent normal numbers this makes a random rotation: the usual start of a recurrent weight
-  /// matrix, whose products then neither grow nor shrink at first (Saxe, McClelland and Ganguli, arXiv:1312.6120).
+  /// From a matrix of independent normal numbers this makes a random rotation: the usual initial value of a recurrent
+  /// weight matrix, because products of such matrices neither grow nor shrink at first (Saxe, McClelland and Ganguli,
+  /// arXiv:1312.6120).
   ///
-  /// - Throws: ``MomentumError/countMismatch(what:count:expected:)`` if there are more columns than rows; ``MomentumError/lapackFailure(routine:code:)``.
+  /// - Throws: ``MomentumError/countMismatch(what:count:expected:)`` if there are more columns than rows;
+  ///   ``MomentumError/lapackFailure(routine:code:)``.
   /// - Complexity: O(rows·columns²).
   public static func orthonormalize<S>(_ a: BLAS.MutableMatrix<S>) throws(MomentumError) {
     guard a.columns <= a.rows else {

@@ -1,4 +1,4 @@
-/// One length, alignment and kind of values of ``BLAS/selfCheck()``.
+/// One length, one alignment and one kind of values of ``BLAS/selfCheck()``.
 struct SelfCheckCase<S: BLASScalar> {
   enum Values {
     /// Between -8 and 8: products and sums are exact, in whatever order and with or without fused multiply-add.
@@ -9,13 +9,13 @@ struct SelfCheckCase<S: BLASScalar> {
 
   let routines: BLAS.Routines<S>
   let length: Int
-  /// In elements, counted from a multiple of 64 bytes.
+  /// The distance of the operand from a multiple of 64 bytes, in elements.
   let offset: Int
   let values: Values
 
   /// Untouched elements before and after each operand; a multiple of 64 bytes.
   private static var margin: Int { 64 }
-  /// What stands there; a routine that reads it spoils its result.
+  /// The value of the untouched elements; a routine that reads it gives a wrong result.
   private static var mark: S { 1e30 }
   private static var scalarName: String { "\(S.self)" }
 
@@ -25,13 +25,13 @@ struct SelfCheckCase<S: BLASScalar> {
     var report = Report(self)
     let (x, y) = (numbers(1, length), numbers(2, length))
     let factor: S = values == .integers ? -3 : -0.7
-    // Two sums of n terms, each with n roundings of half an ulp at most; and something for terms of higher order.
+    // Two sums of n terms, each with n roundings of at most half an ulp, and one more for terms of higher order.
     let n = S(length + 1) * S.ulpOfOne
 
     report.compare("dot", sum(zip(x, y).map { $0 * $1 }), tolerance: n * sum(zip(x, y).map { ($0 * $1).magnitude })) {
       () throws(MomentumError) in
       try withOperand(x) { x throws(MomentumError) in
-        // The second operand is aligned otherwise than the first.
+        // The alignment of the second operand differs from that of the first.
         try withOperand(y, shift: 1) { y throws(MomentumError) in try routines.dot(x.view, y.view) }
       }
     }
@@ -39,7 +39,7 @@ struct SelfCheckCase<S: BLASScalar> {
       () throws(MomentumError) in
       try withOperand(x) { x throws(MomentumError) in try routines.asum(x.view) }
     }
-    // The sum of squares may be exact, its root is not.
+    // Even if the sum of squares is exact, its root is rounded.
     let norm = sum(x.map { $0 * $0 }).squareRoot()
     report.compare("nrm2", norm, tolerance: (n + 4 * S.ulpOfOne) * norm, alwaysTolerant: true) {
       () throws(MomentumError) in
@@ -54,7 +54,7 @@ struct SelfCheckCase<S: BLASScalar> {
     report.compareAll("scal", x.map { factor * $0 }, tolerances: x.map { _ in 0 }) { () throws(MomentumError) in
       try after(x) { x throws(MomentumError) in try routines.scal(factor, x.mutableView) }
     }
-    // Two roundings, or one if fused, on either side.
+    // Each side rounds twice, or once if it fuses.
     report.compareAll(
       "axpy", zip(x, y).map { $1 + factor * $0 },
       tolerances: zip(x, y).map { S.ulpOfOne * ($1.magnitude + 2 * (factor * $0).magnitude) }
@@ -81,11 +81,12 @@ struct SelfCheckCase<S: BLASScalar> {
     let (alpha, beta): (S, S) = values == .integers ? (2, -1) : (0.9, -0.3)
     let c = numbers(5, m * n)
     let (x, y) = (numbers(6, k), numbers(7, m))
-    // One transposition for each alignment: all four, over the offsets.
+    // The alignment selects the transposition; the offsets 0...3 cover all four.
     let (transposeA, transposeB) = (offset & 1 == 1, offset & 2 == 2)
     let a = numbers(3, m * k)
     let b = numbers(4, k * n)
-    // What element (i, j) of alpha·A·B + beta·C is, and how far rounding may take it. Index loops: this is most of the work.
+    // Element (i, j) of alpha·A·B + beta·C, and the rounding allowed for it. Plain index loops, because most of the
+    // time is spent here.
     func reference(_ i: Int, _ b: (Int) -> S, _ old: S) -> (value: S, tolerance: S) {
       var (sum, magnitude): (S, S) = (0, 0)
       for l in 0..<k {
@@ -126,7 +127,7 @@ struct SelfCheckCase<S: BLASScalar> {
 
   // MARK: Values and operands
 
-  /// Numbers that depend on the stream, the index and nothing else.
+  /// Numbers that depend only on the stream and the index.
   private func numbers(_ stream: UInt64, _ count: Int) -> [S] {
     var state = stream &* 0x9E37_79B9_7F4A_7C15 &+ UInt64(length)
     return (0..<count).map { _ in
@@ -166,7 +167,7 @@ struct SelfCheckCase<S: BLASScalar> {
     return try body(Operand(base: base, count: values.count))
   }
 
-  /// What a routine makes of the values, and whether the margins are as they were.
+  /// The values after a routine has run on them, and whether the margins are unchanged.
   private func after(
     _ values: [S], shift: Int = 0, _ body: (Operand) throws(MomentumError) -> Void
   ) throws(MomentumError) -> Output {
@@ -204,7 +205,7 @@ struct SelfCheckCase<S: BLASScalar> {
 
   private struct Output {
     let elements: [S]
-    /// An element outside the result that was written over.
+    /// The value of an element outside the result that was overwritten, if any.
     let stray: S?
   }
 

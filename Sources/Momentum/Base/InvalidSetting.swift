@@ -1,4 +1,4 @@
-/// A setting that was refused: which one, where, what it was, and what was expected.
+/// A setting that was refused: its name, its place, its value, and the values that are allowed.
 ///
 /// ```swift
 /// func validate() throws(MomentumError) {
@@ -6,17 +6,17 @@
 /// }
 /// ```
 public struct InvalidSetting: Sendable, Hashable {
-  /// What has the setting, if it is not the whole.
+  /// The owner of the setting, if it is not the whole optimizer or configuration.
   public enum Place: Sendable, Hashable {
     /// The tensor of this name.
     case tensor(String)
     /// The group of this name.
     case group(String)
-    /// The step after so many others.
+    /// The step after this many steps.
     case step(Int)
   }
 
-  /// What a setting was.
+  /// The value of a refused setting.
   public enum Value: Sendable, Hashable {
     /// A number.
     case number(Double)
@@ -26,7 +26,7 @@ public struct InvalidSetting: Sendable, Hashable {
     case words(String)
   }
 
-  /// What a setting should have been.
+  /// The values that a setting may have.
   public enum Expectation: Sendable, Hashable {
     /// A number at least this large; infinity counts.
     case atLeast(Double)
@@ -46,11 +46,11 @@ public struct InvalidSetting: Sendable, Hashable {
 
   /// The setting, for example `learningRate`.
   public let name: String
-  /// Where it stands; `nil` for the settings of the whole.
+  /// The owner of the setting; `nil` if it is a setting of the whole optimizer or configuration.
   public let place: Place?
-  /// What it was.
+  /// The value that was refused.
   public let value: Value
-  /// What was expected.
+  /// The values that are allowed.
   public let expected: Expectation
 
   /// Describes a refusal.
@@ -77,7 +77,7 @@ extension MomentumError {
     .invalidSetting(InvalidSetting(name, of: place, value: .count(value), expected: expected))
   }
 
-  /// A setting that cannot be, in words.
+  /// A setting that is impossible, in words.
   public static func invalidSetting(
     name: String, of place: InvalidSetting.Place? = nil, value: String, expected: String
   ) -> MomentumError {
@@ -123,6 +123,6 @@ extension InvalidSetting.Expectation: CustomStringConvertible {
     }
   }
 
-  /// Whole numbers without a fraction.
+  /// The number's text; a whole number has no fraction.
   private static func short(_ number: Double) -> String { Int(exactly: number).map { "\($0)" } ?? "\(number)" }
 }

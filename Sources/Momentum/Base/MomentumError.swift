@@ -1,5 +1,5 @@
-/// Why a call was refused. Every case says what was wrong, where, and what was expected; whenever one is thrown, nothing
-/// has been written.
+/// The reason why a call was refused. Every case says what was wrong, where, and what was expected. Whenever one is
+/// thrown, nothing has been written.
 public enum MomentumError: Error, Hashable, Sendable {
   /// A setting is out of its range, for example a negative learning rate.
   case invalidSetting(InvalidSetting)
@@ -17,7 +17,7 @@ public enum MomentumError: Error, Hashable, Sendable {
   case invalidShape(tensor: String, shape: [Int])
   /// A gradient holds a NaN or an infinity; `index` is the flat index of the first one in that tensor.
   case nonFiniteGradient(tensor: String, index: Int, value: Double)
-  /// Memory for `bytes` bytes could not be had.
+  /// Memory of `bytes` bytes could not be allocated.
   case allocationFailed(bytes: Int)
   /// A LAPACK routine reported a failure.
   case lapackFailure(routine: String, code: Int)

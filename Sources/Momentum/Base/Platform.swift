@@ -6,15 +6,16 @@
   internal import Darwin
 #endif
 
-/// What the library asks of the operating system and its C library: the one place that knows how they differ.
+/// The services of the operating system and its C library that the library uses. This is the one place that knows how
+/// systems differ.
 package enum Platform {
-  /// The bytes of a page of memory.
+  /// The size of a page of memory, in bytes.
   static let pageSize = Int(sysconf(Int32(_SC_PAGESIZE)))
 
-  /// How many processors are online.
+  /// The number of processors that are online.
   static let onlineProcessors = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
 
-  /// The text of a file of the kernel's, whose size is not known before it is read; `nil` if it cannot be read.
+  /// The text of a file that the kernel makes, whose size is unknown until it is read; `nil` if it cannot be read.
   package static func contents(ofSmallFile path: String) -> String? {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return nil }
@@ -29,8 +30,8 @@ package enum Platform {
     }
   }
 
-  /// Whether a name matches a pattern as in a shell: `*` stands for any characters, slashes included, `?` for one, `[abc]`
-  /// for one of a few.
+  /// Whether a name matches a pattern as in a shell: `*` stands for any characters, slashes included, `?` for one
+  /// character, `[abc]` for one of the characters listed.
   static func matches(_ name: String, pattern: String) -> Bool { fnmatch(pattern, name, 0) == 0 }
 
   // MARK: - Elementary functions
@@ -63,7 +64,7 @@ package enum Platform {
     #if canImport(Darwin)
       return max(systemNumber("hw.l3cachesize"), systemNumber("hw.l2cachesize"))
     #else
-      // Not sysconf: on some processors it counts the caches of other cores as well.
+      // Not by sysconf, which on some processors also counts the caches of other cores.
       let sizes = (2...4).compactMap { index -> Int? in
         let text = contents(ofSmallFile: "/sys/devices/system/cpu/cpu0/cache/index\(index)/size")
         return text.flatMap { Int($0.prefix { $0.isNumber }) }
@@ -73,7 +74,7 @@ package enum Platform {
   }
 
   #if canImport(Darwin)
-    /// A number that the system knows by name; 0 if it does not.
+    /// A number that the system gives for a name; 0 if it has none.
     private static func systemNumber(_ name: String) -> Int {
       var (value, size) = (0, MemoryLayout<Int>.size)
       return sysctlbyname(name, &value, &size, nil, 0) == 0 ? value : 0
@@ -82,7 +83,7 @@ package enum Platform {
 
   // MARK: - Memory
 
-  /// Zeroed memory; `nil` if there is none.
+  /// Zeroed memory; `nil` if the system has none left.
   static func allocate(byteCount: Int, alignment: Int) -> UnsafeMutableRawPointer? {
     var start: UnsafeMutableRawPointer?
     guard posix_memalign(&start, alignment, max(byteCount, 1)) == 0, let start else { return nil }
@@ -93,7 +94,7 @@ package enum Platform {
   /// Gives back what ``allocate(byteCount:alignment:)`` returned.
   static func deallocate(_ memory: UnsafeMutableRawPointer) { free(memory) }
 
-  /// Pages of their own, zero until written; `nil` if there are none.
+  /// Pages mapped for the caller alone, zero until written; `nil` if the system has none left.
   static func mapPages(byteCount: Int) -> UnsafeMutableRawBufferPointer? {
     let start = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0)
     guard let start, start != MAP_FAILED else { return nil }
@@ -103,7 +104,7 @@ package enum Platform {
   /// Gives back what ``mapPages(byteCount:)`` returned.
   static func unmapPages(_ pages: UnsafeMutableRawBufferPointer) { munmap(pages.baseAddress, pages.count) }
 
-  /// Asks for huge pages; without them everything works the same, a little slower.
+  /// Asks for huge pages. Without them everything works in the same way, a little more slowly.
   static func adviseHugePages(_ start: UnsafeMutableRawPointer, byteCount: Int) {
     #if os(Linux)
       _ = madvise(start, byteCount, MADV_HUGEPAGE)
@@ -112,9 +113,9 @@ package enum Platform {
 
   // MARK: - Threads
 
-  /// Starts a thread that runs `body`, with all signals blocked: they are for the threads of the program.
+  /// Starts a thread that runs `body`, with all signals blocked, because signals are for the threads of the program.
   ///
-  /// - Returns: Whether the system had a thread to give.
+  /// - Returns: Whether the system could start a thread.
   static func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
     var (all, before) = (sigset_t(), sigset_t())
     sigfillset(&all)

@@ -1,25 +1,25 @@
-/// The settings of a ``ClipStage``, and what follows from them for every step.
+/// The settings of a ``ClipStage``, and the facts derived from them that every step needs.
 struct ClipSettings {
-  /// The clips of the whole.
+  /// The clipping of the optimizer: of all tensors together, and of tensors without a group's clipping.
   let clipping: GradientClipping
-  /// The clips of each group of tensors, `nil` where those of the whole hold.
+  /// The clipping of each group of tensors, `nil` if that of the optimizer applies.
   let groups: [GradientClipping?]
   let convention: Convention
   let policy: NonFinitePolicy
-  /// How norms are measured: as the clipping of the whole says, unless only groups clip.
+  /// The norm that is measured: that of the optimizer's clipping, unless only groups clip.
   let normType: NormType
   let algorithm: NormAlgorithm
-  /// The limit of the norm of the whole, or what it is brought to.
+  /// The limit of the norm of all tensors together, or the target that this norm is brought to.
   let globalNorm, targetNorm: Double?
-  /// Whether a limit depends on past norms.
+  /// Whether a limit depends on the norms of past steps.
   let adapts: Bool
-  /// Whether anything has to be known of the gradient.
+  /// Whether a step has to measure the gradient.
   let asksForNorm: Bool
-  /// Whether tensors are clipped by value, by limits of their own, or by those of their units.
+  /// Whether tensors are clipped by value, by norm limits of their own, or by those of their units.
   let clipsValues: Bool
   let limitsTensors: Bool
   let limitsUnits: Bool
-  /// Those of the tensors in no group, then of the groups.
+  /// The limits of the tensors in no group, then those of the groups.
   private let limits: [TensorLimits]
 
   init(
@@ -41,8 +41,8 @@ struct ClipSettings {
     self.limits = limits
   }
 
-  /// What limits a tensor on its own. Plain numbers: every step asks for those of every tensor, and to copy all clips takes
-  /// longer than to clip a short one.
+  /// The limits of a single tensor, as plain numbers: every step needs those of every tensor, and copying whole
+  /// clippings would take longer than clipping a short tensor.
   struct TensorLimits {
     let bounds: ValueBounds?
     let norm, rootMeanSquare: Double?
@@ -57,9 +57,9 @@ struct ClipSettings {
     }
   }
 
-  /// The limits of the tensors in a group, or in none: -1.
+  /// The limits of the tensors in a group; -1 stands for no group.
   func limits(ofGroup group: Int) -> TensorLimits { limits[group + 1] }
 
-  /// All clips of the tensors in a group, or in none: -1.
+  /// The clipping of the tensors in a group; -1 stands for no group.
   func clipping(ofGroup group: Int) -> GradientClipping { group < 0 ? clipping : groups[group] ?? clipping }
 }

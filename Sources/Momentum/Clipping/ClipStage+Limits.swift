@@ -1,6 +1,6 @@
-// The limits of tensors and of groups.
+// The limits of tensors and of groups, and the coefficients that follow from norms.
 extension ClipStage {
-  /// Finds the coefficients of the tensors that have a limit of their own.
+  /// Finds the coefficients of the tensors that have limits of their own.
   func limitTensors<Scalar>(
     _ table: TensorTable<Scalar>, _ sums: UnsafeMutableBufferPointer<TileSum>, _ outcome: inout Outcome
   ) throws(MomentumError) {
@@ -14,7 +14,7 @@ extension ClipStage {
     }
   }
 
-  /// What the limits of a tensor's own, rather than of its units, make of its gradient; `nil` if it has none.
+  /// The coefficient from the limit of a tensor as a whole (not of its units); `nil` if it has no such limit.
   private func coefficientOfTensor<Scalar>(
     _ index: Int, _ table: TensorTable<Scalar>, _ sums: UnsafeMutableBufferPointer<TileSum>
   ) -> ScaledDouble? {
@@ -38,7 +38,7 @@ extension ClipStage {
     apply(coefficient, table, &outcome) { table.decisions[$0].group == group }
   }
 
-  /// Multiplies a coefficient onto those of some tensors.
+  /// Multiplies the coefficients of some tensors by another coefficient.
   func apply<Scalar>(
     _ coefficient: ScaledDouble, _ table: TensorTable<Scalar>, _ outcome: inout Outcome, to isMeant: (Int) -> Bool
   ) {

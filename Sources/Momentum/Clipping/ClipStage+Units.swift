@@ -1,8 +1,8 @@
-// Limits that hold for each unit of a tensor.
+// Limits of each unit of a tensor.
 extension ClipStage {
-  /// Measures the units of the tensors that have a limit for each, and finds their factors.
+  /// Measures the units of the tensors whose units have limits, and finds the units' factors.
   ///
-  /// Tensors of one unit are left to what is known of them already.
+  /// A tensor that is one unit is not measured here: its norm is known from its tile sums.
   ///
   /// - Throws: ``MomentumError/invalidSetting(_:)`` for units that a tensor does not have.
   func limitUnits<Scalar>(
@@ -40,7 +40,7 @@ extension ClipStage {
     }
   }
 
-  /// Whether a tensor is limited by the norms of its units, and has more than one.
+  /// Whether a tensor has limits for its units, and more than one unit.
   func isLimitedByUnits<Scalar>(_ index: Int, _ table: TensorTable<Scalar>) throws(MomentumError) -> Bool {
     let clipping = settings.clipping(ofGroup: table.decisions[index].group)
     guard let (_, units) = clipping.unitLimit else { return false }

@@ -1,19 +1,21 @@
-/// The stage of a step between its two passes: by what was measured of the gradient it checks it, and finds the factor of every
-/// tensor.
+/// The stage of a step between its two passes: it checks the gradient by its measurements, and finds the factor of
+/// every tensor.
 ///
-/// Steps and in-place clipping share it; they differ in the program that comes after. An optimizer has one for all its steps. It is
-/// a class because a step hands it on a dozen times, and a copy of all settings would cost more than a short vector does.
+/// Optimizer steps and in-place clipping share it; they differ in the program that runs afterwards. An optimizer has
+/// one stage for all its steps. It is a class because a step passes it on a dozen times, and a copy of all settings
+/// would take longer than the step of a short vector.
 final class ClipStage {
   var settings: ClipSettings
-  /// What gradients are multiplied with before anything else: loss scale and accumulation, undone. Gradients are measured
-  /// as they are; norms and bounds are multiplied and divided by this instead.
+  /// The factor that undoes loss scale and accumulation. Gradients are measured as they are in memory; norms are
+  /// multiplied by this factor, and bounds are divided by it.
   var gradientFactor = ScaledDouble(1)
-  /// A limit of the whole that depends on past norms; ``decide(_:_:_:_:)`` shows it the norm.
+  /// A limit of the norm of all tensors that depends on past norms; ``decide(_:_:_:_:)`` gives it the norm of each
+  /// step.
   var adaptive: AdaptiveLimit?
 
   init(_ settings: ClipSettings) { self.settings = settings }
 
-  /// What the stage decided.
+  /// The decisions of the stage.
   struct Outcome {
     var report = ClipReport()
     /// Whether NaN and infinite elements are cleared before any other operation.
@@ -21,11 +23,11 @@ final class ClipStage {
     /// Whether some tensor is clipped by value.
     var clamps = false
 
-    /// Whether any element of the gradient, as clipped, is another than in memory.
+    /// Whether the clipped gradient differs from the gradient in memory in any element.
     var changesGradients: Bool { clearsNonFinite || report.valueClippedCount > 0 || report.wasClipped }
   }
 
-  /// Tells every tensor its bounds of clipping by value, as they apply to the gradient in memory.
+  /// Gives every tensor its bounds of clipping by value, converted to the gradient as it is in memory.
   func bindBounds<Scalar>(_ table: TensorTable<Scalar>, _ outcome: inout Outcome) {
     for index in table.decisions.indices {
       guard let bounds = settings.limits(ofGroup: table.decisions[index].group).bounds else { continue }
@@ -34,21 +36,22 @@ final class ClipStage {
     }
   }
 
-  /// How the gradient is to be measured.
+  /// The plan of the measurement of the gradient.
   func measurementPlan(_ outcome: Outcome) -> MeasurementPlan {
     MeasurementPlan(
       type: settings.normType, algorithm: settings.algorithm, clamps: outcome.clamps,
       clearsNonFinite: settings.policy == .zero)
   }
 
-  /// Checks what was measured and finds the coefficients: of the tensors, of the groups, of the whole, each of what the former
-  /// left.
+  /// Checks the measurement and finds the coefficients: those of the tensors, then of the groups, then of all tensors
+  /// together. Each is computed for the gradient that the one before has left.
   ///
-  /// Every norm that decides for more than one tensor is a ``NormPartial`` until then.
+  /// A norm that decides for more than one tensor stays a ``NormPartial`` until it is compared.
   ///
   /// - Parameters:
-  ///   - measured: Of all gradients.
-  ///   - outcome: Handed in, because a copy of one that has just been written makes the processor wait.
+  ///   - measured: The measurement of all gradients.
+  ///   - outcome: The outcome so far, changed in place: copying a value that has just been written makes the processor
+  ///     wait.
   /// - Throws: ``MomentumError/nonFiniteGradient(tensor:index:value:)`` under ``NonFinitePolicy/throw``.
   func decide<Scalar>(
     _ measured: GradientMeasurement, _ table: TensorTable<Scalar>, _ outcome: inout Outcome, _ team: ThreadTeam
@@ -138,10 +141,10 @@ final class ClipStage {
 
   // MARK: - Norms
 
-  /// What a norm of gradients in memory says of the gradients.
+  /// The norm of the true gradients, from the norm of the gradients in memory.
   func value(_ norm: NormPartial) -> ScaledDouble { value(MeasuredNorm(norm)) }
 
-  /// What a norm of gradients in memory says of the gradients.
+  /// The norm of the true gradients, from the norm of the gradients in memory.
   func value(_ norm: MeasuredNorm) -> ScaledDouble {
     norm.value(finiteOnly: settings.policy == .zero) * gradientFactor
   }
@@ -159,7 +162,7 @@ final class ClipStage {
     table.clippedTotal(settings.normType, sums, finiteOnly: settings.policy == .zero) { $0.pointee.group == group }
   }
 
-  /// The norm that the limit of the whole is compared with: after all other clips.
+  /// The norm that is compared with the limit of all tensors together: after all other clips.
   private func comparedNorm<Scalar>(
     _ total: ScaledDouble, _ table: TensorTable<Scalar>, _ sums: UnsafeMutableBufferPointer<TileSum>, _ outcome: Outcome
   ) -> ScaledDouble {

@@ -1,33 +1,37 @@
-/// Whose formulas a step and its clipping follow, where the libraries in use differ.
+/// The library whose formulas a step and its clipping follow, where libraries differ.
 ///
-/// Safety does not depend on the convention: ranges are checked, norms neither overflow nor underflow, finite input never
-/// makes a NaN, and the limit `+inf` measures only. All formulas and edge cases are in <doc:Conventions>.
+/// Safety does not depend on the convention: under each of them settings are checked for their range, norms neither
+/// overflow nor underflow, finite input never becomes NaN, and the limit `+inf` measures without clipping. All formulas
+/// and edge cases are in <doc:Conventions>.
 public enum Convention: String, Sendable, Hashable, Codable, CaseIterable {
-  /// This library's own. Learning rate outside the velocity, which starts at zero and is damped from the first step on;
-  /// clipping leaves a norm up to the limit alone and has no epsilon.
+  /// The formulas of this library. The learning rate is applied outside the velocity. The velocity starts at zero, and
+  /// dampening holds from the first step on. A norm up to the limit is left alone, and the coefficient has no epsilon.
   case native
-  /// PyTorch. As native, but the first step is not damped, and the coefficient is `min(1, C / (N + 1e-6))`.
+  /// The formulas of PyTorch. As ``native``, but dampening starts with the second step, and the coefficient is
+  /// `min(1, C / (N + 1e-6))`.
   case pytorch
-  /// Keras and TensorFlow. Learning rate inside the velocity; decoupled weight decay; the coefficient is `C · min(1/N, 1/C)`,
-  /// for a single tensor `C / max(N, C)`; a limit of 0 turns clipping off.
+  /// The formulas of Keras and TensorFlow. The learning rate is part of the velocity, and weight decay is decoupled.
+  /// The coefficient is `C · min(1/N, 1/C)`, for a single tensor `C / max(N, C)`. A limit of 0 turns clipping off.
   case keras
-  /// Optax. As native; the norm of the whole is left alone if it is less than the limit.
+  /// The formulas of Optax. As ``native``, but the gradient is left alone only if the norm of all tensors is less than
+  /// the limit.
   case optax
-  /// MLX in Swift. As native; the norm of the whole is left alone if it is less than the limit, otherwise the coefficient is
-  /// `C / (N + 1e-6)`.
+  /// The formulas of MLX Swift. As ``native``, but the gradient is left alone only if the norm of all tensors is less
+  /// than the limit; otherwise the coefficient is `C / (N + 1e-6)`.
   case mlx
 }
 
 extension Convention {
-  /// Whether the learning rate is multiplied into the velocity (`v ← mv − lr·g; p ← p + v`) or onto it (`p ← p − lr·v`).
+  /// Whether the learning rate is part of the velocity (`v ← mv − lr·g; p ← p + v`) or is applied to it
+  /// (`p ← p − lr·v`).
   public var keepsLearningRateInVelocity: Bool { self == .keras }
 
   /// Whether the gradient of a tensor's first step enters the velocity without dampening.
   var leavesFirstStepUndamped: Bool { self == .pytorch }
 
-  /// Whether weight decay bypasses the velocity unless asked otherwise.
+  /// Whether weight decay bypasses the velocity by default.
   var decouplesWeightDecay: Bool { self == .keras }
 
-  /// What a convention does about NaN and infinite gradients unless told otherwise: the other libraries let them pass.
+  /// The default treatment of NaN and infinite gradients: the other libraries let them pass.
   var defaultNonFinitePolicy: NonFinitePolicy { self == .native ? .throw : .propagate }
 }

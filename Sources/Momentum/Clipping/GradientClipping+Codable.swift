@@ -3,11 +3,11 @@ extension GradientClipping: Codable {
     "value", "norm", "normUnits", "blockRMS", "globalNorm", "targetNorm", "normType", "algorithm",
   ]
 
-  /// Decodes what stands in a configuration: `value` (v for -v...v, or a list of both bounds), `norm` with or without
+  /// Decodes the form of a configuration: `value` (v for -v...v, or a list of both bounds), `norm` with or without
   /// `normUnits`, or `blockRMS`; `globalNorm` or `targetNorm`; `normType`, `algorithm`.
   ///
-  /// - Throws: `DecodingError`, with the path of what is wrong: unknown keys by name, clips that exclude each other, numbers out
-  ///   of range.
+  /// - Throws: `DecodingError`, with the path of what is wrong: unknown keys by name, clips that exclude each other,
+  ///   numbers out of range.
   public init(from decoder: any Decoder) throws {
     let object = try StrictObject(decoder, keys: Self.keys)
     let value = try object.optional("value", as: ValueForm.self)?.range
@@ -45,9 +45,9 @@ extension GradientClipping: Codable {
     if algorithm != .blas { try container.encode(algorithm, forKey: NameKey("algorithm")) }
   }
 
-  // What a text can say and a value cannot.
+  // Combinations that the keys of a text allow and a value cannot hold.
 
-  /// The limit of each tensor that some of these make, as the keys of a configuration and the options of the command do.
+  /// The limit of each tensor that these settings describe, as keys of a configuration or options of the command.
   package static func tensorLimit(
     _ norm: Double?, _ units: TensorUnits?, _ blockRMS: Double?
   ) throws(MomentumError) -> TensorLimit? {
@@ -65,7 +65,7 @@ extension GradientClipping: Codable {
     }
   }
 
-  /// The limit of the whole that one of these makes.
+  /// The limit of all tensors together that one of these settings describes.
   package static func wholeLimit(_ globalNorm: Double?, _ targetNorm: Double?) throws(MomentumError) -> WholeLimit? {
     guard let globalNorm else { return targetNorm.map { .target($0) } }
     guard targetNorm == nil else {

@@ -1,7 +1,7 @@
 extension GradientClipping {
   /// Checks the settings, which may have been assigned one by one.
   func validate(_ convention: Convention) throws(MomentumError) {
-    // A range of NaN cannot be made with `...`, but one that was decoded could hold it.
+    // A range with NaN cannot be made with `...`, but a decoded one could have it.
     if let value, !(value.lowerBound <= value.upperBound) {
       throw .invalidSetting(name: "clip value", value: "\(value)", expected: "a range of numbers")
     }
@@ -31,7 +31,7 @@ extension GradientClipping {
       }
     case nil: break
     }
-    // Infinity measures only.
+    // An infinite limit only measures.
     let clipsWhole = whole != nil && whole != .norm(.infinity)
     let clipsTensors = if case .norm = tensor { true } else { unitLimit != nil }
     try normType.validate(forClipping: clipsTensors || clipsWhole)
@@ -42,7 +42,7 @@ extension GradientClipping {
     }
   }
 
-  /// - Parameter purpose: What takes a 2-norm, if something does.
+  /// - Parameter purpose: The setting that requires a 2-norm, if one does.
   private func requireEuclidean(_ purpose: String?) throws(MomentumError) {
     guard let purpose, normType != .l2 else { return }
     throw .invalidSetting(name: "normType", value: normType.order, expected: .words("2 \(purpose)"))
@@ -50,7 +50,7 @@ extension GradientClipping {
 }
 
 extension Convention {
-  /// What the library of this convention does with a limit that is refused here.
+  /// The effect, in the library of this convention, of a limit that is refused here.
   fileprivate func fate(of limit: Double) -> String {
     switch self {
     case .native: "a negative limit would flip the sign of the gradient"

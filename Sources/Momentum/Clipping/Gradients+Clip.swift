@@ -6,15 +6,15 @@ extension Gradients {
   ///
   /// - Parameters:
   ///   - tensors: The gradients; none may overlap another.
-  ///   - clipping: Which clips.
+  ///   - clipping: The clips.
   ///   - names: The tensors' names, for errors; by default their positions.
   ///   - shapes: The tensors' shapes, for limits of units (``GradientClipping/TensorLimit/unitNorm(_:_:)``).
-  ///   - convention: Whose formulas to follow.
-  ///   - nonFinitePolicy: What to do about NaN and infinite elements; by default as an ``Optimizer`` does.
+  ///   - convention: The convention to follow.
+  ///   - nonFinitePolicy: The treatment of NaN and infinite elements; by default that of an ``Optimizer``.
   ///   - threads: The most threads to use; by default as many as the process may use.
-  /// - Returns: What was measured and done.
-  /// - Throws: A ``MomentumError`` about settings, overlap or, depending on the policy, non-finite elements. Nothing has
-  ///   been written then.
+  /// - Returns: A report of what was measured and changed.
+  /// - Throws: A ``MomentumError`` about settings, overlap or, depending on the policy, non-finite elements. Nothing
+  ///   has been written then.
   /// - Complexity: O(n); reads n elements, and reads n and writes n more if anything is clipped.
   @discardableResult
   @specialized(where Scalar == Float)
@@ -34,7 +34,7 @@ extension Gradients {
       try MemoryRegion.checkSeparate(&regions) { names?[$0] ?? "\($0)" }
     }
 
-    // Closures: key paths into a generic type are put together anew each time they are met, which takes microseconds.
+    // Closures, because a key path into a generic type is built anew at each use, which takes microseconds.
     let table = TensorTable<Scalar>(counts: tensors.lazy.map { $0.count }, names: names ?? [], shapes: shapes ?? [])
     table.bindGradients(tensors.lazy.map { $0.baseAddress })
     let team = ThreadTeam(threads ?? Machine.availableProcessors, elements: table.count)

@@ -1,17 +1,20 @@
 extension Gradients {
-  /// Clips tensors in place by a norm that is known already: multiplies them with the convention's coefficient of the global norm.
+  /// Clips tensors in place by a norm that is known already: multiplies them by the convention's coefficient of the
+  /// global norm.
   ///
-  /// For norms that come from elsewhere: from ``norm(of:type:algorithm:threads:)-([UnsafeBufferPointer<Scalar>],_,_,_)``, from a ``NormPartial`` that several
-  /// processes have merged, or from a loop of one's own. (PyTorch `clip_grads_with_norm_`; TensorFlow `clip_by_global_norm` with
-  /// `use_norm`.) The gradient is not looked at: its NaN and infinite elements stay what the multiplication makes of them.
+  /// For norms that come from elsewhere: from
+  /// ``norm(of:type:algorithm:threads:)-([UnsafeBufferPointer<Scalar>],_,_,_)``, from a ``NormPartial`` that several
+  /// processes have merged, or from a loop of your own. (PyTorch `clip_grads_with_norm_`; TensorFlow
+  /// `clip_by_global_norm` with `use_norm`.) The gradient is not checked: its NaN and infinite elements are multiplied
+  /// like all others.
   ///
   /// - Parameters:
   ///   - tensors: The gradients; none may overlap another.
   ///   - limit: C, the largest norm of all tensors together, at least 0.
-  ///   - norm: N, the norm they have; finite, at least 0.
-  ///   - convention: Whose coefficient.
+  ///   - norm: N, the norm of all tensors together; finite, at least 0.
+  ///   - convention: The convention whose coefficient is used.
   ///   - threads: The most threads to use; by default as many as the process may use.
-  /// - Returns: The norm given, and what was done.
+  /// - Returns: A report of the given norm and of what was changed.
   /// - Throws: ``MomentumError/invalidSetting(_:)`` for a limit or a norm out of range,
   ///   ``MomentumError/overlap(first:second:)``. Nothing has been written then.
   /// - Complexity: O(n); reads and writes n elements, or none if the coefficient rounds to 1.
@@ -43,7 +46,8 @@ extension Gradients {
     return report
   }
 
-  /// Clips one vector in place by a norm that is known already; see ``clip(_:byGlobalNorm:givenNorm:convention:threads:)-([UnsafeMutableBufferPointer<Scalar>],_,_,_,_)``.
+  /// Clips one vector in place by a norm that is known already; see
+  /// ``clip(_:byGlobalNorm:givenNorm:convention:threads:)-([UnsafeMutableBufferPointer<Scalar>],_,_,_,_)``.
   @discardableResult
   public static func clip<Scalar: BLASScalar>(
     _ gradients: inout ParameterVector<Scalar>, byGlobalNorm limit: Double, givenNorm norm: Double,

@@ -1,10 +1,10 @@
-/// What was measured of one tensor and what clipping did to it.
+/// The norm of one tensor, and the effect of clipping on it.
 public struct TensorReport: Sendable, Hashable, Codable {
   /// The tensor's name.
   public let name: String
   /// The norm before any clipping, `nil` if not measured.
   public let norm: Double?
-  /// What norm clips multiplied this tensor with: its own coefficient times the global one. Factors of units are not part of it.
+  /// The coefficient of this tensor's norm clips: its own times the global one. Factors of units are not part of it.
   public let clipCoefficient: Double
   /// Whether a norm clip changed it.
   public let wasClipped: Bool

@@ -2,7 +2,7 @@ extension OptimizerConfiguration: Codable {
   private static let keys = [
     "convention", "rule", "groups", "clipping", "adaptiveLimit", "lossScale", "averaging", "nonFinitePolicy", "mode",
   ]
-  /// What version 0.1 called `adaptiveLimit`.
+  /// The name of `adaptiveLimit` in version 0.1.
   private static let formerKey = "adaptiveClipping"
 
   /// - Throws: `DecodingError`, with the path of what is wrong.

@@ -13,8 +13,9 @@
 ///       "lossScale": "pytorch"
 ///     }
 ///
-/// Only `rule` must be there, with a learning rate in it. Decoding is strict: it throws a `DecodingError` whose path says where
-/// a key is unknown, missing, or has a value out of its range, and checks whatever can be checked without the tensors.
+/// Only `rule` is required, with a learning rate in it. Decoding is strict: a key that is unknown or missing, or has a
+/// value out of its range, throws a `DecodingError` with its path. Decoding checks everything that can be checked
+/// without the tensors.
 ///
 /// | Key | Value |
 /// |---|---|
@@ -28,15 +29,16 @@
 /// | `nonFinitePolicy` | a ``NonFinitePolicy`` |
 /// | `mode` | a ``StepMode`` |
 ///
-/// Units are `"tensor"`, `"firstAxis"`, `"optax"` or a list of axes (see ``TensorUnits``); infinite limits are written `"inf"`.
+/// Units are `"tensor"`, `"firstAxis"`, `"optax"` or a list of axes (see ``TensorUnits``); infinite limits are written
+/// `"inf"`.
 public struct OptimizerConfiguration: Sendable {
   /// The settings of one ``ParameterGroup``.
   public struct Group: Sendable {
-    /// What errors call the group.
+    /// The group's name in errors.
     public var name: String
-    /// Which tensors, by name.
+    /// Patterns of the names of the group's tensors.
     public var patterns: [String]
-    /// What differs from the optimizer's rule.
+    /// The settings that differ from the optimizer's rule.
     public var rule: RuleConfiguration?
     /// The clips, if the group has its own.
     public var clipping: GradientClipping?
@@ -52,23 +54,23 @@ public struct OptimizerConfiguration: Sendable {
     }
   }
 
-  /// Whose formulas to follow.
+  /// The convention to follow.
   public var convention: Convention
   /// The update rule.
   public var rule: RuleConfiguration
-  /// Tensors with a rule or with limits of their own.
+  /// The groups of tensors that have a rule or limits of their own.
   public var groups: [Group]
-  /// Which clips the gradients go through.
+  /// The clips that the gradients go through.
   public var clipping: GradientClipping
-  /// Limits of the norm that come from past norms, or none.
+  /// A limit of the norm that depends on past norms, or none.
   public var adaptiveLimit: AdaptiveLimit?
-  /// What the loss is multiplied with.
+  /// The factor of the loss.
   public var lossScale = LossScale.none
   /// An average of the parameters, or none.
   public var averaging: WeightAveraging?
-  /// What to do about NaN and infinite gradients; `nil`: what the convention does.
+  /// The treatment of NaN and infinite gradients; `nil` for that of the convention.
   public var nonFinitePolicy: NonFinitePolicy?
-  /// Whether gradients are read twice or once.
+  /// Whether a step reads the gradients once or twice.
   public var mode: StepMode
 
   /// Describes an optimizer.
@@ -90,12 +92,12 @@ public struct OptimizerConfiguration: Sendable {
 }
 
 extension OptimizerConfiguration {
-  /// The optimizer that is described.
+  /// Makes the optimizer that this configuration describes.
   ///
   /// - Parameters:
   ///   - layout: The tensors.
   ///   - threads: The most threads to use; by default as many as the process may use.
-  /// - Throws: As `Optimizer.init`, which it calls.
+  /// - Throws: The errors of `Optimizer.init`.
   public func makeOptimizer<Scalar>(
     _ layout: ParameterLayout, threads: Int? = nil
   ) throws(MomentumError) -> Optimizer<Scalar> {
@@ -104,7 +106,7 @@ extension OptimizerConfiguration {
       averaging: averaging, lossScale: lossScale, adaptiveLimit: adaptiveLimit, threads: threads)
   }
 
-  /// Checks everything but the patterns of the groups, which takes the names of the tensors.
+  /// Checks everything but the patterns of the groups, which need the names of the tensors.
   ///
   /// - Throws: ``MomentumError/invalidSetting(_:)``.
   public func validate() throws(MomentumError) {

@@ -1,10 +1,10 @@
-/// The settings of an update rule as an ``OptimizerConfiguration`` states them: each of them may be left out.
+/// The settings of an update rule in an ``OptimizerConfiguration``: each of them may be left out.
 ///
-/// What the rule of the whole leaves out has the default of ``SGD`` or ``LARS``, except for the learning rate, which it must state.
-/// What the rule of a group leaves out is as in the rule of the whole; if the group's rule is of another kind, only what both
-/// kinds have.
+/// A setting that the optimizer's rule leaves out has the default of ``SGD`` or ``LARS``; only the learning rate is
+/// required. A setting that a group's rule leaves out is taken from the optimizer's rule; if the two rules are of
+/// different kinds, only the settings that both kinds have are taken.
 public struct RuleConfiguration: Sendable {
-  /// What takes the steps.
+  /// The update rule.
   public enum Kind: String, Sendable, Hashable, Codable, CaseIterable {
     /// ``SGD``.
     case sgd
@@ -14,14 +14,14 @@ public struct RuleConfiguration: Sendable {
 
   /// The limits of an ``AdaptiveGradientClipping`` around the rule.
   public enum UnitLimit: Sendable, Hashable {
-    /// No such limits; turns off for a group what the whole has.
+    /// No such limits; turns off, for a group, the limits of the optimizer's rule.
     case none
-    /// Limits in proportion to the parameters. Units are by default ``TensorUnits/optax`` under the optax convention and
-    /// ``TensorUnits/firstAxis`` under the others.
+    /// Limits in proportion to the parameters. Units are by default ``TensorUnits/optax`` under the optax convention
+    /// and ``TensorUnits/firstAxis`` under the others.
     case adaptive(factor: Double = 0.01, epsilon: Double = 1e-3, units: TensorUnits? = nil)
   }
 
-  /// What takes the steps; by default ``Kind/sgd``.
+  /// The update rule; by default ``Kind/sgd``.
   public var kind: Kind?
   /// See ``SGD/learningRate``.
   public var learningRate: Schedule?
@@ -46,7 +46,7 @@ public struct RuleConfiguration: Sendable {
   /// Limits of the gradient in proportion to the parameters; by default none.
   public var unitLimit: UnitLimit?
 
-  /// States nothing yet but perhaps a learning rate and a momentum.
+  /// Makes settings that state at most a learning rate and a momentum.
   public init(learningRate: Schedule? = nil, momentum: Schedule? = nil) {
     self.learningRate = learningRate
     self.momentum = momentum
@@ -54,10 +54,10 @@ public struct RuleConfiguration: Sendable {
 }
 
 extension RuleConfiguration {
-  /// The rule: an ``SGD`` or a ``LARS``, inside a ``Scheduled`` if a schedule changes, inside an ``AdaptiveGradientClipping`` if
-  /// there is a ``unitLimit``.
+  /// The rule: an ``SGD`` or a ``LARS``, inside a ``Scheduled`` if a schedule is not constant, inside an
+  /// ``AdaptiveGradientClipping`` if there is a ``unitLimit``.
   ///
-  /// - Parameter convention: Whose formulas to follow.
+  /// - Parameter convention: The convention to follow.
   /// - Throws: ``MomentumError/invalidSetting(_:)`` for settings out of their range or of another kind of
   ///   rule, and for a missing learning rate.
   public func makeRule(_ convention: Convention) throws(MomentumError) -> any UpdateRule {
@@ -105,7 +105,7 @@ extension RuleConfiguration {
     throw .invalidSetting(name: "rule with \(name)", value: kind.rawValue, expected: kind == .lars ? "sgd" : "lars")
   }
 
-  /// These settings, and where they are missing those of another rule.
+  /// These settings; those that are missing are taken from another rule.
   func filled(from other: RuleConfiguration) -> RuleConfiguration {
     var filled = self
     filled.kind = kind ?? other.kind

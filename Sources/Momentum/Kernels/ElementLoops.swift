@@ -1,15 +1,18 @@
-/// The element loops that BLAS lacks and that no usual step needs. Each works on one tile; all are inlined into the specialised
-/// passes of the engine. Those whose speed shows are requirements of ``BLASScalar``, on the processor's widest vectors.
+/// The element loops that BLAS lacks and that no usual step needs. Each works on one tile, and is inlined into the
+/// specialised passes of the engine. Loops whose speed matters are requirements of ``BLASScalar`` instead, written for
+/// the processor's widest vectors.
 enum ElementLoops {
-  // The loops below are plain on purpose: one operation an element, no short circuits, 32-bit counters. The compiler turns
-  // them into vector instructions; explicit SIMD types with masks it took apart into single elements (6.3.1: 30 times slower).
+  // The loops below are plain on purpose: one operation an element, no short circuits, 32-bit counters. The compiler
+  // turns them into vector instructions. Explicit SIMD types with masks were taken apart into single elements (Swift
+  // 6.3.1: 30 times slower).
 
-  /// `y ← 2^exponent · x`, exact but for elements that leave the normal range.
+  /// `y ← 2^exponent · x`, exact except for elements that leave the normal range.
   @inline(__always)
   static func scale<S: BLASScalar>(
     _ x: UnsafePointer<S>, byPowerOfTwo exponent: Int, into y: UnsafeMutablePointer<S>, _ n: Int
   ) {
-    // One power of two may be out of range where the product is not; three of a third each are not (|exponent| <= 3·1022).
+    // A single power of two may be out of range although the product is not; three factors of a third of the exponent
+    // each are in range (|exponent| <= 3·1022).
     let limit = 3 * S.greatestFiniteMagnitude.exponent - 3
     let bounded = max(-limit, min(limit, exponent))
     let third = bounded / 3
@@ -24,7 +27,7 @@ enum ElementLoops {
     for i in 0..<n { x[i] *= factor }
   }
 
-  /// `y ← y + factor · x` by IEEE 754, for the factors that BLAS does not look at x for.
+  /// `y ← y + factor · x` by IEEE 754, for the factors with which BLAS does not read x.
   @inline(__always)
   static func multiplyAdd<S: BLASScalar>(
     _ factor: S, _ x: UnsafePointer<S>, into y: UnsafeMutablePointer<S>, _ n: Int
@@ -46,8 +49,8 @@ enum ElementLoops {
 
   /// The largest magnitude; NaN if an element is NaN.
   ///
-  /// Compares the bits without the sign as integers, whose order is that of the magnitudes, with infinity above all numbers
-  /// and NaN above infinity: exact, in any order, and nothing hides a NaN.
+  /// Compares the bits without the sign as integers. Their order is that of the magnitudes, with infinity above all
+  /// numbers and NaN above infinity. So the result is exact in any order, and no NaN is missed.
   @inline(__always)
   static func maximumMagnitude<S: BLASScalar>(_ x: UnsafePointer<S>, _ n: Int) -> S {
     let bits = UnsafeRawPointer(x).assumingMemoryBound(to: S._MagnitudeBits.self)

@@ -1,7 +1,8 @@
-/// A factor rounded once to the element type; outside of the type's normal range, a number and a power of two.
+/// A factor rounded once to the element type; outside the type's normal range it is split into a number and a power of
+/// two.
 struct RoundedFactor<Scalar: BLASScalar> {
   let value: Scalar
-  /// Elements are multiplied by 2 to this power first, because the type cannot hold the whole factor; usually 0.
+  /// The power of two that elements are multiplied by first if the type cannot hold the whole factor; usually 0.
   let prescale: Int
 
   @inline(__always)
@@ -10,7 +11,7 @@ struct RoundedFactor<Scalar: BLASScalar> {
     (self.value, prescale) = value.isNormal ? (value, 0) : Self.split(factor)
   }
 
-  /// Apart from the usual case, which is so short that it is inlined.
+  /// Kept apart from the usual case, which is so short that it is inlined.
   @inline(never)
   private static func split(_ factor: ScaledDouble) -> (value: Scalar, prescale: Int) {
     if factor.significand == 0 || !factor.significand.isFinite { return (Scalar(factor.significand), 0) }
@@ -19,7 +20,7 @@ struct RoundedFactor<Scalar: BLASScalar> {
 }
 
 extension ScaledDouble {
-  /// Whether the element type holds the number as 1: multiplying by it would change no element.
+  /// Whether the factor rounds to 1 in the element type, so that multiplying by it would change no element.
   @inline(__always)
   func roundsToOne<Scalar: BLASScalar>(in _: Scalar.Type) -> Bool { Scalar(double) == 1 }
 }

@@ -1,4 +1,5 @@
-/// The element loops of unit norms and unit factors: as those of ``ElementLoops``, plain and on one tile.
+/// The element loops of unit norms and unit factors. Like those of ``ElementLoops`` they are plain and work on one
+/// tile.
 enum UnitLoops {
   /// `Σ x²` in `Double`, of a run too short for BLAS. Element j goes to lane j mod 4.
   @inline(__always)

@@ -1,4 +1,4 @@
-/// The threads that the engine gives work of one size, for a benchmark that runs another kernel on the same ones.
+/// The threads that the engine uses for work of one size, for a benchmark that runs another kernel on the same threads.
 package struct EngineTeam: Sendable {
   private let team: ThreadTeam
   private let elements: Int
@@ -11,11 +11,11 @@ package struct EngineTeam: Sendable {
     self.elements = elements
   }
 
-  /// How many threads there are at most.
+  /// The largest number of threads.
   package var count: Int { team.mostCount }
 
-  /// Calls `body` once for every thread with its number and its share of the elements, which is empty for those that are not
-  /// worth it this time.
+  /// Calls `body` once for every thread with its number and its share of the elements. The share is empty for threads
+  /// that are not worth starting this time.
   package func run(_ body: @Sendable (_ thread: Int, _ share: Range<Int>) -> Void) {
     let team = team.assembled()
     team.run { body($0, team.share(of: $0, count: elements)) }

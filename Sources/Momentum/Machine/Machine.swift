@@ -1,6 +1,7 @@
 /// The operating system's view of this process: processors and caches.
 package enum Machine {
-  /// The size of a first-level data cache; 32 KiB, which most have at least, where the system does not say.
+  /// The size of a first-level data cache; 32 KiB, a size that most processors have at least, where the system does not
+  /// say.
   static let firstLevelCacheBytes: Int = {
     let bytes = Platform.firstLevelCacheBytes
     return bytes > 0 ? bytes : 32 << 10
@@ -12,7 +13,8 @@ package enum Machine {
   /// The processors this process may use: its affinity mask, so that a rank bound to two cores starts two threads.
   package static let availableProcessors: Int = allowedProcessors ?? Platform.onlineProcessors
 
-  /// The bits of the mask in /proc/self/status; the C call that asks for it is hidden from Swift behind a macro.
+  /// The number of processors in the affinity mask of /proc/self/status. The C call for it is hidden from Swift behind
+  /// a macro.
   private static var allowedProcessors: Int? {
     let status = Platform.contents(ofSmallFile: "/proc/self/status") ?? ""
     let name = "Cpus_allowed:"

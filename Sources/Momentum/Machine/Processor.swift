@@ -1,18 +1,18 @@
-/// What the operating system says about the processor, as far as the choice of BLAS kernels depends on it.
+/// The operating system's description of the processor, as far as the choice of BLAS kernels depends on it.
 package struct Processor: Sendable {
   /// The name the processor gives itself; empty where it is not known.
   package let model: String
   /// Instruction set extensions that the processor has and the kernel has enabled, in the spelling of Linux on x86-64
   /// (`avx2`, `fma`, `avx512f`); empty elsewhere.
   package let features: Set<String>
-  /// Whether instructions on 512 bits are executed as two on 256: so they are by AMD's Zen 4, which shares its family's number with
-  /// a Zen 3 that has none of them.
+  /// Whether an instruction on 512 bits is executed as two on 256 bits. AMD's Zen 4 does so; it shares its family
+  /// number with Zen 3, which has no such instructions.
   package let splitsWideVectors: Bool
 
   /// The processor this process runs on; read once.
   package static let current = Processor(cpuInfo: Platform.contents(ofSmallFile: "/proc/cpuinfo") ?? "")
 
-  /// Reads the first processor's lines of Linux's `/proc/cpuinfo`, each `name<tab>: value`.
+  /// Reads the lines of the first processor in Linux's `/proc/cpuinfo`, each `name<tab>: value`.
   init(cpuInfo: String) {
     func value(_ name: String) -> Substring {
       for line in cpuInfo.split(separator: "\n") where line.hasPrefix(name) {

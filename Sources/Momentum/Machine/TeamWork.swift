@@ -1,18 +1,12 @@
-/// Work in shares, one a thread. A value, so that handing it over allocates nothing.
+/// Work in shares, one for each thread. A value, so that passing it to threads allocates nothing.
 protocol TeamWork: Sendable {
   /// Does the share of one thread.
   func run(thread: Int)
 }
 
 extension TeamWork {
-  /// Does the share of one thread of work that is known by its address only.
+  /// Does one thread's share of work that is known only by its address.
   static func run(_ work: UnsafeRawPointer, thread: Int) {
     work.assumingMemoryBound(to: Self.self).pointee.run(thread: thread)
   }
-}
-
-/// Carries a pointer into a concurrent closure. The engine's threads write disjoint elements only.
-struct UnsafeTransfer<Value>: @unchecked Sendable {
-  let value: Value
-  init(_ value: Value) { self.value = value }
 }

@@ -1,23 +1,24 @@
 internal import Dispatch
 
-/// A number of threads and how they share a vector: static, contiguous ranges that start on tiles.
+/// A number of threads, and the way in which they share a vector: in static, contiguous ranges that start on tiles.
 ///
-/// First touch, norm and update all use the same shares, so a thread meets the pages it touched first.
+/// First touch, norm and update use the same shares, so a thread works on the pages that it touched first.
 struct ThreadTeam: Sendable {
-  /// How many threads there are.
+  /// The number of threads.
   let count: Int
-  /// How many there are while the workers are awake.
+  /// The number of threads while the workers are awake.
   let mostCount: Int
-  /// Who does the shares of all threads but the caller's; `nil` for a team of one. The pool lives as long as the process, so it
-  /// is kept here without counting: to ask for the shared one takes longer than to hand work over.
+  /// The workers, which do all shares but the caller's; `nil` for a team of one. The reference is not counted, because
+  /// the pool lives as long as the process. It is stored, because asking for the shared pool takes longer than handing
+  /// over work.
   private unowned(unsafe) let pool: WorkerPool?
 
-  /// Below this many elements a thread costs more than it brings: between the steps of a training run the workers fall asleep,
-  /// and waking one takes microseconds.
+  /// The least share, in elements, for which a sleeping worker is worth its cost: between the steps of a training run
+  /// the workers fall asleep, and waking one takes microseconds.
   private static let leastShare = 32_768
-  /// The same for a worker that is awake, which begins in a fraction of a microsecond.
+  /// The same for a worker that is awake, which starts in a fraction of a microsecond.
   private static let leastAwakeShare = 8192
-  /// What counts as worth a thread. Tests bind a small number, to share small vectors among many threads.
+  /// The share that is worth a thread. Tests bind a small number, to share small vectors among many threads.
   @TaskLocal static var worthwhileCount = leastShare
   /// The smallest work that is shared between threads.
   static let leastShared = 2 * leastShare
@@ -33,8 +34,8 @@ struct ThreadTeam: Sendable {
 
   private init(all team: ThreadTeam) { (count, mostCount, pool) = (team.mostCount, team.mostCount, team.pool) }
 
-  /// The threads for work that begins now: more for small work if all its workers are awake, as they are while small
-  /// steps follow one another. Results are the same bits for any number.
+  /// The team for work that begins now. Small work gets more threads if all its workers are awake, as they are while
+  /// small steps follow one another. The results have the same bits for any number of threads.
   func assembled() -> ThreadTeam {
     guard count < mostCount, let pool, pool.areAwake(mostCount - 1) else { return self }
     return ThreadTeam(all: self)
@@ -45,17 +46,17 @@ struct ThreadTeam: Sendable {
     guard self.count > 1 else { return 0..<count }
     let tiles = Tile.number(of: count)
     func start(_ thread: Int) -> Int {
-      // With at most 2⁴⁷ elements there are at most 2³⁶ tiles: the product with a number of threads stays in range.
+      // At most 2⁴⁷ elements make at most 2³⁶ tiles, so the product with a number of threads stays in range.
       min(count, tiles * thread / self.count * Tile.count)
     }
     return start(thread)..<start(thread + 1)
   }
 
-  /// Does all shares of some work and returns when all have ended.
+  /// Does all shares of some work; returns when all have ended.
   func run(_ work: some TeamWork) {
     if count == 1 { return work.run(thread: 0) }
     if let pool, pool.run(work, count: count) { return }
-    // Another thread has the workers, or this is one of them.
+    // Another thread is using the workers, or this thread is one of them.
     DispatchQueue.concurrentPerform(iterations: count) { work.run(thread: $0) }
   }
 

@@ -2,9 +2,11 @@ internal import CMomentumKernels
 internal import Dispatch
 internal import Synchronization
 
-/// One thread of a ``WorkerPool``: how a share is offered to it, taken back, and waited for.
+/// One thread of a ``WorkerPool``, and the protocol by which a caller offers it a share, takes the share back, or waits
+/// for it.
 final class Worker: Sendable {
-  /// Waiting and awake; with a share to do; at it; at it and waited for; asleep; without a thread.
+  /// The states: `idle` is awake without a share, `posted` has a share to do, `running` does it, `awaited` does it
+  /// while the caller sleeps until its end, `asleep` waits for a wake-up, `missing` has no thread.
   static let (idle, posted, running, awaited, asleep, missing) = (0, 1, 2, 3, 4, 5)
 
   /// The share that this thread does.
@@ -12,10 +14,11 @@ final class Worker: Sendable {
   let state = Atomic(Worker.idle)
   private let work = DispatchSemaphore(value: 0)
   private let end = DispatchSemaphore(value: 0)
-  /// Keeps the states of two workers out of one cache line.
+  /// Keeps the states of two workers in different cache lines.
   private let padding = InlineArray<16, Int>(repeating: 0)
 
-  /// How long a wait spins, a few microseconds, and how often it then yields, about a hundred, before the thread sleeps.
+  /// The number of spins of a wait, which take a few microseconds, and of the yields after them, which take about a
+  /// hundred; then the thread sleeps.
   private static let (spins, yields) = (256, 256)
 
   init(thread: Int) { self.thread = thread }
@@ -35,9 +38,9 @@ final class Worker: Sendable {
     if state.compareExchange(expected: Self.asleep, desired: Self.idle, ordering: .relaxed).exchanged { work.signal() }
   }
 
-  /// Whether the caller has to do the share itself, because nobody has begun.
+  /// Takes the share back if the worker has not begun it; true means that the caller has to do it.
   func takeBack() -> Bool {
-    // A look first: usually the worker has begun, and to take the cache line away from it would delay its end.
+    // Reads before it writes: usually the worker has begun, and taking the cache line away from it would delay its end.
     switch state.load(ordering: .acquiring) {
     case Self.missing: return true
     case Self.posted:
@@ -61,7 +64,7 @@ final class Worker: Sendable {
 
   // MARK: The worker's side
 
-  /// Returns when a share was offered and is this worker's now.
+  /// Returns when a share has been offered and this worker has taken it.
   func waitForWork() {
     var turn = 0
     while true {

@@ -2,19 +2,20 @@ internal import Synchronization
 
 /// Threads that wait for work: one for each processor but the caller's, started with the first work and kept.
 ///
-/// A worker that has finished spins for some microseconds, then looks for work between yields for about a hundred more. In
-/// that time the second pass of a step, or the next step of a loop of small ones, finds it awake. After that it sleeps.
+/// A worker that has finished spins for some microseconds, then yields for about a hundred more, looking for work all
+/// the time. So the second pass of a step, or the next step of a loop of small ones, finds it awake. After that it
+/// sleeps.
 ///
-/// The caller does its own share, then takes back the shares that no worker has begun, and only then waits for the others. So
-/// it never waits for a thread that the system has yet to schedule (on a machine with more threads than processors), nor for
-/// one that does not exist: a child process made by `fork` has no workers and does all the work on the calling thread.
-/// One caller has the workers at a time.
+/// The caller does its own share, then takes back the shares that no worker has begun, and only then waits for the
+/// others. So it never waits for a thread that the system has yet to schedule (on a machine with more threads than
+/// processors), nor for one that does not exist: a child process made by `fork` has no workers and does all the work on
+/// the calling thread. Only one caller uses the workers at a time.
 final class WorkerPool: @unchecked Sendable {  // the job is written by the caller that holds `isTaken`
   static let shared = WorkerPool(workers: Machine.availableProcessors - 1)
 
   private let workers: [Worker]
   private let isTaken = Atomic(false)
-  /// How often the workers were found asleep when only those awake were wanted.
+  /// The number of times that the workers were found asleep when only awake ones were wanted.
   private let sleepyCount = Atomic(0)
   private var job: (type: any TeamWork.Type, work: UnsafeRawPointer)?
 
@@ -23,9 +24,9 @@ final class WorkerPool: @unchecked Sendable {  // the job is written by the call
     for worker in workers where !start(worker) { worker.state.store(Worker.missing, ordering: .relaxed) }
   }
 
-  /// Does work on the caller's thread and as many workers as it has further shares.
+  /// Does work on the caller's thread and on one worker for each further share.
   ///
-  /// - Returns: Whether it was done: not if another caller has the workers, or there are none.
+  /// - Returns: Whether the work was done; it was not if another caller uses the workers, or if there are none.
   func run(_ work: some TeamWork, count: Int) -> Bool {
     guard !workers.isEmpty, !isTaken.exchange(true, ordering: .acquiring) else { return false }
     defer { isTaken.store(false, ordering: .releasing) }
@@ -42,9 +43,10 @@ final class WorkerPool: @unchecked Sendable {  // the job is written by the call
     return true
   }
 
-  /// Whether some workers wait for work with open eyes.
+  /// Whether some workers are awake and wait for work.
   ///
-  /// Wakes them if they do not, but not every time: it costs microseconds, and is worth them only if the next work comes soon.
+  /// Wakes them if they are not, but not every time: waking costs microseconds, and is worth it only if more work
+  /// follows soon.
   func areAwake(_ helpers: Int) -> Bool {
     guard helpers <= workers.count else { return false }
     for helper in 0..<helpers where !workers[helper].isAwake {
@@ -57,7 +59,7 @@ final class WorkerPool: @unchecked Sendable {  // the job is written by the call
   private func serve(_ worker: Worker) -> Never {
     while true {
       worker.waitForWork()
-      // Only now is the job known to be the one that this share belongs to.
+      // Only now is it certain that the job is the one that this share belongs to.
       if let job { job.type.run(job.work, thread: worker.thread) }
       worker.finish()
     }

@@ -1,17 +1,18 @@
-/// Measuring and clipping gradients on their own, for programs that have an optimizer already.
+/// Measures and clips gradients without an optimizer, for programs that have their own.
 ///
-/// If an ``Optimizer`` step follows, give it the ``GradientClipping`` instead: it folds the coefficient into the update and
-/// saves the pass that writes the gradient.
+/// If an ``Optimizer`` step follows, give it the ``GradientClipping`` instead: the step folds the coefficient into the
+/// update and saves the pass that writes the gradient.
 public enum Gradients {
-  /// The norm of tensors in the caller's memory: of the concatenation of all their elements.
+  /// The norm of tensors in the caller's memory: that of the concatenation of all their elements.
   ///
-  /// Neither overflows nor underflows inside; the same bits for any number of threads, order and grouping of tensors. The
-  /// error does not grow with the number of elements: see <doc:Accuracy> for the bounds of each type and algorithm.
+  /// Neither overflows nor underflows inside; has the same bits for any number of threads, any order and any grouping
+  /// of tensors. The error does not grow with the number of elements: see <doc:Accuracy> for the bounds of each type
+  /// and algorithm.
   ///
   /// - Parameters:
   ///   - tensors: The buffers, in any order.
-  ///   - type: Which norm.
-  ///   - algorithm: How sums of squares are formed; counts for ``NormType/l2`` only.
+  ///   - type: The type of the norm.
+  ///   - algorithm: The algorithm for sums of squares; counts for ``NormType/l2`` only.
   ///   - threads: The most threads to use; by default as many as the process may use.
   /// - Throws: ``MomentumError/invalidSetting(_:)`` for a negative or NaN order.
   /// - Complexity: O(n); reads n elements, 2n for a general p.

@@ -1,4 +1,4 @@
-/// The norm of some tensors, and what was left out of it.
+/// The norm of some tensors, and the numbers of elements that were left out of it.
 struct MeasuredNorm {
   /// The norm of the finite elements.
   let finite: ScaledDouble

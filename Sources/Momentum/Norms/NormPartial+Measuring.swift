@@ -2,9 +2,9 @@ extension NormPartial {
   /// Measures part of a norm.
   ///
   /// - Parameters:
-  ///   - elements: A tensor, or a shard of one cut between tiles (at multiples of ``Tile/count``).
+  ///   - elements: A tensor, or a shard of a tensor that was cut between tiles (at multiples of ``Tile/count``).
   ///   - type: ``NormType/l1``, ``NormType/l2`` or ``NormType/infinity``.
-  ///   - algorithm: How sums of squares are formed.
+  ///   - algorithm: The algorithm for sums of squares.
   ///   - threads: The most threads to use; by default as many as the process may use.
   /// - Throws: ``MomentumError/invalidSetting(_:)`` for another type.
   /// - Complexity: O(n); reads n elements.

@@ -1,7 +1,8 @@
-/// Part of a norm: what has been measured of some tensors, ready to be merged with what was measured of the others.
+/// Part of a norm: the measurement of some tensors, ready to be merged with those of the others.
 ///
-/// Partials of tensors, of shards that were cut between tiles (at multiples of ``Tile/count``), or of MPI ranks merge to the same bits in
-/// any order and grouping, because the sums inside are exact integers. The norm is rounded once, when it is asked for.
+/// Partials of tensors, of shards that were cut between tiles (at multiples of ``Tile/count``), or of MPI ranks merge
+/// to the same bits in any order and grouping, because the sums inside are exact integers. The norm is rounded once,
+/// when it is asked for.
 ///
 /// ```swift
 /// var total = try NormPartial(of: first)
@@ -9,18 +10,18 @@
 /// let norm = total.norm
 /// ```
 ///
-/// To send one, use ``words``: sums of the words of several partials, element by element (`MPI_SUM` on 64-bit integers), are the words of the
-/// merged partial. For ``NormType/infinity`` merge with ``merge(_:)`` instead.
+/// To send a partial, use ``words``. The words of the merged partial are the sums, element by element, of the words of
+/// the parts (`MPI_SUM` on 64-bit integers). For ``NormType/infinity`` merge with ``merge(_:)`` instead.
 public struct NormPartial: Sendable {
   /// The norm this is a part of: ``NormType/l1``, ``NormType/l2`` or ``NormType/infinity``.
   public let type: NormType
-  /// How many elements met so far are NaN.
+  /// The number of NaN elements so far.
   public private(set) var nanCount = 0
-  /// How many elements met so far are infinite.
+  /// The number of infinite elements so far.
   public private(set) var infinityCount = 0
   private var sum = ExactSum()
   private var maximum = 0.0
-  /// What the elements were divided by before their powers were summed.
+  /// The divisor of the elements before their powers were summed.
   private var divisor = 1.0
 
   /// A partial of no elements at all.
@@ -35,7 +36,7 @@ public struct NormPartial: Sendable {
     }
   }
 
-  /// For the engine, which also keeps sums of powers here.
+  /// For the engine, which uses partials also for sums of powers.
   init(unchecked type: NormType, divisor: Double = 1) { (self.type, self.divisor) = (type, divisor) }
 
   @inline(__always)
@@ -50,11 +51,12 @@ public struct NormPartial: Sendable {
     infinityCount &+= Int(tile.infinity)
   }
 
-  /// Adds a tile of finite elements to a norm other than the maximum: what most tiles are.
+  /// Adds a tile of finite elements to a norm other than the maximum, which is the usual case.
   @inline(__always)
   mutating func add(finiteSum value: Double) { sum.add(value) }
 
-  /// How many tiles are added by the shortest way at once: if a few of them need a longer one, few others have to take it too.
+  /// The number of tiles that the fast path adds at once. It is small, so that a tile that rules out the fast path does
+  /// so for few others.
   static let chunk = 256
 
   mutating func add(_ tiles: UnsafeBufferPointer<TileSum>) {
@@ -65,7 +67,7 @@ public struct NormPartial: Sendable {
     }
   }
 
-  /// Adds what a tensor of this norm contributes.
+  /// Adds a tensor whose norm is known.
   mutating func add(norm: ScaledDouble) {
     let term: ScaledDouble
     switch type.form {
@@ -109,7 +111,8 @@ public struct NormPartial: Sendable {
   /// The norm, in a range that cannot overflow: NaN if an element is NaN, else infinite if one is infinite.
   public var scaledNorm: ScaledDouble { MeasuredNorm(self).value(finiteOnly: false) }
 
-  /// The norm as a `Double`: NaN if an element is NaN, else infinite if one is infinite or if the norm exceeds `Double`.
+  /// The norm as a `Double`: NaN if an element is NaN, else infinite if one is infinite or if the norm exceeds
+  /// `Double`.
   public var norm: Double { scaledNorm.double }
 }
 

@@ -1,4 +1,4 @@
-/// The reduce pass of a norm that is asked for on its own: leaves no sums of tiles or tensors behind.
+/// The reduce pass of a norm on its own, which leaves no sums of tiles or tensors behind.
 enum NormPass {
   /// The norm of one buffer.
   static func report<Scalar: BLASScalar>(
@@ -80,7 +80,8 @@ enum NormPass {
       guard lower < upper, let base = buffer.baseAddress else { continue }
       var start = (lower + Tile.count - 1) / Tile.count * Tile.count
       if case .squares = measure {
-        // The usual norm gets a loop of its own: in cache, a tile's dot product takes no longer than a dozen instructions do.
+        // The usual norm has a loop of its own: in cache, a tile's dot product takes no longer than a dozen
+        // instructions.
         while start < upper {
           let (x, n) = (base + start, min(Tile.count, buffer.count - start))
           let sum = TileSum.dot(x, n)
@@ -100,10 +101,10 @@ enum NormPass {
     }
   }
 
-  /// The 2-norm of a small buffer of `Float`s by the shortest way, or `nil` if it has to be summed as any other.
+  /// The 2-norm of a small buffer of `Float`s by the fast path, or `nil` if that path does not apply.
   ///
-  /// It is added up as ``TileSum/plainSum(_:)`` does. In cache, where a whole norm takes a third of a microsecond, the
-  /// difference shows.
+  /// The tiles are added as in ``TileSum/plainSum(_:)``. In cache, where a whole norm takes a third of a microsecond,
+  /// the fast path is noticeably faster.
   @inline(__always)
   static func smallNorm<Scalar: BLASScalar>(_ x: UnsafeBufferPointer<Scalar>) -> Double? {
     guard Scalar._hasExactSquares, x.count < ThreadTeam.leastShared, let base = x.baseAddress else {

@@ -1,14 +1,15 @@
-/// A norm and what was met on the way to it.
+/// A norm, and the counts of elements that are not finite.
 public struct NormReport: Sendable, Hashable {
-  /// The norm: NaN if an element is NaN, else infinite if one is infinite or, with ``overflowed`` set, if it exceeds `Double`.
+  /// The norm: NaN if an element is NaN, else infinite if an element is infinite or, with ``overflowed`` set, if the
+  /// norm exceeds `Double`.
   public let norm: Double
-  /// The same without limit of range.
+  /// The same norm in a wider range.
   public let scaledNorm: ScaledDouble
   /// Whether all elements are finite but the norm exceeds `Double`.
   public let overflowed: Bool
-  /// How many elements are NaN.
+  /// The number of NaN elements.
   public let nanCount: Int
-  /// How many elements are infinite.
+  /// The number of infinite elements.
   public let infinityCount: Int
 
   /// The report of finite elements whose norm is a normal `Double`.

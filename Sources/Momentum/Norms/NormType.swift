@@ -1,4 +1,4 @@
-/// Which norm of the gradient is measured and compared: the p-norm of the concatenation of all elements.
+/// The norm of the gradient that is measured and compared: the p-norm of the concatenation of all elements.
 ///
 /// ```swift
 /// let euclidean = NormType.p(2)  // the same as .l2
@@ -25,11 +25,12 @@ public struct NormType: Sendable, Hashable {
   /// The largest absolute value.
   public static var infinity: NormType { NormType(unchecked: .infinity) }
 
-  /// `(Σ|x|^p)^(1/p)` for a positive p; p = 0 counts the non-zero elements, for measuring only. Whoever measures or clips by it
-  /// checks the order.
+  /// `(Σ|x|^p)^(1/p)` for a positive p; p = 0 counts the non-zero elements, for measuring only. The order is checked by
+  /// the call that measures or clips.
   ///
-  /// For other orders than 1, 2 and infinity elements are divided by the largest of all tensors before their powers are
-  /// summed. Smaller ones than 10^(-308/p) of it count as 0, also in the norm of a single tensor.
+  /// For orders other than 1, 2 and infinity, elements are divided by the largest element of all tensors before their
+  /// powers are summed. Elements smaller than 10^(-308/p) of the largest one count as 0, also in the norm of a single
+  /// tensor.
   public static func p(_ order: Double) -> NormType { NormType(unchecked: order) }
 
   func validate(forClipping: Bool) throws(MomentumError) {

@@ -1,4 +1,4 @@
-/// What is summed over a tile.
+/// The quantity that is summed over a tile.
 enum TileMeasure: Sendable {
   /// x², by a BLAS dot product.
   case squares
@@ -15,9 +15,9 @@ enum TileMeasure: Sendable {
 }
 
 extension TileMeasure {
-  /// What is summed for a norm.
+  /// The quantity that is summed for a norm.
   ///
-  /// - Parameter divisor: The largest magnitude; counts for a general p only, whose powers could overflow without it.
+  /// - Parameter divisor: The largest magnitude; used for a general p only, whose powers could overflow without it.
   init(_ type: NormType, _ algorithm: NormAlgorithm, divisor: Double = 1) {
     switch type.form {
     case .l2: self = algorithm == .blas ? .squares : .portableSquares

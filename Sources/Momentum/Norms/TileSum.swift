@@ -1,14 +1,15 @@
 /// The sum over one tile, with the numbers of elements that were left out of it because they are not finite.
 struct TileSum: Sendable {
-  /// The sum is `(value + rest) · 2^exponent`; the exponent is 0 and there is no rest but for exact sums of a tile, whose
-  /// digits `rest` goes on with: rounding every tile would cost the portable norm of `Double`s its last place.
+  /// The sum is `(value + rest) · 2^exponent`. Exponent and rest are 0 except in exact sums of a tile, where `rest`
+  /// holds the digits after those of `value`: rounding each tile's sum would cost the portable norm of `Double`s its
+  /// last digit.
   var value: Double
   var rest = 0.0
   var exponent: Int32 = 0
   var nan: UInt16 = 0
   var infinity: UInt16 = 0
 
-  /// - Parameter copy: Memory for a tile, aligned to a cache line, if there is some at hand.
+  /// - Parameter copy: Memory for a tile, aligned to a cache line, if the caller has some.
   @inline(__always)
   static func measure<S: BLASScalar>(
     _ x: UnsafePointer<S>, _ n: Int, _ measure: TileMeasure, copy: UnsafeMutablePointer<S>? = nil
@@ -45,7 +46,7 @@ struct TileSum: Sendable {
     }
   }
 
-  /// The sum of squares of a tile, by the careful path only where the dot product cannot be trusted.
+  /// The sum of squares of a tile. The careful path is taken only where the dot product cannot be trusted.
   @inline(__always)
   static func squares<S: BLASScalar>(
     _ x: UnsafePointer<S>, _ n: Int, copy: UnsafeMutablePointer<S>? = nil
@@ -54,10 +55,11 @@ struct TileSum: Sendable {
     return isTrusted(sum) ? TileSum(value: Double(sum)) : carefulSquares(x, n)
   }
 
-  /// The sum of some tiles by additions in `Double`, if it can be seen that they do not round; else `nil`.
+  /// The sum of some tiles by additions in `Double`, or `nil` if these might round.
   ///
-  /// A tile's sum of `Float`s has 24 digits, so every sum of tiles is a multiple of the last digit of the smallest one, and
-  /// below 2⁵³ of those `Double` adds without rounding: the same bits as the exact sum, at the cost of an addition.
+  /// A tile's sum of `Float`s has 24 binary digits, so every sum of tiles is a multiple of the last digit of the
+  /// smallest tile sum. As long as such sums are below 2⁵³ of these digits, `Double` adds them without rounding: the
+  /// same bits as the exact sum, at the cost of an addition.
   @inline(__always)
   static func plainSum(_ tiles: UnsafeBufferPointer<TileSum>) -> Double? {
     var (sum, smallest, digits, others) = (0.0, Double.infinity, UInt64(0), UInt64(0))
@@ -71,14 +73,16 @@ struct TileSum: Sendable {
     return others == 0 && isExact(sum, smallest, digits) ? sum : nil
   }
 
-  /// Whether `Double`s were added without rounding, judged by their sum, the smallest one and all their bits.
+  /// Whether `Double`s were added without rounding, judged by their sum, the smallest of them and the union of their
+  /// bits.
   @inline(__always)
   static func isExact(_ sum: Double, _ smallest: Double, _ digits: UInt64) -> Bool {
-    // 2²⁹ times the smallest one is less than 2⁵³ times its last digit. Zeros fail: they would hide the smallest other.
+    // The smallest one times 2²⁹ is less than 2⁵³ times its last digit. A zero fails the test, because it would hide
+    // the smallest other number.
     digits & 0x1fff_ffff == 0 && sum < smallest * 0x1p29
   }
 
-  /// One BLAS dot product of the tile with itself, whose bits do not depend on where the tile lies in memory.
+  /// One BLAS dot product of the tile with itself. The bits do not depend on where the tile lies in memory.
   @inline(__always)
   static func dot<S: BLASScalar>(_ x: UnsafePointer<S>, _ n: Int, copy: UnsafeMutablePointer<S>? = nil) -> S {
     if UInt(bitPattern: x) % 64 != 0, BLASTraits.dotDependsOnAlignment {
@@ -94,25 +98,27 @@ struct TileSum: Sendable {
     return S._dot(Int32(truncatingIfNeeded: n), x, 1, x, 1)
   }
 
-  /// Whether a sum of squares is one of finite elements and has lost no square that matters to underflow.
+  /// Whether a sum of squares can be trusted: all elements are finite, and no square that matters was lost to
+  /// underflow.
   @inline(__always)
   static func isTrusted<S: BLASScalar>(_ sum: S) -> Bool {
     // Written so that NaN fails it.
     sum >= S._leastTrustedSquares && sum < .infinity
   }
 
-  /// Squares of any finite elements, without overflow or underflow. Zeros, which fail the range guard, come here too.
+  /// The sum of squares of any finite elements, without overflow or underflow. Tiles of zeros, which fail the range
+  /// guard, come here too.
   @inline(never)
   static func carefulSquares<S: BLASScalar>(_ x: UnsafePointer<S>, _ n: Int) -> TileSum {
     if S._hasExactSquares {
-      // The square of a Float is a Double: a sum that is not finite has met an element that is not.
+      // The square of a Float is exact in Double, so a sum that is not finite contains an element that is not.
       let sum = ElementLoops.sumOfSquares(x, n)
       if sum < .infinity { return TileSum(value: sum) }
     }
     return exactly(x, n) { $0.addSquare($1) }
   }
 
-  /// Sums the finite elements without error, and counts the others.
+  /// Sums the squares of the finite elements without error, and counts the other elements.
   @inline(__always)
   private static func exactly<S: BLASScalar>(
     _ x: UnsafePointer<S>, _ n: Int, _ add: (inout ExactSum, Double) -> Void
@@ -138,7 +144,8 @@ struct TileSum: Sendable {
       value: value(x, n), nan: UInt16(truncatingIfNeeded: nan), infinity: UInt16(truncatingIfNeeded: infinity))
   }
 
-  /// `base^p` for a base in [0, 1]; by multiplication for small whole p, whose bits are then the same on every host.
+  /// `base^p` for a base in [0, 1]. For a small whole p it is computed by multiplication, so that the bits are the same
+  /// on every host.
   @inline(__always)
   private static func power(_ base: Double, _ p: Double) -> Double {
     guard p <= 16, p == p.rounded() else { return Platform.power(base, p) }

@@ -1,12 +1,13 @@
 /// An exact sum of non-negative numbers, as a very long fixed-point integer.
 ///
-/// Integer addition is associative, so the sum does not depend on the order of the summands, on how they were grouped, or
-/// on how many threads added them. 138 limbs of 64 bits carry 32 payload bits each; the lowest bit weighs 2⁻²²⁴⁰, so the
-/// square of the smallest `Double` (2⁻²¹⁴⁸) fits at one end, with all the digits of a sum rounded to 53 bits, and 2⁶³ squares
-/// of the largest (2²¹¹¹) at the other.
+/// Integer addition is associative, so the sum depends neither on the order and the grouping of the summands nor on the
+/// number of threads. 138 limbs of 64 bits carry 32 payload bits each; the lowest bit weighs 2⁻²²⁴⁰, so the square of
+/// the smallest `Double` (2⁻²¹⁴⁸) fits at one end, with all digits of a sum rounded to 53 bits, and 2⁶³ squares of the
+/// largest (2²¹¹¹) at the other.
 ///
-/// Summands of similar size, which is what tiles of one gradient have, meet in a window of 128 bits before the limbs; the
-/// limbs exist only once a summand did not fit it. That makes a deposit a shift and an addition.
+/// Summands of similar size, as the tiles of one gradient have, are added in a window of 128 bits before they reach the
+/// limbs. The limbs are allocated only when a summand does not fit the window. So adding a summand is usually one shift
+/// and one addition.
 ///
 /// Method: Kulisch's long accumulator with delayed carries (Kulisch and Miranker, SIAM Review 28, 1986).
 struct ExactSum: Sendable {
@@ -17,11 +18,12 @@ struct ExactSum: Sendable {
   /// The sum is `window · 2^windowExponent` plus the limbs.
   private var window: UInt128 = 0
   private var windowExponent = 0
-  /// Deposits in the window. Each is below 2¹⁰⁵, so 2²² of them cannot overflow it.
+  /// The number of summands added to the window. Each is below 2¹⁰⁵, so 2²² of them cannot overflow it.
   private var windowDeposits = 0
   /// Empty or ``limbCount`` limbs.
   private var limbs: [UInt64] = []
-  /// Additions to the limbs since the last carry. Each adds less than 2³² to a limb, so 2³¹ of them cannot overflow it.
+  /// The number of additions to the limbs since the last carry. Each adds less than 2³² to a limb, so 2³¹ of them
+  /// cannot overflow it.
   private var pending = 0
 
   init() {}
@@ -30,7 +32,8 @@ struct ExactSum: Sendable {
   @inline(__always)
   mutating func add(_ value: Double, exponent: Int = 0) {
     let (significand, lowest) = Self.parts(value)
-    // The sum of a Float tile has 24 digits; without the 29 zeros behind them more sizes fit one window.
+    // The sum of a Float tile has 24 binary digits. Without the 29 zeros behind them, a window has room for more
+    // different sizes.
     let isShort = significand & 0x1fff_ffff == 0
     add(isShort ? significand >> 29 : significand, exponent: exponent + lowest + (isShort ? 29 : 0))
   }
@@ -68,7 +71,7 @@ struct ExactSum: Sendable {
     }
     makeLimbs()
     for limb in 0..<Self.limbCount { limbs[limb] &+= other.limbs[limb] }
-    // A limb after a carry is below 2³², as much as one addition.
+    // A limb is below 2³² after a carry, so it counts as one addition.
     pending += other.pending + 1
   }
 
@@ -85,7 +88,7 @@ struct ExactSum: Sendable {
   /// Puts a summand that does not fit the window into a new one, with room for larger and smaller ones.
   @inline(never)
   private mutating func openWindow(_ significand: UInt64, exponent: Int) {
-    // Digits below the lowest bit are less than the square of any element; a factor can bring them about, data cannot.
+    // Digits below the lowest bit are less than the square of any element. Only a factor can produce them, data cannot.
     let excess = max(0, Self.lowestExponent - exponent)
     let (significand, exponent) = (significand >> UInt64(excess), exponent + excess)
     guard significand != 0 else { return }
@@ -115,7 +118,7 @@ extension ExactSum {
     makeLimbs()
     let position = exponent &- Self.lowestExponent
     let shift = UInt64(truncatingIfNeeded: position & 31)
-    // Shifts by 64 - shift in two, since 64 itself is no shift.
+    // Shifts by 64 - shift in two parts, because the masking shift by 64 is a shift by 0.
     let words = (
       lower &<< shift, upper &<< shift | (lower &>> 1) &>> (63 &- shift), (upper &>> 1) &>> (63 &- shift)
     )
@@ -133,7 +136,7 @@ extension ExactSum {
     if pending >= 1 << 31 { carry() }
   }
 
-  /// Brings every limb below 2³², the form in which equal sums have equal limbs.
+  /// Brings every limb below 2³². In this form equal sums have equal limbs.
   private mutating func carry() {
     pending = 0
     var carry: UInt64 = 0
@@ -144,8 +147,8 @@ extension ExactSum {
     }
   }
 
-  /// The canonical limbs, for comparing and sending. Word by word sums of the limbs of up to 2³² sums are the limbs
-  /// (not canonical) of their sum.
+  /// The canonical limbs, for comparing and sending. The limbs of up to 2³² sums, added word by word, are the (not
+  /// canonical) limbs of the total.
   var words: [UInt64] {
     var canonical = self
     canonical.flushWindow()
@@ -154,9 +157,9 @@ extension ExactSum {
     return canonical.limbs
   }
 
-  /// Restores a sum from limbs; `nil` if there are not ``limbCount`` of them, or if they hold more than any sum.
+  /// Restores a sum from limbs; `nil` if there are not ``limbCount`` of them, or if they hold more than any sum can.
   init?(words: some Collection<UInt64>) {
-    // The two top limbs must be free: a carry out of the highest has nowhere to go.
+    // The two top limbs must be zero, because a carry out of the highest limb would be lost.
     guard words.count == Self.limbCount, words.suffix(2).allSatisfy({ $0 == 0 }) else { return nil }
     limbs = Array(words)
     carry()
@@ -177,7 +180,7 @@ extension ExactSum {
     return Self.round(value, exponent: exponent, sticky: sticky)
   }
 
-  /// The sum as two numbers, whose digits follow one another: all of it but what is below 2⁻⁹⁶ of it.
+  /// The sum as two numbers: the digits of `low` follow those of `high`. Together they hold the sum up to 2⁻⁹⁶ of it.
   func split() -> (high: ScaledDouble, low: ScaledDouble) {
     let (value, exponent, _) = leading
     let cut = max(128 - value.leadingZeroBitCount - 53, 0)
@@ -190,12 +193,13 @@ extension ExactSum {
     )
   }
 
-  /// The first digits of the sum, at least 97 if it has more than 128, as `value · 2^exponent`; whether others follow.
+  /// The leading bits of the sum as `value · 2^exponent` (at least 97 of them if the sum has more than 128), and
+  /// whether nonzero bits follow.
   private var leading: (value: UInt128, exponent: Int, sticky: Bool) {
     if limbs.isEmpty { return (window, windowExponent, false) }
     let words = words
     guard let top = words.lastIndex(where: { $0 != 0 }) else { return (0, 0, false) }
-    // The top limb has at least one significant bit, so four limbs hold at least 97 of them: 53, a rounding bit, and more.
+    // The top limb has at least one significant bit, so four limbs hold at least 97 bits: 53, a rounding bit, and more.
     var leading: UInt128 = 0
     for limb in stride(from: top, through: top - 3, by: -1) {
       leading = leading << 32 | UInt128(limb >= 0 ? words[limb] : 0)
@@ -204,7 +208,8 @@ extension ExactSum {
     return (leading, Self.lowestExponent + 32 * (top - 3), sticky)
   }
 
-  /// Rounds `value · 2^exponent`, plus less than a unit if `sticky`.
+  /// Rounds `value · 2^exponent`; `sticky` says that the true value is larger by less than 1 in the last bit of
+  /// `value`.
   private static func round(_ value: UInt128, exponent: Int, sticky: Bool) -> ScaledDouble {
     let dropped = 128 - value.leadingZeroBitCount - 53
     guard dropped > 0 else { return ScaledDouble(Double(UInt64(value)), exponent: exponent) }

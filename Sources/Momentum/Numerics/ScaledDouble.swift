@@ -1,11 +1,12 @@
-/// A `Double` with room to spare: `significand · 2^exponent`.
+/// A `Double` with a wider exponent range: `significand · 2^exponent`.
 ///
-/// The norm of finite elements can exceed the largest `Double`, and a clip coefficient can fall below the smallest; both
-/// are ordinary numbers here. Arithmetic rounds as `Double` does; NaN, infinity and zero are kept in the significand.
+/// The norm of finite elements can exceed the largest `Double`, and a clip coefficient can be below the smallest one;
+/// both are ordinary numbers here. Arithmetic rounds as `Double` does; NaN, infinity and zero are kept in the
+/// significand.
 public struct ScaledDouble: Sendable, Hashable {
-  /// In ±[1, 2), or 0, infinite or NaN.
+  /// The significand: in ±[1, 2), or 0, infinite or NaN.
   public let significand: Double
-  /// 0 if the significand is 0, infinite or NaN.
+  /// The exponent: 0 if the significand is 0, infinite or NaN.
   public let exponent: Int
 
   /// The value `significand · 2^exponent`, normalised.
@@ -23,13 +24,13 @@ public struct ScaledDouble: Sendable, Hashable {
     }
   }
 
-  /// Apart from the usual case, which is so short that it is inlined.
+  /// Kept apart from the usual case, which is so short that it is inlined.
   @inline(never)
   private static func normalized(subnormal: Double, _ exponent: Int) -> (significand: Double, exponent: Int) {
     (Double(sign: subnormal.sign, exponent: 0, significand: subnormal.significand), exponent &+ Int(subnormal.exponent))
   }
 
-  /// The nearest `Double`: infinite or subnormal where the value is out of its normal range.
+  /// The nearest `Double`: infinite, subnormal or 0 where the value is out of the normal range.
   public var double: Double { Self.scale(significand, exponent) }
 
   /// Whether the value is finite but larger than every `Double`.
@@ -38,7 +39,7 @@ public struct ScaledDouble: Sendable, Hashable {
   /// `value · 2^exponent` with one rounding, for a value in ±[1, 2), 0, infinite or NaN and every exponent.
   @inline(__always)
   private static func scale(_ value: Double, _ exponent: Int) -> Double {
-    // The product with a normal power of two is exact if it is normal as well.
+    // The product with a normal power of two is exact if the product is normal as well.
     if exponent >= -1022, exponent <= 1023 { return value * Double(bitPattern: UInt64(1023 &+ exponent) &<< 52) }
     return Platform.scale(value, byPowerOfTwo: exponent)
   }
@@ -61,13 +62,14 @@ public struct ScaledDouble: Sendable, Hashable {
     ScaledDouble(x.significand / y.significand, exponent: x.exponent - y.exponent)
   }
 
-  /// The sum, rounded as in `Double`; where `x` exceeds `Double`, `x` itself.
+  /// The sum, rounded as in `Double`; if `x` exceeds `Double`, the sum is `x`.
   public static func + (x: ScaledDouble, y: Double) -> ScaledDouble {
     let y = ScaledDouble(y)
     guard x.significand != 0, x.significand.isFinite, y.significand != 0, y.significand.isFinite else {
       return y.significand == 0 ? x : ScaledDouble(x.significand + y.significand, exponent: y.exponent)
     }
-    // Relative to the larger one both are exact, but for what is too small to change the sum.
+    // Scaled by the exponent of the larger one, both numbers are exact `Double`s, unless the smaller one is too small
+    // to change the sum.
     let top = max(x.exponent, y.exponent)
     return ScaledDouble(
       scale(x.significand, x.exponent - top) + scale(y.significand, y.exponent - top), exponent: top)
@@ -79,7 +81,8 @@ public struct ScaledDouble: Sendable, Hashable {
       if significand.isFinite, other.significand.isFinite { return significand == 0 ? other : self }
       return ScaledDouble(significand + other.significand)
     }
-    // Relative to the larger one both are exact, but for what is too small to change the sum.
+    // Scaled by the exponent of the larger one, both numbers are exact `Double`s, unless the smaller one is too small
+    // to change the sum.
     let top = max(exponent, other.exponent)
     return ScaledDouble(
       Self.scale(significand, exponent - top) + Self.scale(other.significand, other.exponent - top), exponent: top)
@@ -107,7 +110,7 @@ public struct ScaledDouble: Sendable, Hashable {
     return ScaledDouble((odd == 1 ? significand * 2 : significand).squareRoot(), exponent: (exponent - odd) / 2)
   }
 
-  /// `value^power` for a positive value; by logarithms only where `Double` overflows or underflows.
+  /// `value^power` for a positive value. Logarithms are used only where `Double` overflows or underflows.
   func power(_ power: Double) -> ScaledDouble {
     let direct = Platform.power(double, power)
     if direct.isNormal || significand == 0 || !significand.isFinite { return ScaledDouble(direct) }

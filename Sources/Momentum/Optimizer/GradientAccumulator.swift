@@ -1,4 +1,4 @@
-/// Adds up the gradients of several micro-batches, and leaves the norm of their sum behind.
+/// Adds up the gradients of several micro-batches and measures the norm of their sum.
 ///
 /// ```swift
 /// var accumulator = try GradientAccumulator<Float>(layout)
@@ -7,13 +7,14 @@
 /// try optimizer.step(&parameters, gradients: &accumulator)  // with the mean of both
 /// ```
 ///
-/// Each tile of the sum is measured right after it was added to, while it is in cache, so the step that follows needs no pass
-/// of its own for the norm: it moves 5 elements for each parameter, not 6. Clipping comes after averaging, once. To clip
-/// every micro-batch first is another algorithm.
+/// Each tile of the sum is measured right after an addition, while it is in cache. So the step that follows needs no
+/// pass for the norm: it moves 5 elements for each parameter instead of 6. Clipping is done once, after averaging.
+/// Clipping every micro-batch first would be another algorithm.
 ///
-/// A tensor that had a gradient in some micro-batches counts as 0 in the others; one that never had is left alone by the step.
+/// A tensor that has a gradient in some micro-batches counts as 0 in the others; a tensor without any gradient is left
+/// alone by the step.
 public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  // sole owner of its memory
-  /// What the step is taken with.
+  /// The combination of the gradients that the step uses: their mean or their sum.
   public enum Reduction: String, Sendable, Hashable, Codable, CaseIterable {
     /// The sum of the gradients divided by their number.
     case mean
@@ -23,28 +24,30 @@ public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sen
 
   /// The tensors.
   public let layout: ParameterLayout
-  /// What the step is taken with.
+  /// The combination of the gradients that the step uses: their mean or their sum.
   public let reduction: Reduction
-  /// How the norm of the sum is computed. A step whose ``GradientClipping/algorithm`` is another one measures it again.
+  /// The algorithm for the norm of the sum. A step whose ``GradientClipping/algorithm`` differs measures the sum again.
   public let algorithm: NormAlgorithm
-  /// How many gradients have been added since the last step.
+  /// The number of gradients added since the last step.
   public private(set) var count = 0
 
   private let threads: Int
-  /// Its gradients are the ones being added, its averages the sums; tile sums are those of the sums.
+  /// In this table, `gradient` is the gradient that is being added and `average` is the sum; the tile sums are those of
+  /// the sum.
   let table: TensorTable<Scalar>
   private let memory: ParameterVector<Scalar>
-  /// Which tensors have had a gradient.
+  /// Whether each tensor has had a gradient since the last step.
   private(set) var isSet: [Bool]
 
-  /// Prepares a sum of gradients of a layout.
+  /// Prepares an empty sum of gradients.
   ///
   /// - Parameters:
   ///   - layout: The tensors.
-  ///   - reduction: What the step is taken with.
-  ///   - algorithm: How the norm is computed.
+  ///   - reduction: The combination of the gradients that the step uses: their mean or their sum.
+  ///   - algorithm: The algorithm for the norm of the sum.
   ///   - threads: The most threads to use; by default as many as the process may use.
-  /// - Throws: ``MomentumError/allocationFailed(bytes:)``, ``MomentumError/invalidSetting(_:)`` for less than one thread.
+  /// - Throws: ``MomentumError/allocationFailed(bytes:)``, ``MomentumError/invalidSetting(_:)`` for less than one
+  ///   thread.
   public init(
     _ layout: ParameterLayout, reduction: Reduction = .mean, algorithm: NormAlgorithm = .blas, threads: Int? = nil
   ) throws(MomentumError) {
@@ -65,7 +68,7 @@ public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sen
   /// Adds a gradient.
   ///
   /// - Throws: ``MomentumError/countMismatch(what:count:expected:)``; nothing has been added then.
-  /// - Complexity: O(n); reads 2n and writes n elements, for the first gradient reads n.
+  /// - Complexity: O(n); reads 2n and writes n elements; for the first gradient reads n and writes n.
   public mutating func add(_ gradients: borrowing ParameterVector<Scalar>) throws(MomentumError) {
     try add(UnsafeBufferPointer(start: gradients.base, count: gradients.count))
   }
@@ -80,7 +83,8 @@ public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sen
     addBound()
   }
 
-  /// Adds a gradient in the caller's memory, one buffer a tensor; `nil` counts as 0. See ``add(_:)-(ParameterVector<Scalar>)``.
+  /// Adds a gradient in the caller's memory, one buffer for each tensor; `nil` counts as 0. See
+  /// ``add(_:)-(ParameterVector<Scalar>)``.
   public mutating func add(_ gradients: [UnsafeBufferPointer<Scalar>?]) throws(MomentumError) {
     guard gradients.count == layout.tensors.count else {
       throw .countMismatch(what: "list of gradients", count: gradients.count, expected: layout.tensors.count)
@@ -97,15 +101,16 @@ public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sen
     addBound()
   }
 
-  /// Forgets what has been added.
+  /// Starts a new, empty sum.
   public mutating func reset() {
     count = 0
     for index in isSet.indices { isSet[index] = false }
   }
 
-  /// Calls `body` with the sum of what has been added to one tensor, `nil` if nothing has. The buffer is valid during the call only.
+  /// Calls `body` with the sum of the gradients of one tensor, `nil` if it has had none. The buffer is valid during the
+  /// call only.
   ///
-  /// - Throws: What `body` throws.
+  /// - Throws: The error that `body` throws.
   public borrowing func withUnsafeSum<R, E: Error>(
     ofTensor index: Int, _ body: (UnsafeBufferPointer<Scalar>?) throws(E) -> R
   ) throws(E) -> R {
@@ -116,7 +121,7 @@ public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sen
 
   private mutating func addBound() {
     for index in table.entries.indices where table.entries[index].gradient != nil {
-      // The first gradient is copied; the program tells it apart.
+      // The first gradient is copied, later ones are added; program 0 copies, program 1 adds.
       setIfChanged(&table.entry(index).pointee.program, to: isSet[index] ? 1 : 0)
       isSet[index] = true
     }
@@ -128,7 +133,7 @@ public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sen
     count += 1
   }
 
-  /// Where the sum of a tensor lies, `nil` if nothing has been added to it.
+  /// The address of the sum of a tensor, `nil` if nothing has been added to it.
   func sum(ofTensor index: Int) -> UnsafeMutablePointer<Scalar>? {
     isSet[index] ? memory.base + layout.tensors[index].offset : nil
   }

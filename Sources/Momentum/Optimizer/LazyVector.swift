@@ -1,9 +1,9 @@
-/// Memory for one vector that is made, all zeros, when it is first needed.
+/// Memory for one vector, allocated and set to zero when it is first needed.
 struct LazyVector<Scalar: BLASScalar>: ~Copyable {
   private(set) var base: UnsafeMutablePointer<Scalar>?
   private var storage: ParameterVector<Scalar>?
 
-  /// The address, made if need be.
+  /// The address of the vector, which is allocated if it does not exist yet.
   mutating func make(_ layout: ParameterLayout, threads: Int) throws(MomentumError) -> UnsafeMutablePointer<Scalar> {
     if let base { return base }
     let vector = try ParameterVector<Scalar>(layout, threads: threads)
@@ -13,7 +13,7 @@ struct LazyVector<Scalar: BLASScalar>: ~Copyable {
     return base
   }
 
-  /// Takes on other elements, for which memory has been made; none give the memory back.
+  /// Replaces the elements, for which memory has been allocated; an empty list frees the memory.
   mutating func replace(by elements: [Scalar]) {
     if elements.isEmpty {
       base = nil

@@ -1,4 +1,5 @@
-/// What the loss was multiplied with, so that small gradients survive a narrow type; steps divide the gradients by it.
+/// The factor that the loss is multiplied by, so that small gradients survive a narrow type. Steps divide the gradients
+/// by it.
 ///
 /// ```swift
 /// var scale = LossScale.pytorch
@@ -6,25 +7,26 @@
 /// scale.update(finite: false)  // an overflow: the next loss is scaled by half as much
 /// ```
 ///
-/// A dynamic scale grows after so many steps in a row with finite gradients and shrinks after each step without:
+/// A dynamic scale grows after a number of consecutive steps with finite gradients, and shrinks after each step
+/// without:
 ///
 ///     not finite:  S ← max(S·backoffFactor, minimum);   n ← 0
 ///     finite:      n ← n + 1;   n = growthInterval:  S ← min(S·growthFactor, maximum);   n ← 0
 ///
-/// That is the rule of `torch.amp.GradScaler.update` and of `keras.optimizers.LossScaleOptimizer`. Neither has bounds, so that
-/// there enough overflows in a row lead to a scale of 0; here S is a positive finite number whatever happens. `GradScaler` does
-/// not grow into infinity either. A scale that is none or fixed never changes.
+/// That is the rule of `torch.amp.GradScaler.update` and of `keras.optimizers.LossScaleOptimizer`. Neither has bounds,
+/// so enough consecutive overflows bring their scale to 0; here S is always positive and finite. `GradScaler` does not
+/// grow to infinity either. A scale that is none or fixed never changes.
 ///
-/// Its JSON form is a number (fixed; 1 is none), `"pytorch"` or `"keras"`, or an object with the settings that differ from
-/// ``pytorch`` and, in a saved state, `current` and `finiteSteps`.
+/// Its JSON form is a number (fixed; 1 is none), `"pytorch"` or `"keras"`, or an object with the settings that differ
+/// from ``pytorch`` and, in a saved state, `current` and `finiteSteps`.
 public struct LossScale: Sendable, Hashable {
-  /// How a dynamic scale moves.
+  /// The parameters of a dynamic scale.
   public struct Growth: Sendable, Hashable {
-    /// What a scale that has proved itself is multiplied with; finite, above 1.
+    /// The factor by which the scale grows; finite, above 1.
     public let growthFactor: Double
-    /// What a scale that was too large is multiplied with; between 0 and 1.
+    /// The factor by which the scale shrinks; between 0 and 1.
     public let backoffFactor: Double
-    /// How many finite steps in a row prove a scale; at least 1.
+    /// The number of consecutive finite steps after which the scale grows; at least 1.
     public let growthInterval: Int
     /// The least scale; positive.
     public let minimum: Double
@@ -34,9 +36,9 @@ public struct LossScale: Sendable, Hashable {
 
   /// S of the next step: positive and finite.
   public private(set) var current: Double
-  /// How many steps in a row have been finite since the scale last changed.
+  /// The number of consecutive finite steps since the scale last changed.
   public private(set) var finiteSteps = 0
-  /// How the scale moves; `nil` if it does not.
+  /// The parameters of a dynamic scale; `nil` if the scale never changes.
   public let growth: Growth?
 
   private init(current: Double, finiteSteps: Int, growth: Growth?) {
@@ -45,7 +47,7 @@ public struct LossScale: Sendable, Hashable {
     self.growth = growth
   }
 
-  /// 1, always.
+  /// The scale 1 for every step.
   public static let none = LossScale(current: 1, finiteSteps: 0, growth: nil)
 
   /// The same scale for every step.
@@ -96,16 +98,16 @@ public struct LossScale: Sendable, Hashable {
         maximum: maximum))
   }
 
-  /// `torch.amp.GradScaler()`: 2¹⁶, doubled after 2000 finite steps, halved after one that is not. Bounded by the normal powers
-  /// of two of `Float`, the type in which PyTorch keeps it.
+  /// `torch.amp.GradScaler()`: 2¹⁶, doubled after 2000 finite steps, halved after a step that is not finite. Its bounds
+  /// are the normal powers of two of `Float`, the type in which PyTorch keeps the scale.
   public static var pytorch: LossScale { try! dynamic() }  // the defaults are valid
 
-  /// `keras.optimizers.LossScaleOptimizer`: as ``pytorch``, from 2¹⁵.
+  /// `keras.optimizers.LossScaleOptimizer`: as ``pytorch``, but it starts at 2¹⁵.
   public static var keras: LossScale { try! dynamic(initial: 0x1p15) }  // as above
 
-  /// Takes a step's outcome into account.
+  /// Updates the scale after a step.
   ///
-  /// - Parameter finite: Whether all elements of its gradients were finite.
+  /// - Parameter finite: Whether all elements of the step's gradients were finite.
   public mutating func update(finite: Bool) {
     guard let growth else { return }
     guard finite else {

@@ -1,4 +1,4 @@
-// All ways to hand parameters and gradients over. None copies anything: each checks what it was given, binds every tensor to its
+// All ways to pass parameters and gradients. None copies anything: each checks its arguments, binds every tensor to its
 // memory, and takes the step.
 extension Optimizer {
   /// Takes one step.
@@ -6,11 +6,11 @@ extension Optimizer {
   /// - Parameters:
   ///   - parameters: Updated in place; with as many elements as the layout.
   ///   - gradients: Only read; with as many elements as the layout.
-  /// - Returns: What was measured and done.
-  /// - Throws: A ``MomentumError`` about settings, counts or, depending on the policy, non-finite gradients. Nothing has been
-  ///   written then: parameters, velocity and step count are as before.
-  /// - Complexity: O(n); with momentum and a norm to measure, reads 4n and writes 2n elements. Allocates the velocity in the
-  ///   first step that needs it.
+  /// - Returns: A report of what was measured and changed.
+  /// - Throws: A ``MomentumError`` about settings, counts or, depending on the policy, non-finite gradients. Nothing
+  ///   has been written then: parameters, velocity and step count are as before.
+  /// - Complexity: O(n); with momentum and a norm to measure, reads 4n and writes 2n elements. Allocates the velocity
+  ///   in the first step that needs it.
   @discardableResult
   public mutating func step(
     _ parameters: inout ParameterVector<Scalar>, gradients: borrowing ParameterVector<Scalar>
@@ -20,7 +20,8 @@ extension Optimizer {
       gradients: UnsafeBufferPointer(start: gradients.base, count: gradients.count))
   }
 
-  /// Takes one step of parameters in spans, of an `Array` for example; see ``step(_:gradients:)-(ParameterVector<Scalar>,ParameterVector<Scalar>)``.
+  /// Takes one step of parameters in spans, of an `Array` for example; see
+  /// ``step(_:gradients:)-(ParameterVector<Scalar>,ParameterVector<Scalar>)``.
   @discardableResult
   public mutating func step(
     _ parameters: inout MutableSpan<Scalar>, gradients: Span<Scalar>
@@ -32,7 +33,8 @@ extension Optimizer {
     }
   }
 
-  /// Takes one step of flat vectors in the caller's memory; see ``step(_:gradients:)-(ParameterVector<Scalar>,ParameterVector<Scalar>)``.
+  /// Takes one step of flat vectors in the caller's memory; see
+  /// ``step(_:gradients:)-(ParameterVector<Scalar>,ParameterVector<Scalar>)``.
   ///
   /// - Throws: Also ``MomentumError/overlap(first:second:)``.
   @discardableResult
@@ -46,7 +48,7 @@ extension Optimizer {
     guard !BLAS.overlap(gradients.baseAddress, gradients.count, parameters.baseAddress, parameters.count) else {
       throw .overlap(first: "gradients", second: "parameters")
     }
-    // An empty vector has no address; its tensors, all empty, are bound to one that nobody reads.
+    // An empty vector has no address. Its tensors, all empty, are bound to an address that nobody reads.
     let placeholder = TensorTable<Scalar>.emptyTensor
     let gradient = UnsafeMutablePointer(mutating: gradients.baseAddress) ?? placeholder
     let parameter = parameters.baseAddress ?? placeholder
@@ -60,11 +62,13 @@ extension Optimizer {
     return try takeStep(microSteps: 1, isMeasured: false)
   }
 
-  /// Takes one step of tensors that lie anywhere in the caller's memory, one buffer a tensor in the order of the layout.
+  /// Takes one step of tensors that lie anywhere in the caller's memory, with one buffer for each tensor in the order
+  /// of the layout.
   ///
-  /// A tensor whose gradient is `nil` is left alone: no update, no decay of its velocity or its weights.
+  /// A tensor whose gradient is `nil` is left alone: neither its velocity nor its parameters change, not even by decay.
   ///
-  /// - Throws: As ``step(parameters:gradients:)-(UnsafeMutableBufferPointer<Scalar>,UnsafeBufferPointer<Scalar>)``; errors name the tensor.
+  /// - Throws: As ``step(parameters:gradients:)-(UnsafeMutableBufferPointer<Scalar>,UnsafeBufferPointer<Scalar>)``;
+  ///   errors name the tensor.
   @discardableResult
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
@@ -87,7 +91,8 @@ extension Optimizer {
       areKnown =
         areKnown && entries[index].gradient == UnsafeMutablePointer(mutating: gradient.baseAddress) ?? placeholder
     }
-    // The buffers of the step before have been looked at: to sort hundreds of them again would take longer than their step.
+    // The buffers are those of the step before, whose overlaps were checked: sorting hundreds of buffers again would
+    // take longer than their step.
     if !areKnown { try bind(parameters, gradients) }
     return try takeStep(microSteps: 1, isMeasured: false)
   }
@@ -98,13 +103,13 @@ extension Optimizer {
   ///
   /// - Parameters:
   ///   - parameters: Updated in place; with as many elements as the layout.
-  ///   - gradients: What has been added up; empty after the step, also after a skipped one. If an error is thrown it is as
-  ///     before.
-  /// - Returns: What was measured and done; norms are those of the mean.
-  /// - Throws: As ``step(_:gradients:)-(ParameterVector<Scalar>,ParameterVector<Scalar>)``; ``MomentumError/countMismatch(what:count:expected:)`` if nothing has
-  ///   been added.
-  /// - Complexity: O(n); with momentum reads 3n and writes 2n elements. Clipping by value, or a norm other than the 2-norm that the
-  ///   accumulator measures, reads n more.
+  ///   - gradients: The sum of the gradients; empty after the step, also after a skipped one. If an error is thrown, it
+  ///     stays as it was.
+  /// - Returns: A report of what was measured and changed; norms are those of the mean.
+  /// - Throws: As ``step(_:gradients:)-(ParameterVector<Scalar>,ParameterVector<Scalar>)``;
+  ///   ``MomentumError/countMismatch(what:count:expected:)`` if nothing has been added.
+  /// - Complexity: O(n); with momentum reads 3n and writes 2n elements. Clipping by value, or a norm other than the
+  ///   2-norm that the accumulator measures, reads n more.
   @discardableResult
   public mutating func step(
     _ parameters: inout ParameterVector<Scalar>, gradients: inout GradientAccumulator<Scalar>

@@ -1,6 +1,6 @@
 // A step that reads the gradient once, see ``StepMode/onePass``.
 extension Optimizer {
-  /// Sums and updates at once, then corrects or completes what clipping asks for.
+  /// Sums and updates in one pass, then corrects or completes the update if something has to be clipped.
   mutating func updateInOnePass(
     _ outcome: inout ClipStage.Outcome, _ team: ThreadTeam
   ) throws(MomentumError) {
@@ -9,7 +9,7 @@ extension Optimizer {
     try bindState()
     let compiler = compiler(clearsNonFinite: outcome.clearsNonFinite)
     compiler.compile(rules, states, into: programs)
-    // A rule that cannot correct a step must not take one too early.
+    // A rule that cannot correct a step must not take one before the norm is known.
     guard compiler.compileCorrections(by: ScaledDouble(0), rules, states, into: corrections) else {
       throw .invalidSetting(name: "mode", value: mode.rawValue, expected: "twoPass for this update rule")
     }
@@ -25,7 +25,8 @@ extension Optimizer {
     if outcome.report.wasClipped || !speculation.updatedAll {
       corrections.removeAll()
       if outcome.report.wasClipped {
-        // The whole has one coefficient, so the tensors share programs as they did before, by the same numbers.
+        // All tensors have the same coefficient, so the same tensors share programs as before, and the numbers of the
+        // programs stay valid.
         compiler.compile(rules, states, into: programs)
         let change = (ScaledDouble(outcome.report.clipCoefficient) + -1) * stage.gradientFactor
         _ = compiler.compileCorrections(by: change, rules, states, into: corrections)

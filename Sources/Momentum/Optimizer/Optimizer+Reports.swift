@@ -1,10 +1,10 @@
-// What an optimizer tells of its last step besides the report that the step returned.
+// The reports about the last step besides the one that the step returned.
 extension Optimizer {
-  /// The programs that the last step ran, one for each state that its tensors were in: what was compiled, and what it moves
-  /// (``StepProgram/traffic``).
+  /// The programs of the last step, one for each state that its tensors were in. They show the compiled operations and
+  /// the memory traffic (``StepProgram/traffic``).
   public var lastPrograms: [StepProgram] { Array(programs.all) }
 
-  /// The norm of each tensor in the last step, and what clipping did to it.
+  /// The norm of each tensor in the last step, and the effect of clipping on it.
   ///
   /// - Complexity: O(n / 2048): one addition for each tile.
   public func tensorReports() -> [TensorReport] {

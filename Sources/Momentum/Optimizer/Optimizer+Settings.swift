@@ -3,7 +3,7 @@ extension Optimizer {
   /// Checks all settings, and resolves the rules for this step.
   mutating func checkSettings() throws(MomentumError) {
     let haveChanged = !areSettingsChecked
-    // Until all of it has passed: a step after one that was refused looks again.
+    // Set to false first: if a check fails, the next step checks again.
     areSettingsChecked = false
     if !areGroupsBound { bind(try ParameterGroup.membership(groups, of: layout)) }
     try rules.resolve(rule, groups, at: stepCount)
@@ -11,18 +11,18 @@ extension Optimizer {
     try mode.validate(nonFinitePolicy, clipping, groups, averaging)
     try mode.validate(rules, adaptedLossScale, adaptedLimit)
     try checkVelocities()
-    // Last, so that until a step is taken reports are those of the one before.
+    // Done last, so that the reports stay those of the last step until another step is taken.
     if haveChanged { stage.settings = clipSettings }
     areSettingsChecked = true
   }
 
-  /// Tells every tensor its group.
+  /// Sets the group of every tensor.
   mutating func bind(_ membership: [Int?]) {
     for (index, group) in membership.enumerated() { table.decisions[index].group = group ?? -1 }
     areGroupsBound = true
   }
 
-  /// How gradients are measured and clipped with the current settings.
+  /// The settings for measuring and clipping that follow from the current settings.
   var clipSettings: ClipSettings {
     if areSettingsChecked { return stage.settings }
     return ClipSettings(
@@ -30,7 +30,7 @@ extension Optimizer {
       policy: Self.effectivePolicy(nonFinitePolicy, adaptedLossScale), adapts: adaptedLimit != nil)
   }
 
-  /// Refuses to go on with a velocity whose numbers mean something else to the rule.
+  /// Throws if a velocity is in a form that its rule would misread.
   func checkVelocities() throws(MomentumError) {
     guard let (tensor, rule) = states.conflict(table, rules) else { return }
     throw .invalidSetting(

@@ -1,6 +1,6 @@
-// What a step does once it knows where the tensors lie.
+// A step, from the point where every tensor is bound to its memory.
 extension Optimizer {
-  /// Takes one step with the tensors that are bound in the table.
+  /// Takes one step on the tensors bound in the table.
   ///
   /// - Parameters:
   ///   - microSteps: The number of gradients whose sum is bound; the step is taken with their mean.
@@ -10,7 +10,7 @@ extension Optimizer {
     let scale = adaptedLossScale.current
     stage.gradientFactor =
       scale == 1 && microSteps == 1 ? ScaledDouble(1) : ScaledDouble(1) / (ScaledDouble(scale) * Double(microSteps))
-    // A step that failed after it had shown its norm must not have it count twice.
+    // A step that failed after it had entered its norm must not count that norm twice.
     if stage.settings.adapts { stage.adaptive = adaptedLimit }
     let team = team.assembled()
     var outcome = ClipStage.Outcome()
@@ -22,13 +22,13 @@ extension Optimizer {
     return StepReport(step: stepCount, clip: outcome.report, lossScale: scale)
   }
 
-  /// Measures, decides, compiles, updates.
+  /// Measures the gradients, decides about clipping, compiles the programs and runs the update.
   private mutating func updateInTwoPasses(
     _ outcome: inout ClipStage.Outcome, _ team: ThreadTeam, _ isMeasured: Bool
   ) throws(MomentumError) {
     table.resetDecisions()
     if stage.settings.clipsValues { stage.bindBounds(table, &outcome) }
-    // Without clips and under a policy that asks nothing, a look at the gradient would be a wasted pass.
+    // Without clips, and under a policy that ignores NaN, reading the gradient first would be a wasted pass.
     if stage.settings.asksForNorm {
       let measured =
         isMeasured && !outcome.clamps
@@ -40,19 +40,19 @@ extension Optimizer {
     if rules.scaleUnits { try scaleUnits(outcome, team) }
     try bindState()
     compiler(clearsNonFinite: outcome.clearsNonFinite).compile(rules, states, into: programs)
-    // Nothing fails from here on. What the step changes besides vectors comes first, while it is in cache.
+    // Nothing fails from here on. State other than vectors is changed first, while it is in cache.
     commit(outcome.report)
     table.update(programs.all, team)
   }
 
-  /// What turns rules into programs in this step.
+  /// The compiler of this step, which turns rules into programs.
   func compiler(clearsNonFinite: Bool) -> StepCompiler<Scalar> {
     StepCompiler(
       table: table, gradientFactor: stage.gradientFactor, clearsNonFinite: clearsNonFinite, averaging: averaging,
       step: stepCount + 1)
   }
 
-  /// Points every tensor at its part of the direction and of the average, which are made if need be.
+  /// Points every tensor at its part of the direction and of the average, which are allocated if they do not exist yet.
   mutating func bindState() throws(MomentumError) {
     if rules.useVelocity {
       let base = try direction.make(layout, threads: threads)
@@ -68,7 +68,7 @@ extension Optimizer {
     }
   }
 
-  /// Keeps what the next step has to know of this one.
+  /// Keeps the state that the next step needs from this one.
   mutating func commit(_ report: ClipReport) {
     states.advance(table, rules, averages: averaging != nil)
     adapt(report)
@@ -76,7 +76,7 @@ extension Optimizer {
     stepCount += 1
   }
 
-  /// Keeps what a step teaches that was skipped, too.
+  /// Adapts the loss scale and the adaptive limit; also after a skipped step.
   private mutating func adapt(_ report: ClipReport) {
     if adaptedLossScale.growth != nil { adaptedLossScale.update(finite: report.nonFiniteCount == 0) }
     if stage.settings.adapts { adaptedLimit = stage.adaptive }

@@ -1,17 +1,17 @@
 // Factors that update rules find for each unit of a tensor.
 extension Optimizer {
-  /// One tensor whose rule scales units.
+  /// A tensor whose rule scales units.
   private struct ScaledTensor {
     let index: Int
     let rule: any UpdateRule
     let slot: UnitMemory<Scalar>.Slot
   }
 
-  /// Measures the units that rules ask for, of the gradient after clipping and of the parameters, and finds their factors.
+  /// Measures the units that rules need, of the gradient after clipping and of the parameters, and finds their factors.
   ///
-  /// The factor of a tensor that is one unit joins the factors of its program; others take an operation on a scratch copy of
-  /// the gradient. Reads gradients and parameters of these tensors once each; the gradient not at all if the clip
-  /// stage has measured what is needed.
+  /// The factor of a tensor that is one unit is folded into its program. Other tensors take one more operation, on a
+  /// scratch copy of the gradient. The parameters of these tensors are read once more, and so are the gradients, unless
+  /// the clip stage has measured what is needed.
   ///
   /// - Throws: ``MomentumError/invalidSetting(_:)`` for units that a tensor does not have.
   mutating func scaleUnits(
@@ -64,7 +64,7 @@ extension Optimizer {
       (source.parameters, source.decay) = (address, tensor.rule.unitDecay)
       gradients.append(UnitNorms.Request(norms: slot.norms, source: source, results: slot.gradientNorms))
     }
-    // One after the other: both use the memory of the same sums.
+    // One after the other, because both use the memory of the same sums.
     UnitNorms.measure(gradients, team)
     UnitNorms.measure(parameters, team)
   }

@@ -51,7 +51,9 @@ extension Optimizer {
         let rate = ScaledDouble(-form.learningRate)
         return form.keepsLearningRate ? scale * rate : scale / rate
       })
-    for index in states.velocities.indices { states.velocities[index].keepsLearningRate = forms[index].keepsLearningRate }
+    for index in states.velocities.indices {
+      states.velocities[index].keepsLearningRate = forms[index].keepsLearningRate
+    }
   }
 
   /// The form that each tensor's rule keeps its velocity in, with the learning rate of the next step; NaN where a rule has none.

@@ -16,12 +16,14 @@
 /// let moved = (parameters[0], parameters[4])  // (-7.5, -10)
 /// ```
 ///
-/// The first pass reads the gradients and leaves their norm behind; the second reads gradients, velocity and parameters and
-/// writes the last two, tile by tile while a tile is in cache: 6 elements moved for each parameter, where BLAS calls on whole
-/// vectors move 11. Gradients are never written. Results are the same bits for any number of threads.
+/// The first pass reads the gradients and measures their norm. The second pass reads gradients, velocity and parameters
+/// and writes velocity and parameters, tile by tile, so that each tile stays in cache. Together they move 6 elements
+/// for each parameter, where BLAS calls on whole vectors move 11. Gradients are never written. Results have the same
+/// bits for any number of threads.
 ///
-/// Gradients that hold a NaN or an infinity are refused by default (``NonFinitePolicy/throw``), because a single step with
-/// one destroys parameters for good; the conventions of other libraries default to ``NonFinitePolicy/propagate``, as those do.
+/// Gradients that hold a NaN or an infinity are refused by default (``NonFinitePolicy/throw``), because a single step
+/// with such a gradient destroys the parameters. Under the conventions of other libraries the default is
+/// ``NonFinitePolicy/propagate``, as in those libraries.
 public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  // sole owner of its memory
   // MARK: Settings; changes count from the next step on, which checks them
 
@@ -31,19 +33,19 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   public var rule: any UpdateRule {
     didSet { areSettingsChecked = false }
   }
-  /// Tensors with a rule or with limits of their own.
+  /// The groups of tensors that have a rule or limits of their own.
   public var groups: [ParameterGroup] {
     didSet { (areSettingsChecked, areGroupsBound) = (false, false) }
   }
-  /// Which clips the gradients go through.
+  /// The clips that the gradients go through.
   public var clipping: GradientClipping {
     didSet { areSettingsChecked = false }
   }
-  /// What to do about NaN and infinite gradients.
+  /// The treatment of NaN and infinite gradients.
   public var nonFinitePolicy: NonFinitePolicy {
     didSet { areSettingsChecked = false }
   }
-  /// Whether gradients are read twice or once.
+  /// Whether a step reads the gradients once or twice.
   public var mode: StepMode {
     didSet { areSettingsChecked = false }
   }
@@ -51,16 +53,18 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   public var averaging: WeightAveraging? {
     didSet { areSettingsChecked = false }
   }
-  /// What the loss was multiplied with; steps divide the gradients by it, at no cost, before anything else looks at them.
+  /// The factor that the loss was multiplied by. Steps divide the gradients by it, at no cost, before any other
+  /// operation.
   ///
-  /// With a dynamic scale a step whose gradient is not finite is skipped, whatever the ``nonFinitePolicy``, and each step
-  /// adapts the scale: multiply the next loss with its ``LossScale/current``.
+  /// With a dynamic scale, a step whose gradient is not finite is skipped, whatever the ``nonFinitePolicy``. Each step
+  /// adapts the scale: multiply the next loss by its ``LossScale/current``.
   public var lossScale: LossScale {
     get { adaptedLossScale }
     set { (adaptedLossScale, areSettingsChecked) = (newValue, false) }
   }
-  /// What limits the norm of the whole gradient by the norms of past steps, or skips steps, or nothing. Each step takes its norm
-  /// into account; where ``clipping`` limits the whole too, the smaller limit holds.
+  /// A rule that limits the norm of the whole gradient by the norms of past steps, or skips steps; `nil` for none. Each
+  /// step enters its norm into the statistics. If ``clipping`` also limits the norm of all tensors, the smaller limit
+  /// holds.
   public var adaptiveLimit: AdaptiveLimit? {
     get { adaptedLimit }
     set { (adaptedLimit, areSettingsChecked) = (newValue, false) }
@@ -68,36 +72,36 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
 
   // MARK: State
 
-  /// How many steps have been taken, skipped ones not counted.
+  /// The number of steps taken; skipped steps do not count.
   public internal(set) var stepCount = 0
-  /// Whether the last step clipped by a norm; in ``StepMode/onePass`` the next one then takes two passes.
+  /// Whether the last step clipped by a norm; in ``StepMode/onePass`` the next step then takes two passes.
   public internal(set) var lastStepClipped = false
   /// The scales and flags of each tensor's velocity and average.
   var states: VectorStates
-  /// The loss scale and the limit that steps adapt, which is no change of settings.
+  /// The loss scale and the limit as steps have adapted them. Changing them is no change of settings.
   var adaptedLossScale: LossScale
   var adaptedLimit: AdaptiveLimit?
-  /// u of the velocity `s·u` and b of the average `s·b`, of all tensors; made by the first step that needs them.
+  /// u of the velocity `s·u` and b of the average `s·b`, of all tensors; allocated by the first step that needs them.
   var direction = LazyVector<Scalar>()
   var average = LazyVector<Scalar>()
 
-  // MARK: What steps work with, kept so that a step after the first allocates nothing
+  // MARK: The memory of steps, kept so that a step after the first allocates nothing
 
   let threads: Int
   let team: ThreadTeam
   let table: TensorTable<Scalar>
   let speculation = SpeculativePass()
-  /// Whether the settings are those that the last step checked.
+  /// Whether the settings are unchanged since the last step checked them.
   var areSettingsChecked = false
   var areGroupsBound = false
-  /// Whether the table points at the buffers of a list, one or two a tensor, that were found not to overlap.
+  /// Whether the table points at buffers of a list, one or two for each tensor, that were found not to overlap.
   var areBuffersSeparate = false
-  /// Measures and clips, by the settings that were checked last.
+  /// The stage that measures and clips, by the settings that were checked last.
   let stage: ClipStage
   var rules = StepRules()
   /// The programs of the last step.
   let programs: ProgramBuffer
-  /// What corrects them where ``StepMode/onePass`` went too far.
+  /// The programs that correct an update where ``StepMode/onePass`` went too far.
   let corrections: ProgramBuffer
 
   /// Prepares steps of parameters with a layout.
@@ -105,14 +109,14 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   /// - Parameters:
   ///   - layout: The tensors.
   ///   - rule: The update rule, usually an ``SGD``.
-  ///   - groups: Tensors with a rule or with limits of their own.
-  ///   - clipping: Which clips the gradients go through.
-  ///   - nonFinitePolicy: What to do about NaN and infinite gradients; by default `throw` under the native convention
+  ///   - groups: The groups of tensors that have a rule or limits of their own.
+  ///   - clipping: The clips that the gradients go through.
+  ///   - nonFinitePolicy: The treatment of NaN and infinite gradients; by default `throw` under the native convention
   ///     and `propagate` under the others.
-  ///   - mode: Whether gradients are read twice or once; see ``StepMode``.
+  ///   - mode: Whether a step reads the gradients once or twice; see ``StepMode``.
   ///   - averaging: An average of the parameters to keep.
-  ///   - lossScale: What the loss is multiplied with; see ``lossScale``.
-  ///   - adaptiveLimit: What limits the norm by past norms; see ``adaptiveLimit``.
+  ///   - lossScale: The factor of the loss; see ``lossScale``.
+  ///   - adaptiveLimit: The limit of the norm that depends on past norms; see ``adaptiveLimit``.
   ///   - threads: The most threads to use; by default as many as the process may use. Small vectors use fewer.
   /// - Throws: ``MomentumError/invalidSetting(_:)``; ``MomentumError/allocationFailed(bytes:)`` for a layout of
   ///   more than 2⁴⁷ elements.
@@ -125,7 +129,7 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
     if let threads, threads < 1 {
       throw .invalidSetting(name: "threads", value: threads, expected: .countAtLeast(1))
     }
-    // No machine addresses more; the table of tiles would trap before a vector of this size could be had.
+    // No machine can address more, and the table of tiles would trap before such a vector could be allocated.
     guard layout.count <= 1 << 47 else { throw .allocationFailed(bytes: layout.count) }
     let policy = nonFinitePolicy ?? rule.convention.defaultNonFinitePolicy
     let membership = try ParameterGroup.membership(groups, of: layout)
@@ -156,8 +160,8 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
     areGroupsBound = true
   }
 
-  /// What is done about NaN and infinite gradients: one that is not finite tells a dynamic loss scale that it was too large, so
-  /// nothing is lost but the step.
+  /// The policy in effect. With a dynamic loss scale it is to skip the step: a gradient that is not finite shows that
+  /// the scale was too large, and nothing but the step is lost.
   static func effectivePolicy(_ policy: NonFinitePolicy, _ lossScale: LossScale) -> NonFinitePolicy {
     lossScale.growth == nil ? policy : .skipStep
   }

@@ -1,20 +1,21 @@
-/// Everything an ``Optimizer`` remembers between steps, exactly: an optimizer resumed from it goes on bit for bit.
+/// Everything that an ``Optimizer`` remembers between steps, without rounding: an optimizer resumed from it continues
+/// with the same bits.
 public struct OptimizerState<Scalar: BLASScalar>: Sendable, Hashable, Codable {
-  /// How many steps have been taken.
+  /// The number of steps taken.
   public var stepCount = 0
-  /// Whether the last step clipped by a norm, on which the way of the next one depends in ``StepMode/onePass``.
+  /// Whether the last step clipped by a norm; in ``StepMode/onePass`` this decides how the next step is taken.
   public var lastStepClipped = false
-  /// The velocity `s·u` of each tensor, but for u.
+  /// The velocity `s·u` of each tensor, without u.
   public var velocities: [VelocityState]
   /// u of all tensors in the order of the layout; empty if no step has needed a velocity.
   public var direction: [Scalar] = []
-  /// The average `s·b` of each tensor, but for b.
+  /// The average `s·b` of each tensor, without b.
   public var averages: [AverageState]
   /// b of all tensors in the order of the layout; empty if nothing has been averaged.
   public var average: [Scalar] = []
   /// A dynamic loss scale; ``LossScale/none`` if there was none.
   public var lossScale = LossScale.none
-  /// Adaptive limits with what they have seen of past norms.
+  /// The adaptive limit, with its statistics of past norms.
   public var adaptiveLimit: AdaptiveLimit?
 
   /// The state before the first step.
@@ -27,7 +28,7 @@ public struct OptimizerState<Scalar: BLASScalar>: Sendable, Hashable, Codable {
 }
 
 extension OptimizerState {
-  /// Checks that the state can be one of an optimizer with a layout.
+  /// Checks that the state can belong to an optimizer with a layout.
   func validate(_ layout: ParameterLayout) throws(MomentumError) {
     let tensors = layout.tensors.count
     for (what, count) in [("velocities", velocities.count), ("averages", averages.count)] where count != tensors {
@@ -58,7 +59,8 @@ extension OptimizerState {
   }
 }
 
-// As synthesized, but for what version 0.1 called `adaptiveLimit`: its key stays, so that states of both can be read.
+// As synthesized, except that `adaptiveLimit` keeps the key that it had in version 0.1, so that states of both versions
+// can be read.
 extension OptimizerState {
   private enum CodingKeys: String, CodingKey {
     case stepCount, lastStepClipped, velocities, direction, averages, average, lossScale

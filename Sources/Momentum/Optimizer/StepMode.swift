@@ -1,25 +1,27 @@
-/// How often a step reads the gradients.
+/// The number of times that a step reads the gradients.
 public enum StepMode: String, Sendable, Hashable, Codable, CaseIterable {
-  /// Twice: once for the norm, once for the update. 6 elements moved for each parameter, with momentum.
+  /// Twice: once for the norm, once for the update. With momentum, it moves 6 elements for each parameter.
   case twoPass
-  /// Once, as long as nothing is clipped: each tile is updated as soon as it is summed. 5 elements moved for each parameter.
+  /// Once, as long as nothing is clipped: each tile is updated as soon as it is summed. It moves 5 elements for each
+  /// parameter.
   ///
-  /// When the norm turns out to exceed the limit, what was updated too far is corrected with axpys by c - 1, and the next step
-  /// takes two passes; so does every step after one that clipped. Fast while clipping is the exception.
+  /// When the norm turns out to exceed the limit, tiles that were updated with the coefficient 1 are corrected by axpys
+  /// with the factor c - 1, and the next step takes two passes; so does every step after one that clipped. This mode is
+  /// fast while clipping is the exception.
   ///
-  /// A corrected element carries up to three more roundings than in two passes: one of the velocity, two of the
-  /// parameter. No tile is updated once its segment of the gradient alone has exceeded the limit C, so the summands
-  /// that cancel are at most lr·C in size, and the error of a parameter is at most about 3 units of roundoff of
-  /// `|p| + lr·C`.
+  /// A corrected element carries up to three more roundings than in two passes: one of the velocity and two of the
+  /// parameter. A segment of the gradient stops updating when its own norm exceeds the limit C, so the summands that
+  /// cancel are at most lr·C in size. The error of a parameter is therefore at most about 3u of `|p| + lr·C`, where u
+  /// is the unit roundoff.
   ///
-  /// Updates come before the check, so the policies that promise untouched parameters, ``NonFinitePolicy/throw`` and
-  /// ``NonFinitePolicy/skipStep``, are refused, as are clipping by value and by tensor norms. Same bits for any number of
-  /// threads; not the same bits as two passes once something is clipped.
+  /// Updates come before the check. So the policies that promise untouched parameters, ``NonFinitePolicy/throw`` and
+  /// ``NonFinitePolicy/skipStep``, are refused, as are clipping by value and by tensor norms. The results have the same
+  /// bits for any number of threads, but differ from those of two passes once something is clipped.
   case onePass
 }
 
 extension StepMode {
-  /// Checks that what else is asked for can be done in this mode.
+  /// Checks that the other settings can be combined with this mode.
   func validate(
     _ policy: NonFinitePolicy, _ clipping: GradientClipping, _ groups: [ParameterGroup], _ averaging: WeightAveraging?
   ) throws(MomentumError) {
@@ -39,7 +41,7 @@ extension StepMode {
     if clipping.globalNorm != nil, clipping.normType != .l2 { throw refuse("for other norms than 2") }
   }
 
-  /// Checks that the rules can be followed in this mode.
+  /// Checks that the rules can be used in this mode.
   func validate(
     _ rules: StepRules, _ lossScale: LossScale = .none, _ adaptive: AdaptiveLimit? = nil
   ) throws(MomentumError) {

@@ -1,11 +1,11 @@
-/// What one step measured and did.
+/// The measurements of one step, and its effect.
 @dynamicMemberLookup
 public struct StepReport: Sendable, Hashable, Codable {
-  /// How many steps the optimizer has taken, this one included unless it was skipped.
+  /// The number of steps that the optimizer has taken, including this one unless it was skipped.
   public let step: Int
   /// The norms, the coefficient and the counts.
   public let clip: ClipReport
-  /// What the gradients were divided by: the ``Optimizer/lossScale`` of this step.
+  /// The divisor of the gradients: the ``Optimizer/lossScale`` of this step.
   public let lossScale: Double
 
   /// The properties of ``clip``.

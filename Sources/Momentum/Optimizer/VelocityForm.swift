@@ -1,7 +1,7 @@
-/// What a velocity is multiplied with, apart from its scale.
+/// The form of a velocity: whether the learning rate is part of it, and which.
 package struct VelocityForm {
   package let keepsLearningRate: Bool
-  /// That which a velocity of the other form is converted at.
+  /// The learning rate by which a velocity of the other form is converted.
   package let learningRate: Double
 
   package init(keepsLearningRate: Bool, learningRate: Double) {

@@ -1,6 +1,6 @@
-/// The pass of a ``GradientAccumulator``: adds each tile of a gradient to the sum, and measures what has become of the sum.
+/// The pass of a ``GradientAccumulator``: adds each tile of a gradient to the sum, and measures the new sum.
 enum AccumulatePass {
-  /// Runs the tiles that start in a range of the concatenation; the sums are the table's averages.
+  /// Runs the tiles that start in a range of the concatenation; the sums are the `average` operands of the table.
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
   static func run<Scalar: BLASScalar>(
@@ -16,7 +16,8 @@ enum AccumulatePass {
         if entry.pointee.program == 0 {
           (sum + start).update(from: gradient + start, count: n)
         } else {
-          // A factor of 1 makes a fused multiply-add and a plain addition the same bits: no need to pad the end.
+          // With the factor 1 a fused multiply-add and a plain addition give the same bits, so the end needs no
+          // padding.
           Scalar._axpy(Int32(truncatingIfNeeded: n), 1, gradient + start, 1, sum + start, 1)
         }
         table.sums[entry.pointee.firstTile + tile] = .measure(sum + start, n, measure)

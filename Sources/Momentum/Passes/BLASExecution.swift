@@ -1,15 +1,16 @@
-/// Runs a program on one tile as BLAS calls, and as loops where BLAS has no routine or its releases disagree.
+/// Runs a program on one tile: as BLAS calls, or as loops where BLAS has no routine or its releases disagree.
 ///
-/// The one place where the operations of a step become calls. Another way to run programs gives the same bits as this one.
+/// This is the one place where the operations of a step become calls. Any other way to run programs must give the same
+/// bits.
 struct BLASExecution<Scalar: BLASScalar> {
-  /// Memory for a tile that is multiplied by a power of two first.
+  /// Memory for a tile that is first multiplied by a power of two.
   let scaledTile: UnsafeMutablePointer<Scalar>
 
-  /// Runs the program on n elements from a position of a run on.
+  /// Runs the program on n elements of a run, from a position on.
   ///
   /// - Parameters:
   ///   - n: A multiple of ``BLASTraits/granule``.
-  ///   - valid: How many of the n are elements of the tensor; those behind them are padding.
+  ///   - valid: The number of the n elements that belong to the tensor; the others, behind them, are padding.
   @inline(__always)
   func run(_ program: TileProgram<Scalar>, _ run: ProgramRun<Scalar>, at position: Int, _ n: Int, valid: Int) {
     let (operations, count) = (program.operations, program.count)
@@ -24,7 +25,7 @@ struct BLASExecution<Scalar: BLASScalar> {
     }
   }
 
-  /// Runs an operation other than the usual one.
+  /// Runs any operation other than the usual axpy.
   @inline(never)
   private func run(
     _ operation: TileProgram<Scalar>.Operation, _ run: ProgramRun<Scalar>, at position: Int, _ n: Int, valid: Int

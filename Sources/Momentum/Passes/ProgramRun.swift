@@ -1,9 +1,9 @@
-/// One run of consecutive elements that a program works on: where its operands lie, and what operations on units need to know.
+/// A run of consecutive elements that a program works on: where its operands lie, and the data for operations on units.
 struct ProgramRun<Scalar: BLASScalar> {
   var places = OperandPlaces<Scalar>()
-  /// What clipping and the update rule multiply units with.
+  /// The factors of the units, from clipping and from the update rule.
   private(set) var clipFactors, ruleFactors: TensorTable<Scalar>.Factors?
-  /// The place of the first element in its tensor, which says to which unit it belongs.
+  /// The index of the first element in its tensor, which determines its unit.
   var index = 0
 
   init() {}
@@ -16,7 +16,7 @@ struct ProgramRun<Scalar: BLASScalar> {
       parameters: entry.pointee.parameters.map { $0 + index }, average: entry.pointee.average.map { $0 + index })
   }
 
-  /// Adds what operations on units need.
+  /// Sets the factors that operations on units use.
   mutating func setFactors(_ decision: UnsafePointer<TensorTable<Scalar>.Decision>, at index: Int) {
     (clipFactors, ruleFactors, self.index) = (decision.pointee.clipFactors, decision.pointee.ruleFactors, index)
   }

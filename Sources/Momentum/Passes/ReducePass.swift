@@ -1,14 +1,5 @@
-/// What a reduce pass measures.
-struct ReducePlan: Sendable {
-  var measure: TileMeasure
-  /// Also measure the gradient as it will be after clipping by value to the bounds of its tensor.
-  var clamps = false
-  /// Measure the values after clipping by value with infinite elements moved to their bound, rather than left out.
-  var clearsNonFinite = false
-}
-
 extension TensorTable {
-  /// Measures all gradients. Leaves what was measured of each tile behind.
+  /// Measures all gradients, and leaves the sum of each tile in the table.
   ///
   /// - Complexity: Reads every gradient once, twice for a general p.
   func measure(_ plan: MeasurementPlan, _ team: ThreadTeam) -> GradientMeasurement {
@@ -23,18 +14,19 @@ extension TensorTable {
     return GradientMeasurement(total: total(plan.type, sums), valueClippedCount: changed)
   }
 
-  /// What powers are divided by so that none overflows: the largest magnitude that the last pass has met, or 1.
+  /// The divisor of the elements that keeps their powers from overflowing: the largest magnitude that the last pass
+  /// found, or 1.
   private func largestMagnitude(_ plan: MeasurementPlan) -> Double {
     var largest = total(.infinity, sums).finiteNorm.double
     if plan.clamps { largest = max(largest, total(.infinity, clampedSums).finiteNorm.double) }
     return largest > 0 ? largest : 1
   }
 
-  /// The first pass: reads every gradient once and leaves a ``TileSum`` for each tile behind.
+  /// The first pass: reads every gradient once, and leaves a ``TileSum`` of each tile in the table.
   ///
-  /// Tiles that start in a thread's share are that thread's, so the grid does not depend on the number of threads.
+  /// A thread works on the tiles that start in its share, so the grid does not depend on the number of threads.
   ///
-  /// - Returns: How many elements clipping by value will change.
+  /// - Returns: The number of elements that clipping by value will change.
   private func reduce(_ plan: ReducePlan, _ team: ThreadTeam) -> Int {
     let scratch = scratch(threads: team.mostCount)
     if team.count == 1 { return Self.reduce(self, 0..<count, plan, ThreadScratch(scratch, thread: 0)) }
@@ -66,11 +58,13 @@ extension TensorTable {
       guard let gradient = entry.pointee.gradient else { return }
       var tile = Tile.number(of: part.lowerBound)
       if !plan.clamps, case .squares = measure {
-        // The usual plan gets a loop of its own: in cache, a tile's dot product takes no longer than a dozen instructions do.
+        // The usual plan has a loop of its own: in cache, a tile's dot product takes no longer than a dozen
+        // instructions.
         let sums = table.sums.baseAddress.unsafelyUnwrapped + entry.pointee.firstTile
         var start = tile * Tile.count
         while start < part.upperBound {
-          sums[tile] = .squares(gradient + start, min(Tile.count, entry.pointee.count - start), copy: scratch.gradientTile)
+          sums[tile] = .squares(
+            gradient + start, min(Tile.count, entry.pointee.count - start), copy: scratch.gradientTile)
           (tile, start) = (tile + 1, start + Tile.count)
         }
         return
@@ -94,7 +88,7 @@ extension TensorTable {
     return clipped
   }
 
-  /// The sum of the tile as it will be after clipping by value, and how many elements that changes.
+  /// The sum of the tile as it will be after clipping by value, and the number of elements that clipping changes.
   @inline(__always)
   private static func clampedSum(
     _ x: UnsafePointer<Scalar>, _ n: Int, _ sum: TileSum, _ plan: ReducePlan, _ bounds: ValueBounds,
@@ -106,7 +100,7 @@ extension TensorTable {
       source = UnsafePointer(scratch)
     }
     let changed = Scalar._clampCounting(source, to: Scalar(bounds.lower), Scalar(bounds.upper), into: scratch, n)
-    // A tile within the bounds is what it was: its sum is known.
+    // A tile within the bounds does not change, so its sum is known.
     if changed == 0, !plan.clearsNonFinite { return (sum, 0) }
     return (.measure(scratch, n, plan.measure), changed)
   }

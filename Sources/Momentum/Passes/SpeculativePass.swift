@@ -1,19 +1,21 @@
-/// The one pass of ``StepMode/onePass``: sums and updates tile by tile, as if nothing had to be clipped, until it is known that
-/// something must be.
+/// The single pass of ``StepMode/onePass``: sums and updates tile by tile, as if nothing had to be clipped.
 ///
-/// The tiles are divided into segments, as many for any number of threads. A segment that has summed more than the limit's
-/// square proves that the whole has, and updates no further tile. What has been updated when the pass ends depends
-/// on the gradient and the segments alone.
+/// The tiles are divided into segments, whose number does not depend on the number of threads. Each segment keeps the
+/// sum of its squares. When this sum exceeds the square of the limit, the norm of all tensors exceeds the limit too, so
+/// the segment stops updating and only sums its other tiles. A NaN or infinite element stops it too, unless such
+/// elements count as 0. Which tiles the pass updates therefore depends on the gradient and the segments, never on the
+/// threads.
 final class SpeculativePass {
-  /// The most segments; few enough that their ends cost nothing, enough for as many threads.
+  /// The largest number of segments: few enough that their ends cost nothing, and enough for as many threads.
   private static let mostSegments = 64
 
-  /// Where segments begin, in the concatenation of all tensors, and where the last one ends: at tiles.
+  /// The start of each segment in the concatenation of all tensors, and the end of the last one; all lie between tiles.
   private var bounds: [Int] = []
-  /// How far each segment was updated.
+  /// The position up to which each segment was updated.
   private var updated: [Int] = []
 
-  /// Sums all tiles into the table, and runs programs on those that come before their segment's sum exceeds the limit.
+  /// Sums all tiles into the table. In each segment, runs programs on the tiles before the one with which the segment's
+  /// sum exceeds the limit.
   func run<Scalar>(
     _ table: TensorTable<Scalar>, _ programs: UnsafeBufferPointer<StepProgram>, largestSum: Double,
     algorithm: NormAlgorithm,
@@ -31,7 +33,8 @@ final class SpeculativePass {
     }
   }
 
-  /// Runs one kind of program on what was updated, if there is one, and another on the rest.
+  /// Runs `corrections`, unless there are none, on the tiles that ``run(_:_:largestSum:algorithm:ignoresNonFinite:_:)``
+  /// updated, and `programs` on all others.
   func finish<Scalar>(
     _ table: TensorTable<Scalar>, updated corrections: UnsafeBufferPointer<StepProgram>,
     rest programs: UnsafeBufferPointer<StepProgram>, _ team: ThreadTeam
@@ -63,14 +66,14 @@ final class SpeculativePass {
   }
 }
 
-/// What decides how far a segment is updated.
+/// The criterion by which a segment stops updating.
 private struct Trial: Sendable {
   let largestSum: Double
   let measure: TileMeasure
   let ignoresNonFinite: Bool
 }
 
-/// The segments, and how far each was updated.
+/// The segments, and the position up to which each was updated.
 private struct Segments: @unchecked Sendable {  // each thread writes those of its own segments
   let bounds: UnsafeBufferPointer<Int>
   let updated: UnsafeMutableBufferPointer<Int>
@@ -130,7 +133,7 @@ private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
           table.sums[entry.pointee.firstTile + start / Tile.count] = tile
           guard isUpdating else { continue }
           sum += tile.exponent == 0 ? tile.value : ScaledDouble(tile.value, exponent: Int(tile.exponent)).double
-          // Written so that NaN fails it.
+          // The comparison is written so that NaN stops the updates.
           isUpdating = sum <= trial.largestSum && (trial.ignoresNonFinite || (tile.nan == 0 && tile.infinity == 0))
           guard isUpdating else { continue }
           runner.run(start..<start + n)
@@ -168,7 +171,7 @@ private struct FinishingWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable 
 }
 
 extension TensorTable {
-  /// The first tile that starts at a position of the concatenation or behind it.
+  /// The start of the first tile at a position of the concatenation or behind it.
   func tileStart(atOrAfter position: Int) -> Int {
     for entry in entries where entry.offset + entry.count > position {
       let inside = max(0, position - entry.offset)

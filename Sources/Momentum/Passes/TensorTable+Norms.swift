@@ -1,9 +1,9 @@
-// Norms of tensors from what a reduce pass has left in the table.
+// Norms of tensors, from the tile sums that a reduce pass has left in the table.
 extension TensorTable {
   /// The norm of one tensor.
   func norm(of index: Int, _ type: NormType, _ sums: UnsafeMutableBufferPointer<TileSum>) -> MeasuredNorm {
     let tiles = tiles(of: entry(index), sums)
-    // A few tiles by the shortest way, if it can be taken: the sum is exact in any case, and rounded once.
+    // A few tiles take the fast path if it applies. The sum is exact on every path, and rounded once.
     if type == .l2, tiles.count <= NormPartial.chunk, let sum = TileSum.plainSum(tiles) {
       return MeasuredNorm(finite: ScaledDouble(sum).squareRoot())
     }
@@ -15,7 +15,7 @@ extension TensorTable {
   /// The norm of all tensors that have a gradient.
   func total(_ type: NormType, _ sums: UnsafeMutableBufferPointer<TileSum>) -> NormPartial {
     var partial = NormPartial(unchecked: type, divisor: divisor)
-    // Tensors without a gradient have no tile sums; runs of the others are added in one go.
+    // Tensors without a gradient have no tile sums; tiles of successive other tensors are added in one go.
     var (start, end) = (0, 0)
     for index in entries.indices {
       let entry = entry(index)
@@ -29,8 +29,8 @@ extension TensorTable {
     return partial
   }
 
-  /// The norm of some tensors after what their coefficients have done. Untouched tensors enter as they were measured, to the
-  /// last bit.
+  /// The norm of some tensors after multiplication by their coefficients. A tensor with the coefficient 1 enters with
+  /// the exact sums that were measured.
   func clippedTotal(
     _ type: NormType, _ sums: UnsafeMutableBufferPointer<TileSum>, finiteOnly: Bool,
     where isMeant: (UnsafePointer<Decision>) -> Bool

@@ -1,6 +1,6 @@
-// Units of the tensors of a table.
+// The units of the tensors of a table.
 extension TensorTable {
-  /// The factors that an operation ``StepOperation/scaleUnits(_:inPlace:)`` multiplies with; they live in ``units``.
+  /// The factors that an operation ``StepOperation/scaleUnits(_:inPlace:)`` multiplies by; they live in ``units``.
   typealias Factors = Unmanaged<UnitFactors<Scalar>>
 
   /// The units of a tensor; see ``UnitMemory/slot(_:of:count:_:shape:name:)``.
@@ -12,7 +12,7 @@ extension TensorTable {
     ) { name(of: index) }
   }
 
-  /// What unit norms of a tensor's gradient are measured of, after clipping by value and, for rules, by unit norms.
+  /// The source of the unit norms of a tensor's gradient: after clipping by value and, for rules, also by unit norms.
   func unitSource(_ index: Int, _ scaling: UnitScaling, clearsNonFinite: Bool) -> UnitSource<Scalar> {
     let decision = decisions[index]
     var source = UnitSource(UnsafePointer(entries[index].gradient.unsafelyUnwrapped))

@@ -1,13 +1,16 @@
-/// Where the operands of every tensor lie, and the tile grid over them: all that the two passes need to know of a step.
+/// The addresses of every tensor's operands, and the tile grid over them: everything that the two passes need for a
+/// step.
 ///
-/// Lives as long as its optimizer, so that a step after the first allocates nothing.
+/// The table lives as long as its optimizer, so that a step after the first allocates nothing.
 final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written between passes, by one thread
   typealias Pointer = UnsafeMutablePointer<Scalar>
 
-  /// Where one tensor lies and which program runs on it, as bound for the current step: all that a pass reads of most tensors.
+  /// The addresses and the program of one tensor, as bound for the current step. For most tensors a pass reads nothing
+  /// else.
   ///
-  /// One cache line, written only when something changes: what stays the same from step to step is then in the caches of all
-  /// threads. Hundreds of short tensors would otherwise take longer to look up than to update.
+  /// An entry is one cache line, and is written only when something changes. So an entry that stays the same from step
+  /// to step remains in the caches of all threads. Otherwise looking up hundreds of short tensors would take longer
+  /// than updating them.
   struct Entry {
     var gradient: Pointer?
     var direction: Pointer?
@@ -16,42 +19,44 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
     /// The first element's index in the concatenation of all tensors.
     var offset: Int
     var count: Int
-    /// The index of its first tile in the tile sums.
+    /// The index of the tensor's first tile in ``sums``.
     var firstTile: Int
-    /// Which program to run; -1 leaves the tensor alone.
+    /// The number of the tensor's program; -1 leaves the tensor alone.
     var program: Int
 
     var tiles: Int { Tile.number(of: count) }
   }
 
-  /// What the stages of a step have found of one tensor and decided about it.
+  /// The findings and decisions of a step's stages about one tensor.
   struct Decision {
-    /// The group the tensor belongs to, -1 for none.
+    /// The tensor's group, -1 for none.
     var group = -1
-    /// What norm clips multiply this tensor's gradient with.
+    /// The coefficient of norm clips for this tensor's gradient.
     var coefficient = ScaledDouble(1)
-    /// What the update rule multiplies the gradient of the whole tensor with.
+    /// The update rule's factor of the gradient of the whole tensor.
     var ruleFactor = ScaledDouble(1)
-    /// Where clipping by value moves this tensor's elements.
+    /// The bounds that clipping by value moves this tensor's elements into.
     var bounds: ValueBounds?
-    /// What the units of this tensor's gradient are multiplied with, if they are: by clipping and by the update rule.
+    /// The factors of the units of this tensor's gradient, if there are any: from clipping, and from the update rule.
     var clipFactors: Factors?
     var ruleFactors: Factors?
-    /// What the norm of the gradient in memory is after clipping by value and by unit norms, if the latter changes it.
+    /// The norm of the gradient after clipping by value and by unit norms, if clipping by unit norms changes it; on the
+    /// scale of the gradient in memory.
     var unitClippedNorm: ScaledDouble?
-    /// The norm of the gradient in memory, if a limit of the tensor's own asked for it; after clipping by value.
+    /// The norm of the gradient after clipping by value, if the tensor has a limit of its own; on the scale of the
+    /// gradient in memory.
     var tensorNorm: ScaledDouble?
     /// The scales of the velocity and of the average after the current step.
     var newScale = 1.0
     var newAverageScale = 1.0
 
-    /// Forgets the last step.
+    /// Clears the decisions of the last step.
     mutating func reset() { self = Decision(group: group) }
   }
 
-  /// The names of the tensors; none if they are known by their positions alone.
+  /// The names of the tensors; empty if they are known by their positions alone.
   private let names: [String]
-  /// The shapes of the tensors; none if they are not known.
+  /// The shapes of the tensors; empty if they are not known.
   let shapes: [[Int]]
   private(set) lazy var units = UnitMemory<Scalar>()
   let entries: UnsafeMutableBufferPointer<Entry>
@@ -59,18 +64,19 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   /// The number of elements and of tiles of all tensors.
   let count: Int
   let tiles: Int
-  /// What the reduce pass measured of each tile, and of each tile after clipping by value.
+  /// The sum of each tile, and of each tile after clipping by value, as the reduce pass measured them.
   let sums: UnsafeMutableBufferPointer<TileSum>
   let clampedSums: UnsafeMutableBufferPointer<TileSum>
-  /// The size of the cache that an update's tiles should fit: a first-level one, unless all vectors of a step stay in the last
-  /// level's from step to step. Then memory is not what a step waits for, and longer calls of BLAS are better.
+  /// The size of the cache that the tiles of an update should fit into: a first-level cache, unless the last-level
+  /// cache keeps all vectors of a step from step to step. In that case a step does not wait for memory, and longer BLAS
+  /// calls are better.
   let cacheBytes: Int
-  /// What elements were divided by before their powers were summed: the largest one, for a general p-norm.
+  /// The divisor of the elements before their powers were summed: for a general p-norm, the largest magnitude.
   var divisor = 1.0
-  /// ``ThreadScratch`` of every thread, made by the first pass with so many threads.
+  /// The ``ThreadScratch`` of every thread, allocated by the first pass with this number of threads.
   private var scratch: UnsafeMutableRawBufferPointer?
 
-  /// - Parameter cacheBytes: Tests say how large a cache is; otherwise the machine does.
+  /// - Parameter cacheBytes: The size of the cache, for tests; by default that of the machine.
   init(counts: some Collection<Int>, names: [String] = [], shapes: [[Int]] = [], cacheBytes: Int? = nil) {
     (self.names, self.shapes) = (names, shapes)
     let lines = UnsafeMutableRawPointer.allocate(
@@ -89,7 +95,7 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
     (count, tiles) = (offset, tile)
     let staysInCache = count < Machine.lastLevelCacheBytes / (3 * MemoryLayout<Scalar>.stride)
     self.cacheBytes = cacheBytes ?? (staysInCache ? .max : Machine.firstLevelCacheBytes)
-    // One allocation for both kinds of sums; `deinit` frees it by its first half.
+    // Both kinds of sums share one allocation; `deinit` frees it through the first half.
     let both = UnsafeMutableBufferPointer<TileSum>.allocate(capacity: 2 * tile)
     both.initialize(repeating: TileSum(value: 0))
     (sums, clampedSums) = (
@@ -97,15 +103,15 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
     )
   }
 
-  /// An entry by address: a copy of one takes as long as a tile does.
+  /// The address of an entry; not a copy, because copying an entry takes as long as computing a tile.
   @inline(__always)
   func entry(_ index: Int) -> UnsafeMutablePointer<Entry> { entries.baseAddress.unsafelyUnwrapped + index }
 
-  /// As ``entry(_:)``.
+  /// The address of a decision; see ``entry(_:)``.
   @inline(__always)
   func decision(_ index: Int) -> UnsafeMutablePointer<Decision> { decisions.baseAddress.unsafelyUnwrapped + index }
 
-  /// What errors call a tensor.
+  /// The name of a tensor in errors.
   func name(of index: Int) -> String { names.isEmpty ? "\(index)" : names[index] }
 
   deinit {
@@ -125,15 +131,15 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
     return scratch!.baseAddress!
   }
 
-  /// The address given to tensors without elements, which have none of their own. Never read or written.
+  /// The address of tensors without elements, which have none of their own. It is never read or written.
   static var emptyTensor: Pointer { Pointer(bitPattern: MemoryLayout<Scalar>.alignment)! }
 
-  /// Forgets what the last step decided.
+  /// Clears all decisions of the last step.
   func resetDecisions() {
     for index in decisions.indices { decisions[index].reset() }
   }
 
-  /// Binds one gradient a tensor, for passes that have no other operands.
+  /// Binds the gradient of each tensor, for passes without other operands.
   func bindGradients(_ gradients: some Sequence<Pointer?>) {
     for (index, gradient) in gradients.enumerated() { entries[index].gradient = gradient ?? Self.emptyTensor }
   }
@@ -179,7 +185,7 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   }
 }
 
-/// Sets a field unless it has the value already: a line that nobody writes stays in the caches of all threads.
+/// Sets a field unless it already has the value: a cache line that nobody writes stays in the caches of all threads.
 @inline(__always)
 func setIfChanged<Value: Equatable>(_ field: inout Value, to value: Value) {
   if field != value { field = value }

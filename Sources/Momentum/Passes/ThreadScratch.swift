@@ -1,25 +1,27 @@
-/// The memory that a thread has to itself during a pass.
+/// The private memory of one thread during a pass.
 struct ThreadScratch<Scalar: BLASScalar> {
-  /// A number that the thread leaves behind, in a cache line of its own.
+  /// The result of the thread, a count, in a cache line of its own.
   let count: UnsafeMutablePointer<Int>
-  /// Where a ``TileProgram`` keeps its operations.
+  /// The memory for the operations of a ``TileProgram``.
   let operations: UnsafeMutableRawPointer
-  /// What operations on the gradient leave for those after them; a reduce pass copies or changes tiles here.
+  /// The tile of the gradient that operations on it write for those after them; a reduce pass copies or changes tiles
+  /// here.
   let gradientTile: UnsafeMutablePointer<Scalar>
-  /// ``Operand/copy``.
+  /// The tile of ``Operand/copy``.
   var copyTile: UnsafeMutablePointer<Scalar> { gradientTile + Tile.count }
-  /// What an operation multiplies by a power of two first.
+  /// The tile for an operand that is first multiplied by a power of two.
   var scaledTile: UnsafeMutablePointer<Scalar> { gradientTile + 2 * Tile.count }
-  /// A granule for the end of each operand that is a vector.
+  /// A granule for the end of each operand that is a vector in memory.
   var ends: UnsafeMutablePointer<Scalar> { gradientTile + 3 * Tile.count }
 
   private static var elementCount: Int { 3 * Tile.count + Operand.vectorCount * BLASTraits.granule }
   private static var operationsOffset: Int { 64 }
   private static var elementsOffset: Int { operationsOffset + (TileProgram<Scalar>.byteCount + 63) & -64 }
-  // One more line: the next thread's memory begins at least two lines after what this one reads.
+  // One more cache line, so that the next thread's memory begins at least two lines after the last one that this thread
+  // reads.
   static var byteCount: Int { elementsOffset + elementCount * MemoryLayout<Scalar>.stride + 64 }
 
-  /// The part of a thread in ``TensorTable/scratch(threads:)``.
+  /// The memory of a thread, in ``TensorTable/scratch(threads:)``.
   @inline(__always)
   init(_ memory: UnsafeMutableRawPointer, thread: Int) {
     let part = memory + thread * Self.byteCount

@@ -1,4 +1,4 @@
-/// Takes a program over one run of consecutive elements: block by block, tile by tile, and over the end of the run.
+/// Runs a program over a run of consecutive elements: block by block, tile by tile, and on the end of the run.
 struct TileRunner<Scalar: BLASScalar> {
   typealias Pointer = UnsafeMutablePointer<Scalar>
 
@@ -16,20 +16,22 @@ struct TileRunner<Scalar: BLASScalar> {
     execution = BLASExecution(scaledTile: scratch.scaledTile)
   }
 
-  /// How many elements are passed over from the first to the last, before the ones in front of them: few where a
-  /// second-level cache holds the whole run, so that the first one finds what the reduce pass used last; otherwise enough for the
-  /// processor to see a stream and fetch ahead.
+  /// The length of a block. Blocks are taken from the last to the first, but a block runs from its first element to its
+  /// last. Blocks are short where a second-level cache holds the whole run, so that a step soon reaches the elements
+  /// that the reduce pass used last. Otherwise they are long enough for the processor to recognise a stream and fetch
+  /// ahead.
   @inline(__always)
   private static func blockCount(_ count: Int) -> Int { count <= 1 << 17 ? 1 << 13 : 1 << 16 }
 
   /// Runs the program on a run of elements, block by block, the last block first.
   ///
-  /// The reduce pass ends where this begins, and the next reduce pass begins where this ends: what is in cache is used.
+  /// The reduce pass ends where this update begins, and the next reduce pass begins where this update ends, so both
+  /// find data in cache.
   @inline(__always)
   mutating func execute(_ run: ProgramRun<Scalar>, _ count: Int) {
     guard program.count > 0 else { return }
     let (block, whole) = (Self.blockCount(count), count & -Self.granule)
-    // The end first: the block after it finds its lines in cache.
+    // The end comes first, so that the next block finds the end's cache lines in cache.
     if whole < count { runEnd(run, of: 0..<count, from: whole) }
     begin(run)
     var end = whole
@@ -40,15 +42,15 @@ struct TileRunner<Scalar: BLASScalar> {
     }
   }
 
-  /// Tells the program where the vectors of a run lie, parts of which ``run(_:)`` is then called with.
+  /// Binds the program to the vectors of a run; ``run(_:)`` is then called with parts of that run.
   @inline(__always)
   mutating func begin(_ run: ProgramRun<Scalar>) {
     current = run
     bind(run)
   }
 
-  /// Runs the program on a part of the run, tile by tile, the first tile first. Only the last part called with may end between
-  /// granules.
+  /// Runs the program on a part of the run, tile by tile, the first tile first. Every part but the last must end on a
+  /// granule.
   @inline(__always)
   func run(_ part: Range<Int>) {
     let (tile, end) = (program.tileCount, part.lowerBound + part.count & -Self.granule)
@@ -66,8 +68,9 @@ struct TileRunner<Scalar: BLASScalar> {
     program.bind(run.places, gradientCopy: scratch.gradientTile, copy: scratch.copyTile)
   }
 
-  /// Runs the end of a part, fewer elements than a granule, on copies of the last granule, of which only the end is stored. A
-  /// part that is shorter than a granule itself is padded with zeros. Nothing may follow but another ``begin(_:)``.
+  /// Runs the end of a part, which is shorter than a granule. It works on copies of the part's last granule, and stores
+  /// only the end of the result. A part that is itself shorter than a granule is padded with zeros. Only another
+  /// ``begin(_:)`` may follow.
   @inline(never)
   private func runEnd(_ run: ProgramRun<Scalar>, of part: Range<Int>, from position: Int) {
     let n = part.upperBound - position
@@ -76,7 +79,8 @@ struct TileRunner<Scalar: BLASScalar> {
     var copies = run
     copies.index += start
     forEachVector { operand, number in
-      // What the program does not read may be the address of an earlier step, whose memory is the caller's to free.
+      // An operand that the program does not read may have the address of an earlier step, whose memory the caller may
+      // have freed.
       guard program.reads.contains(operand), let source = run.places[base: operand] else { return }
       if lead > 0, !program.writes.contains(operand) {
         copies.places[base: operand] = source + start

@@ -1,7 +1,7 @@
 extension TensorTable {
-  /// The second pass: runs each tensor's program, a whole program on one tile after the other.
+  /// The second pass: runs each tensor's program, all operations on one tile before the next tile.
   ///
-  /// - Parameter programs: What ``Entry/program`` refers to.
+  /// - Parameter programs: The programs that ``Entry/program`` counts.
   func update(_ programs: UnsafeBufferPointer<StepProgram>, _ team: ThreadTeam) {
     let scratch = scratch(threads: team.mostCount)
     if team.count == 1 { return Self.update(self, 0..<count, programs, ThreadScratch(scratch, thread: 0)) }
@@ -28,14 +28,16 @@ extension TensorTable {
   ) {
     var runner = TileRunner<Scalar>(scratch)
     var loaded = -1
-    // Tensors that lie one behind the other and have the same program are run as one: an element's bits depend only on its own
-    // values and the factors, not on where its tile begins.
+    // Tensors that are adjacent in memory and have the same program are run as one. This is possible because an
+    // element's bits depend only on its own values and the factors, not on where its tile begins.
     var (run, count) = (ProgramRun<Scalar>(), 0)
     table.forEachReversed(in: share) { index, part in
       let entry = table.entry(index)
       guard entry.pointee.program >= 0 else { return }
       let here = ProgramRun<Scalar>(entry, at: part.lowerBound)
-      if count > 0, loaded == entry.pointee.program, here.places.end(at: run.places, after: part.count), !runner.program.scalesUnits {
+      if count > 0, loaded == entry.pointee.program, here.places.end(at: run.places, after: part.count),
+        !runner.program.scalesUnits
+      {
         (run, count) = (here, count + part.count)
         return
       }

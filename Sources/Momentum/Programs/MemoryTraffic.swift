@@ -1,5 +1,5 @@
-/// Elements moved to and from main memory for each parameter. A tile stays in cache while its program runs, so an operand
-/// counts once for reading and once for writing however often the program uses it.
+/// The number of elements moved to and from main memory for each parameter. A tile stays in cache while its program
+/// runs, so an operand counts once for reading and once for writing, however often the program uses it.
 public struct MemoryTraffic: Sendable, Hashable {
   /// Elements read for each parameter.
   public var reads: Int
@@ -10,7 +10,7 @@ public struct MemoryTraffic: Sendable, Hashable {
 }
 
 extension StepProgram {
-  /// What the program moves for each parameter.
+  /// The program's memory traffic for each parameter.
   public var traffic: MemoryTraffic {
     var (read, written): (Set<Operand>, Set<Operand>) = ([], [])
     for operation in operations {

@@ -1,4 +1,5 @@
-/// Where the operands of a program lie, and how each is stored: as a vector in memory, or as one tile of scratch memory.
+/// The addresses of a program's operands, and how each operand is stored: as a vector in memory, or as one tile of
+/// scratch memory.
 struct OperandPlaces<Scalar: BLASScalar> {
   typealias Pointer = UnsafeMutablePointer<Scalar>
 
@@ -19,20 +20,20 @@ struct OperandPlaces<Scalar: BLASScalar> {
     set { bases[Int(operand.rawValue)] = newValue }
   }
 
-  /// Says that an operand is a tile of scratch memory.
+  /// Makes an operand a tile of scratch memory.
   @inline(__always)
   mutating func setScratch(_ operand: Operand, _ tile: Pointer) {
     self[base: operand] = tile
     scratch.insert(operand)
   }
 
-  /// Where an operation finds an operand.
+  /// The place at which an operation finds an operand.
   @inline(__always)
   subscript(operand: Operand) -> OperandPlace<Scalar> {
     OperandPlace(self[base: operand], isScratch: scratch.contains(operand))
   }
 
-  /// Whether every vector ends where that of other places begins, after `count` elements.
+  /// Whether every vector, after `count` elements, is continued by that of other places.
   @inline(__always)
   func end(at other: OperandPlaces, after count: Int) -> Bool {
     func meets(_ operand: Operand) -> Bool {
@@ -40,18 +41,4 @@ struct OperandPlaces<Scalar: BLASScalar> {
     }
     return meets(.gradient) && meets(.direction) && meets(.parameters) && meets(.average)
   }
-}
-
-/// Where one operand lies: a tile of a vector at the tile's position, a tile of scratch memory always at the same address.
-struct OperandPlace<Scalar: BLASScalar> {
-  private var base: UnsafeMutablePointer<Scalar>?
-  private var mask = 0
-
-  init() {}
-
-  @inline(__always)
-  init(_ base: UnsafeMutablePointer<Scalar>?, isScratch: Bool) { (self.base, mask) = (base, isScratch ? 0 : -1) }
-
-  @inline(__always)
-  subscript(position: Int) -> UnsafeMutablePointer<Scalar> { base.unsafelyUnwrapped + (position & mask) }
 }

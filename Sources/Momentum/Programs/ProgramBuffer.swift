@@ -1,10 +1,10 @@
-/// The programs of one step, in memory that the next step writes anew.
+/// The programs of one step, in memory that the next step overwrites.
 ///
-/// Tensors in the same state share one, so there are at most as many as tensors. A class over plain memory: to find a program
-/// takes one addition, and a step that changes it checks for no other owner.
+/// Tensors in the same state share a program, so there are at most as many programs as tensors. This is a class over
+/// plain memory, because finding a program then takes one addition, and changing one needs no check for another owner.
 final class ProgramBuffer {
   private let storage: UnsafeMutableBufferPointer<StepProgram>
-  /// How many there are.
+  /// The number of programs.
   private(set) var count = 0
 
   /// - Parameter capacity: The number of tensors.

@@ -1,14 +1,15 @@
-/// What one step does to each tile, as a list of BLAS calls over named operands.
+/// The operations of one step on each tile, as a list of BLAS calls over named operands.
 ///
-/// An ``UpdateRule`` compiles its hyper-parameters into a program; the engine runs any program over any tensors with any
-/// number of threads. A rule needs no change in the engine, nor a new kernel in the rules. Factors are `Double`s with room
-/// to spare; the engine rounds each once to the element type, and applies one that the element type cannot hold as a
-/// power of two and a remainder.
+/// An ``UpdateRule`` compiles its hyper-parameters into a program; the engine runs any program over any tensors with
+/// any number of threads. So a new rule needs neither a change in the engine nor a new kernel. Factors are
+/// ``ScaledDouble``s. The engine rounds each once to the element type; a factor that the element type cannot hold is
+/// applied as a power of two and a remainder.
 public struct StepProgram: Sendable {
-  /// Programs have a fixed capacity so that a step allocates nothing.
+  /// The fixed capacity of a program, so that a step allocates nothing.
   static let capacity = 16
 
-  /// An operation the way the engine reads it: the same fields for all kinds, so that nothing has to be taken apart.
+  /// An operation in the form that the engine reads: all kinds have the same fields, so that no enum payload has to be
+  /// unpacked.
   struct Instruction: Equatable {
     enum Kind: UInt8 {
       case axpy, scal, copy, clearNonFinite, clamp, scaleClippingUnits, scaleRuleUnits

@@ -1,11 +1,11 @@
-/// A ``StepProgram`` with its factors rounded to the element type: what the update pass interprets.
+/// A ``StepProgram`` with its factors rounded to the element type, which the update pass interprets.
 ///
-/// The operations lie in scratch memory of a thread. As part of this value they would be copied more than once a step.
+/// The operations lie in scratch memory of a thread. Stored in this value, they would be copied more than once a step.
 ///
 /// A program says what happens to a tile, not how: ``BLASExecution`` runs it as BLAS calls.
 struct TileProgram<Scalar: BLASScalar> {
   enum Kind: UInt8 {
-    /// A call of BLAS with a factor that it takes: what most operations are.
+    /// A BLAS call with an ordinary factor: the usual operation.
     case axpy
     /// Any other multiple of one vector added to another.
     case multiplyAdd
@@ -20,9 +20,10 @@ struct TileProgram<Scalar: BLASScalar> {
     var factor: Scalar
     /// The upper bound of a clamp.
     var upper: Scalar
-    /// `from` is first multiplied by this power of two, because the element type cannot hold the whole factor.
+    /// The power of two by which `from` is multiplied first if the element type cannot hold the whole factor;
+    /// otherwise 0.
     var prescale: Int
-    /// Where the two vectors lie in the run that the program is bound to.
+    /// The places of the two vectors in the run that the program is bound to.
     var source = OperandPlace<Scalar>(), target = OperandPlace<Scalar>()
   }
 
@@ -30,12 +31,13 @@ struct TileProgram<Scalar: BLASScalar> {
   private(set) var count = 0
   private(set) var writes = OperandSet()
   private(set) var reads = OperandSet()
-  /// Whether elements of different tensors, or parts of one, are multiplied with different factors.
+  /// Whether an operation multiplies each unit by a factor of its own. Such a program cannot treat adjacent tensors as
+  /// one vector.
   private(set) var scalesUnits = false
-  /// How many elements the program runs on at a time: see ``tileCount(of:cacheBytes:)``.
+  /// The number of elements that the program runs on at a time: see ``tileCount(of:cacheBytes:)``.
   private(set) var tileCount = 0
 
-  /// The memory that ``init(storage:)`` asks for.
+  /// The size of the memory that ``init(storage:)`` needs.
   static var byteCount: Int { StepProgram.capacity * MemoryLayout<Operation>.stride }
 
   /// A program that does nothing.
@@ -61,11 +63,11 @@ struct TileProgram<Scalar: BLASScalar> {
     tileCount = Self.tileCount(of: reads.union(writes).count, cacheBytes: cacheBytes)
   }
 
-  /// How many elements an update runs on at a time: so many that those of all its vectors fill half of a cache, which leaves
-  /// room for what the processor fetches ahead. A power of two, so that tiles end where the engine's do; 1024 `Float`s of
-  /// three vectors in 32 KiB, 2048 in 48 KiB.
+  /// The number of elements that an update runs on at a time. It is chosen so that the elements of all vectors fill
+  /// half of a cache; the other half is room for data that the processor fetches ahead. A power of two, so that tiles
+  /// end where the engine's tiles do: with three vectors of `Float`s, 1024 in 32 KiB and 2048 in 48 KiB.
   ///
-  /// An element's bits depend on its own values only, so any number gives the same result.
+  /// An element's bits depend only on its own values, so any number gives the same result.
   static func tileCount(of vectors: Int, cacheBytes: Int) -> Int {
     guard cacheBytes < .max else { return Tile.count }
     let fitting = cacheBytes / 2 / (max(vectors, 1) * MemoryLayout<Scalar>.stride)
@@ -73,12 +75,12 @@ struct TileProgram<Scalar: BLASScalar> {
     return max(256, min(power, Tile.count))
   }
 
-  /// Tells every operation where its vectors lie.
+  /// Binds every operation to the places of its vectors.
   ///
   /// - Parameters:
-  ///   - places: Those of a run of elements.
-  ///   - gradientCopy: Where operations on the gradient leave a copy for those after them.
-  ///   - copy: Where ``Operand/copy`` lies.
+  ///   - places: The places of a run of elements.
+  ///   - gradientCopy: The tile in which operations on the gradient leave a copy for those after them.
+  ///   - copy: The tile of ``Operand/copy``.
   @inline(__always)
   func bind(
     _ places: OperandPlaces<Scalar>, gradientCopy: UnsafeMutablePointer<Scalar>, copy: UnsafeMutablePointer<Scalar>
@@ -99,7 +101,7 @@ struct TileProgram<Scalar: BLASScalar> {
     }
   }
 
-  /// The operations, for whoever runs them: by address, because a copy of one takes as long as a short call of BLAS.
+  /// The address of the operations; not copies, because copying an operation takes as long as a short BLAS call.
   var operations: UnsafePointer<Operation> { UnsafePointer(storage) }
 
   /// Writes an operation with its factor rounded, unless it changes nothing.
@@ -112,11 +114,11 @@ struct TileProgram<Scalar: BLASScalar> {
     var (value, prescale) = (rounded.value, rounded.prescale)
     switch instruction.kind {
     case .axpy:
-      // Some BLAS libraries return at once for the factor 0; NaN in `from` would be lost.
+      // Some BLAS libraries return at once for the factor 0, and so would lose a NaN in `from`.
       kind = value.isNormal && prescale == 0 ? .axpy : .multiplyAdd
     case .scal:
       if value == 1, prescale == 0 { return false }
-      // What scal by 0 or NaN writes depends on the library's version.
+      // The result of scal by 0 or NaN depends on the library's version.
       kind = value == 0 || !value.isFinite ? .multiply : .scal
     case .copy: kind = .copy
     case .clearNonFinite: kind = .clearNonFinite

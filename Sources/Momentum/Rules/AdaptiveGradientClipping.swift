@@ -3,36 +3,37 @@
 ///     M = λ · max(‖p‖, ε)
 ///     g ← g · M/‖g‖    where ‖g‖ > M
 ///
-/// with the 2-norms of one unit, g after all other clipping. A step then changes a unit by at most a fixed share of it,
-/// which let networks without normalisation be trained in large batches (Brock, De, Smith and Simonyan, "High-Performance
-/// Large-Scale Image Recognition Without Normalization", arXiv:2102.06171). Under the optax convention the rule is
-/// Optax's `adaptive_grad_clip`: `g · M/max(‖g‖, 10⁻⁶)` unless `‖g‖ < M`.
+/// with the 2-norms of one unit, g after all other clipping. A step then changes a unit by at most a fixed share of its
+/// norm. This made it possible to train networks without normalisation in large batches (Brock, De, Smith and Simonyan,
+/// "High-Performance Large-Scale Image Recognition Without Normalization", arXiv:2102.06171). Under the optax
+/// convention the rule is Optax's `adaptive_grad_clip`: `g · M/max(‖g‖, 10⁻⁶)` unless `‖g‖ < M`.
 ///
 /// ```swift
 /// let rule = try AdaptiveGradientClipping(SGD(learningRate: 0.1, momentum: 0.9), factor: 0.01)
 /// var optimizer = try Optimizer<Float>(layout, rule: rule)
 /// ```
 ///
-/// Reads gradients and parameters once more than the base rule does. Final layers are usually left out: give them the
-/// base rule in a ``ParameterGroup``. A NaN in a unit's parameters or, if the policy lets it through, gradient makes the unit's
-/// gradient NaN.
+/// Reads gradients and parameters once more than the base rule does. Final layers are usually not clipped: give them
+/// the base rule in a ``ParameterGroup``. A NaN in a unit's parameters makes the unit's gradient NaN; so does a NaN in
+/// its gradient if the policy lets it pass.
 public struct AdaptiveGradientClipping: Sendable {
-  /// What takes the step with the clipped gradient. It must not scale units itself.
+  /// The rule that takes the step with the clipped gradient. It must not scale units itself.
   public var base: any UpdateRule
   /// λ: finite, at least 0.
   public var factor: Double
-  /// ε, which lets parameters that are 0 move: finite, at least 0.
+  /// ε, finite, at least 0. It lets parameters that are 0 move.
   public var epsilon: Double
-  /// How tensors are divided: ``TensorUnits/firstAxis`` for PyTorch's layouts, ``TensorUnits/optax`` for JAX's.
+  /// The division of tensors into units: ``TensorUnits/firstAxis`` for PyTorch's layouts, ``TensorUnits/optax`` for
+  /// JAX's.
   public var clippedUnits: TensorUnits
 
-  /// Puts clipping before a rule.
+  /// Adds clipping before a rule.
   ///
   /// - Parameters:
-  ///   - base: What takes the step.
+  ///   - base: The rule that takes the step.
   ///   - factor: λ, finite, at least 0.
   ///   - epsilon: ε, finite, at least 0.
-  ///   - units: How tensors are divided.
+  ///   - units: The division of tensors into units.
   /// - Throws: ``MomentumError/invalidSetting(_:)``.
   public init(
     _ base: any UpdateRule, factor: Double = 0.01, epsilon: Double = 1e-3, units: TensorUnits = .firstAxis
@@ -73,7 +74,7 @@ extension AdaptiveGradientClipping: UpdateRule {
 
   public func unitFactor(gradientNorm: ScaledDouble, parameterNorm: ScaledDouble) -> ScaledDouble {
     let (one, least) = (ScaledDouble(1), ScaledDouble(epsilon))
-    // Comparisons with NaN are false, and what they leave is NaN.
+    // Comparisons with NaN are false; these lines are written so that the result is then NaN.
     let limit = (parameterNorm < least ? least : parameterNorm) * factor
     if convention == .optax {
       let divisor = gradientNorm < ScaledDouble(1e-6) ? ScaledDouble(1e-6) : gradientNorm

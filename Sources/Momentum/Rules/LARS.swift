@@ -4,9 +4,10 @@
 ///     v ← m·v - lr·r·(g + wd·p)
 ///     p ← p + v                                  or, Nesterov:  p ← p + m·v - lr·r·(g + wd·p)
 ///
-/// with 2-norms of whole tensors, g after clipping. Steps are then in proportion to the parameters of each tensor, which keeps
-/// training in very large batches stable (You, Gitman and Ginsburg, "Large Batch Training of Convolutional Networks",
-/// arXiv:1708.03888). Under the optax convention the denominator is that of Optax's `lars`, `‖g + wd·p‖ + ε`.
+/// with 2-norms of whole tensors, g after clipping. The size of a step is then in proportion to the parameters of each
+/// tensor, which keeps training with very large batches stable (You, Gitman and Ginsburg, "Large Batch Training of
+/// Convolutional Networks", arXiv:1708.03888). Under the optax convention the denominator is that of Optax's `lars`,
+/// `‖g + wd·p‖ + ε`.
 ///
 /// ```swift
 /// let biases = ParameterGroup("biases", ["*.bias"], rule: try LARS(learningRate: 0.1, momentum: 0.9, adapts: false))
@@ -14,8 +15,8 @@
 ///   layout, rule: LARS(learningRate: 2, momentum: 0.9, weightDecay: 1e-4), groups: [biases])
 /// ```
 ///
-/// Reads the parameters once more than ``SGD``, and the gradients unless clipping measures them anyway (under the optax
-/// convention with decay: always). The learning rate is part of the velocity.
+/// Reads the parameters once more than ``SGD``. Reads the gradients once more unless clipping measures them anyway;
+/// under the optax convention with decay, always. The learning rate is part of the velocity.
 public struct LARS: Sendable, Hashable, Codable {
   /// lr: finite, at least 0.
   public var learningRate: Double
@@ -27,11 +28,11 @@ public struct LARS: Sendable, Hashable, Codable {
   public var trustCoefficient: Double
   /// ε: finite, at least 0.
   public var epsilon: Double
-  /// Whether to step along the look-ahead.
+  /// Whether to use Nesterov's look-ahead.
   public var nesterov: Bool
   /// Whether r is used; otherwise it is 1, as is usual for biases and the parameters of normalisation.
   public var adapts: Bool
-  /// Whose formulas to follow.
+  /// The convention to follow.
   public var convention: Convention
 
   /// Sets the hyper-parameters.
@@ -42,9 +43,9 @@ public struct LARS: Sendable, Hashable, Codable {
   ///   - weightDecay: wd, finite, at least 0.
   ///   - trustCoefficient: η, finite, at least 0.
   ///   - epsilon: ε, finite, at least 0.
-  ///   - nesterov: Whether to step along the look-ahead; without momentum that is plain descent.
+  ///   - nesterov: Whether to use Nesterov's look-ahead; without momentum that is plain descent.
   ///   - adapts: Whether to use r.
-  ///   - convention: Whose formulas to follow.
+  ///   - convention: The convention to follow.
   /// - Throws: ``MomentumError/invalidSetting(_:)``.
   public init(
     learningRate: Double, momentum: Double = 0.9, weightDecay: Double = 0, trustCoefficient: Double = 0.001,
@@ -81,16 +82,17 @@ extension LARS: SchedulableRule {
   public func unitFactor(gradientNorm: ScaledDouble, parameterNorm: ScaledDouble) -> ScaledDouble {
     if gradientNorm.significand == 0 || parameterNorm.significand == 0 { return ScaledDouble(1) }
     var denominator = gradientNorm
-    // The measured norm holds the decay under the optax convention. Both norms may exceed Double; their ratio adds as well.
+    // Under the optax convention the measured norm includes the decay. Under the others both norms may exceed Double,
+    // so the sum is formed from their ratio.
     if convention != .optax { denominator = parameterNorm * (gradientNorm / parameterNorm + weightDecay) }
     return parameterNorm * trustCoefficient / (denominator + epsilon)
   }
 
   public func compile(_ tensor: TensorState, into program: inout StepProgram) -> Double {
-    // What g and p are multiplied with on their way into the velocity.
+    // The factors of g and p as they enter the velocity.
     let gradient = tensor.gradientFactor * -learningRate
     let decay = weightDecay > 0 ? tensor.unitFactor * weightDecay * -learningRate : nil
-    // The decay of a step uses the parameters as they were when the gradient was taken.
+    // The decay of a step uses the parameters for which the gradient was computed.
     let changesParametersFirst = !usesVelocity || nesterov
     if decay != nil, changesParametersFirst { program.append(.copy(from: .parameters, into: .copy)) }
 

@@ -1,4 +1,4 @@
-/// Tensors that are updated by a rule of their own, or clipped by limits of their own.
+/// Tensors that have an update rule of their own, or limits of their own.
 ///
 /// ```swift
 /// let biases = ParameterGroup("biases", ["*.bias"], rule: try SGD(learningRate: 0.2))
@@ -6,27 +6,28 @@
 ///   layout, rule: SGD(learningRate: 0.1, weightDecay: 1e-4), groups: [biases], clipping: .byGlobalNorm(1))
 /// ```
 ///
-/// A tensor belongs to the first group one of whose patterns matches its name, and to no group otherwise: then the rule and
-/// the clipping of the ``Optimizer`` hold.
+/// A tensor belongs to the first group that has a pattern matching its name. If there is none, the rule and the
+/// clipping of the ``Optimizer`` hold.
 public struct ParameterGroup: Sendable {
-  /// What errors call the group.
+  /// The group's name in errors.
   public var name: String
-  /// Patterns over tensor names as in a shell: `*` stands for any characters, dots and slashes included, `?` for one, `[abc]` for one
-  /// of a few.
+  /// Patterns of tensor names as in a shell: `*` stands for any characters, dots and slashes included, `?` for one
+  /// character, `[abc]` for one of the characters listed.
   public var patterns: [String]
   /// The update rule, of the same convention as the optimizer's; `nil` for the optimizer's own.
   public var rule: (any UpdateRule)?
   /// The clips, `nil` for the optimizer's own.
   ///
-  /// ``GradientClipping/value`` and ``GradientClipping/norm`` take the place of the optimizer's; ``GradientClipping/globalNorm`` limits the norm of the
-  /// group's tensors together. What the optimizer limits as a whole comes after that and holds for all tensors.
+  /// ``GradientClipping/value`` and ``GradientClipping/tensor`` replace those of the optimizer;
+  /// ``GradientClipping/whole`` limits the norm of the group's tensors together. The optimizer's limit of all tensors
+  /// together comes after that and holds for all tensors.
   public var clipping: GradientClipping?
 
   /// Describes a group.
   ///
   /// - Parameters:
-  ///   - name: What errors call it.
-  ///   - patterns: Which tensors, by name.
+  ///   - name: The group's name in errors.
+  ///   - patterns: Patterns of the names of the group's tensors.
   ///   - rule: The update rule.
   ///   - clipping: The clips.
   public init(
@@ -38,14 +39,14 @@ public struct ParameterGroup: Sendable {
     self.clipping = clipping
   }
 
-  /// Whether a tensor of this name is meant.
+  /// Whether a pattern matches the name of a tensor.
   func matches(_ tensor: String) -> Bool { patterns.contains { Platform.matches(tensor, pattern: $0) } }
 }
 
 extension ParameterGroup {
-  /// For each tensor the position of its group, or `nil`.
+  /// The position of each tensor's group, or `nil`.
   ///
-  /// - Throws: ``MomentumError/invalidSetting(_:)`` for a group without a tensor: probably a misspelled pattern.
+  /// - Throws: ``MomentumError/invalidSetting(_:)`` for a group without a tensor, whose pattern is probably misspelled.
   static func membership(
     _ groups: [ParameterGroup], of layout: ParameterLayout
   ) throws(MomentumError) -> [Int?] {
@@ -60,7 +61,7 @@ extension ParameterGroup {
 
   /// Checks that the group fits the optimizer that it is part of.
   ///
-  /// - Parameter measure: The first clipping that limits a norm, and where it stands.
+  /// - Parameter measure: The first clipping that limits a norm, and its owner.
   func validate(
     _ rule: any UpdateRule, _ convention: Convention, _ measure: inout (clipping: GradientClipping, place: String)?
   ) throws(MomentumError) {

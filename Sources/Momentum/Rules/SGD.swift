@@ -4,7 +4,7 @@
 ///     p ← p - lr·v                     or, Nesterov:  p ← p - lr·(g + m·v)
 ///
 /// with the gradient g after clipping, plus `weightDecay · p` if decay is coupled. Momentum, a float >= 0, keeps an
-/// exponentially decayed sum of past gradients: it speeds descent up along directions that persist and damps oscillation
+/// exponentially decayed sum of past gradients: it speeds up descent along persistent directions and damps oscillation
 /// across them (Polyak 1964; Nesterov 1983; Sutskever, Martens, Dahl and Hinton 2013).
 ///
 /// ```swift
@@ -12,8 +12,8 @@
 /// var optimizer = try Optimizer<Float>(layout, rule: rule, clipping: .byGlobalNorm(1))
 /// ```
 ///
-/// With momentum a step is two axpys for each tile. The properties may be changed between steps, ``Optimizer/rule``; every step
-/// checks them before it writes anything.
+/// With momentum a step is two axpys for each tile. The properties may be changed between steps (``Optimizer/rule``);
+/// every step checks them before it writes anything.
 public struct SGD: Sendable, Hashable, Codable {
   /// lr: finite, at least 0.
   public var learningRate: Double
@@ -21,15 +21,15 @@ public struct SGD: Sendable, Hashable, Codable {
   public var momentum: Double
   /// d: in 0...1.
   public var dampening: Double
-  /// Finite, at least 0.
+  /// The weight decay: finite, at least 0.
   public var weightDecay: Double
   /// Whether decay shrinks the parameters directly, `p ← p - lr·weightDecay·p`, instead of entering the velocity.
   public var decoupledWeightDecay: Bool
-  /// Whether to step along the look-ahead `g + m·v`.
+  /// Whether to use Nesterov's look-ahead, the step along `g + m·v`.
   public var nesterov: Bool
-  /// Whether to ascend.
+  /// Whether to ascend instead of descend.
   public var maximize: Bool
-  /// Whose formulas to follow.
+  /// The convention to follow.
   public var convention: Convention
 
   /// Sets the hyper-parameters.
@@ -38,11 +38,11 @@ public struct SGD: Sendable, Hashable, Codable {
   ///   - learningRate: lr, finite, at least 0.
   ///   - momentum: m, finite, at least 0.
   ///   - dampening: d, in 0...1; 0 under the conventions keras and optax.
-  ///   - weightDecay: Finite, at least 0.
+  ///   - weightDecay: The weight decay: finite, at least 0.
   ///   - decoupledWeightDecay: Whether decay bypasses the velocity; by default as the convention does.
   ///   - nesterov: Needs momentum above 0 and dampening 0 (keras and optax: without momentum it is plain descent).
-  ///   - maximize: Whether to ascend.
-  ///   - convention: Whose formulas to follow.
+  ///   - maximize: Whether to ascend instead of descend.
+  ///   - convention: The convention to follow.
   /// - Throws: ``MomentumError/invalidSetting(_:)``.
   public init(
     learningRate: Double, momentum: Double = 0, dampening: Double = 0, weightDecay: Double = 0,
@@ -64,7 +64,8 @@ extension SGD: SchedulableRule {
   public var usesVelocity: Bool { momentum > 0 }
 
   public func validate() throws(MomentumError) {
-    // Every step checks the settings: no array of them, which takes longer than the step of a small tensor.
+    // Called one by one, not over an array: every step checks the settings, and an array would take longer than the
+    // step of a small tensor.
     func check(_ name: String, _ value: Double) throws(MomentumError) {
       guard value >= 0, value.isFinite else {
         throw .invalidSetting(name: name, value: value, expected: .finiteAtLeast(0))
@@ -94,8 +95,9 @@ extension SGD: SchedulableRule {
   public func compile(_ tensor: TensorState, into program: inout StepProgram) -> Double {
     let clipped = maximize ? -tensor.gradientFactor : tensor.gradientFactor
     let coupled = weightDecay > 0 && !decoupledWeightDecay
-    // Decay uses the parameters as they were when the gradient was taken, so they are kept before they change. As an axpy it
-    // loses no digits; a scal by 1 - lr·weightDecay would round the decay itself to a multiple of the unit roundoff.
+    // Decay uses the parameters for which the gradient was computed, so they are copied before they change. Adding the
+    // decay by an axpy loses no digits; a scal by 1 - lr·weightDecay would round the decay itself to a multiple of the
+    // unit roundoff.
     let decaysDirectly = weightDecay > 0 && (decoupledWeightDecay || nesterov || !usesVelocity)
     if decaysDirectly { program.append(.copy(from: .parameters, into: .copy)) }
 
@@ -126,7 +128,7 @@ extension SGD: SchedulableRule {
   public func compileCorrection(
     _ tensor: TensorState, change: ScaledDouble, scale: Double, into program: inout StepProgram
   ) -> Bool {
-    // The step took f·g where (f + change)·g was due: missing is what change·g would have brought about.
+    // The step used f·g where (f + change)·g was right, so the effect of change·g is missing.
     let change = maximize ? -change : change
     let (entering, leaving) = factors(tensor)
     if usesVelocity {
@@ -138,7 +140,7 @@ extension SGD: SchedulableRule {
     return true
   }
 
-  /// What multiplies the gradient on its way into the velocity, and the velocity on its way into the parameters.
+  /// The factor of the gradient as it enters the velocity, and that of the velocity as it enters the parameters.
   private func factors(_ tensor: TensorState) -> (entering: Double, leaving: Double) {
     if convention.keepsLearningRateInVelocity { return (-learningRate, 1) }
     return (tensor.isFirstStep && convention.leavesFirstStepUndamped ? 1 : 1 - dampening, -learningRate)

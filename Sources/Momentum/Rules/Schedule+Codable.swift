@@ -3,9 +3,10 @@ extension Schedule: Codable {
     "constant", "step", "exponential", "inverseTime", "cosine", "linear", "polynomial", "warmup", "piecewise", "joined",
   ]
 
-  /// Decodes a number, or an object with one key that is the kind.
+  /// Decodes a number, or an object whose only key is the kind.
   ///
-  /// - Throws: `DecodingError`, with the path of what is wrong: unknown keys by name, missing ones, numbers out of range.
+  /// - Throws: `DecodingError`, with the path of what is wrong: unknown keys by name, missing ones, numbers out of
+  ///   range.
   public init(from decoder: any Decoder) throws {
     if let container = try? decoder.singleValueContainer(), let value = try? container.decode(Double.self) {
       do {

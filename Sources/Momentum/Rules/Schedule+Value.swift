@@ -1,10 +1,10 @@
 extension Schedule {
-  /// The value of the step after `steps` steps taken.
+  /// The value for the step that follows `steps` steps.
   ///
   /// - Parameter steps: t; below 0 counts as 0.
   /// - Returns: A finite number, at least 0, except that an exponential may overflow to infinity and a custom function
-  ///   may give anything.
-  /// - Complexity: O(1); with boundaries O(log n) of their number; with a restart factor above 1, O(log t).
+  ///   may return anything.
+  /// - Complexity: O(1); with n boundaries O(log n); with a restart factor above 1, O(log t).
   public func value(at steps: Int) -> Double {
     let t = max(0, steps)
     switch form {
@@ -35,15 +35,15 @@ extension Schedule {
     }
   }
 
-  /// The value, if it is the same for every step by its kind.
+  /// The value of a schedule whose kind is constant; `nil` for all other kinds.
   var constantValue: Double? {
     if case .constant(let value) = form { value } else { nil }
   }
 
-  /// Both ends are met exactly, which `a + (b - a)·share` does not promise.
+  /// Interpolates so that both ends are exact; `a + (b - a)·share` does not promise that.
   private static func mix(_ a: Double, _ b: Double, _ share: Double) -> Double { a * (1 - share) + b * share }
 
-  /// How many boundaries t has reached.
+  /// The number of boundaries that t has reached.
   private static func part(_ t: Int, _ boundaries: [Int]) -> Int {
     var (low, high) = (0, boundaries.count)
     while low < high {
@@ -53,14 +53,14 @@ extension Schedule {
     return low
   }
 
-  /// How far t is into its period, and how long that is.
+  /// The position of t in its period, and the length of that period.
   private static func position(_ t: Int, _ steps: Int, _ restartFactor: Int?) -> (elapsed: Int, period: Int) {
     guard let restartFactor else { return (min(t, steps), steps) }
     if restartFactor == 1 { return (t % steps, steps) }
     var (elapsed, period) = (t, steps)
     while elapsed >= period {
       elapsed -= period
-      // A period that `Int` cannot count outlasts every t.
+      // A period too long for `Int` is longer than every t.
       let (next, overflows) = period.multipliedReportingOverflow(by: restartFactor)
       period = overflows ? .max : next
     }

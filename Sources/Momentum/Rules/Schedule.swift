@@ -1,6 +1,7 @@
 /// A number for every step, a learning rate or a momentum, as a function of t, the number of steps taken so far.
 ///
-/// The first step has t = 0. Values are absolute: nothing is multiplied with the rule's own learning rate.
+/// The first step has t = 0. Values are absolute: they replace the rule's own learning rate and are not multiplied by
+/// it.
 ///
 /// ```swift
 /// let decay = try Schedule.cosine(initial: 0.1, final: 0.001, steps: 10_000)
@@ -21,10 +22,10 @@
 /// | ``warmup(from:steps:then:)`` | `SequentialLR([LinearLR, next], [steps])` | `CosineDecay(warmup_target, warmup_steps)` | `join_schedules`, `warmup_cosine_decay_schedule` (whose `decay_steps` includes the warm-up) | `join_schedules` |
 /// | ``piecewise(boundaries:values:)`` | `MultiStepLR(milestones)`, values lr·gammaⁱ | `PiecewiseConstantDecay`, its boundaries one less: there a boundary still has the value before it | `piecewise_constant_schedule`, values init·scale·… | `join_schedules` of constants |
 ///
-/// In all of them the first step takes the value of t = 0; PyTorch's schedulers are stepped once after every step of the
-/// optimizer.
+/// In all of them the first step takes the value of t = 0; for PyTorch this means that its scheduler is stepped once
+/// after every step of the optimizer.
 ///
-/// The JSON form has one key, the kind; a plain number is a constant. Keys that are not known are refused by name:
+/// The JSON form has one key, the kind; a plain number is a constant. Unknown keys are refused by name:
 ///
 ///     {"warmup": {"from": 0, "steps": 500, "then": {"cosine": {"initial": 0.1, "final": 0.001, "steps": 10000}}}}
 public struct Schedule: Sendable {
@@ -60,7 +61,7 @@ extension Schedule {
   ///
   /// - Parameters:
   ///   - initial: The value of the first `every` steps.
-  ///   - factor: What the value is multiplied with after every `every` steps.
+  ///   - factor: The factor of the value after every `every` steps.
   ///   - every: At least 1.
   public static func step(initial: Double, factor: Double, every: Int) throws(MomentumError) -> Schedule {
     try check(initial, "initial of a step schedule")
@@ -73,7 +74,7 @@ extension Schedule {
   ///
   /// - Parameters:
   ///   - initial: The value of the first step.
-  ///   - rate: What the value is multiplied with in `every` steps. A value that outgrows `Double` is refused by the step that
+  ///   - rate: The factor of the value over `every` steps. A value that outgrows `Double` is refused by the step that
   ///     meets it.
   ///   - every: At least 1.
   ///   - staircase: Whether the exponent is rounded down, which makes it ``step(initial:factor:every:)``.
@@ -90,11 +91,11 @@ extension Schedule {
   ///
   /// - Parameters:
   ///   - initial: The value of the first step.
-  ///   - final: The value from t = steps on, a learning rate and not a fraction of `initial`.
+  ///   - final: The value from t = steps on, an absolute value and not a fraction of `initial`.
   ///   - steps: At least 1.
-  ///   - restartFactor: If given, the schedule starts anew at t = steps and after each period, which is this many times as
-  ///     long as the one before; `final` is then approached but not reached (Loshchilov and Hutter, arXiv:1608.03983). At
-  ///     least 1.
+  ///   - restartFactor: If given, the schedule starts anew at t = steps and after each later period. Each period is
+  ///     this many times as long as the one before. `final` is then approached but not reached (Loshchilov and Hutter,
+  ///     arXiv:1608.03983). At least 1.
   public static func cosine(
     initial: Double, final: Double = 0, steps: Int, restartFactor: Int? = nil
   ) throws(MomentumError) -> Schedule {
@@ -109,7 +110,7 @@ extension Schedule {
   ///
   /// - Parameters:
   ///   - initial: The value of the first step.
-  ///   - rate: By how much the divisor grows in `every` steps.
+  ///   - rate: The growth of the divisor over `every` steps.
   ///   - every: At least 1.
   ///   - staircase: Whether t / every is rounded down.
   public static func inverseTime(
@@ -159,7 +160,7 @@ extension Schedule {
   /// - Parameters:
   ///   - from: The value of the first step.
   ///   - steps: At least 1.
-  ///   - next: What follows.
+  ///   - next: The schedule after the warm-up.
   public static func warmup(
     from: Double = 0, steps: Int, then next: Schedule
   ) throws(MomentumError) -> Schedule {
@@ -191,8 +192,8 @@ extension Schedule {
     return Schedule(.joined(boundaries: boundaries, schedules: schedules))
   }
 
-  /// Whatever a function makes of t. It must depend on t alone, or a resumed run will not repeat itself; what it gives is
-  /// checked by every step, and it cannot be encoded.
+  /// The value of a function of t. The function must depend on t alone, or a resumed run will not repeat itself. Every
+  /// step checks its value. Such a schedule cannot be encoded.
   public static func custom(_ function: @escaping @Sendable (Int) -> Double) -> Schedule { Schedule(.custom(function)) }
 
   private static func check(_ value: Double, _ name: String) throws(MomentumError) {

@@ -1,4 +1,4 @@
-/// A rule whose learning rate, momentum, or both follow schedules.
+/// A rule whose learning rate, momentum or both follow schedules.
 ///
 /// ```swift
 /// let rule = try Scheduled(
@@ -6,20 +6,21 @@
 ///   learningRate: .cosine(initial: 0.1, steps: 10_000))
 /// ```
 ///
-/// Each step takes the values of t = ``Optimizer/stepCount``, the number of steps taken so far; skipped steps do not count, and
-/// a resumed run goes on where it was. Where the velocity keeps the learning rate (``Convention/keras``), past gradients keep
-/// the rate they came with; under the other conventions they take that of each step.
+/// Each step takes the values of t = ``Optimizer/stepCount``, the number of steps taken so far; skipped steps do not
+/// count, and a resumed run continues where it was. Where the learning rate is part of the velocity
+/// (``Convention/keras``), past gradients keep the rate of their own step; under the other conventions the rate of the
+/// current step applies to them too.
 ///
-/// A momentum that becomes 0 leaves the velocity as it is until it is positive again.
+/// While the momentum is 0 the velocity stays as it is; it is used again when the momentum is positive.
 public struct Scheduled<Rule: SchedulableRule>: UpdateRule {
-  /// Everything that is not scheduled.
+  /// The rule, with all settings that are not scheduled.
   public var rule: Rule
   /// If given, replaces the rule's learning rate.
   public var learningRate: Schedule?
   /// If given, replaces the rule's momentum.
   public var momentum: Schedule?
 
-  /// Drives a rule by schedules.
+  /// Makes a rule follow schedules.
   ///
   /// - Throws: ``MomentumError/invalidSetting(_:)`` if the first step's values are not valid.
   public init(_ rule: Rule, learningRate: Schedule? = nil, momentum: Schedule? = nil) throws(MomentumError) {
@@ -41,7 +42,7 @@ public struct Scheduled<Rule: SchedulableRule>: UpdateRule {
   /// The rule with its values for one step.
   ///
   /// - Parameter step: t, the number of steps taken so far.
-  /// - Throws: ``MomentumError/invalidSetting(_:)`` that says after how many steps which schedule gave what.
+  /// - Throws: ``MomentumError/invalidSetting(_:)`` that names the step, the schedule and its value.
   public func resolved(at step: Int) throws(MomentumError) -> (any UpdateRule)? {
     var rule = rule
     var scheduled: [String] = []
@@ -74,7 +75,7 @@ public struct Scheduled<Rule: SchedulableRule>: UpdateRule {
     return value
   }
 
-  // Steps run the rule that `resolved(at:)` returns. What follows is the rule as it is without its schedules.
+  // Steps run the rule that `resolved(at:)` returns. The members below are those of the rule without its schedules.
 
   public var conversionRate: Double? { rule.conversionRate }
   public var units: TensorUnits? { rule.units }

@@ -1,9 +1,9 @@
-/// Compiles the programs of one step: what each tensor's rule makes of it, after what clipping has decided.
+/// Compiles the programs of one step: for each tensor, the operations of its rule, after the decisions of clipping.
 ///
-/// A view of what an optimizer has; lives for one call.
+/// A view of the optimizer's data, which lives for one call.
 struct StepCompiler<Scalar: BLASScalar> {
   let table: TensorTable<Scalar>
-  /// What gradients are multiplied with besides their coefficients.
+  /// The factor of all gradients besides their coefficients.
   let gradientFactor: ScaledDouble
   /// Whether NaN and infinite elements count as 0.
   let clearsNonFinite: Bool
@@ -13,10 +13,10 @@ struct StepCompiler<Scalar: BLASScalar> {
 
   /// Compiles the program of every tensor; neighbours in the same state share one.
   ///
-  /// Leaves the scales after the step, and which program is whose, in the table.
+  /// Stores the scales after the step and each tensor's program number in the table.
   func compile(_ rules: borrowing StepRules, _ states: borrowing VectorStates, into programs: ProgramBuffer) {
     programs.removeAll()
-    // The tensor that the last program was compiled for.
+    // The tensor for which the last program was compiled.
     var leader = -1
     for index in table.entries.indices {
       guard table.entries[index].gradient != nil else {
@@ -34,7 +34,7 @@ struct StepCompiler<Scalar: BLASScalar> {
     }
   }
 
-  /// Compiles, for every program, what turns the step it takes into the one with another gradient factor.
+  /// Compiles, for every program, the correction that turns its step into the step with another gradient factor.
   ///
   /// - Returns: Whether all rules can be corrected.
   func compileCorrections(
@@ -52,7 +52,7 @@ struct StepCompiler<Scalar: BLASScalar> {
     return true
   }
 
-  /// Whether all that a program depends on, besides the settings of the step, is the same for two tensors.
+  /// Whether two tensors agree in everything that a program depends on, besides the settings of the step.
   private func areInTheSameState(_ first: Int, _ second: Int, _ states: borrowing VectorStates) -> Bool {
     let (x, y) = (table.decision(first), table.decision(second))
     return x.pointee.group == y.pointee.group && x.pointee.coefficient == y.pointee.coefficient
@@ -80,7 +80,7 @@ struct StepCompiler<Scalar: BLASScalar> {
       averaging?.compile(states.averages[index], step: step, into: &program.pointee) ?? 1
   }
 
-  /// What a rule is told of a tensor.
+  /// The state of a tensor, as its rule sees it.
   private func state(of index: Int, _ states: borrowing VectorStates) -> TensorState {
     let (decision, velocity) = (table.decision(index), states.velocities[index])
     return TensorState(

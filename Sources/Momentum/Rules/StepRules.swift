@@ -1,7 +1,8 @@
 /// The rules of one step: the optimizer's, then those of its groups.
 struct StepRules {
   private var rules: [any UpdateRule] = []
-  /// What is asked of the rules for every tensor: a rule out of the array is a copy, which costs more than a short tensor.
+  /// The properties of each rule that are needed for every tensor. They are stored because taking a rule out of the
+  /// array copies it, which costs more than the step of a short tensor.
   private var traits: [Traits] = []
 
   /// Whether no rule changes from step to step.
@@ -22,7 +23,7 @@ struct StepRules {
     try resolve(rule, groups, at: step)
   }
 
-  /// Takes on the rules after a number of steps.
+  /// Replaces the rules by those after a number of steps.
   mutating func resolve(_ rule: any UpdateRule, _ groups: [ParameterGroup], at step: Int) throws(MomentumError) {
     rules.removeAll(keepingCapacity: true)
     (holdForEveryStep, useVelocity, scaleUnits) = (true, false, false)
@@ -44,24 +45,24 @@ struct StepRules {
     }
   }
 
-  /// What the rule of a group does with the velocity.
+  /// The way in which the rule of a group uses the velocity.
   func traits(of group: Int) -> Traits { traits[group + 1] }
 
-  /// The rule of the tensors in a group, or in none: -1.
+  /// The rule of the tensors in a group; -1 stands for no group.
   subscript(group: Int) -> any UpdateRule {
-    // Lent, not copied.
+    // The rule is lent, not copied.
     _read { yield rules[group + 1] }
   }
 
   var convention: Convention { rules[0].convention }
 
-  /// Checks the rules and what else they must agree with.
+  /// Checks the rules and the settings that they must agree with.
   func validate(
     _ groups: [ParameterGroup], _ clipping: GradientClipping, _ averaging: WeightAveraging?
   ) throws(MomentumError) {
     for rule in rules { try rule.validate() }
     try clipping.validate(convention)
-    // All norms are measured together, so the first that is limited says how.
+    // All norms are measured together, so the first clipping that limits a norm determines how.
     var measure: (clipping: GradientClipping, place: String)?
     if !clipping.isEmpty { measure = (clipping, "the optimizer's clipping") }
     for (index, group) in groups.enumerated() { try group.validate(self[index], convention, &measure) }

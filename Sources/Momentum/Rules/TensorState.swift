@@ -1,24 +1,25 @@
-/// What a rule must know of a tensor to compile a step.
+/// The state of a tensor that a rule needs to compile a step.
 ///
 /// ```swift
 /// var program = StepProgram()
 /// let state = TensorState(gradientFactor: ScaledDouble(0.5), velocityScale: 1, isFirstStep: true)
 /// let scale = try SGD(learningRate: 0.1, momentum: 0.9).compile(state, into: &program)  // 1
-/// // program.operations are two axpys: 0.5 of the gradient into the direction, -0.1 of the direction into the parameters
+/// // program.operations are two axpys: 0.5 of the gradient into the direction,
+/// // -0.1 of the direction into the parameters
 /// ```
 public struct TensorState: Sendable, Hashable {
-  /// What clipping multiplies the gradient with, times ``unitFactor``. The program folds it into its factors; the gradient is
-  /// never written.
+  /// The factor of clipping for the gradient, times ``unitFactor``. The program folds it into its factors; the gradient
+  /// is never written.
   public let gradientFactor: ScaledDouble
   /// The scale s of the velocity `s·u`.
   public let velocityScale: Double
-  /// Whether the velocity is still the zero it started as.
+  /// Whether the velocity is still the initial zero.
   public let isFirstStep: Bool
-  /// What ``UpdateRule/unitFactor(gradientNorm:parameterNorm:)`` said of the tensor, if it is one unit; otherwise 1. For what
-  /// the factor must also multiply besides the gradient.
+  /// The result of ``UpdateRule/unitFactor(gradientNorm:parameterNorm:)`` for the tensor if it is one unit;
+  /// otherwise 1. For rules that apply this factor to more than the gradient.
   public let unitFactor: ScaledDouble
 
-  /// Describes a tensor before a step: an optimizer does it for its rules, a test of a rule does it by hand.
+  /// Describes a tensor before a step. An optimizer calls this for its rules; a test of a rule calls it directly.
   public init(
     gradientFactor: ScaledDouble = ScaledDouble(1), velocityScale: Double = 1, isFirstStep: Bool,
     unitFactor: ScaledDouble = ScaledDouble(1)

@@ -1,13 +1,14 @@
-/// How a gradient changes parameters: compiles its hyper-parameters into a ``StepProgram`` for each step.
+/// The way in which a gradient changes parameters. A rule compiles its hyper-parameters into a ``StepProgram`` for each
+/// step.
 ///
 /// The velocity v is stored as a scale times a direction, `v = s·u`. Then `v ← m·v + a·g` is one axpy,
 ///
 ///     s ← m·s;   u ← u + (a/s)·g
 ///
-/// and no pass multiplies the velocity by m. A rule is a value without state of its own; the ``Optimizer`` keeps scale and
-/// direction, and runs the program.
+/// and no pass multiplies the velocity by m. A rule is a value without state of its own; the ``Optimizer`` keeps scale
+/// and direction, and runs the program.
 public protocol UpdateRule: Sendable {
-  /// Whose formulas the rule and the clipping before it follow.
+  /// The convention that the rule and the clipping before it follow.
   var convention: Convention { get }
 
   /// Whether the rule keeps a velocity with these settings.
@@ -18,32 +19,35 @@ public protocol UpdateRule: Sendable {
   /// - Throws: ``MomentumError/invalidSetting(_:)``.
   func validate() throws(MomentumError)
 
-  /// Whether the learning rate is part of the velocity; by default as the convention has it. A velocity of the one kind means
-  /// something else to a rule of the other; see ``Optimizer/convertVelocity(toKeepLearningRate:learningRate:)``.
+  /// Whether the learning rate is part of the velocity; by default as in the convention. A rule that keeps it there
+  /// would misread the velocity of a rule that does not, and the reverse; see
+  /// ``Optimizer/convertVelocity(toKeepLearningRate:learningRate:)``.
   var keepsLearningRateInVelocity: Bool { get }
 
-  /// The rule with the settings of one step, if they change from step to step; by default `nil`: they do not. A rule that
-  /// returns `nil` once is not asked again.
+  /// The rule with the settings of one step; by default `nil`, which means that the settings do not change from step to
+  /// step. A rule that returns `nil` once is not asked again.
   ///
-  /// - Parameter step: How many steps have been taken, 0 before the first.
+  /// - Parameter step: The number of steps taken so far, 0 before the first.
   /// - Throws: ``MomentumError/invalidSetting(_:)``.
   func resolved(at step: Int) throws(MomentumError) -> (any UpdateRule)?
 
-  /// The learning rate of the next step, at which a velocity of the other kind is converted
+  /// The learning rate of the next step, by which a velocity of the other kind is converted
   /// (``Optimizer/convertVelocity(toKeepLearningRate:learningRate:)``); by default `nil`: the rule has none.
   var conversionRate: Double? { get }
 
-  /// How the rule divides each tensor into units whose gradients it scales by factors of their own; by default `nil`: it
-  /// does not.
+  /// The division of each tensor into units whose gradients the rule scales by factors of their own; by default `nil`:
+  /// it scales no units.
   var units: TensorUnits? { get }
 
-  /// Which multiple of the parameters is added to the gradient before its units are measured; by default 0.
+  /// The multiple of the parameters that is added to the gradient before its units are measured; by default 0.
   var unitDecay: Double { get }
 
-  /// What the gradient of a unit is multiplied with, before the operations that ``compile(_:into:)`` appends; by default 1.
+  /// The factor of the gradient of a unit, applied before the operations that ``compile(_:into:)`` appends; by
+  /// default 1.
   ///
   /// - Parameters:
-  ///   - gradientNorm: The 2-norm of the unit's gradient after clipping, ``UpdateRule/unitDecay`` times its parameters added.
+  ///   - gradientNorm: The 2-norm of the unit's gradient after clipping, to which ``UpdateRule/unitDecay`` times its
+  ///     parameters is added.
   ///   - parameterNorm: The 2-norm of the unit's parameters.
   func unitFactor(gradientNorm: ScaledDouble, parameterNorm: ScaledDouble) -> ScaledDouble
 
@@ -51,18 +55,18 @@ public protocol UpdateRule: Sendable {
   ///
   /// - Parameters:
   ///   - tensor: The tensor's state before the step.
-  ///   - program: May hold operations already that prepare the gradient.
+  ///   - program: The program, which may already hold operations that prepare the gradient.
   /// - Returns: The velocity's scale after the step.
   func compile(_ tensor: TensorState, into program: inout StepProgram) -> Double
 
   /// Appends the operations that turn a step taken with one gradient factor into the step with another, for
-  /// ``StepMode/onePass``. Possible where the step is linear in the gradient.
+  /// ``StepMode/onePass``. This is possible where the step is linear in the gradient.
   ///
   /// - Parameters:
   ///   - tensor: The tensor's state before the step.
-  ///   - change: By how much the right factor differs from the one taken.
-  ///   - scale: What ``compile(_:into:)`` returned for the step taken.
-  ///   - program: May hold operations already that prepare the gradient.
+  ///   - change: The difference of the right factor from the one used.
+  ///   - scale: The scale that ``compile(_:into:)`` returned for the step taken.
+  ///   - program: The program, which may already hold operations that prepare the gradient.
   /// - Returns: Whether the rule can be corrected; by default it cannot.
   func compileCorrection(
     _ tensor: TensorState, change: ScaledDouble, scale: Double, into program: inout StepProgram
@@ -79,16 +83,4 @@ extension UpdateRule {
   public func compileCorrection(
     _ tensor: TensorState, change: ScaledDouble, scale: Double, into program: inout StepProgram
   ) -> Bool { false }
-}
-
-/// A rule whose learning rate and momentum can follow a schedule.
-public protocol SchedulableRule: UpdateRule {
-  /// lr: finite, at least 0.
-  var learningRate: Double { get set }
-  /// m: finite, at least 0.
-  var momentum: Double { get set }
-}
-
-extension SchedulableRule {
-  public var conversionRate: Double? { learningRate }
 }

@@ -1,8 +1,8 @@
-/// What is known of the velocity and of the average of every tensor, apart from their elements.
+/// The state of every tensor's velocity and average, apart from their elements.
 struct VectorStates {
-  /// The velocity `s·u` of each tensor, but for u.
+  /// The velocity `s·u` of each tensor, without u.
   var velocities: [VelocityState]
-  /// The average `s·b` of each tensor, but for b.
+  /// The average `s·b` of each tensor, without b.
   var averages: [AverageState]
 
   /// Whether a scale may be another than 1; so that to read the vectors one by one does not look at all scales each time.
@@ -15,7 +15,7 @@ struct VectorStates {
     averages = Array(repeating: AverageState(), count: tensors)
   }
 
-  /// Takes on what a step has decided about the tensors that have a gradient.
+  /// Stores the decisions of a step about the tensors that have a gradient.
   mutating func advance<Scalar>(_ table: TensorTable<Scalar>, _ rules: StepRules, averages hasAverages: Bool) {
     (mayHaveScaledVelocities, mayHaveScaledAverages) = (true, true)
     for index in table.entries.indices where table.entries[index].gradient != nil {
@@ -33,7 +33,7 @@ struct VectorStates {
     }
   }
 
-  /// The first tensor whose velocity means something else to its rule, and the rule's traits.
+  /// The first tensor whose velocity is in a form that its rule would misread, and the rule's traits.
   func conflict<Scalar>(
     _ table: TensorTable<Scalar>, _ rules: StepRules
   ) -> (tensor: Int, rule: StepRules.Traits)? {
@@ -45,28 +45,4 @@ struct VectorStates {
     }
     return nil
   }
-}
-
-/// What is known of a tensor's velocity `s·u`, apart from u.
-public struct VelocityState: Hashable, Sendable, Codable {
-  /// The scale s.
-  public var scale = 1.0
-  /// Whether the tensor has taken part in a step with momentum, or was given a velocity.
-  public var isSet = false
-  /// Whether the learning rate is part of the velocity; says nothing unless ``isSet``.
-  public var keepsLearningRate = false
-
-  /// A velocity of zero, before the first step.
-  public init() {}
-}
-
-/// What is known of a tensor's average `s·b`, apart from b.
-public struct AverageState: Hashable, Sendable, Codable {
-  /// The scale s.
-  public var scale = 1.0
-  /// How many steps have been averaged.
-  public var count = 0
-
-  /// Nothing averaged yet.
-  public init() {}
 }

@@ -1,5 +1,5 @@
-/// An average of the parameters over the steps, kept beside them: it generalises better than the last parameters, and costs two
-/// elements moved for each parameter.
+/// An average of the parameters over the steps, kept beside them. It generalises better than the last parameters, and
+/// costs two elements moved for each parameter.
 ///
 ///     a ← β·a + (1 - β)·p         exponential
 ///     a ← a + (p - a) / (n + 1)   mean, after n steps averaged
@@ -14,20 +14,21 @@ public struct WeightAveraging: Sendable, Hashable {
   public enum Kind: Sendable, Hashable {
     /// Exponentially decaying, with β in 0...1.
     case exponential(decay: Double)
-    /// Equal.
+    /// Equal weights.
     case mean
   }
 
   /// The weights of past steps.
   public var kind: Kind
-  /// After every so many steps of the optimizer the parameters are set to their average; `nil`: never.
+  /// The number of steps of the optimizer after which, again and again, the parameters are set to their average; `nil`:
+  /// never.
   public var overwriteEvery: Int?
 
   /// Sets the kind.
   ///
   /// - Parameters:
   ///   - kind: The weights of past steps.
-  ///   - overwriteEvery: After how many steps, again and again, the parameters are set to their average.
+  ///   - overwriteEvery: The number of steps after which, again and again, the parameters are set to their average.
   /// - Throws: ``MomentumError/invalidSetting(_:)`` for a decay outside 0...1 or an interval below 1.
   public init(_ kind: Kind, overwriteEvery: Int? = nil) throws(MomentumError) {
     self.kind = kind
@@ -55,7 +56,7 @@ public struct WeightAveraging: Sendable, Hashable {
 }
 
 extension WeightAveraging {
-  /// Appends the operations that average the parameters as the step has left them.
+  /// Appends the operations that add the parameters after the step to the average.
   ///
   /// - Parameters:
   ///   - state: The average before the step.
@@ -77,7 +78,7 @@ extension WeightAveraging {
     return 1
   }
 
-  /// What the average so far and the new parameters are multiplied with.
+  /// The weights of the average so far and of the new parameters.
   private func weights(after count: Int) -> (keep: Double, enter: Double) {
     if count == 0 { return (0, 1) }
     switch kind {

@@ -10,8 +10,8 @@ struct MemoryRegion {
     (self.tensor, self.role) = (tensor, role)
   }
 
-  /// Throws if two regions share memory. That holds for two gradients as well, which are only read: a tied tensor is to be
-  /// passed once, or it would count twice in the norm.
+  /// Throws if two regions share memory. This includes two gradients, although they are only read: a tied tensor must
+  /// be passed once, or it would count twice in the norm.
   static func checkSeparate(_ regions: inout [MemoryRegion], name: (Int) -> String) throws(MomentumError) {
     regions.removeAll { $0.range.isEmpty }
     regions.sort { $0.range.lowerBound < $1.range.lowerBound }

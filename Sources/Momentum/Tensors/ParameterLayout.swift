@@ -1,7 +1,7 @@
 /// The names, shapes and places of the tensors of a model in one flat vector.
 ///
-/// Tensors lie one after another in the order given, without gaps, each in row-major order. A layout is a value: it can be
-/// compared, stored, and used for parameters, gradients and velocity alike.
+/// Tensors lie one after another in the order given, without gaps, each in row-major order. A layout is a value: it can
+/// be compared, stored, and used for parameters, gradients and velocity alike.
 ///
 /// ```swift
 /// let layout = try ParameterLayout([("weight", [64, 2]), ("bias", [64])])

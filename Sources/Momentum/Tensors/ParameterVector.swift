@@ -1,9 +1,10 @@
-/// A flat vector of parameters, gradients or velocity with a ``ParameterLayout``: owning, aligned, zero at first.
+/// A flat vector of parameters, gradients or velocity with a ``ParameterLayout``. It owns its memory, which is aligned
+/// and zero at first.
 ///
-/// The memory is aligned for BLAS; large vectors are advised to use huge pages and are first touched by the threads that
-/// will work on them, so that on machines with several memory banks each page lies near its thread. The vector cannot be
-/// copied by accident: use ``clone()``. Programs that own their memory already need no `ParameterVector`: every function of
-/// this library also takes their buffers.
+/// The memory is aligned for BLAS; large vectors are advised to use huge pages and are first touched by the threads
+/// that will work on them, so that on machines with several memory nodes (NUMA) each page lies near its thread. The
+/// vector cannot be copied by accident: use ``clone()``. Programs that have their own memory do not need
+/// `ParameterVector`: every function of this library also takes their buffers.
 public struct ParameterVector<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  // sole owner of its memory
   /// The tensors in this vector.
   public let layout: ParameterLayout
@@ -13,7 +14,8 @@ public struct ParameterVector<Scalar: BLASScalar>: ~Copyable, @unchecked Sendabl
   ///
   /// - Parameters:
   ///   - layout: The tensors.
-  ///   - threads: How many threads touch the pages of a large vector first; by default as many as the process may use.
+  ///   - threads: The number of threads that touch the pages of a large vector first; by default as many as the process
+  ///     may use.
   /// - Throws: ``MomentumError/allocationFailed(bytes:)``.
   /// - Complexity: O(n); writes n elements.
   public init(_ layout: ParameterLayout, threads: Int? = nil) throws(MomentumError) {
@@ -105,14 +107,14 @@ public struct ParameterVector<Scalar: BLASScalar>: ~Copyable, @unchecked Sendabl
     base.update(repeating: value, count: count)
   }
 
-  /// One buffer a tensor. Valid as long as the vector lives.
+  /// One buffer for each tensor. Valid as long as the vector lives.
   var tensorBuffers: [UnsafeBufferPointer<Scalar>] {
     layout.tensors.map { UnsafeBufferPointer(start: base + $0.offset, count: $0.count) }
   }
 
   var base: UnsafeMutablePointer<Scalar> { memory.base.assumingMemoryBound(to: Scalar.self) }
 
-  /// Writes one element of every page from the thread that the engine will give the page to.
+  /// Writes one element of every page, from the thread that will work on the page.
   private static func firstTouch(_ base: UnsafeMutablePointer<Scalar>, count: Int, _ team: ThreadTeam) {
     let step = max(1, Platform.pageSize / MemoryLayout<Scalar>.stride)
     let pages = UnsafeTransfer(base)

@@ -1,4 +1,4 @@
-/// The sum of squares of any finite numbers: adapts its unit, a power of two, to the largest one.
+/// The sum of squares of any finite numbers. It scales them by a power of two that follows the largest number.
 struct CarefulSum {
   private var sum = UnitSum()
   private var exponent = Int.min
@@ -7,7 +7,7 @@ struct CarefulSum {
   mutating func addSquare(of value: ScaledDouble) {
     guard value.significand != 0 else { return }
     guard value.significand.isFinite else {
-      // NaN stays NaN, and an infinity infinite unless it meets one.
+      // The magnitudes add up to NaN if one of the values is NaN, otherwise to infinity.
       special += value.significand.magnitude
       return
     }

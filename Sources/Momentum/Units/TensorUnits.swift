@@ -1,7 +1,7 @@
-/// How a tensor is divided into units, each with a norm of its own.
+/// The division of a tensor into units, each with a norm of its own.
 ///
-/// A unit is what remains of a tensor when some axes are held fixed; its norm runs over the other axes. The weights of a dense
-/// layer stored as outputs × inputs, for example, have one unit for each output under ``firstAxis``.
+/// A unit is the slice of a tensor that some fixed indices select; its norm runs over the other axes. The weights of a
+/// dense layer stored as outputs × inputs, for example, have one unit for each output under ``firstAxis``.
 ///
 /// | Case | rank 0, 1 | rank 2, 3 | rank 4 | rank 5 | Source |
 /// |---|---|---|---|---|---|
@@ -14,19 +14,19 @@
 public enum TensorUnits: Sendable, Hashable {
   /// The whole tensor is one unit.
   case tensor
-  /// One unit for each index of the first axis, the layout of PyTorch: output channels come first. A tensor of rank 0 or 1
-  /// is one unit.
+  /// One unit for each index of the first axis, the layout of PyTorch: output channels come first. A tensor of rank 0
+  /// or 1 is one unit.
   case firstAxis
-  /// The rule of Optax for the layouts of JAX: norms run over axis 0 for rank 2 and 3, over axes 0...2 for rank 4, over axes
-  /// 0...3 for rank 5. A tensor with at most one axis longer than 1 is one unit. A higher rank is refused.
+  /// The rule of Optax for the layouts of JAX: norms run over axis 0 for rank 2 and 3, over axes 0...2 for rank 4, over
+  /// axes 0...3 for rank 5. A tensor with at most one axis longer than 1 is one unit. A higher rank is refused.
   case optax
-  /// Norms run over these axes, as those of TensorFlow's `clip_by_norm`. Negative axes count from the last one, -1. No axes
-  /// at all make every element a unit.
+  /// Norms run over these axes, as those of TensorFlow's `clip_by_norm`. Negative axes count from the last one, -1.
+  /// With no axes, every element is a unit.
   case axes([Int])
 }
 
 extension TensorUnits {
-  /// For each axis of a shape, whether norms run over it.
+  /// Whether norms run over each axis of a shape.
   ///
   /// - Parameter tensor: The tensor's name, for the error.
   /// - Throws: ``MomentumError/invalidSetting(_:)`` for axes that the shape does not have or that are named

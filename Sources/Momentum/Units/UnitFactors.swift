@@ -1,10 +1,11 @@
-/// What the gradient of every unit of one tensor is multiplied with, rounded to the element type.
+/// The factors of the gradient of every unit of one tensor, rounded to the element type.
 ///
-/// Takes one number of the element type for each unit, and another one only if a factor leaves the type's normal range.
+/// It takes one number of the element type for each unit, and a second number only if a factor leaves the type's normal
+/// range.
 final class UnitFactors<Scalar: BLASScalar>: @unchecked Sendable {  // written between passes, by one thread
   let grid: UnitGrid
   private let values: UnsafeMutablePointer<Scalar>
-  /// Powers of two that elements are first multiplied with; as many as units, or none as long as none is needed.
+  /// The powers of two that elements are multiplied by first: one for each unit, or none if no factor needs one.
   private var prescales: [Int32] = []
   /// Whether every factor rounds to 1.
   private(set) var changesNothing = true
@@ -25,7 +26,8 @@ final class UnitFactors<Scalar: BLASScalar>: @unchecked Sendable {  // written b
     changesNothing = true
   }
 
-  /// Sets the factor of a unit, rounded once; out of the type's normal range as a power of two and a remainder.
+  /// Sets the factor of a unit, rounded once; outside the type's normal range it is split into a power of two and a
+  /// remainder.
   func set(_ unit: Int, to factor: ScaledDouble) {
     let rounded = RoundedFactor<Scalar>(factor)
     values[unit] = rounded.value
@@ -36,7 +38,7 @@ final class UnitFactors<Scalar: BLASScalar>: @unchecked Sendable {  // written b
 
   /// Writes `y[i] = x[i] · factor(unit of element start + i)`. `x` and `y` may be the same.
   ///
-  /// Each element's bits depend on nothing but its own value and its factor.
+  /// Each element's bits depend only on its own value and its factor.
   @inline(__always)
   func multiply(_ x: UnsafePointer<Scalar>, at start: Int, into y: UnsafeMutablePointer<Scalar>, _ n: Int) {
     guard prescales.isEmpty else { return multiplyWithCare(x, at: start, into: y, n) }

@@ -1,13 +1,14 @@
 /// The units of one shape, as runs of consecutive elements.
 ///
-/// Adjacent axes of a kind are taken for one, and axes of length 1 for none. The innermost kind makes runs: either all elements
-/// of a run lie in one unit, or they lie in consecutive units, one each. Units are numbered in row-major order of the
-/// axes that are held fixed.
+/// Axes are of two kinds: norms run over them, or they are held fixed. Adjacent axes of the same kind are treated as
+/// one, and axes of length 1 are ignored. The innermost axis makes the runs: either all elements of a run lie in one
+/// unit, or they lie in consecutive units, one each. Units are numbered in row-major order of the axes that are held
+/// fixed.
 struct UnitGrid: Sendable, Hashable {
-  /// Some adjacent axes of a kind, outside of a run.
+  /// Adjacent axes of the same kind, outside a run.
   struct Level: Sendable, Hashable {
     let extent: Int
-    /// From one index to the next; 0 if norms run over these axes.
+    /// The step in unit numbers from one index to the next; 0 if norms run over these axes.
     let step: Int
   }
 
@@ -16,16 +17,16 @@ struct UnitGrid: Sendable, Hashable {
   let unitCount: Int
   /// The number of elements in a run, at least 1.
   let runCount: Int
-  /// Whether a run goes through consecutive units, rather than stay in one.
+  /// Whether a run goes through consecutive units, instead of staying in one.
   let crossesUnits: Bool
-  /// What numbers the runs, innermost first. A step counts units that are ``runUnits`` apart.
+  /// The levels that number the runs, innermost first. A step counts units that are ``runUnits`` apart.
   let levels: [Level]
 
   /// - Throws: ``MomentumError/invalidSetting(_:)``.
   init(_ shape: [Int], _ units: TensorUnits, tensor: String) throws(MomentumError) {
     let summed = try units.summedAxes(of: shape, tensor: tensor)
     var groups: [(extent: Int, summed: Bool)] = []
-    // A tensor without elements is one unit without elements, whatever its other axes multiply to.
+    // A tensor without elements is one empty unit, whatever the product of its other axes is.
     let axes = shape.contains(0) ? [(0, true)] : Array(zip(shape, summed))
     for (extent, summed) in axes.reversed() where extent != 1 {
       if let last = groups.last, last.summed == summed {
@@ -48,15 +49,15 @@ struct UnitGrid: Sendable, Hashable {
 
   /// Whether all elements make up one unit.
   var isWhole: Bool { unitCount == 1 }
-  /// How many units a run touches.
+  /// The number of units that a run touches.
   var runUnits: Int { crossesUnits ? runCount : 1 }
   /// The number of runs.
   var runs: Int { count / runCount }
 
-  /// What the first unit of a run is, in multiples of ``runUnits``.
+  /// The row of a run: the number of its first unit, in multiples of ``runUnits``.
   @inline(__always)
   func row(ofRun run: Int) -> Int {
-    // Most tensors have no level, or one.
+    // Most tensors have one level or none.
     guard levels.count > 1 else { return levels.isEmpty ? 0 : run * levels[0].step }
     return outerRow(ofRun: run)
   }
@@ -71,7 +72,7 @@ struct UnitGrid: Sendable, Hashable {
     return row
   }
 
-  /// The first and the last row among some runs, or wider limits.
+  /// The first and the last row of some runs, or wider limits.
   func rows(ofRuns runs: Range<Int>) -> ClosedRange<Int> {
     guard let last = runs.last else { return 0...0 }
     var (low, high) = (runs.lowerBound, last)
@@ -80,7 +81,7 @@ struct UnitGrid: Sendable, Hashable {
       let (lowIndex, highIndex) = (low % level.extent, high % level.extent)
       low /= level.extent
       high /= level.extent
-      // Where an outer index differs, the inner ones go through all their values.
+      // If an outer index differs, the inner indices take all their values.
       least += low == high ? lowIndex * level.step : 0
       most += (low == high ? highIndex : level.extent - 1) * level.step
     }
@@ -89,7 +90,7 @@ struct UnitGrid: Sendable, Hashable {
 
   /// Calls `body` for every part of a run that lies in a range of the elements.
   ///
-  /// - Parameter body: Gets the first element, the number of elements and the first unit.
+  /// - Parameter body: Gets the first element, the number of elements and the first unit of the part.
   @inline(__always)
   func forEachRun(in range: Range<Int>, _ body: (_ start: Int, _ count: Int, _ unit: Int) -> Void) {
     forEachPart(in: range) { start, count, row, column in
@@ -99,7 +100,8 @@ struct UnitGrid: Sendable, Hashable {
 
   /// Calls `body` for every part of a run that lies in a range of the elements.
   ///
-  /// - Parameter body: Gets the first element, the number of elements, the row of the run, and where in the run the part begins.
+  /// - Parameter body: Gets the first element and the number of elements of the part, the row of its run, and the
+  ///   part's start in the run.
   @inline(__always)
   func forEachPart(in range: Range<Int>, _ body: (_ start: Int, _ count: Int, _ row: Int, _ column: Int) -> Void) {
     guard !range.isEmpty else { return }

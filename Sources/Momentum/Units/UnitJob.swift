@@ -1,11 +1,12 @@
-/// A part of a tensor whose units one thread sums: some columns of some runs of a ``UnitGrid``.
+/// A part of a tensor that one thread sums: some columns of some runs of a ``UnitGrid``.
 struct UnitJob: Sendable {
   let runs: Range<Int>
-  /// Which elements of each run.
+  /// The range of elements in each run.
   let columns: Range<Int>
   /// The first row (``UnitGrid/row(ofRun:)``) that is touched.
   let firstRow: Int
-  /// Where the job's sums lie among those of all jobs: for each row those of its columns, or one.
+  /// The index of the job's first sum among those of all jobs. Each row has one sum for each of the job's columns, or a
+  /// single one.
   let firstSum: Int
   let sumCount: Int
 
@@ -22,15 +23,15 @@ struct UnitJob: Sendable {
 }
 
 extension UnitGrid {
-  /// The least elements of a job, and the most jobs along the runs.
+  /// The least number of elements of a job, and the largest number of jobs along the runs.
   private static var leastJob: Int { 65_536 }
   private static var mostJobs: Int { 64 }
 
   /// Divides the tensor into jobs.
   ///
-  /// Long runs that cross units are cut, so that the sums of a job stay in a first-level cache and no two jobs share units.
-  /// Otherwise jobs have about equal numbers of elements; they are made fewer where their sums would take
-  /// more memory than the units themselves or a few per cent of the tensor.
+  /// Long runs that cross units are cut, so that the sums of a job stay in a first-level cache and no two jobs share
+  /// units. Otherwise jobs have about equal numbers of elements. There are fewer jobs where their sums would take more
+  /// memory than the units themselves or a few per cent of the tensor.
   func jobs() -> [UnitJob] {
     guard count > 0 else { return [] }
     let size = max(Self.leastJob, (count + Self.mostJobs - 1) / Self.mostJobs)

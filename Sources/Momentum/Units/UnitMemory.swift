@@ -1,6 +1,7 @@
-/// What clipping and update rules know of the units of each tensor: made when first needed, and kept between steps.
+/// The data of clipping and update rules about the units of each tensor: allocated when first needed, and kept between
+/// steps.
 final class UnitMemory<Scalar: BLASScalar> {
-  /// The units of one tensor, for one of the two that scale them.
+  /// The units of one tensor, for one of the two stages that scale units: clipping or the update rule.
   final class Slot {
     let units: TensorUnits
     let norms: UnitNorms<Scalar>

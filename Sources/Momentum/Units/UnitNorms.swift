@@ -1,19 +1,19 @@
-/// Measures the 2-norms of the units of one tensor. Keeps its memory, so that measuring again allocates nothing.
+/// Measures the 2-norms of the units of one tensor. It keeps its memory, so that measuring again allocates nothing.
 ///
-/// The tensor is divided into jobs by its shape alone: some runs of its ``UnitGrid``, or the same part of some runs. Each job
-/// sums the squares of the units it touches into memory of its own; sums of jobs are then added in order. So the bits do not
-/// depend on the number of threads.
+/// The tensor is divided into jobs by its shape alone: a job is some runs of its ``UnitGrid``, or the same part of some
+/// runs. Each job sums the squares of the units it touches into memory of its own; the sums of the jobs are then added
+/// in order. So the bits do not depend on the number of threads.
 ///
-/// A norm is within 2·10⁻⁷ (`Float`) or 10⁻¹⁴ (`Double`) of the exact one, for any number of elements: what additions round
-/// off is kept. It is right in the whole range of the type, and NaN if an element of the unit is NaN, else infinite if one
-/// is infinite; other units do not notice.
+/// A norm is within 2·10⁻⁷ (`Float`) or 10⁻¹⁴ (`Double`) of the exact one, for any number of elements, because the
+/// rounding errors of additions are kept. It is right in the whole range of the type. It is NaN if an element of the
+/// unit is NaN, else infinite if one is infinite; such an element does not affect other units.
 ///
-/// Reads the tensor once. `Double`s, and combinations, are read once more by one thread for units whose sum is 0, or out of
-/// the range in which no square was lost.
+/// Reads the tensor once. For `Double`s and for combinations, a unit's sum may be 0 or outside the range in which no
+/// square is lost; one thread then reads such units once more.
 final class UnitNorms<Scalar: BLASScalar>: @unchecked Sendable {  // threads write the sums of their own jobs only
   let grid: UnitGrid
   private let jobs: [UnitJob]
-  /// Sums of all jobs, and what rounding took off them.
+  /// The sums of all jobs, and the rounding errors of these sums.
   private let sums: UnsafeMutablePointer<Double>
   private let lost: UnsafeMutablePointer<Double>
   private let totals: UnsafeMutablePointer<UnitSum>
@@ -33,11 +33,11 @@ final class UnitNorms<Scalar: BLASScalar>: @unchecked Sendable {  // threads wri
     totals.deallocate()
   }
 
-  /// One tensor of many that are measured together.
+  /// One of the tensors that are measured together.
   struct Request {
     let norms: UnitNorms
     let source: UnitSource<Scalar>
-    /// One for each unit.
+    /// The norms, one for each unit.
     let results: UnsafeMutableBufferPointer<ScaledDouble>
   }
 
@@ -48,7 +48,7 @@ final class UnitNorms<Scalar: BLASScalar>: @unchecked Sendable {  // threads wri
     Self.measure([Request(norms: self, source: source, results: results)], team)
   }
 
-  /// Measures some tensors, with one start of the threads.
+  /// Measures some tensors, starting the threads once.
   static func measure(_ requests: [Request], _ team: ThreadTeam) {
     let count = requests.reduce(0) { $0 + $1.norms.grid.count }
     if team.count > 1 {
@@ -129,7 +129,7 @@ final class UnitNorms<Scalar: BLASScalar>: @unchecked Sendable {  // threads wri
     }
   }
 
-  /// Adds up the jobs' sums, and sums again with care where they cannot be trusted.
+  /// Adds up the sums of the jobs, and repeats sums that cannot be trusted by the careful path.
   private func finish(_ source: UnitSource<Scalar>, _ results: UnsafeMutableBufferPointer<ScaledDouble>) {
     totals.initialize(repeating: UnitSum(), count: grid.unitCount)
     for job in jobs {
@@ -148,7 +148,8 @@ final class UnitNorms<Scalar: BLASScalar>: @unchecked Sendable {  // threads wri
     for unit in 0..<grid.unitCount {
       let sum = totals[unit].value
       results[unit] = ScaledDouble(sum).squareRoot() * factor
-      // NaN is NaN in any arithmetic, but infinities that products overflowed to may have met.
+      // A NaN sum usually means a NaN element. In a combination it may also mean that two products of finite elements
+      // overflowed to infinities of opposite sign, so such a sum is repeated.
       let isSuspect = sum < 0x1p-900 || sum == .infinity || (source.isCombination && (sum.isNaN || !factorIsPlain))
       if canFail, isSuspect { suspects[unit] = CarefulSum() }
     }
@@ -170,7 +171,7 @@ final class UnitNorms<Scalar: BLASScalar>: @unchecked Sendable {  // threads wri
           for i in 0..<n {
             let place = grid.crossesUnits ? unit + i : unit
             guard suspects[place] != nil else { continue }
-            // Untouched tiles are not prepared.
+            // A tile is prepared only when one of its elements is needed.
             let x = gradient ?? tile.gradient(at: start, end - start)
             gradient = x
             suspects[place]!.addSquare(of: tile.element(first + i, of: x[first + i - start]))

@@ -1,4 +1,4 @@
-/// Who multiplies units of a gradient with factors of their own.
+/// The reason why units of a gradient are multiplied by factors of their own.
 public enum UnitScaling: UInt8, Sendable, Hashable {
   /// A limit of the norm of each unit.
   case clipping

@@ -1,71 +1,20 @@
-/// What unit norms are measured of: `factor · f(gradient) + decay · parameters`, where f clears, clamps and scales units as a step does.
+/// The vector whose unit norms are measured: `factor · f(gradient) + decay · parameters`, where f clears, clamps and
+/// scales units as a step does.
 struct UnitSource<Scalar: BLASScalar> {
   var gradient: UnsafePointer<Scalar>
   /// Whether NaN and infinite elements count as 0.
   var clearsNonFinite = false
   /// The bounds of clipping by value, which comes after clearing.
   var bounds: ValueBounds?
-  /// Factors of units, which come after that.
+  /// The factors of units, which are applied after that.
   var factors: UnitFactors<Scalar>?
   var factor = ScaledDouble(1)
   var parameters: UnsafePointer<Scalar>?
-  /// Counts only with parameters.
+  /// The factor of the parameters; used only if there are any.
   var decay = 0.0
 
   init(_ gradient: UnsafePointer<Scalar>) { self.gradient = gradient }
 
   /// Whether the sum of two vectors is measured.
   var isCombination: Bool { parameters != nil && decay != 0 }
-}
-
-/// Prepares tiles of a source in scratch memory.
-struct UnitTile<Scalar: BLASScalar> {
-  let source: UnitSource<Scalar>
-  private let scratch: UnsafeMutablePointer<Scalar>
-  private let wide: UnsafeMutablePointer<Double>
-  private let factor: Double
-
-  static var scratchByteCount: Int { Tile.count * (MemoryLayout<Scalar>.stride + MemoryLayout<Double>.stride) }
-
-  init(_ source: UnitSource<Scalar>, _ memory: UnsafeMutableRawPointer) {
-    self.source = source
-    wide = memory.bindMemory(to: Double.self, capacity: Tile.count)
-    scratch = (memory + Tile.count * MemoryLayout<Double>.stride).bindMemory(to: Scalar.self, capacity: Tile.count)
-    factor = source.factor.double
-  }
-
-  /// The gradient, cleared, clamped and scaled as the source says.
-  @inline(__always)
-  func gradient(at start: Int, _ n: Int) -> UnsafePointer<Scalar> {
-    var x = source.gradient + start
-    if source.clearsNonFinite {
-      Scalar._clearNonFinite(x, into: scratch, n)
-      x = UnsafePointer(scratch)
-    }
-    if let bounds = source.bounds {
-      Scalar._clamp(x, to: Scalar(bounds.lower), Scalar(bounds.upper), into: scratch, n)
-      x = UnsafePointer(scratch)
-    }
-    if let factors = source.factors {
-      factors.multiply(x, at: start, into: scratch, n)
-      x = UnsafePointer(scratch)
-    }
-    return x
-  }
-
-  /// `factor · gradient + decay · parameters`.
-  @inline(__always)
-  func combination(at start: Int, _ n: Int) -> UnsafeMutablePointer<Double> {
-    UnitLoops.combine(
-      factor, gradient(at: start, n), source.decay, source.parameters.unsafelyUnwrapped + start, into: wide, n)
-    return wide
-  }
-
-  /// What an element of the gradient contributes, in a range that cannot overflow or underflow. The factor of a source
-  /// that is no combination is left out.
-  func element(_ index: Int, of gradient: Scalar) -> ScaledDouble {
-    let own = ScaledDouble(Double(gradient))
-    guard source.isCombination, let parameters = source.parameters else { return own }
-    return (source.factor * own).adding(ScaledDouble(Double(parameters[index])) * source.decay)
-  }
 }

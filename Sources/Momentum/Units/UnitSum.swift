@@ -1,4 +1,4 @@
-/// The sum of the squares of a unit, or of a part of one, with what rounding took off it (Neumaier).
+/// The sum of the squares of a unit, or of a part of one, with its rounding error (Neumaier).
 struct UnitSum: Sendable {
   var sum = 0.0
   var lost = 0.0
@@ -19,10 +19,11 @@ struct UnitSum: Sendable {
   /// The sum; NaN if a term was NaN, else infinite if one was infinite.
   var value: Double { sum.isFinite ? sum + lost : sum }
 
-  /// Adds the squares of a run that lies in one unit: BLAS dot products of whole pieces, and a loop for the rest.
+  /// Adds the squares of a run that lies in one unit: by BLAS dot products of whole pieces, and by a loop for the rest.
   ///
-  /// A dot product of `Float`s rounds every partial sum to 24 digits; over 128 elements, 8 to a lane, that stays below
-  /// 2·10⁻⁷ of a norm. OpenBLAS adds the last elements that fill no vector one after another, so they are not given to it.
+  /// A dot product of `Float`s rounds every partial sum to 24 binary digits. Over 128 elements, 8 to a lane, the error
+  /// stays below 2·10⁻⁷ of a norm. OpenBLAS adds the last elements, which do not fill a vector, one after another; so
+  /// they are left to the loop.
   @inline(__always)
   mutating func addSquares<S: BLASScalar>(_ x: UnsafePointer<S>, _ n: Int) {
     var start = 0

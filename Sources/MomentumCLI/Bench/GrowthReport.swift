@@ -64,7 +64,9 @@ struct GrowthReport: Encodable {
 
   /// Memory of this process that is in RAM.
   private static var residentBytes: Int {
-    let pages = Platform.contents(ofSmallFile: "/proc/self/statm")?.split(separator: " ").dropFirst().first.flatMap { Int($0) }
+    let pages = Platform.contents(ofSmallFile: "/proc/self/statm")?.split(separator: " ").dropFirst().first.flatMap {
+      Int($0)
+    }
     return (pages ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE)))
   }
 

@@ -3,10 +3,10 @@ import Momentum
 extension ReferenceFixtures {
   /// Runs the tables of the reference BLAS test programs through ``Momentum/BLAS``.
   ///
-  /// A row with a negative stride is run with the vector's elements laid out in the order that the stride walks them in,
-  /// since the library refuses negative strides; what it writes is put back in the same order.
+  /// The library refuses negative strides. So the elements of a row with a negative stride are laid out in the order in
+  /// which that stride visits them, and the result is put back in the same order.
   ///
-  /// - Throws: What the routines throw.
+  /// - Throws: The errors of the routines.
   public func evaluateBLAS() throws -> [ReferenceRow] {
     try BLASCase.Operation.allCases.flatMap { operation in
       try [evaluate(operation, Float.self), evaluate(operation, Double.self)]
@@ -42,7 +42,7 @@ extension ReferenceFixtures {
     return tally.row
   }
 
-  /// What a routine returned, or the vector it wrote.
+  /// The value that a routine returned, or the vector that it wrote.
   private func result<Scalar: ReferenceScalar>(_ test: BLASCase, _ type: Scalar.Type) throws -> [Scalar] {
     var x = Strided<Scalar>(test.x, count: test.count, stride: test.incx)
     var y = Strided<Scalar>(test.y ?? [], count: test.count, stride: test.incy ?? 1)
@@ -65,7 +65,7 @@ extension ReferenceFixtures {
   }
 }
 
-/// A strided vector in an array. Elements that a negative stride walks backwards are kept in reverse.
+/// A strided vector in an array. Elements with a negative stride are kept in reverse.
 private struct Strided<Scalar: ReferenceScalar> {
   private var storage: [Scalar]
   private let count: Int
@@ -84,7 +84,7 @@ private struct Strided<Scalar: ReferenceScalar> {
     return copy.storage
   }
 
-  /// Reverses the part that the vector spans; what lies between its elements stays between the same ones.
+  /// Reverses the part that the vector spans; the gap between two of its elements stays between the same two.
   private mutating func reverse() {
     guard stride < 0, count > 0 else { return }
     storage[0...(count - 1) * stride.magnitude.asInt].reverse()

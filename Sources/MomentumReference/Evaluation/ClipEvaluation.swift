@@ -1,7 +1,8 @@
 extension ReferenceFixtures {
-  /// Compares clipping with the exact results: elements, norms, coefficient and counts, a row for each and scalar.
+  /// Compares clipping with the exact results: elements, norms, coefficient and counts, a row for each of these and for
+  /// each scalar.
   ///
-  /// - Throws: What the subject throws.
+  /// - Throws: The errors of the subject.
   public func evaluateClips(of subject: some ClipSubject) throws -> [ReferenceRow] {
     try evaluateClips(Float.self, subject) + evaluateClips(Double.self, subject)
   }
@@ -26,7 +27,7 @@ extension ReferenceFixtures {
       let stages = Double([test.clipping.norm, test.clipping.globalNorm].count { $0 != nil })
 
       for (tensor, factor) in want.tensorCoefficients.enumerated() {
-        // Keras's coefficient for a norm below the limit may be one unit less than 1, by its formula.
+        // By its formula, Keras's coefficient for a norm below the limit may be one ulp less than 1.
         let identity = factor.double == 1 && want.coefficient.double == 1 && test.convention != "keras"
         for (index, expected) in want.tensors[tensor].enumerated() {
           let result = got.tensors[tensor][index]
@@ -56,9 +57,10 @@ extension ReferenceFixtures {
     return [elements, untouched, norms, coefficients, counts].map(\.row)
   }
 
-  /// The distance in units in the last place of `Scalar` at `expected`; 0 for the same class of NaN or infinity.
+  /// The distance in ulps of `Scalar` at `expected`; 0 for the same class of NaN or infinity.
   ///
-  /// - Parameter unbounded: Measure with the precision of `Scalar` but the range of `Double`, as coefficients need.
+  /// - Parameter unbounded: Whether to measure with the precision of `Scalar` but the range of `Double`, as
+  ///   coefficients need.
   static func ulps<Scalar: ReferenceScalar>(
     _ result: Double, _ expected: Double, _ type: Scalar.Type, unbounded: Bool = false
   ) -> Double {
@@ -72,7 +74,7 @@ extension ReferenceFixtures {
 }
 
 extension ErrorBound {
-  /// The bound of a norm of any order, in unit roundoffs of the scalar.
+  /// The bound of a norm of any order, in multiples of u of the scalar.
   static func norm<Scalar: ReferenceScalar>(order: String, _ type: Scalar.Type) -> ErrorBound {
     if order == "2" { return fastNorm(type) }
     let bound: ErrorBound =

@@ -1,12 +1,12 @@
 import Momentum
 
-/// The tolerances and their reasons, in one place. All are relative bounds in unit roundoffs u of a format (2^-24 for
-/// `Float`, 2^-53 for `Double`), from the roundings of the algorithm under test.
+/// The tolerances and their reasons, in one place. All are relative bounds in multiples of u, the unit roundoff of a
+/// format (2^-24 for `Float`, 2^-53 for `Double`), derived from the roundings of the algorithm under test.
 struct ErrorBound: Sendable {
   /// The bound, for a vector of `count` elements.
   var unitRoundoffs: @Sendable (_ count: Int) -> Double
   var reason: String
-  /// Whether u is that of Double for every scalar: where Float data are summed in Double.
+  /// Whether u is that of Double for every scalar, because Float data are summed in Double.
   var isInDouble: Bool
 
   init(_ reason: String, isInDouble: Bool = false, _ unitRoundoffs: @escaping @Sendable (_ count: Int) -> Double) {
@@ -15,7 +15,7 @@ struct ErrorBound: Sendable {
     self.unitRoundoffs = unitRoundoffs
   }
 
-  /// The bound in units in the last place at a value with this significand: one unit is between u and 2u of it.
+  /// The bound in ulps of a value with this significand: one ulp is between u and 2u of the value.
   func ulps(count: Int, significand: Double = 2) -> Double { unitRoundoffs(count) * significand / 2 }
 
   private static func lanes(_ count: Int, _ width: Int) -> Double {
@@ -26,8 +26,8 @@ struct ErrorBound: Sendable {
 extension ErrorBound {
   /// The 2-norm by one BLAS dot product a tile, tile sums added exactly.
   ///
-  /// The stated 32 and 16 lanes are those of AVX2; narrower kernels have more additions in a row, wider ones are held to the
-  /// same bound.
+  /// The stated 32 and 16 lanes are those of AVX2. Narrower kernels make more additions in a row; wider ones are held
+  /// to the same bound.
   static func fastNorm<Scalar: ReferenceScalar>(_ type: Scalar.Type) -> ErrorBound {
     if Scalar.precision == 24 {
       let width = min(KernelLanes.float, 32)
@@ -42,14 +42,15 @@ extension ErrorBound {
     }
   }
 
-  /// What random data show where tile errors average out: the gate that notices a sum over the whole vector.
+  /// The error of random data, for which the errors of tiles average out: this gate detects a sum over the whole
+  /// vector.
   static let randomGate = ErrorBound("1e-7 on random data of 10 000 elements or more: the errors of tiles average out")
   {
     _ in 1e-7 * 0x1p24
   }
 
-  /// The portable 2-norm, and that of tiles out of the range of a plain dot product: Float squares on 32 lanes of Doubles,
-  /// Double squares without error.
+  /// The portable 2-norm, and the 2-norm of tiles that are out of the range of a plain dot product: Float squares on 32
+  /// lanes of Doubles, Double squares without error.
   static func carefulNorm<Scalar: ReferenceScalar>(_ type: Scalar.Type) -> ErrorBound {
     if Scalar.precision == 24 {
       ErrorBound("(R/32 + 5)/2 + 1.5 roundings in Double, R <= 2048: squares on 32 lanes, the root", isInDouble: true) {
@@ -62,7 +63,7 @@ extension ErrorBound {
     }
   }
 
-  /// A sum of absolute values on 32 lanes of Doubles: no root to halve the bound.
+  /// A sum of absolute values on 32 lanes of Doubles; there is no root that would halve the bound.
   static let sumInDouble = ErrorBound(
     "R/32 + 6 roundings in Double, R <= 2048: 32 lanes, the final rounding", isInDouble: true
   ) { lanes($0, 32) + 6 }
@@ -77,6 +78,6 @@ extension ErrorBound {
     }
   }
 
-  /// The published rule of the reference BLAS tests, in units of eps·|size|.
+  /// The published rule of the reference BLAS tests, in multiples of eps·|size|.
   static let stest = ErrorBound("STEST rule: 1024 eps |size|; equality where the size is 0") { _ in 1024 }
 }

@@ -1,12 +1,12 @@
 import Foundation
 import Momentum
 
-/// Measures and steps the same data in ways that must not change a bit.
+/// Measures the same data, and takes steps with it, in ways that must not change a bit.
 ///
-/// The count gives each of 16 threads the least work that the engine starts a thread for.
+/// The count of elements gives each of 16 threads the least work for which the engine starts a thread.
 struct Invariance<Scalar: ReferenceScalar> {
   private let elements: [Scalar]
-  /// What measures some buffers; a wrong one serves as negative control.
+  /// The norm function under test; a wrong one serves as negative control.
   private let norm: (_ tensors: [UnsafeBufferPointer<Scalar>]) throws -> Double
 
   static var fullCount: Int { 16 * 32_768 + 77 }
@@ -17,7 +17,8 @@ struct Invariance<Scalar: ReferenceScalar> {
   ) {
     elements = [Scalar](unsafeUninitializedCapacity: count) { buffer, initializedCount in
       let all = UnsafeMutableBufferPointer(rebasing: buffer[..<count])
-      // Sums of Float tiles of one size add exactly in plain Double; those of sizes 80 binary orders apart do not.
+      // Sums of Float tiles of the same size add exactly in plain Double; sums whose sizes are 80 binary orders apart
+      // do not.
       for start in stride(from: 0, to: count, by: Tile.count) {
         let tile = UnsafeMutableBufferPointer(rebasing: all[start..<min(start + Tile.count, count)])
         ElementRecipe.normal(exponent: -(start / Tile.count % 40)).fill(tile, first: start, seed: 0x696E_7661_7269_616E)
@@ -29,7 +30,7 @@ struct Invariance<Scalar: ReferenceScalar> {
 
   /// A row for each way.
   ///
-  /// - Throws: What the library throws.
+  /// - Throws: The errors of the library.
   var rows: [ReferenceRow] {
     get throws { [try threads(), try alignments(), try order(), try partials()] }
   }
@@ -68,7 +69,7 @@ struct Invariance<Scalar: ReferenceScalar> {
     return (norms, parameters)
   }
 
-  /// 64 places of the first element, an element apart.
+  /// 64 places of the first element, one element apart.
   private func alignments() throws -> ReferenceRow {
     var tally = tally("64 alignments")
     let count = 4096 + 77
@@ -109,7 +110,7 @@ struct Invariance<Scalar: ReferenceScalar> {
     return tally.row
   }
 
-  /// Splits between tiles, merged in any order, by the type and by sums of words.
+  /// Parts split between tiles and merged in any order, by the type and by sums of words.
   private func partials() throws -> ReferenceRow {
     var tally = tally("partials of 2048 k elements")
     var draws = SplitMix64(seed: 2048)
@@ -151,6 +152,6 @@ extension Invariance {
     return sum.squareRoot()
   }
 
-  /// The row of ``plainSum(_:)``, which has to fail.
+  /// The row of ``plainSum(_:)``, which must fail.
   static func controlRow() throws -> ReferenceRow { try Invariance(norm: plainSum).order() }
 }

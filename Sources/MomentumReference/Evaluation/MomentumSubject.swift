@@ -48,7 +48,7 @@ public struct MomentumSubject: NormSubject, ClipSubject, StepSubject {
       convention: convention(update.convention))
   }
 
-  /// The settings of a case as this library spells them.
+  /// The settings of a case in the form of this library.
   func clipping(_ settings: ReferenceClipping) throws -> GradientClipping {
     try GradientClipping(
       value: settings.value.map { $0[0].double...$0[1].double }, tensor: settings.norm.map { .norm($0.double) },
@@ -80,7 +80,7 @@ extension ClipOutcome {
 }
 
 extension Optimizer where Scalar: ReferenceScalar {
-  /// Scale times direction, unfolded: what the steps to come work with.
+  /// Scale times direction, not folded: the velocity that later steps work with.
   func exactVelocity() -> [Double] {
     let state = state()
     guard !state.direction.isEmpty else { return [Double](repeating: 0, count: layout.count) }

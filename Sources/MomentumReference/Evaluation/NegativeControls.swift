@@ -3,7 +3,7 @@ import Momentum
 /// A wrong implementation that the comparison must reject; otherwise the comparison is blind.
 public struct NegativeControl: Codable, Hashable, Sendable {
   public var name: String
-  /// The row that rejected it, or that should have.
+  /// The row that rejected it, or that should have rejected it.
   public var row: ReferenceRow
   public var wasRejected: Bool
 }
@@ -11,7 +11,7 @@ public struct NegativeControl: Codable, Hashable, Sendable {
 extension ReferenceFixtures {
   /// Runs the wrong implementations through the same comparison.
   ///
-  /// - Throws: What the comparison throws.
+  /// - Throws: The errors of the comparison.
   public func negativeControls() throws -> [NegativeControl] {
     var long = self
     long.grid = []

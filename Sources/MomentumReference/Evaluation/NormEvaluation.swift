@@ -2,10 +2,10 @@ extension ReferenceFixtures {
   /// Compares norms with the exact ones: the special-value grid, the whole exponent range, the golden results.
   ///
   /// - Parameters:
-  ///   - subject: What measures.
-  ///   - portable: Whether it promises the tighter bounds of ``Momentum/NormAlgorithm/portable``; then only 2-norms are
-  ///     compared, since the algorithm counts for no other.
-  /// - Throws: ``ReferenceError/otherInput(recipe:found:expected:)``, and what the subject throws.
+  ///   - subject: The norm under test.
+  ///   - portable: Whether the subject promises the tighter bounds of ``Momentum/NormAlgorithm/portable``. Then only
+  ///     2-norms are compared, since the algorithm applies to no others.
+  /// - Throws: ``ReferenceError/otherInput(recipe:found:expected:)``, and the errors of the subject.
   public func evaluateNorms(of subject: some NormSubject, portable: Bool) throws -> [ReferenceRow] {
     try NormEvaluation<Float>(portable: portable).rows(of: subject, self)
       + NormEvaluation<Double>(portable: portable).rows(of: subject, self)
@@ -90,7 +90,7 @@ private struct NormEvaluation<Scalar: ReferenceScalar> {
         let result = try subject.norm(x, order: order)
         let bound = order == "2" ? usual : .sumInDouble
         add("ReproBLAS inputs, \(order)-norm", bound, exact, result, count: x.count, case: test.name)
-        // A golden value may itself be off by less than one unit, so equality is asked of the exact value above.
+        // A golden value may itself be wrong by less than one ulp, so equality is required with the exact value above.
         let golden = test.golden[order]?.double ?? .nan
         let narrowed = Double(Scalar(result))
         add(

@@ -1,10 +1,10 @@
 import Momentum
 
 extension PeerFixtures {
-  /// Compares steps, clips, norms, averages and schedules with what the peers computed: for each convention and scalar a row
-  /// of each.
+  /// Compares steps, clips, norms, averages and schedules with the results of the peers: a row of each for each
+  /// convention and scalar.
   ///
-  /// - Throws: What the library throws where it should not, and
+  /// - Throws: The errors of the library where it should throw none, and
   ///   ``ReferenceError/otherInput(recipe:found:expected:)``.
   public func evaluate() throws -> [ReferenceRow] {
     try Set(steps.map(\.convention)).sorted().flatMap { convention in
@@ -56,7 +56,7 @@ extension PeerFixtures {
         )
       }
     }
-    // Not every peer averages, or computes schedules in this type.
+    // Not every peer keeps averages, or computes schedules in this type.
     return [stepped, clipped, norms].map(\.row) + [averaged, scheduled].map(\.row).filter { $0.cases > 0 }
   }
 
@@ -67,7 +67,7 @@ extension PeerFixtures {
     let run = try subject.run(test, as: type)
     let (due, allowed) = (test.due, Double(16 + 8 * test.stepCount))
     for index in test.shapes.indices {
-      // A parameter that ends near zero has lost digits on the way, so its start counts for its size.
+      // A parameter that ends near zero has lost digits on the way, so its initial value counts towards its size.
       let start = try test.parameters[index].elements(as: type)
       let name = "\(test.name), tensor \(index)"
       tally.add(
@@ -82,7 +82,7 @@ extension PeerFixtures {
         tally.add(equal: run.velocity[index] == nil, case: "\(name), no velocity")
         continue
       }
-      // Without a gradient yet, a velocity of zeros and none are the same.
+      // Before the first gradient, a velocity of zeros and no velocity are the same.
       let ours = run.velocity[index] ?? [Double](repeating: 0, count: velocity.count)
       tally.add(error: Self.distance(ours, velocity, [], type), allowed: allowed, case: "\(name), velocity")
     }
@@ -91,8 +91,8 @@ extension PeerFixtures {
     }
   }
 
-  /// The largest difference in epsilons of the largest element, of `start` as well; infinite where a NaN or an infinity is
-  /// not in its place.
+  /// The largest difference, in epsilons of the largest element (of `start` too); infinite where a NaN or an infinity
+  /// is not in its place.
   private static func distance<Scalar: ReferenceScalar>(
     _ ours: [Double], _ theirs: [ReferenceNumber], _ start: [Scalar], _ type: Scalar.Type
   ) -> Double {

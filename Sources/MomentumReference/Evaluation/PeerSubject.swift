@@ -1,6 +1,6 @@
 import Momentum
 
-/// What a run gave, by tensor.
+/// The results of a run, by tensor.
 struct PeerRun<Scalar: ReferenceScalar> {
   var parameters: [[Scalar]] = []
   /// `nil` for a tensor that has no velocity.
@@ -14,7 +14,7 @@ struct PeerRun<Scalar: ReferenceScalar> {
 extension MomentumSubject {
   /// Takes the steps of a case.
   ///
-  /// - Throws: What the library throws, and ``ReferenceError/otherInput(recipe:found:expected:)``.
+  /// - Throws: The errors of the library, and ``ReferenceError/otherInput(recipe:found:expected:)``.
   func run<Scalar: ReferenceScalar>(_ test: PeerStepCase, as type: Scalar.Type) throws -> PeerRun<Scalar> {
     let layout = try ParameterLayout(test.shapes.enumerated().map { (name: "tensor \($0)", shape: $1) })
     var optimizer = try Optimizer<Scalar>(
@@ -55,7 +55,7 @@ extension MomentumSubject {
 
   /// Clips the tensors of a case in place.
   ///
-  /// - Throws: What the library throws, and ``ReferenceError/otherInput(recipe:found:expected:)``.
+  /// - Throws: The errors of the library, and ``ReferenceError/otherInput(recipe:found:expected:)``.
   func clip<Scalar: ReferenceScalar>(_ test: PeerClipCase, as type: Scalar.Type) throws -> ClipOutcome<Scalar> {
     var tensors = try test.tensors.map { try $0.elements(as: type) }
     let report = try withMutableBuffers(&tensors) { buffers in
@@ -72,7 +72,7 @@ extension MomentumSubject {
       convention: convention(test.convention))
   }
 
-  /// - Parameter isMeasured: Whether the norm is wanted also where nothing clips by it.
+  /// - Parameter isMeasured: Whether the norm is needed even if nothing is clipped by it.
   private func clipping(_ settings: PeerClipping, isMeasured: Bool) throws -> GradientClipping {
     var clipping = try settings.value.map { try GradientClipping.byValue($0.double) } ?? .none
     clipping.tensor = settings.norm.map { .norm($0.double) }

@@ -11,7 +11,7 @@ public struct ReferenceReport: Codable, Sendable {
 
   /// Verifies a folder of fixtures and runs everything in it.
   ///
-  /// - Throws: ``ReferenceError`` if the files are not those of the manifest, and what the library throws.
+  /// - Throws: ``ReferenceError`` if the files are not those of the manifest, and the errors of the library.
   public init(fixtures folder: URL) throws {
     let fixtures = try ReferenceFixtures(folder: folder)
     let subject = MomentumSubject()

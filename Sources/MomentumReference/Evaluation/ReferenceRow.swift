@@ -1,21 +1,21 @@
-/// What comparing one operation with its reference values gave.
+/// The result of comparing one operation with its reference values.
 public struct ReferenceRow: Codable, Hashable, Sendable {
   public var operation: String
   public var scalar: String
   /// The number of values compared.
   public var cases: Int
-  /// The error that came nearest its tolerance, in units in the last place.
+  /// The error that came nearest its tolerance, in ulps.
   public var worstErrorUlps: Double
-  /// The tolerance of that case, in the same unit.
+  /// The tolerance of that case, in ulps.
   public var tolerance: Double
-  /// Where the tolerance comes from.
+  /// The reason for the tolerance.
   public var reason: String
   /// The name of that case.
   public var worstCase: String
   public var passed: Bool
 }
 
-/// Collects errors of one operation and keeps the one nearest, or farthest beyond, its tolerance.
+/// Collects the errors of one operation, and keeps the one that is nearest its tolerance or farthest beyond it.
 struct Tally {
   var row: ReferenceRow
   private var worst = -1.0

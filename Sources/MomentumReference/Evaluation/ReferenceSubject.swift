@@ -5,7 +5,7 @@ public protocol NormSubject: Sendable {
   /// The norm of `x`; `order` is `1`, `2`, `inf`, `0` or a decimal number.
   func norm<Scalar: ReferenceScalar>(_ x: [Scalar], order: String) throws -> Double
 
-  /// The 2-norm of a buffer that may be too long to be copied, without limit of range.
+  /// The 2-norm of a buffer that may be too long to be copied, in a wider range than `Double`.
   func norm<Scalar: ReferenceScalar>(of x: UnsafeBufferPointer<Scalar>) throws -> ScaledDouble
 }
 
@@ -15,7 +15,7 @@ extension NormSubject {
   }
 }
 
-/// What clipping did.
+/// The results of clipping.
 public struct ClipOutcome<Scalar: ReferenceScalar> {
   public var tensors: [[Scalar]]
   public var totalNorm: Double

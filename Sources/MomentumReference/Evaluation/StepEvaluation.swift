@@ -1,7 +1,7 @@
 extension ReferenceFixtures {
   /// Compares sequences of momentum steps with the exact ones.
   ///
-  /// - Throws: ``ReferenceError/otherInput(recipe:found:expected:)``, and what the subject throws.
+  /// - Throws: ``ReferenceError/otherInput(recipe:found:expected:)``, and the errors of the subject.
   public func evaluateSteps(of subject: some StepSubject) throws -> [ReferenceRow] {
     try evaluateSteps(Float.self, subject) + evaluateSteps(Double.self, subject)
   }
@@ -26,7 +26,7 @@ extension ReferenceFixtures {
         let allowed = roundings(test, step: expected.step, type)
         let name = "\(test.convention): \(test.name), step \(expected.step)"
         func add(_ tally: inout Tally, _ got: [Double], _ want: [ReferenceNumber], _ size: Double) {
-          // With dampening 1 and no decay nothing ever enters the velocity: it must be zero.
+          // With dampening 1 and without decay, nothing ever enters the velocity: it must be zero.
           let exponent = size == 0 ? -1074 : max(-1074, Int(size.exponent) + 1 - Scalar.precision)
           let unit = Double(sign: .plus, exponent: exponent, significand: 1)
           tally.add(equal: got.count == want.count, case: name)
@@ -49,7 +49,7 @@ extension ReferenceFixtures {
     return (plain + clipped).map(\.row)
   }
 
-  /// The bound of the error after some steps, in unit roundoffs of the majorant.
+  /// The bound of the error after some steps, in multiples of u of the majorant.
   private func roundings<Scalar: ReferenceScalar>(_ test: UpdateCase, step: Int, _ type: Scalar.Type) -> Double {
     let axpys = 2 + (test.weightDecay.double > 0 ? 1 : 0) + (test.nesterov ? 1 : 0)
     let count = test.parameters.count

@@ -15,10 +15,10 @@ public struct ExactValue: Decodable, Hashable, Sendable {
     Scalar.precision == 24 ? float.double : double.double
   }
 
-  /// The distance of `result` from this value, in units in the last place of `Scalar` at this value; 0 for the right NaN
-  /// or infinity, infinite for a result of another class.
+  /// The distance of `result` from this value, in ulps of `Scalar` at this value; 0 for the right NaN or infinity,
+  /// infinite for a result of another class.
   ///
-  /// An infinite result is right also where the value is finite but beyond `Double`.
+  /// An infinite result is also right if the value is finite but exceeds `Double`.
   public func error<Scalar: ReferenceScalar>(of result: Double, inUlpsOf type: Scalar.Type) -> Double {
     switch `class` {
     case .nan: return result.isNaN ? 0 : .infinity
@@ -27,7 +27,7 @@ public struct ExactValue: Decodable, Hashable, Sendable {
     case .finite:
       if double.double == .infinity, result == .infinity { return 0 }
       guard result.isFinite, let significand, let tail, let exponent else { return .infinity }
-      // Near the value this difference is exact; the tail then adds what Double cannot hold.
+      // Near the value this difference is exact. The tail then adds the digits that Double cannot hold.
       let shift = result == 0 ? 0 : max(-128, min(128, Int(result.exponent) - exponent))
       let scaled = result.significand * Double(sign: .plus, exponent: shift, significand: 1)
       let distance = (result < 0 ? -scaled : scaled) - significand.double - tail.double

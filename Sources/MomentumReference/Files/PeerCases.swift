@@ -16,7 +16,7 @@ public struct PeerStepCase: Decodable, Sendable {
     public var steps: Int
     public var learningRate: ReferenceNumber
     public var momentum: ReferenceNumber
-    /// One a tensor; `nil` for a tensor without a gradient.
+    /// One for each tensor; `nil` for a tensor without a gradient.
     public var gradients: [ReferenceInput?]
     /// The norm of the gradients before clipping.
     public var norm: ReferenceNumber
@@ -27,18 +27,18 @@ public struct PeerStepCase: Decodable, Sendable {
     public var parameters: [[ReferenceNumber]]
     /// `nil` for a tensor that the peer keeps no velocity of.
     public var velocity: [[ReferenceNumber]?]
-    /// Of the parameters; `nil` where the run keeps no average.
+    /// The average of the parameters; `nil` where the run keeps none.
     public var average: [[ReferenceNumber]]?
   }
 
-  /// An average of the parameters beside them.
+  /// An average of the parameters, kept beside them.
   public struct Averaging: Decodable, Hashable, Sendable {
-    /// Of an exponential average; `nil` for the mean.
+    /// The decay of an exponential average; `nil` for the mean.
     public var decay: ReferenceNumber?
     public var overwriteEvery: Int?
   }
 
-  /// What is due here where the library departs from the peer on purpose.
+  /// The results that are right here where the library departs from the peer on purpose.
   public struct Deviation: Decodable, Sendable {
     public var reason: String
     public var parameters: [[ReferenceNumber]]
@@ -57,29 +57,29 @@ public struct PeerStepCase: Decodable, Sendable {
   public var parameters: [ReferenceInput]
   public var phases: [Phase]
   public var averaging: Averaging?
-  /// What the peer gave.
+  /// The peer's results.
   public var expected: State
   public var ours: Deviation?
 
   public var stepCount: Int { phases.reduce(0) { $0 + $1.steps } }
 
-  /// What this library must give: the peer's state unless a deviation is stated.
+  /// The state that this library must reach: the peer's state unless a deviation is stated.
   public var due: State { ours.map { State(parameters: $0.parameters, velocity: $0.velocity) } ?? expected }
 }
 
 /// Gradients before and after a peer's own clipping.
 public struct PeerClipCase: Decodable, Sendable {
-  /// What the peer gave: tensors, or the name of an error.
+  /// The peer's result: tensors, or the name of an error.
   public struct Outcome: Decodable, Sendable {
     public var tensors: [[ReferenceNumber]]?
-    /// The norm that a global clip returned: of what it was given, after any clip before it.
+    /// The norm that a global clip returned: that of its input, after any earlier clip.
     public var returned: ReferenceNumber?
     /// Whether that norm overflowed or underflowed.
     public var normIsWrong: Bool?
     public var error: String?
   }
 
-  /// What is due here where the library departs from the peer on purpose: tensors, or an error.
+  /// The result that is right here where the library departs from the peer on purpose: tensors, or an error.
   public struct Deviation: Decodable, Sendable {
     public var reason: String
     public var tensors: [[ReferenceNumber]]?
@@ -92,12 +92,12 @@ public struct PeerClipCase: Decodable, Sendable {
   public var clipping: PeerClipping
   public var shapes: [[Int]]
   public var tensors: [ReferenceInput]
-  /// The exact norm before clipping, rounded once; infinite also where it is beyond `Double`.
+  /// The exact norm before clipping, rounded once; infinite also if it exceeds `Double`.
   public var norm: ReferenceNumber
   public var expected: Outcome
   public var ours: Deviation?
 
-  /// What this library must give; `nil` where it must refuse.
+  /// The tensors that this library must return; `nil` where it must refuse.
   public var due: [[ReferenceNumber]]? { ours.map(\.tensors) ?? expected.tensors }
 }
 
@@ -105,9 +105,9 @@ public struct PeerClipCase: Decodable, Sendable {
 public struct PeerScheduleCase: Decodable, Sendable {
   public var name: String
   public var convention: String
-  /// What the peer computes in.
+  /// The type in which the peer computes.
   public var scalar: String
   public var schedule: Schedule
-  /// After 0, 1, ... steps.
+  /// The values after 0, 1, ... steps.
   public var values: [ReferenceNumber]
 }

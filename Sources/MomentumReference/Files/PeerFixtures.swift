@@ -1,6 +1,6 @@
 public import Foundation
 
-/// What the peers themselves computed: the files of `Tests/Fixtures/peers`, verified against their manifest.
+/// The results of the peers themselves: the files of `Tests/Fixtures/peers`, verified against their manifest.
 public struct PeerFixtures: Sendable {
   public static let folderName = "peers"
 

@@ -13,7 +13,7 @@ public struct BLASCase: Decodable, Sendable {
   public var alpha: ReferenceNumber?
   /// The result, or the whole vector that was written.
   public var expected: [ReferenceNumber]?
-  /// The size that the STEST rule measures each element's error against; 0 asks for equality.
+  /// The size against which the STEST rule measures each element's error; 0 requires equality.
   public var size: [ReferenceNumber]?
   /// The answer of iamax, counted from 1; 0 for an empty vector.
   public var index: Int?
@@ -98,7 +98,7 @@ public struct UpdateCase: Decodable, Sendable {
   public struct Expected: Decodable, Sendable {
     public var step: Int
     public var parameters: [ReferenceNumber]
-    /// The largest element of the same recursion with every term made positive: the unit of the error bound.
+    /// The largest element of the same recursion with all terms positive: the error bound is relative to it.
     public var parameterSize: ReferenceNumber
     /// Absent where momentum is 0 and the velocity is left alone.
     public var velocity: [ReferenceNumber]?

@@ -7,13 +7,13 @@ public struct ReferenceFile<Case: Decodable & Sendable>: Sendable {
 
   public var generator: String
   public var origin: String
-  /// The versions of what made the file.
+  /// The versions of the programs that made the file.
   public var libraries: [String: String]
   public var cases: [Case]
 
   /// Decodes a file.
   ///
-  /// - Throws: ``ReferenceError/otherFormat(file:found:expected:)`` before anything else is looked at;
+  /// - Throws: ``ReferenceError/otherFormat(file:found:expected:)`` before anything else is checked;
   ///   ``ReferenceError/unreadable(file:cause:)``.
   public init(_ data: Data, file: String) throws(ReferenceError) {
     let decoder = JSONDecoder()

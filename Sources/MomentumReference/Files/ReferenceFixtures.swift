@@ -9,7 +9,7 @@ public struct ReferenceFixtures: Sendable {
   public var norms: [NormCase]
   public var clips: [ClipCase]
   public var updates: [UpdateCase]
-  /// What the peers themselves computed.
+  /// The results of the peers themselves.
   public var peers: PeerFixtures
 
   /// Reads a folder.

@@ -1,8 +1,8 @@
 import Foundation
 
-/// The list of the reference files with the digest of each, against values that were changed by accident.
+/// The list of the reference files with the digest of each, to detect values that were changed by accident.
 ///
-/// A comparison with a tolerance cannot see a reference value that moved by less; this can.
+/// A comparison with a tolerance cannot detect a reference value that moved by less; a digest can.
 public struct ReferenceManifest: Hashable, Sendable {
   public static let fileName = "MANIFEST.txt"
 

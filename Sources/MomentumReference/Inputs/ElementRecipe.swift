@@ -1,5 +1,5 @@
-/// How the elements of a vector are drawn, each from the same number of draws: an element can then be made without those
-/// before it, by any number of threads.
+/// The rule by which the elements of a vector are drawn. Each element takes the same number of draws, so it can be made
+/// without those before it, by any number of threads.
 ///
 /// The formulas are those of `Tests/Fixtures/README.md`, in integers and exact products.
 enum ElementRecipe: Hashable, Sendable {
@@ -10,10 +10,10 @@ enum ElementRecipe: Hashable, Sendable {
   case signed(exponent: Int)
   /// The sum of 12 uniform numbers less 6, times 2^exponent: nearly normal.
   case normal(exponent: Int)
-  /// Random sign and significand, the stored exponent field evenly from a range.
+  /// Random sign and significand; the stored exponent field is uniform over a range.
   case bits(fields: ClosedRange<Int>)
 
-  /// The draws each element takes.
+  /// The number of draws for each element.
   var drawCount: Int {
     switch self {
     case .constant: 0

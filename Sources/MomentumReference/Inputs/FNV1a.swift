@@ -1,6 +1,6 @@
-/// The FNV-1a digest with 64 bits: for accidents, not for forgery.
+/// The FNV-1a digest with 64 bits: it detects accidents, not forgery.
 ///
-/// Each byte maps states one to one, so two inputs that differ in a single byte never share a digest.
+/// Each byte maps the states one to one, so two inputs that differ in a single byte never have the same digest.
 public struct FNV1a: Hashable, Sendable {
   public private(set) var value: UInt64 = 0xCBF2_9CE4_8422_2325
 

@@ -3,7 +3,7 @@ import Foundation
 /// An input vector by recipe, as `Tests/Fixtures/README.md` defines it, with the checksum of its bytes.
 ///
 /// The other implementation is `Scripts/reference/inputs.py`. Both use integers and exact products, so they agree in
-/// every bit; ``elements(as:)`` makes sure of it before a wrong input could pass for a wrong norm.
+/// every bit. ``elements(as:)`` checks this, so that a wrong input cannot look like a wrong norm.
 public struct ReferenceInput: Decodable, Hashable, Sendable {
   public enum Kind: String, Decodable, Sendable {
     case values, constant, uniform, signed, normal, bits, growing, sine

@@ -1,10 +1,10 @@
 public import Momentum
 
-/// What the input generator needs to know of `Float` and `Double`.
+/// The properties of `Float` and `Double` that the input generator needs.
 public protocol ReferenceScalar: BLASScalar {
   /// The name in the files.
   static var referenceName: String { get }
-  /// Significand bits, the leading one included.
+  /// The number of significand bits, including the leading one.
   static var precision: Int { get }
   static var byteCount: Int { get }
   /// The bit pattern, in the low bits.

@@ -1,4 +1,5 @@
-/// The generator of the reference inputs: 64 bits of state, integer operations only, the same numbers in any language.
+/// The generator of the reference inputs: 64 bits of state, integer operations only, and the same numbers in any
+/// language.
 ///
 /// Source: Steele, Lea and Flood, "Fast splittable pseudorandom number generators" (OOPSLA 2014).
 public struct SplitMix64: RandomNumberGenerator, Sendable {
@@ -7,7 +8,8 @@ public struct SplitMix64: RandomNumberGenerator, Sendable {
   /// Starts the sequence of `seed`.
   public init(seed: UInt64) { state = seed }
 
-  /// Starts the sequence of `seed` behind its first `count` numbers: the state counts in equal steps.
+  /// Starts the sequence of `seed` behind its first `count` numbers, which is possible because the state grows by equal
+  /// steps.
   init(seed: UInt64, skipping count: Int) { state = seed &+ Self.step &* UInt64(count) }
 
   private static let step: UInt64 = 0x9E37_79B9_7F4A_7C15

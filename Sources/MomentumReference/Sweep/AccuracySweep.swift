@@ -1,17 +1,18 @@
 import Dispatch
 import Momentum
 
-/// Measures the error of norms over lengths from 1 on and over distributions that gradients have or that break sums.
+/// Measures the error of norms, over lengths from 1 on and over distributions: those of gradients, and those that are
+/// hard for sums.
 ///
-/// One vector a distribution and scalar, which grows from length to length: elements are drawn and squared once, and the
-/// norm of every length is compared with the exact sum of the elements so far.
+/// Each distribution and scalar has one vector, which grows from length to length. Its elements are drawn and squared
+/// once, and the norm at every length is compared with the exact sum of the elements so far.
 struct AccuracySweep<Scalar: ReferenceScalar> {
   let distribution: SweepDistribution
   let lengths: [Int]
 
   /// The errors of norms; each subject is held to the promises of the algorithm beside it.
   ///
-  /// - Throws: ``Momentum/MomentumError/allocationFailed(bytes:)``, and what the subjects throw.
+  /// - Throws: ``Momentum/MomentumError/allocationFailed(bytes:)``, and the errors of the subjects.
   func rows(of subjects: [(algorithm: NormAlgorithm, subject: any NormSubject)]) throws -> [SweepRow] {
     var vector = try ParameterVector<Scalar>(ParameterLayout(count: lengths.last ?? 0))
     return try vector.withUnsafeMutableBufferPointer { buffer in
@@ -39,13 +40,13 @@ struct AccuracySweep<Scalar: ReferenceScalar> {
     let seed = distribution.seed
     let partCount = range.count < 1 << 18 ? 1 : Machine.availableProcessors
     let parts = Parts(Array(repeating: ExactSquares<Scalar>(), count: partCount))
-    // Parts are apart in memory, and each thread has its own.
+    // Parts are separate in memory, and each thread has its own.
     nonisolated(unsafe) let buffer = buffer
     DispatchQueue.concurrentPerform(iterations: partCount) { part in
       var sum = ExactSquares<Scalar>()
       var first = range.lowerBound + range.count * part / partCount
       let end = range.lowerBound + range.count * (part + 1) / partCount
-      // In pieces that are still in cache when they are squared.
+      // In pieces short enough to be still in cache when they are squared.
       while first < end {
         let piece = UnsafeMutableBufferPointer(rebasing: buffer[first..<min(end, first + 8192)])
         recipe.fill(piece, first: first, seed: seed)
@@ -57,7 +58,7 @@ struct AccuracySweep<Scalar: ReferenceScalar> {
     return parts.total
   }
 
-  /// Calls `body` with the exact sum while the middle element is the one that the distribution wants there.
+  /// Calls `body` with the exact sum while the middle element has the value that the distribution requires.
   private func withMiddle(
     of elements: UnsafeMutableBufferPointer<Scalar>, _ exact: inout ExactSquares<Scalar>,
     _ body: (FixedPoint) throws -> Void
@@ -72,7 +73,7 @@ struct AccuracySweep<Scalar: ReferenceScalar> {
     exact.replace(Scalar(middle), by: drawn)
   }
 
-  /// One sum a thread.
+  /// One sum for each thread.
   private final class Parts: @unchecked Sendable {  // each thread writes its own sum
     let sums: UnsafeMutableBufferPointer<ExactSquares<Scalar>>
 

@@ -2,10 +2,10 @@ import Momentum
 
 /// The exact sum of squares of finite numbers, for measuring the error of norms.
 ///
-/// A number is m·2^(f - b) with an integer m below 2^precision and its stored exponent f, so its square is an integer of at
-/// most 106 bits times a power of two that depends on f alone. One integer of 192 bits for each f holds the sum of more
-/// squares than memory has room for. Nothing is ever rounded, scaled or ordered: there is no error bound to argue, and no
-/// step in common with the library's sums of dot products.
+/// A number is m·2^(f - b) with an integer m below 2^precision and its stored exponent f. So its square is an integer
+/// of at most 106 bits times a power of two that depends on f alone. For each f, one integer of 192 bits can hold the
+/// sum of more squares than memory has room for. Nothing is ever rounded, scaled or ordered, so there is no error to
+/// bound, and no step is shared with the library's sums of dot products.
 struct ExactSquares<Scalar: ReferenceScalar> {
   /// The sums for each stored exponent: the lower 128 bits, and the carries out of them.
   private var lower: [UInt128]
@@ -41,7 +41,7 @@ struct ExactSquares<Scalar: ReferenceScalar> {
     }
   }
 
-  /// Takes back one element that was added, and adds another in its place.
+  /// Removes one element that was added, and adds another in its place.
   mutating func replace(_ old: Scalar, by new: Scalar) {
     let (field, square) = Self.square(old)
     let (difference, overflow) = lower[field].subtractingReportingOverflow(square)
@@ -74,15 +74,15 @@ struct ExactSquares<Scalar: ReferenceScalar> {
     return total
   }
 
-  /// What the stored exponent of an integer of `precision` bits with weight 1 would be.
+  /// The stored exponent that an integer of `precision` bits with weight 1 would have.
   private var exponentBias: Int { Int(Scalar.greatestFiniteMagnitude.exponent) + Scalar.precision - 1 }
 }
 
 extension FixedPoint {
-  /// The distance of a norm from the square root of this sum, in units in the last place of `Scalar` at that root.
+  /// The distance of a norm from the square root of this sum, in ulps of `Scalar` at that root.
   ///
-  /// With N the norm and S the sum it is |N² - S| / (N + √S). The difference is exact; three roundings in `Double` and the
-  /// approximate root change the result by less than 2^-50 of itself.
+  /// For the norm N and the sum S it is |N² - S| / (N + √S). The difference is exact; the three roundings in `Double`
+  /// and the approximate root change the result by less than 2^-50 of itself.
   func error<Scalar: ReferenceScalar>(ofRoot norm: ScaledDouble, inUlpsOf type: Scalar.Type) -> Double {
     let (root, rootExponent) = approximateRoot
     guard root != 0 else { return norm.significand == 0 ? 0 : .infinity }
@@ -90,7 +90,8 @@ extension FixedPoint {
     let rootInUnits = ScaledDouble(root, exponent: rootExponent - unit).double
 
     guard norm.significand.isFinite, norm.significand >= 0 else { return .infinity }
-    // Far off, squares are not needed, and a norm much too small would not fit the fixed-point range.
+    // For a norm that is far off no squares are needed, and one that is much too small would not fit the fixed-point
+    // range.
     guard norm.significand > 0, abs(norm.exponent - rootExponent) <= 1 else {
       return (ScaledDouble(norm.significand, exponent: norm.exponent - unit).double - rootInUnits).magnitude
     }

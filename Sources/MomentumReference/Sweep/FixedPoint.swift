@@ -2,11 +2,11 @@ import Momentum
 
 /// A non-negative multiple of 2^-2304 below 2^2304: a plain long integer.
 ///
-/// Wide enough for 2^64 squares of the largest `Double`, and for the square of any `Double` significand that is the root of
-/// a square of the smallest (2^-2148 · 2^-104).
+/// The range holds 2^64 squares of the largest `Double`. It also holds the square of any `Double` significand that is
+/// the root of a square of the smallest `Double` (2^-2148 · 2^-104).
 struct FixedPoint: Hashable {
   private static let lowestExponent = -2304
-  /// From the least significant on.
+  /// The limbs, the least significant first.
   private var limbs = [UInt64](repeating: 0, count: 72)
 
   /// Adds `value · 2^exponent`.
@@ -54,7 +54,7 @@ struct FixedPoint: Hashable {
   /// The value, rounded to `Double` precision.
   var leading: ScaledDouble {
     guard let top = limbs.lastIndex(where: { $0 != 0 }) else { return ScaledDouble(0) }
-    // At least 65 bits; what is below them changes the result by less than 2^-64 of it.
+    // At least 65 bits; the bits below them change the result by less than 2^-64 of it.
     let value = Double(limbs[top]) * 0x1p64 + (top > 0 ? Double(limbs[top - 1]) : 0)
     return ScaledDouble(value, exponent: Self.lowestExponent + 64 * (top - 1))
   }

@@ -3,7 +3,7 @@ public struct LargeCheck: Codable, Hashable, Sendable {
   public var name: String
   public var seconds: Double
   public var passed: Bool
-  /// What was found, if that is not what was expected.
+  /// The finding, if it is not the expected one.
   public var found: String
 }
 
@@ -13,7 +13,7 @@ public struct LargeReport: Codable, Sendable {
   public static let count = 1 << 31 + 2048 + 77
 
   public var checks: [LargeCheck] = []
-  /// What memory had no room for.
+  /// The checks for which memory had no room.
   public var leftOut: [String] = []
 
   /// Whether every check passed that was run; at least one was.
@@ -21,8 +21,8 @@ public struct LargeReport: Codable, Sendable {
 
   /// Runs every check that memory has room for.
   ///
-  /// - Parameter progress: Called before each check with what comes.
-  /// - Throws: What the library throws where a check does not expect it.
+  /// - Parameter progress: Called with the name of each check before it runs.
+  /// - Throws: The errors of the library where a check does not expect them.
   /// - Complexity: Some passes over 8.6 GB; writes, and so takes, 17.2 GB.
   public init(progress: (String) -> Void = { _ in }) throws {
     let vectors = try LargeVectors()

@@ -2,11 +2,11 @@ import Momentum
 
 /// Norms, clips and steps of one gradient of more than 2^31 elements.
 ///
-/// The gradient is all zeros but for a few elements around 2^31 and at both ends, whose squares add up to 16²; every
+/// The gradient is zero except for a few elements around 2^31 and at both ends, whose squares add up to 16². Every
 /// expected result is a short binary number, so all comparisons are for equality. Pages of the gradient that were never
 /// written take no memory.
 struct LargeVectors {
-  /// Where the gradient is not zero. 2^31 is the start of a tile.
+  /// The elements of the gradient that are not zero. 2^31 is the start of a tile.
   private static let values: [(index: Int, value: Float)] = [
     (0, 1), (1 << 31 - 1, -2), (1 << 31, 3), (1 << 31 + 1, -5), (1 << 31 + 2047, 6), (1 << 31 + 2048, -9),
     (LargeReport.count - 1, 10),
@@ -19,13 +19,13 @@ struct LargeVectors {
   init() throws {
     gradient = try MappedZeros(count: LargeReport.count)
     for (index, value) in Self.values { gradient.elements[index] = value }
-    // The second tensor begins beyond 2^31, the third one at an odd place.
+    // The second tensor begins beyond 2^31, the third one at an odd index.
     layout = try ParameterLayout([
       ("body", [1 << 31 - 1]), ("middle", [2, 1023]), ("tail", [LargeReport.count - (1 << 31 + 2045)]),
     ])
   }
 
-  /// A check with the memory it writes; it returns what was wrong.
+  /// A check, with the amount of memory that it writes; it returns what was wrong.
   struct Check {
     var name: String
     var bytes = 0
@@ -81,7 +81,7 @@ struct LargeVectors {
   }
 
   private func checkIdleClip() throws -> [String] {
-    // A write of any zero would turn a shared page into one of this process.
+    // Writing even a zero would turn a shared page into one of this process.
     let before = MemoryBudget.resident
     let report = try Gradients.clip(
       [gradient.elements], by: GradientClipping(value: -10...10, whole: .norm(Self.norm)))
@@ -90,7 +90,7 @@ struct LargeVectors {
       + expect("memory grew by more than 256 MB", growth > 256 << 20, false)
   }
 
-  /// Writes every page of the gradient, so it needs one that nobody else wants.
+  /// Writes every page of the gradient, so it needs a gradient that no other check uses.
   private func checkClip() throws -> [String] {
     let report = try Gradients.clip([gradient.elements], by: GradientClipping(whole: .norm(Self.norm / 2)))
     return expect("coefficient", report.clipCoefficient, 0.5) + compare(read, with: 0.5)

@@ -8,7 +8,7 @@ import Momentum
   import Darwin
 #endif
 
-/// A vector of zeros that takes memory only where it is written.
+/// A vector of zeros that takes memory only for the pages that are written.
 final class MappedZeros {
   let elements: UnsafeMutableBufferPointer<Float>
   private let byteCount: Int
@@ -16,7 +16,7 @@ final class MappedZeros {
   /// - Throws: ``Momentum/MomentumError/allocationFailed(bytes:)``.
   init(count: Int) throws(MomentumError) {
     byteCount = count * MemoryLayout<Float>.stride
-    // Without a reservation the system does not ask whether all pages could be written at once.
+    // Without a reservation the system does not check whether all pages could be written at the same time.
     let flags = MAP_PRIVATE | MAP_NORESERVE
     #if canImport(Darwin)
       let start = mmap(nil, byteCount, PROT_READ | PROT_WRITE, flags | MAP_ANON, -1, 0)

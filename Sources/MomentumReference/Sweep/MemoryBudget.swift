@@ -1,21 +1,22 @@
 import Momentum
 
-/// How much memory there is to be had, so that a check that needs gigabytes says so rather than being ended by the system.
+/// The amount of available memory, so that a check that needs gigabytes can report a lack of memory instead of being
+/// ended by the system.
 enum MemoryBudget {
-  /// What is left to the rest of the machine.
+  /// The memory that is left to the rest of the machine.
   static let reserve = 1 << 30
 
-  /// Bytes that can be had without swapping, by Linux's own estimate; `nil` where the system does not say.
+  /// The bytes available without swapping, by Linux's own estimate; `nil` where the system does not say.
   static var available: Int? { available(inMemInfo: Platform.contents(ofSmallFile: "/proc/meminfo") ?? "") }
 
   static func available(inMemInfo text: String) -> Int? { kibibytes("MemAvailable:", in: text).map { $0 << 10 } }
 
-  /// The bytes of this process that are in memory and belong to no file; pages only read do not count.
+  /// The bytes of this process that are in memory and belong to no file; pages that were only read do not count.
   static var resident: Int? {
     kibibytes("RssAnon:", in: Platform.contents(ofSmallFile: "/proc/self/status") ?? "").map { $0 << 10 }
   }
 
-  /// How many of `count` elements fit, but at least one.
+  /// The number of elements that fit, at most `count` and at least one.
   static func room(for count: Int, each size: Int) -> Int {
     guard let available else { return count }
     return max(min(count, (available - reserve) / size), 1)

@@ -1,6 +1,7 @@
-/// What the elements of a sweep's vectors look like: what gradients are, and what breaks sums of squares.
+/// The distribution of the elements of a sweep's vectors: those of gradients, and those that are hard for sums of
+/// squares.
 public enum SweepDistribution: String, Codable, CaseIterable, Sendable {
-  /// Evenly from [-1, 1).
+  /// Uniform in [-1, 1).
   case uniform = "random, uniform"
   /// Nearly normal, standard deviation 1.
   case normal = "random, normal"
@@ -8,17 +9,17 @@ public enum SweepDistribution: String, Codable, CaseIterable, Sendable {
   case wide = "wide-spread"
   /// Magnitudes over the whole range of the type: most tiles are out of the range of a plain dot product.
   case wholeRange = "wide-spread, whole range"
-  /// Every addition rounds alike, so that roundings add up instead of averaging out.
+  /// Every addition rounds in the same direction, so that roundings add up instead of averaging out.
   case constant
-  /// Squares overflow; so does the norm itself, of long vectors.
+  /// Squares overflow; in long vectors the norm itself does too.
   case nearOverflow = "near overflow"
   /// Squares underflow.
   case nearUnderflow = "near underflow"
   case subnormal
-  /// One 1 in the middle; the squares of all others are below half a unit in its last place.
+  /// One 1 in the middle; the squares of all others are below half an ulp of it.
   case giant = "one giant among dwarfs"
 
-  /// Whether the tighter bounds of random data hold: where the roundings of a tile average out.
+  /// Whether the tighter bounds of random data hold, because the roundings of a tile average out.
   var isRandom: Bool { self == .uniform || self == .normal }
 
   func recipe<Scalar: ReferenceScalar>(_ type: Scalar.Type) -> ElementRecipe {
@@ -39,7 +40,7 @@ public enum SweepDistribution: String, Codable, CaseIterable, Sendable {
     }
   }
 
-  /// What the middle element of a vector is replaced by.
+  /// The value that replaces the middle element of a vector.
   var middle: Double? { self == .giant ? 1 : nil }
 
   var seed: UInt64 { 0x6D6F_6D65_6E74_756D &+ UInt64(Self.allCases.firstIndex(of: self)!) << 32 }
@@ -47,8 +48,8 @@ public enum SweepDistribution: String, Codable, CaseIterable, Sendable {
 
 /// The lengths of a sweep.
 enum SweepLengths {
-  /// All small ones, then those around the sizes at which something changes: the library's tiles of 2048 and its first
-  /// second thread, BLAS kernels' steps and own threads, saturation of single-precision sums.
+  /// All small lengths, then those around the sizes at which something changes: the library's tiles of 2048 and its
+  /// second thread, the vector widths and the threads of BLAS kernels, and the saturation of single-precision sums.
   static func upTo(_ largest: Int) -> [Int] {
     let edges = [
       256, 512, 1000, 2048, 4096, 8192, 10_000, 32_768, 65_536, 100_000, 1 << 20, 1_000_000, 10_000_000, 1 << 24,

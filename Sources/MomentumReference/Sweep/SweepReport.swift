@@ -3,9 +3,9 @@ import Momentum
 /// The errors of both algorithms over all distributions and lengths.
 public struct SweepReport: Codable, Sendable {
   public var rows: [SweepRow]
-  /// Naive norms that the same comparison has to reject.
+  /// Naive norms that the same comparison must reject.
   public var negativeControls: [SweepControl]
-  /// What memory had no room for.
+  /// The lengths for which memory had no room.
   public var leftOut: [String]
 
   /// Whether every error is within its bound and every naive norm was rejected.
@@ -16,8 +16,8 @@ public struct SweepReport: Codable, Sendable {
   /// - Parameters:
   ///   - largest: The greatest length, at least 1.
   ///   - scalars: The names of the scalars.
-  ///   - progress: Called before each distribution with what comes.
-  /// - Throws: What the library throws.
+  ///   - progress: Called with the name of each distribution before it runs.
+  /// - Throws: The errors of the library.
   /// - Complexity: O(largest); memory for `largest` elements.
   public init(
     largest: Int, scalars: [String] = [Float.referenceName, Double.referenceName],
@@ -44,7 +44,8 @@ public struct SweepReport: Codable, Sendable {
         (.blas, MomentumSubject()), (.portable, MomentumSubject(algorithm: .portable)),
       ])
     }
-    // One Double accumulator takes a million random elements to leave the bound; on constant ones it does so at once.
+    // A single Double accumulator leaves the bound only after a million random elements; on constant ones it does so at
+    // once.
     let distributions: [SweepDistribution] = Scalar.precision == 24 ? [.uniform, .constant] : [.constant]
     for distribution in distributions {
       negativeControls.append(try SweepControl(FloatAccumulatorNorm(), distribution, type))
@@ -55,14 +56,14 @@ public struct SweepReport: Codable, Sendable {
 /// A naive norm under the comparison that it must not pass.
 public struct SweepControl: Codable, Hashable, Sendable {
   public var name: String
-  /// The row that rejected it: the worst one in units of its bound.
+  /// The row that rejected it: the one with the largest error relative to its bound.
   public var row: SweepRow
   public var wasRejected: Bool
 
   init<Scalar: ReferenceScalar>(
     _ subject: any NormSubject, _ distribution: SweepDistribution, _ type: Scalar.Type
   ) throws {
-    // Long enough for the roundings of one accumulator, whatever the length of the sweep itself.
+    // Long enough for the roundings of one accumulator to show, whatever the length of the sweep itself.
     let sweep = AccuracySweep<Scalar>(distribution: distribution, lengths: SweepLengths.upTo(100_033))
     let rows = try sweep.rows(of: [(.blas, subject)])
     name = "2-norm in one \(Scalar.referenceName) accumulator, \(distribution.rawValue)"

@@ -6,9 +6,9 @@ public struct SweepRow: Codable, Hashable, Sendable {
   public var scalar: String
   public var algorithm: NormAlgorithm
   public var length: Int
-  /// The distance from the exact norm, in units in the last place of the scalar.
+  /// The distance from the exact norm, in ulps of the scalar.
   public var errorUlps: Double
-  /// What the algorithm promises, in the same unit.
+  /// The bound that the algorithm promises, in ulps.
   public var bound: Double
   public var passed: Bool
 
@@ -18,7 +18,7 @@ public struct SweepRow: Codable, Hashable, Sendable {
   ) {
     (self.distribution, self.scalar, self.algorithm, self.length) = (distribution, scalar, algorithm, length)
     (self.errorUlps, self.bound) = (errorUlps, bound)
-    // NaN fails.
+    // The comparison is written so that NaN fails.
     passed = errorUlps <= bound
   }
 }
@@ -26,8 +26,8 @@ public struct SweepRow: Codable, Hashable, Sendable {
 extension SweepRow {
   /// The error of a norm.
   ///
-  /// The default algorithm's norm of Floats is taken as it is, a Double. The portable one's is rounded once to Float, since its
-  /// promise is half a unit; so is everything below the normal range, which has no more digits to give.
+  /// The default algorithm's norm of Floats is compared as it is, as a Double. The portable algorithm's is rounded once
+  /// to Float, since it promises half an ulp; so is every norm below the normal range, which has no more digits.
   static func row<Scalar: ReferenceScalar>(
     _ norm: ScaledDouble, of exact: FixedPoint, _ distribution: SweepDistribution, _ algorithm: NormAlgorithm,
     length: Int, _ type: Scalar.Type
@@ -37,7 +37,7 @@ extension SweepRow {
       if isSubnormal && (algorithm == .portable || Scalar.precision == 53) {
         ScaledDouble(Double(Scalar(norm.double)))
       } else if algorithm == .portable {
-        // The range of Float, which a norm of finite elements may leave, is no question of accuracy.
+        // A norm of finite Floats may leave the range of Float; that is not a matter of accuracy.
         ScaledDouble(Double(Scalar(norm.significand)), exponent: norm.exponent)
       } else {
         norm
@@ -48,7 +48,7 @@ extension SweepRow {
       bound: bound(distribution, algorithm, length: length, exact, type))
   }
 
-  /// What an algorithm promises of a vector.
+  /// The bound that an algorithm promises for a vector.
   private static func bound<Scalar: ReferenceScalar>(
     _ distribution: SweepDistribution, _ algorithm: NormAlgorithm, length: Int, _ exact: FixedPoint,
     _ type: Scalar.Type

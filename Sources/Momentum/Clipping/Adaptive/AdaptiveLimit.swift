@@ -1,4 +1,4 @@
-/// Limits of the norm of the whole gradient that come from the norms of past steps, or from a rule about which steps to skip.
+/// Limits of the norm of the whole gradient that come from the norms of past steps, or a rule that skips steps.
 ///
 /// ```swift
 /// var adaptive = try AdaptiveLimit.autoClip(AutoClip(percentile: 10))
@@ -6,15 +6,16 @@
 /// let decision = adaptive.decide(norm: 5)  // .limit(3.2): the 10th percentile of 3 and 5
 /// ```
 ///
-/// A value holds its settings and its statistics; to encode it is to save both, and a decoded one goes on with the same bits.
+/// A value holds settings and statistics. Encoding it saves both, and a decoded value continues with the same bits.
 /// Settings alone, without statistics, decode as a fresh start:
 ///
 ///     {"autoClip": {"percentile": 10, "window": 1000}}
 ///     {"zClip": {"threshold": 2.5, "maximum": 1}}
 ///     {"spikeSkipping": {"deviations": 6, "limit": 100}}
 ///
-/// A norm that is not finite never enters the statistics: in the published code of all three one NaN disables the method, or
-/// spoils every later step. Norms above 2⁵⁰⁰ count as infinite, so that no square of one overflows.
+/// A norm that is not finite never enters the statistics, because in the published code of all three methods one NaN
+/// disables the method or spoils every later step. Norms above 2⁵⁰⁰ count as infinite, so that no square of a norm
+/// overflows.
 public enum AdaptiveLimit: Sendable, Hashable {
   /// A percentile of past norms.
   case autoClip(AutoClip)
@@ -23,9 +24,10 @@ public enum AdaptiveLimit: Sendable, Hashable {
   /// Steps with outlying norms do not happen.
   case spikeSkipping(SpikeSkipping)
 
-  /// What to do with a gradient.
+  /// The decision about a gradient.
   public enum Decision: Sendable, Hashable {
-    /// Clip it to this norm; finite, at least 0. A gradient of a smaller norm stays as it is, by the rules of the convention.
+    /// Clip it to this norm; finite, at least 0. A gradient of a smaller norm stays as it is; the convention says
+    /// whether an equal norm does.
     case limit(Double)
     /// Do not take the step.
     case skip
@@ -42,11 +44,11 @@ public enum AdaptiveLimit: Sendable, Hashable {
     }
   }
 
-  /// Takes the norm of a step into account and says what to do with its gradient. To be called once for each step, before
+  /// Enters the norm of a step into the statistics and decides about its gradient. Call it once for each step, before
   /// any clipping to the limit.
   ///
   /// - Parameter norm: The norm of the whole gradient. NaN, negative numbers and numbers above 2⁵⁰⁰ leave the
-  ///   statistics as they are; what is decided then is said by ``AutoClip``, ``ZClip`` and ``SpikeSkipping``.
+  ///   statistics as they are; the decision is then documented at ``AutoClip``, ``ZClip`` and ``SpikeSkipping``.
   public mutating func decide(norm: Double) -> Decision {
     switch self {
     case .autoClip(var method):

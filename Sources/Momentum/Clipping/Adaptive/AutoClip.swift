@@ -1,12 +1,12 @@
 /// The limit is a percentile of the past norms (Seetharaman, Wichern, Pardo and Le Roux, arXiv:2007.14469).
 ///
-/// The norm enters the history, then the limit is the q-th percentile of the history, between neighbours interpolated
+/// The norm enters the history, then the limit is the q-th percentile of the history, interpolated between neighbours
 /// as `numpy.percentile` does: with the n norms in order, `h = (n - 1)·q/100`,
 ///
 ///     C = x[⌊h⌋] + (h - ⌊h⌋)·(x[⌊h⌋ + 1] - x[⌊h⌋])
 ///
-/// so the first step is limited to its own norm. The paper's history is all of the run; this one is the last
-/// ``window`` norms. If enough norms in it are 0, the limit is 0, and the gradient of the step counts as 0.
+/// so the first step is limited to its own norm. The paper keeps the norms of the whole run; this history keeps the
+/// last ``window`` norms. If enough norms in it are 0, the limit is 0, and the gradient of the step counts as 0.
 ///
 /// A norm that is not finite leaves the history as it is. The decision is then the limit of that history, or
 /// ``AdaptiveLimit/Decision/none`` if it is empty.
@@ -15,9 +15,9 @@
 public struct AutoClip: Sendable {
   /// q, in 0...100.
   public let percentile: Double
-  /// How many norms are kept.
+  /// The largest number of norms in the history.
   public var window: Int { history.capacity }
-  /// The norms that are kept, oldest first.
+  /// The norms in the history, oldest first.
   public var norms: [Double] { history.norms }
 
   private var history: NormWindow
@@ -28,7 +28,7 @@ public struct AutoClip: Sendable {
   ///
   /// - Parameters:
   ///   - percentile: q, in 0...100. The paper finds 10 best.
-  ///   - window: How many norms to keep, in 1...2²⁰. The default is that of the authors' TensorFlow version.
+  ///   - window: The number of norms to keep, in 1...2²⁰. The default is that of the authors' TensorFlow version.
   /// - Throws: ``MomentumError/invalidSetting(_:)``.
   public init(percentile: Double = 10, window: Int = 10_000) throws(MomentumError) {
     guard percentile >= 0, percentile <= 100 else {
@@ -55,14 +55,14 @@ public struct AutoClip: Sendable {
     return limit.map { .limit($0) } ?? .none
   }
 
-  /// The percentile of the norms that are kept, `nil` without any.
+  /// The percentile of the history, `nil` if it is empty.
   public var limit: Double? {
     guard let last = sorted.indices.last else { return nil }
     let rank = Double(last) * (percentile / 100)
     let below = min(Int(rank.rounded(.down)), last)
     let (low, high) = (sorted[below], sorted[min(below + 1, last)])
     let share = rank - Double(below)
-    // From the nearer neighbour, as numpy does.
+    // Interpolated from the nearer neighbour, as numpy does.
     return share >= 0.5 ? high - (high - low) * (1 - share) : low + (high - low) * share
   }
 

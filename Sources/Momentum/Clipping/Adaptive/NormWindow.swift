@@ -7,10 +7,10 @@ struct NormWindow: Sendable, Hashable {
 
   init(capacity: Int) { self.capacity = capacity }
 
-  /// Adds a norm that ``accepts(_:)``.
+  /// Adds a norm, for which ``accepts(_:)`` must be true.
   ///
-  /// - Returns: The norm that had to go, if the window was full.
-  /// - Complexity: O(capacity): 8 bytes of each norm are moved, which is nothing beside a step.
+  /// - Returns: The oldest norm, which was removed, if the window was full.
+  /// - Complexity: O(capacity): it moves 8 bytes for each norm, which takes no time compared with a step.
   @discardableResult
   mutating func append(_ norm: Double) -> Double? {
     let oldest = isFull ? norms.removeFirst() : nil
@@ -18,10 +18,10 @@ struct NormWindow: Sendable, Hashable {
     return oldest
   }
 
-  /// Whether a norm may enter statistics. The bound leaves room for the squares of a window of norms and their sum.
+  /// Whether a norm may enter the statistics. The bound keeps the sum of the squares of a full window finite.
   static func accepts(_ norm: Double) -> Bool { norm >= 0 && norm <= 0x1p500 }
 
-  /// The largest capacity: 8 MB.
+  /// The largest capacity, which takes 8 MB.
   static let largestCapacity = 1 << 20
 
   static func check(capacity: Int, least: Int) throws(MomentumError) {

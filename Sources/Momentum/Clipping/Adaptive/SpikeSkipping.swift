@@ -1,23 +1,25 @@
-/// Skips steps whose norm is an outlier: too many standard deviations above the mean of the last norms (the rule of llm.c's
-/// outlier detector), above a fixed limit (Megatron-LM's `grad_norm_skip_threshold`), or either.
+/// Skips steps whose norm is an outlier: too many standard deviations above the mean of the last norms (the rule of
+/// llm.c's outlier detector), above a fixed limit (Megatron-LM's `grad_norm_skip_threshold`), or both.
 ///
-/// The norm N enters the window, and once the window was full before it came, with mean m and variance σ² of the population,
+/// The norm N enters the window. If the window was full before, and now has the mean m and the (population) variance
+/// σ²,
 ///
 ///     skip if (N - m) > deviations·σ
 ///
-/// A norm among n has a z-score of at most √(n - 1) in their company, so a threshold that none can exceed is refused. The
-/// norms of steps skipped that way stay in the window, as in llm.c: if all norms have grown for good, steps go on. A norm
-/// above the fixed ``limit`` is skipped and does not enter.
+/// Among n norms no z-score exceeds √(n - 1), so a threshold that no norm can exceed is refused. The norms of steps
+/// skipped by this rule stay in the window, as in llm.c: if all norms have grown for good, steps are soon taken again.
+/// A norm above the fixed ``limit`` is skipped and does not enter.
 ///
-/// A norm that is not finite lies above any limit: the step is skipped, from the first on, and the window stays as it is.
+/// A norm that is not finite lies above any limit: the step is skipped, even if it is the first, and the window stays
+/// as it is.
 public struct SpikeSkipping: Sendable, Hashable {
-  /// How many standard deviations above the mean a norm may lie; `nil` if the window does not matter.
+  /// The largest number of standard deviations that a norm may lie above the mean; `nil` if only ``limit`` counts.
   public let deviations: Double?
   /// The largest norm of a step that is taken; `nil` if there is none.
   public let limit: Double?
-  /// How many norms are kept.
+  /// The largest number of norms in the window.
   public var window: Int { history.capacity }
-  /// The norms that are kept, oldest first.
+  /// The norms in the window, oldest first.
   public var norms: [Double] { history.norms }
 
   private var history: NormWindow
@@ -26,7 +28,7 @@ public struct SpikeSkipping: Sendable, Hashable {
   ///
   /// - Parameters:
   ///   - deviations: Positive, less than √(window - 1).
-  ///   - window: How many norms to keep, in 2...2²⁰; 128 in llm.c.
+  ///   - window: The number of norms to keep, in 2...2²⁰; 128 in llm.c.
   ///   - limit: At least 0.
   /// - Throws: ``MomentumError/invalidSetting(_:)``, also if neither `deviations` nor `limit` is given.
   public init(deviations: Double? = nil, window: Int = 128, limit: Double? = nil) throws(MomentumError) {
@@ -38,7 +40,8 @@ public struct SpikeSkipping: Sendable, Hashable {
       let most = Double(window - 1).squareRoot()
       guard deviations > 0, deviations < most else {
         throw .invalidSetting(
-          name: "deviations", value: deviations, expected: .words("a positive number below \(most), which no norm can exceed in a window of \(window)"))
+          name: "deviations", value: deviations,
+          expected: .words("a positive number below \(most), which no norm can exceed in a window of \(window)"))
       }
     }
     if let limit, !(limit >= 0 && limit.isFinite) {
@@ -61,12 +64,12 @@ public struct SpikeSkipping: Sendable, Hashable {
     guard NormWindow.accepts(norm) else { return .skip }
     if let limit, norm > limit { return .skip }
     guard let deviations else { return .none }
-    // Summed anew in every step: running sums would drift, and cancel where the norms hardly differ.
+    // Summed anew in every step, because running sums would drift, and would cancel where the norms hardly differ.
     guard history.append(norm) != nil else { return .none }
     let count = Double(window)
     let mean = norms.reduce(0, +) / count
     let variance = norms.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / count
-    // Equal norms have no deviation; their mean may be a rounding away from them.
+    // Equal norms have deviation 0, but their mean may differ from them by a rounding.
     guard norms.contains(where: { $0 != norm }) else { return .none }
     return norm - mean > deviations * variance.squareRoot() ? .skip : .none
   }

@@ -1,7 +1,7 @@
 /// Clips norms that lie too many standard deviations above a running mean (Kumar, Owen, Chowdhury and Güra,
 /// arXiv:2504.02507).
 ///
-/// The first ``warmUp`` norms give a mean m and a variance σ² (that of the population). From then on, with the norm N:
+/// The first ``warmUp`` norms give a mean m and a (population) variance σ². From then on, with the norm N:
 ///
 ///     z = (N - m) / (σ + 1e-6)
 ///     z > z*:    C = m + σ·z*² / z         (scaled; the larger the spike, the harder)
@@ -9,14 +9,14 @@
 ///     N' = C if z > z*, otherwise N
 ///     m ← α·m + (1 - α)·N';   σ² ← α·σ² + (1 - α)·(N' - m)²      with the new m
 ///
-/// The mode `deviations` clips to `C = m + z*·σ` whatever exceeds it (it is called "percentile" in the authors' code).
-/// A ``maximum`` bounds every step's limit, those of the warm-up included. As in the authors' code it does not bound N': the
-/// statistics are those of the norms that the method itself lets through.
+/// The mode `deviations` clips every norm above `C = m + z*·σ` to C (the authors' code calls this mode "percentile"). A
+/// ``maximum`` bounds the limit of every step, also during the warm-up. As in the authors' code it does not bound N':
+/// the statistics are those of the norms that the z-score itself lets through.
 ///
-/// A norm that is not finite leaves the statistics as they are. It is limited as a norm beyond all bounds is: to m (modes
-/// `scaled` and `mean`) or to `m + z*·σ`; during the warm-up to the ``maximum``, if there is one.
+/// A norm that is not finite leaves the statistics as they are. It is limited like an arbitrarily large norm: to m
+/// (modes `scaled` and `mean`) or to `m + z*·σ`; during the warm-up to the ``maximum``, if there is one.
 public struct ZClip: Sendable, Hashable {
-  /// What a spike is clipped to.
+  /// The norm that a spike is clipped to.
   public enum Mode: String, Sendable, Hashable, Codable, CaseIterable {
     /// `m + σ·z*² / z`.
     case scaled
@@ -30,9 +30,9 @@ public struct ZClip: Sendable, Hashable {
   public let threshold: Double
   /// α: in 0...1.
   public let decay: Double
-  /// How many norms make the first statistics; at least 1.
+  /// The number of norms in the first statistics; at least 1.
   public let warmUp: Int
-  /// What a spike is clipped to.
+  /// The norm that a spike is clipped to.
   public let mode: Mode
   /// If given, the limit of every step is at most this.
   public let maximum: Double?
@@ -51,8 +51,8 @@ public struct ZClip: Sendable, Hashable {
   /// - Parameters:
   ///   - threshold: z*, positive, at most 2⁵⁰⁰.
   ///   - decay: α, in 0...1.
-  ///   - warmUp: How many norms make the first statistics, in 1...2²⁰.
-  ///   - mode: What a spike is clipped to.
+  ///   - warmUp: The number of norms in the first statistics, in 1...2²⁰.
+  ///   - mode: The norm that a spike is clipped to.
   ///   - maximum: If given, the limit of every step is at most this; at least 0. The authors' default is 1.
   ///   - ignoresSpikes: Whether a spike leaves the statistics as they are.
   /// - Throws: ``MomentumError/invalidSetting(_:)``.

@@ -1,7 +1,7 @@
 extension PerExampleClipping {
   /// Clips and averages; see ``average(_:layout:into:threads:using:)``. Noise comes from the system's generator.
   ///
-  /// That is the right one for privacy: it cannot be predicted, nor repeated.
+  /// That is the right generator for privacy, because its numbers can be neither predicted nor repeated.
   @discardableResult
   public func average<Scalar: BLASScalar>(
     _ examples: BLAS.Matrix<Scalar>, layout: ParameterLayout? = nil, into gradient: UnsafeMutableBufferPointer<Scalar>,
@@ -13,26 +13,27 @@ extension PerExampleClipping {
 
   /// Clips the gradient of every example and writes their average, plus noise.
   ///
-  /// Norms are those of ``Gradients``: right in the whole range, the same bits for any number of threads. A gemv of a large
-  /// matrix runs on threads of OpenBLAS, whose bits depend on how many OpenBLAS was given.
+  /// Norms are those of ``Gradients``: right in the whole range, with the same bits for any number of threads. But a
+  /// gemv of a large matrix runs on threads of OpenBLAS, and its bits depend on their number.
   ///
-  /// Noise is drawn in the order of the elements, two at a time, by the method of Box and Muller: two 64-bit numbers a, b
-  /// of the generator make `u = ((a >> 11) + 1)·2⁻⁵³`, `w = (b >> 11)·2⁻⁵³` and the two numbers `√(-2 ln u)·cos 2πw`,
-  /// `√(-2 ln u)·sin 2πw`, in `Double`. The same generator gives the same noise wherever the C library's `log`, `cos` and
-  /// `sin` are the same. Sums are rounded to the element type; against an adversary who sees all digits of a result that leaves
-  /// traces (Mironov, "On Significance of the Least Significant Bits for Differential Privacy", 2012).
+  /// Noise is drawn in the order of the elements, two at a time, by the method of Box and Muller: two 64-bit numbers a,
+  /// b of the generator make `u = ((a >> 11) + 1)·2⁻⁵³`, `w = (b >> 11)·2⁻⁵³` and the two numbers `√(-2 ln u)·cos 2πw`,
+  /// `√(-2 ln u)·sin 2πw`, in `Double`. The same generator gives the same noise wherever the C library's `log`, `cos`
+  /// and `sin` are the same. Sums are rounded to the element type; an adversary who sees all digits of a result can
+  /// find traces of that rounding (Mironov, "On Significance of the Least Significant Bits for Differential Privacy",
+  /// 2012).
   ///
   /// - Parameters:
   ///   - examples: B × n: one row for each example, one column for each parameter. Not transposed.
   ///   - layout: The tensors of n parameters; needed for limits of layers.
   ///   - gradient: n elements, overwritten; must not overlap the matrix.
   ///   - threads: The most threads for the norms; by default as many as the process may use.
-  ///   - random: Where noise comes from; not used if there is none.
-  /// - Returns: What was measured and done.
-  /// - Throws: ``MomentumError/invalidSetting(_:)`` for settings, a transposed matrix, a missing layout, or
-  ///   noise beyond the element type; ``MomentumError/countMismatch(what:count:expected:)`` for shapes;
-  ///   ``MomentumError/overlap(first:second:)``; ``MomentumError/nonFiniteGradient(tensor:index:value:)`` with the row for a name
-  ///   ("example 3"). Nothing has been written then.
+  ///   - random: The generator of the noise; not used without noise.
+  /// - Returns: A report of what was measured and changed.
+  /// - Throws: ``MomentumError/invalidSetting(_:)`` for settings, a transposed matrix, a missing layout, or noise
+  ///   beyond the element type; ``MomentumError/countMismatch(what:count:expected:)`` for shapes;
+  ///   ``MomentumError/overlap(first:second:)``; ``MomentumError/nonFiniteGradient(tensor:index:value:)`` with the row
+  ///   for a name ("example 3"). Nothing has been written then.
   /// - Complexity: O(B·n); reads the matrix twice.
   @discardableResult
   public func average<Scalar: BLASScalar, Generator: RandomNumberGenerator>(
@@ -42,10 +43,10 @@ extension PerExampleClipping {
     try validate()
     let layers = try check(examples, layout, gradient)
     let divisor = batchSize ?? Double(examples.rows)
-    // An infinite limit comes without noise.
+    // With an infinite limit there is no noise.
     let deviation =
       noiseMultiplier == 0 ? ScaledDouble(0) : ScaledDouble(norm) * noiseMultiplier / ScaledDouble(divisor)
-    // No number of this generator exceeds 8.6.
+    // No number of `Gaussian` exceeds 8.6.
     guard Scalar((deviation * 8.6).double).isFinite else {
       throw .invalidSetting(
         name: "noiseMultiplier", value: noiseMultiplier, expected: .words("noise that \(Scalar.self) can hold"))

@@ -1,13 +1,14 @@
-/// Clips the gradient of every example on its own and averages them, with noise if asked for: what differentially private
-/// descent (DP-SGD) puts in the place of the gradient of a batch.
+/// Clips the gradient of every example on its own and averages the results, with noise if wanted. Differentially
+/// private descent (DP-SGD) uses this average in place of the gradient of a batch.
 ///
 ///     m_i = min(1, C / N_i)
 ///     g   = (Σ m_i·g_i + C·z·Normal(0, 1)) / B
 ///
-/// with the gradient g_i of example i and its 2-norm N_i, the limit C, the noise multiplier z and the number of examples B.
-/// No example moves g by more than C/B, whatever it holds: that is what the privacy proof needs (Abadi et al., "Deep Learning with
-/// Differential Privacy", arXiv:1607.00133; Optax `per_example_global_norm_clip`, `dpsgd`). With limits for layers
-/// (McMahan et al., arXiv:1710.06963; Optax `per_example_layer_norm_clip`) each layer of each example is clipped on its own.
+/// with the gradient g_i of example i and its 2-norm N_i, the limit C, the noise multiplier z and the number of
+/// examples B. No example moves g by more than C/B, whatever the example holds; the privacy proof is based on this
+/// (Abadi et al., "Deep Learning with Differential Privacy", arXiv:1607.00133; Optax `per_example_global_norm_clip`,
+/// `dpsgd`). With limits for layers (McMahan et al., arXiv:1710.06963; Optax `per_example_layer_norm_clip`) each layer
+/// of each example is clipped on its own.
 ///
 /// ```swift
 /// let clipping = try PerExampleClipping(norm: 1)
@@ -21,12 +22,12 @@
 /// // gradient is [0.45, 0.6], report.clippedCounts is [1]
 /// ```
 ///
-/// Without limits for layers the sum is one `cblas_?gemv` of the matrix of per-example gradients, one more for each
-/// further layer. Reads the matrix twice; writes it never.
+/// Without limits for layers the sum is one `cblas_?gemv` of the matrix of per-example gradients; with them it is one
+/// for each layer. Reads the matrix twice and never writes it.
 public struct PerExampleClipping: Sendable, Hashable, Codable {
-  /// What a limit holds for.
+  /// The scope of a limit.
   public enum Scope: String, Sendable, Hashable, Codable, CaseIterable {
-    /// The whole gradient of an example has a norm of at most C.
+    /// The whole gradient of each example has a norm of at most C.
     case example
     /// Each of the K tensors of a layout has a norm of at most `C / √K`.
     case uniformLayers
@@ -36,30 +37,30 @@ public struct PerExampleClipping: Sendable, Hashable, Codable {
 
   /// C: at least 0; infinite to measure only.
   public var norm: Double
-  /// What C holds for.
+  /// The scope of C.
   public var scope: Scope
   /// z: finite, at least 0. With 0 no random number is drawn.
   public var noiseMultiplier: Double
-  /// What the sum is divided by, finite and positive; by default the number of examples. With Poisson sampling, whose
+  /// The divisor of the sum, finite and positive; by default the number of examples. For Poisson sampling, in which
   /// batches vary in size, give the expected size.
   public var batchSize: Double?
-  /// What to do about an example with NaN or infinite elements.
+  /// The treatment of an example with NaN or infinite elements.
   ///
   /// - ``NonFinitePolicy/throw`` names the row and the first such element; nothing has been written.
   /// - ``NonFinitePolicy/skipStep`` writes nothing, draws nothing, and says so in the report.
   /// - ``NonFinitePolicy/zero`` lets those elements count as 0.
-  /// - ``NonFinitePolicy/propagate`` makes the whole gradient NaN, or that layer of it, unless C is infinite; Optax instead
-  ///   takes such an example unclipped.
+  /// - ``NonFinitePolicy/propagate`` makes the whole gradient NaN, or only the layer concerned, unless C is infinite.
+  ///   Optax instead adds such an example unclipped.
   public var nonFinitePolicy: NonFinitePolicy
 
   /// Sets the limit.
   ///
   /// - Parameters:
   ///   - norm: C, at least 0.
-  ///   - scope: What C holds for.
+  ///   - scope: The scope of C.
   ///   - noiseMultiplier: z, finite, at least 0.
-  ///   - batchSize: What the sum is divided by; by default the number of examples.
-  ///   - nonFinitePolicy: What to do about NaN and infinite elements.
+  ///   - batchSize: The divisor of the sum; by default the number of examples.
+  ///   - nonFinitePolicy: The treatment of NaN and infinite elements.
   /// - Throws: ``MomentumError/invalidSetting(_:)``.
   public init(
     norm: Double, scope: Scope = .example, noiseMultiplier: Double = 0, batchSize: Double? = nil,
@@ -90,7 +91,7 @@ public struct PerExampleClipping: Sendable, Hashable, Codable {
     }
   }
 
-  /// The limit of a layer of `count` of `total` parameters.
+  /// The limit of a layer that has `count` of `total` parameters.
   func limit(ofLayer count: Int, of total: Int, layers: Int) -> Double {
     guard norm.isFinite else { return norm }
     return switch scope {
@@ -99,17 +100,4 @@ public struct PerExampleClipping: Sendable, Hashable, Codable {
     case .proportionalLayers: norm * (Double(count) / Double(max(total, 1))).squareRoot()
     }
   }
-}
-
-/// What was measured of per-example gradients and what clipping did to them.
-public struct PerExampleReport: Sendable, Hashable, Codable {
-  /// The norm of each example's whole gradient. NaN if an element is NaN, else infinite if one is or if it exceeds `Double`;
-  /// under ``NonFinitePolicy/zero`` that of the finite elements.
-  public internal(set) var norms: [Double] = []
-  /// How many examples were clipped: one number, or one for each layer.
-  public internal(set) var clippedCounts: [Int] = []
-  /// How many examples hold a NaN or an infinity.
-  public internal(set) var nonFiniteExamples = 0
-  /// Whether the policy ``NonFinitePolicy/skipStep`` left everything as it was.
-  public internal(set) var wasSkipped = false
 }

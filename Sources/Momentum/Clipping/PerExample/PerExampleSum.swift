@@ -5,9 +5,9 @@ struct PerExampleSum<Scalar: BLASScalar> {
   private let layers: [Range<Int>]
   private let divisor: Double
   private let threads: Int
-  /// What each row of each layer is multiplied with, row by row, the division included.
+  /// The factor of each layer of each row, row by row; the division by the batch size is included.
   private var factors: [ScaledDouble] = []
-  /// Whether a row holds elements that count as 0.
+  /// Whether a row has gaps: NaN or infinite elements that count as 0.
   private var hasGaps: [Bool] = []
   private(set) var report = PerExampleReport()
 
@@ -63,8 +63,9 @@ struct PerExampleSum<Scalar: BLASScalar> {
 
   /// Writes the sum.
   ///
-  /// Rows whose factor the element type cannot hold, or whose gaps a gemv would multiply, are added by themselves; all others
-  /// by one gemv, or by one for each stretch of rows between such rows.
+  /// One gemv adds all rows that lie between two special rows. A special row is added by itself. A row is special if
+  /// its factor is not finite or does not fit the element type, or if the row has gaps, which a gemv would multiply
+  /// instead of skipping them.
   func write(_ gradient: UnsafeMutablePointer<Scalar>) throws(MomentumError) {
     var weights = Array(repeating: Scalar(0), count: examples.rows)
     for (layer, columns) in layers.enumerated() where !columns.isEmpty {
@@ -78,7 +79,7 @@ struct PerExampleSum<Scalar: BLASScalar> {
           let factor = factors[row * layers.count + layer]
           let weight = RoundedFactor<Scalar>(factor)
           weights[row] = weight.value
-          // What gemv makes of NaN times an element is up to the library.
+          // The result of a gemv whose row or factor is not finite depends on the BLAS library.
           isApart = weight.prescale != 0 || hasGaps[row] || !weight.value.isFinite
           if isApart { apart.append(row) }
         }
@@ -96,14 +97,14 @@ struct PerExampleSum<Scalar: BLASScalar> {
     }
   }
 
-  /// `target ← Σ weight·row + beta·target` for consecutive rows: one gemv, or one for each piece of more columns than a
-  /// 32-bit count holds.
+  /// `target ← Σ weight·row + beta·target` for consecutive rows: one gemv, or one for each piece if there are more
+  /// columns than a 32-bit count can hold.
   private func multiply(
     _ rows: Range<Int>, _ columns: Range<Int>, _ weights: UnsafePointer<Scalar>, _ beta: Scalar,
     into target: UnsafeMutablePointer<Scalar>
   ) throws(MomentumError) {
     let step = examples.rows == 1 ? max(1, min(examples.leadingDimension, Int(Int32.max))) : examples.leadingDimension
-    // Rows further apart than gemv can say, or more of them, are added one by one.
+    // If the rows are further apart, or more, than a gemv can be told in 32 bits, they are added one by one.
     guard step <= PerExampleLimits.leadingDimension, rows.count <= Int(Int32.max) else {
       if beta == 0 { target.update(repeating: 0, count: columns.count) }
       for row in rows {
@@ -140,9 +141,4 @@ struct PerExampleSum<Scalar: BLASScalar> {
       }
     }
   }
-}
-
-/// What a gemv can be told. Tests bind less, to work at the limit.
-enum PerExampleLimits {
-  @TaskLocal static var leadingDimension = Int(Int32.max)
 }

@@ -1,0 +1,13 @@
+/// A set of ``Operand``s.
+struct OperandSet: Sendable {
+  private var bits: UInt8 = 0
+  mutating func insert(_ operand: Operand) { bits |= 1 &<< operand.rawValue }
+  func contains(_ operand: Operand) -> Bool { bits & 1 &<< operand.rawValue != 0 }
+  var count: Int { bits.nonzeroBitCount }
+
+  func union(_ other: OperandSet) -> OperandSet {
+    var union = self
+    union.bits |= other.bits
+    return union
+  }
+}

@@ -1,0 +1,11 @@
+/// A rule whose learning rate and momentum can follow a schedule.
+public protocol SchedulableRule: UpdateRule {
+  /// lr: finite, at least 0.
+  var learningRate: Double { get set }
+  /// m: finite, at least 0.
+  var momentum: Double { get set }
+}
+
+extension SchedulableRule {
+  public var conversionRate: Double? { learningRate }
+}
