@@ -3,10 +3,10 @@
 #
 # Usage: Scripts/rooms.sh [arguments of 'swift test']
 #
-# Prints how many references go from a room to a higher one, and each of them; and the largest knot: the files that refer to
-# each other in a circle. Fails if there is such a reference, if the knot has more than four files, if the folders are not those
-# of the list "The rooms", or if the list "The way of a step" is not true. The order of the rooms stands in that article
-# (Sources/Momentum/Documentation.docc/Architecture.md) alone; LayeringTests looks at the sources.
+# Prints how many references go from a room to a higher one, and the largest knot: the files that refer to each other in a
+# circle. Fails, and says file, line and name, if there is such a reference; also if the knot has more than four files, if the
+# folders are not those of the list "The rooms", or if the list "The way of a step" is not true. The order of the rooms stands
+# in that list of the architecture article alone (Sources/Momentum/Documentation.docc/Architecture.md); LayeringTests compares.
 source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
 case "${1-}" in
@@ -23,7 +23,7 @@ grep -E 'Executed [1-9][0-9]* tests?, with' "$log" >/dev/null || fail "no test w
 sed -n 's/^rooms: //p' "$log"
 if [ "$status" -ne 0 ]; then
   say "Rules that are broken"
-  # Once each: the same message comes with the place in the test, and the summary counts them.
-  sed -n 's/^.*: error: [^ ]* : //p' "$log" | sort -u
+  # Without the place in the test, which is the same for all of them.
+  sed -n -E 's/^.*: error: [^ ]+ : (failed - )?//p' "$log"
   exit "$status"
 fi

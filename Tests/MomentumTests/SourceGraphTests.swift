@@ -92,6 +92,12 @@ final class SourceGraphTests: XCTestCase {
     XCTAssertEqual(references(base, "func f(_ x: some Any) { x.count; x.act(with: 1); x.unusual(1) }"), [])
   }
 
+  func testWhatIsPrivateIsNotMeantElsewhere() {
+    let base =
+      "private struct Hidden { var secret = 1 }\nextension Int { private var own: Int { 1 } }\nstruct A { private(set) var seen = 1 }"
+    XCTAssertEqual(references(base, "func f(_ x: some Any) { Hidden(); x.secret; 1.own; x.seen }"), ["1 seen"])
+  }
+
   func testLocalNamesHideOthers() {
     let base = "func value(_ x: Int) -> Int { x }\nlet total = 1"
     let top = """

@@ -161,6 +161,7 @@ struct ReferenceWalker {
   mutating func refer(
     _ at: Int, to found: [Declaration], _ next: Int, isKnown: Bool, _ arguments: [TypeName] = []
   ) -> Value {
+    let found = found.filter { !$0.isPrivate || $0.file == file.path }
     var candidates = found
     if let labels = file.labels(ofListAt: next) {
       let fitting = found.filter { $0.accepts(labels) }

@@ -74,7 +74,7 @@ struct SourceIndex {
     let properties = (members[type] ?? [:]).values.joined().filter { $0.kind == .property && !$0.isStatic }
     var initializer = Declaration(
       kind: .initializer, name: "init", owner: type, file: types[type]?.file ?? "", line: types[type]?.line ?? 0,
-      isStatic: true)
+      isStatic: true, isPrivate: false)
     initializer.parameters = properties.sorted { $0.line < $1.line }
       .map { Declaration.Parameter(label: $0.name, name: $0.name, type: $0.type, isOptional: true) }
     return initializer

@@ -5,6 +5,9 @@ struct SourceOutline {
   var declarations: [Declaration] = []
   var inheritance: [(type: String, from: TypeName)] = []
 
+  /// Whether what is read is private, or a member of what is.
+  private var isPrivate = false
+
   init(file: SourceFile) { self.file = file }
 
   private var tokens: [SwiftToken] { file.tokens }
@@ -67,7 +70,14 @@ struct SourceOutline {
     }
     // Arguments of attributes may name something.
     if keyword > range.lowerBound { addPart(owner, nil, range.lowerBound..<keyword, nil) }
-    let isStatic = (range.lowerBound..<keyword).contains { tokens[$0].is("static") || tokens[$0].is("class") }
+    let modifiers = range.lowerBound..<keyword
+    let isStatic = modifiers.contains { tokens[$0].is("static") || tokens[$0].is("class") }
+    let isOutsidePrivate = isPrivate
+    defer { isPrivate = isOutsidePrivate }
+    // But not `private(set)`.
+    if modifiers.contains(where: { ["private", "fileprivate"].contains(tokens[$0].text) && !tokens[$0 + 1].is("(") }) {
+      isPrivate = true
+    }
     let rest = keyword + 1..<range.upperBound
     switch tokens[keyword].text {
     case "struct", "class", "enum", "protocol", "actor": readType(rest, owner)
@@ -94,7 +104,8 @@ struct SourceOutline {
     -> Declaration
   {
     Declaration(
-      kind: kind, name: tokens[name].text, owner: owner, file: file.path, line: tokens[name].line, isStatic: isStatic)
+      kind: kind, name: tokens[name].text, owner: owner, file: file.path, line: tokens[name].line, isStatic: isStatic,
+      isPrivate: isPrivate)
   }
 
   /// The first of some tokens that stands in no bracket.
