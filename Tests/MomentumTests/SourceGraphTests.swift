@@ -173,21 +173,30 @@ final class SourceGraphTests: XCTestCase {
       try changed("Table.run(_:)", "Table.run(_:_:)"),
       ["2. B/B.swift: Table.run(_:_:): the file declares no such function with a body"])
     XCTAssertEqual(
-      try changed("`init(_:)`", "`finish()`"), ["5. C/C.swift: finish(): step(_:by:) in A/A.swift does not call it"])
+      try changed("`init(_:)`", "`finish()`"), ["5. C/C.swift: finish(): no function above that still waits calls it"])
     XCTAssertEqual(
       try changed("Back in `A/A.swift`: `step(_:by:)`", "Back in `C/C.swift`: `finish()`"),
       [
-        "4. C/C.swift: finish(): nothing there waits for the function before",
-        "5. C/C.swift: init(_:): inner in B/B.swift does not call it",
+        "4. C/C.swift: finish(): nothing there waits for the function before"
       ])
     // Called with other labels, or only mentioned.
     for body in ["run(x: 1); _ = Report(2)", "let run = 1; _ = Report(2)", "\"run(1)\"; _ = Report(2)"] {
       XCTAssertEqual(
-        try wayProblems(Self.way, body), ["2. B/B.swift: Table.run(_:): step(_:by:) in A/A.swift does not call it"],
+        try wayProblems(Self.way, body), ["2. B/B.swift: Table.run(_:): no function above that still waits calls it"],
         body)
     }
     XCTAssertEqual(
-      try wayProblems(Self.way, "run(1)"), ["5. C/C.swift: init(_:): step(_:by:) in A/A.swift does not call it"])
+      try wayProblems(Self.way, "run(1)"), ["5. C/C.swift: init(_:): no function above that still waits calls it"])
+  }
+
+  func testAFunctionThatWaitsNeedsNoRowBeforeItCallsAgain() throws {
+    let way = Self.way.replacingOccurrences(of: "4. Back in `A/A.swift`: `step(_:by:)`\n", with: "")
+      .replacingOccurrences(of: "5. `C/C.swift`", with: "4. `C/C.swift`")
+    XCTAssertEqual(try wayProblems(way), [])
+    XCTAssertEqual([try StepWay(article: way).fileCount, try StepWay(article: way).roomChanges], [3, 2])
+    // A function that has returned calls nothing any more.
+    let again = way.replacingOccurrences(of: "## Another", with: "5. `B/B.swift`: `inner`\n\n## Another")
+    XCTAssertEqual(try wayProblems(again), ["5. B/B.swift: inner: no function above that still waits calls it"])
   }
 
   func testRowsThatCannotBeRead() {

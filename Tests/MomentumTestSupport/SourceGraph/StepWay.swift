@@ -13,7 +13,10 @@ public struct StepWay: Sendable {
   public let stops: [Stop]
 
   /// Reads the section "The way of a step": a numbered list of rows such as
-  /// ``1. `Optimizer/Optimizer.swift`: `step(parameters:gradients:)` ``. A row "Back in" such a place is a return.
+  /// ``1. `Optimizer/Optimizer.swift`: `step(parameters:gradients:)` ``.
+  ///
+  /// A function is called by the one above it, or by one further up that waits for it. A row "Back in" such a place is a return
+  /// after which nothing else is called in between.
   public init(article: String) throws(ArticleError) {
     let section = try ArticleSection("The way of a step", of: article)
     var stops: [Stop] = []
@@ -40,7 +43,8 @@ public struct StepWay: Sendable {
     zip(stops, stops.dropFirst()).count { SourceRooms.room(of: $0.file) != SourceRooms.room(of: $1.file) }
   }
 
-  /// Where the list is not true of the source: a function that does not exist, is not called by the one before, or does not wait.
+  /// Where the list is not true of the source: a function that does not exist, or that no function above calls while it waits,
+  /// or a return to one that does not wait.
   public func problems(in files: [SourceFile]) -> [String] {
     var problems: [String] = []
     // The functions that wait, the innermost last.
@@ -64,9 +68,16 @@ public struct StepWay: Sendable {
         let exists = files.contains { $0.path == stop.file }
         problems.append(
           "\(place): \(exists ? "the file declares no such function with a body" : "there is no such file")")
-      } else if let caller = waiting.last, !caller.bodies.isEmpty {
-        let isCalled = caller.bodies.contains { body in bodies.contains { body.calls($0.declaration) } }
-        if !isCalled { problems.append("\(place): \(caller.stop.function) in \(caller.stop.file) does not call it") }
+      } else if !waiting.isEmpty {
+        // The innermost function that waits and calls this one; those further in have returned.
+        let caller = waiting.lastIndex { caller in
+          caller.bodies.contains { body in bodies.contains { body.calls($0.declaration) } }
+        }
+        if let caller {
+          waiting.removeSubrange((caller + 1)...)
+        } else if waiting.last?.bodies.isEmpty == false {
+          problems.append("\(place): no function above that still waits calls it")
+        }
       }
       waiting.append((stop, bodies))
     }
