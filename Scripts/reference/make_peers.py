@@ -7,6 +7,7 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 
 import peer_averages
 import peer_clips
@@ -47,6 +48,14 @@ def write_each(names: list[str], folder: Path) -> None:
     write_manifest(folder)
 
 
+def generator(name: str) -> ModuleType:
+    """A module that needs its peers as soon as it is imported."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        sys.exit(f"make-reference.sh: not installed: {error.name}; the files stay as they are")
+
+
 def peer_names(text: str) -> list[str]:
     names = text.split(",")
     for name in names:
@@ -75,11 +84,10 @@ def main() -> None:
     if options.only:
         return write(options.only, options.output)
     (options.output.parent if options.units else options.output).mkdir(parents=True, exist_ok=True)
-    # These modules need their peers as soon as they are imported.
     if options.momenta:
-        importlib.import_module("peer_momenta").write(options.output)
+        generator("peer_momenta").write(options.output)
     elif options.units:
-        importlib.import_module("peer_units").write(options.output, options.units)
+        generator("peer_units").write(options.output, options.units)
     else:
         write_each(options.peers, options.output)
 

@@ -53,6 +53,21 @@ final class DocumentationTests: XCTestCase {
     XCTAssertEqual(named.filter { !sources.contains("\($0).swift") }, [])
   }
 
+  /// The second column of the table of features is code of this library.
+  func testTheFeatureTableNamesWhatExists() throws {
+    let rows = try Self.text("\(Self.catalogue)/Migration.md").split(separator: "\n")
+      .drop { !$0.hasPrefix("| | Here |") }.prefix { $0.hasPrefix("|") }.dropFirst(2)
+    XCTAssertGreaterThanOrEqual(rows.count, 30)
+    let sources = try (Self.files("Sources/Momentum", ["swift"]) + Self.files("Sources/MomentumFiles", ["swift"]))
+      .map(Self.text).joined(separator: "\n")
+    let known = Set(sources.matches(of: /[A-Za-z]+/).map { String($0.output) })
+    for row in rows {
+      let names = row.split(separator: "|")[1].matches(of: /[A-Za-z]{2,}/).map { String($0.output) }
+      XCTAssertFalse(names.isEmpty, "\(row)")
+      XCTAssertEqual(names.filter { !known.contains($0) }, [], "\(row)")
+    }
+  }
+
   /// Words as `wc -w` counts them: a stranger reads so many in four minutes.
   func testTheReadmeIsShort() throws {
     XCTAssertLessThanOrEqual(try Self.text("README.md").split { $0.isWhitespace }.count, 1000)
