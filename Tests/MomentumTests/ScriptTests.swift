@@ -1,7 +1,7 @@
 import Foundation
 import XCTest
 
-/// Every script tells a person what it does, without doing it.
+/// Every script tells a person what it does, without doing it; and the programs in Python fit together.
 final class ScriptTests: XCTestCase {
   private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
@@ -25,6 +25,30 @@ final class ScriptTests: XCTestCase {
       XCTAssertNotEqual(status, 0, script)
       XCTAssertTrue(output.contains("'--no-such-option'") && output.contains("--help"), "\(script) prints: \(output)")
     }
+  }
+
+  /// Most of these programs need packages that tests do without, so nothing else would notice a name that has gone.
+  func testPythonFilesImportWhatTheirNeighboursDefine() throws {
+    var checked = 0
+    for folder in ["Scripts/reference", "Benchmarks/peers"] {
+      let path = Self.root.appendingPathComponent(folder)
+      let names = try FileManager.default.contentsOfDirectory(atPath: path.path).filter { $0.hasSuffix(".py") }
+      let texts = Dictionary(
+        uniqueKeysWithValues: try names.map {
+          ($0.dropLast(3), try String(contentsOf: path.appendingPathComponent($0), encoding: .utf8))
+        })
+      for (importer, text) in texts {
+        for statement in text.matches(of: #/(?m)^from (\w+) import ([\w, ]+)$/#) {
+          guard let module = texts[statement.output.1] else { continue }
+          let defined = Set(module.matches(of: #/(?m)^(?:def |class )?(\w+)(?: =|: |\(|:$)/#).map(\.output.1))
+          for name in statement.output.2.split(separator: ", ") {
+            XCTAssertTrue(defined.contains(name), "\(folder)/\(importer).py: \(statement.output.1) has no \(name)")
+            checked += 1
+          }
+        }
+      }
+    }
+    XCTAssertGreaterThanOrEqual(checked, 60)
   }
 
   /// Runs a script from another folder than its own; status, and what it printed to either stream.
