@@ -11,7 +11,9 @@
 source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
 case "${1-}" in
+  "") ;;
   -h | --help) help; exit ;;
+  *) fail "unknown argument '$1'; see --help" ;;
 esac
 
 client=(--package-path "$root/Tests/OutsideClient")

@@ -32,14 +32,14 @@
 source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 source "$root/Scripts/peers.bash"
 
-program=compare.py
+program="$root/Benchmarks/peers/compare.py"
 arguments=()
 while [ $# -gt 0 ]; do
   case "$1" in
     -h | --help) help; exit ;;
     --numbers)
       [[ "${2-}" =~ ^[1-9][0-9]*$ ]] || fail "--numbers: '${2-}' is not a positive number of trials"
-      program=conventions.py
+      program="$root/Scripts/reference/compare_numbers.py"
       arguments+=(--trials "$2")
       shift 2
       ;;
@@ -53,4 +53,4 @@ if [ -z "$momentum" ]; then
   step "Building the command (release)" swift build --package-path "$root" -c release --product momentum
   momentum="$(swift build --package-path "$root" -c release --show-bin-path)/momentum"
 fi
-exec "$environment/bin/python" -B "$peer_sources/$program" --momentum "$momentum" ${arguments[@]+"${arguments[@]}"}
+exec "$environment/bin/python" -B "$program" --momentum "$momentum" ${arguments[@]+"${arguments[@]}"}

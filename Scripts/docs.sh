@@ -10,6 +10,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
 case "${1-}" in
   -h | --help) help; exit ;;
+  -*) fail "unknown argument '$1'; see --help" ;;
 esac
 output=${1:-$root/.build-docs/Momentum.doccarchive}
 

@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
 # Fuzzes the safetensors reader with libFuzzer and AddressSanitizer.
 #
-# Usage: Scripts/fuzz.sh [SECONDS]        default: 60
+# Usage: Scripts/fuzz.sh [SECONDS]
+#   SECONDS   how long (default: 60)
 #
 # Builds into .build-fuzz at the root of the repository, where it also keeps what it learns between runs. Exits non-zero
 # on a finding, whose input then lies in .build-fuzz/findings; to look at it again:
 #   .build-fuzz/safetensors-fuzz .build-fuzz/findings/FILE
-set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
+case "${1-}" in
+  -h | --help) help; exit ;;
+esac
 seconds="${1:-60}"
-if ! [[ "$seconds" =~ ^[1-9][0-9]*$ ]]; then
-  echo "usage: $(basename "$0") [SECONDS]: '$seconds' is not a positive number of seconds" >&2
-  exit 64
-fi
+[[ "$seconds" =~ ^[1-9][0-9]*$ ]] || fail "'$seconds' is not a positive number of seconds; see --help"
 
-root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 build="$root/.build-fuzz"
 mkdir -p "$build/corpus" "$build/findings"
 

@@ -1,13 +1,23 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # Makes Sources/MomentumCLI/Resources/digits.bin from the copy of the data set in the scikit-learn package on PyPI.
-# Not needed to build: the file is committed. Needs python3 with the venv module and the network.
-set -eu
-cd "$(dirname "$0")/.."
-venv=.venv-digits
-[ -d "$venv" ] || python3 -m venv "$venv"
-wheels="$venv/wheels"
-"$venv/bin/pip" download --quiet --no-deps --only-binary :all: --dest "$wheels" 'scikit-learn==1.9.1'
-"$venv/bin/python" - "$wheels" Sources/MomentumCLI/Resources/digits.bin <<'EOF'
+#
+# Usage: Scripts/make-digits.sh
+#
+# Not needed to build: the file is committed. Needs python3 with the venv module, and the network.
+source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
+
+case "${1-}" in
+  "") ;;
+  -h | --help) help; exit ;;
+  *) fail "unknown argument '$1'; see --help" ;;
+esac
+
+environment="$root/.venv-digits"
+wheels="$environment/wheels"
+result="$root/Sources/MomentumCLI/Resources/digits.bin"
+[ -d "$environment" ] || python3 -m venv "$environment"
+"$environment/bin/pip" download --quiet --no-deps --only-binary :all: --dest "$wheels" 'scikit-learn==1.9.1'
+"$environment/bin/python" - "$wheels" "$result" <<'EOF'
 import glob, gzip, struct, sys, zipfile
 
 wheel = glob.glob(sys.argv[1] + "/scikit_learn-*.whl")[0]
@@ -21,4 +31,4 @@ with open(sys.argv[2], "wb") as out:
         out.write(bytes(row[:64]))
     out.write(bytes(row[64] for row in rows))
 EOF
-echo "wrote Sources/MomentumCLI/Resources/digits.bin"
+echo "Written: $result"

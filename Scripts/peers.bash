@@ -9,7 +9,9 @@
 # pytorch.org names for CPU). Without it PyTorch is left out and reported as not installed; with
 # PEERS_TORCH='torch==2.13.0' in the environment the package with CUDA is taken instead.
 
-peer_sources="$root/Benchmarks/peers"
+requirements="$root/Benchmarks/peers/requirements.txt"
+# Less talk from TensorFlow; and JAX on the processor, also where there is a graphics card.
+export TF_CPP_MIN_LOG_LEVEL=3 JAX_PLATFORMS=cpu
 
 # One installation a line of the requirements: what one peer lacks must not keep the others out.
 install_peers() {
@@ -19,7 +21,7 @@ install_peers() {
       || fail "$(python3 --version) found; expected Python 3.11 to 3.13, for which all peers have packages"
     python3 -m venv "$environment"
   fi
-  grep -v '^ *\(#\|$\)' "$peer_sources/requirements.txt" | while IFS= read -r line; do
+  grep -v '^ *\(#\|$\)' "$requirements" | while IFS= read -r line; do
     case "$line" in torch==*) line="${PEERS_TORCH:-$line}" ;; esac
     install_line "$line" || echo "cannot be installed here and is left out: $line"
   done
@@ -43,7 +45,7 @@ provide_peers() {
   environment="$root/.venv-peers"
   stamp="$environment/installed"
   # Another place to look for packages may have what was missing before.
-  wanted="$(cat "$peer_sources/requirements.txt") ${PEERS_TORCH-} ${PIP_EXTRA_INDEX_URL-} ${PIP_FIND_LINKS-}"
+  wanted="$(cat "$requirements") ${PEERS_TORCH-} ${PIP_EXTRA_INDEX_URL-} ${PIP_FIND_LINKS-}"
   if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
     step "Installing the peers into .venv-peers" install_peers
     printf '%s\n' "$wanted" >"$stamp"

@@ -7,6 +7,7 @@ down for a while slows all of them.
 import argparse
 import os
 import sys
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
@@ -17,15 +18,16 @@ from shapes import MODELS
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="compare-peers.sh")
+    parser = argparse.ArgumentParser(prog="compare-peers.sh", description=__doc__.splitlines()[0])
     parser.add_argument("--momentum", type=Path, required=True, help=argparse.SUPPRESS)
-    parser.add_argument("--sizes", type=counts, default=counts("1e3,1e4,1e5,1e6,1e7,1e8"))
-    parser.add_argument("--models", type=names(list(MODELS)), default=list(MODELS))
-    parser.add_argument("--peers", type=names([peer.name for peer in PEERS]), default=[peer.name for peer in PEERS])
-    parser.add_argument("--rounds", type=positive, default=5)
-    parser.add_argument("--repeats", type=positive, default=10)
-    parser.add_argument("--threads", type=positive, default=available_threads())
-    parser.add_argument("--output", type=Path, default=Path("report-peers"))
+    parser.add_argument("--sizes", type=counts, default=counts("1e3,1e4,1e5,1e6,1e7,1e8"), help="counts, or none")
+    parser.add_argument("--models", type=names(list(MODELS)), default=list(MODELS), help=listed(MODELS))
+    peers = [peer.name for peer in PEERS]
+    parser.add_argument("--peers", type=names(peers), default=peers, help=listed(peers))
+    parser.add_argument("--rounds", type=positive, default=5, help="processes of each program and case")
+    parser.add_argument("--repeats", type=positive, default=10, help="samples a process takes")
+    parser.add_argument("--threads", type=positive, default=available_threads(), help="of each program")
+    parser.add_argument("--output", type=Path, default=Path("report-peers"), help="a folder")
     options = parser.parse_args()
     if not options.sizes and not options.models:
         parser.error("nothing to measure: --sizes and --models are both none")
@@ -56,6 +58,10 @@ def counts(text: str) -> list[int]:
     if min(sizes) < 1:
         raise argparse.ArgumentTypeError(f"'{text}' has a count less than 1")
     return sizes
+
+
+def listed(known: Iterable[str]) -> str:
+    return f"some of {', '.join(known)}, or none; by default all"
 
 
 def names(known: list[str]):

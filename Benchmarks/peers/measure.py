@@ -78,8 +78,6 @@ def environment(threads: int, cache: Path) -> dict[str, str]:
         "OPENBLAS_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),
         "NPROC": str(threads),
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "JAX_PLATFORMS": "cpu",
         # Compiled once, then found again by the processes of the later rounds.
         "TORCHINDUCTOR_CACHE_DIR": str(cache),
     }

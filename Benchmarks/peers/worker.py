@@ -36,12 +36,12 @@ class Peer(Protocol):
 
 
 def arguments(variants: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description="Checks the step of one peer, measures it and prints one JSON line.")
     case = parser.add_mutually_exclusive_group(required=True)
-    case.add_argument("--count", type=int)
-    case.add_argument("--model", choices=MODELS)
+    case.add_argument("--count", type=int, help="one vector of so many parameters")
+    case.add_argument("--model", choices=MODELS, help="the tensors of a network")
     parser.add_argument("--variant", choices=variants, default=variants[0])
-    parser.add_argument("--repeats", type=int, default=10)
+    parser.add_argument("--repeats", type=int, default=10, help="samples to take")
     parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()
 

@@ -1,6 +1,6 @@
 """Input vectors by recipe: SplitMix64 and integer arithmetic only, so that any language can make the same bits.
 
-Tests/Fixtures/README.md defines every recipe; Sources/MomentumReference/ReferenceInput.swift is the other
+Tests/Fixtures/README.md defines every recipe; Sources/MomentumReference/Inputs/ReferenceInput.swift is the other
 implementation. A recipe carries the FNV-1a checksum of the vector's bytes, so that a difference between the two
 generators is told apart from a wrong result.
 """

@@ -1,4 +1,4 @@
-"""Writes every fixture and the manifest. Usage: make.py FOLDER [--reproblas FOLDER]"""
+"""Writes every exact fixture and the manifest."""
 
 import argparse
 import sys
@@ -29,8 +29,8 @@ FILES = {
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="make-reference.sh", description="Regenerates the reference values.")
-    parser.add_argument("folder", type=Path)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="where the fixtures go")
     parser.add_argument("--reproblas", type=Path, metavar="DATA",
                         help="tests/checks/data of a ReproBLAS checkout: compare all golden values")  # fmt: skip
     arguments = parser.parse_args()

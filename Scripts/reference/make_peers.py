@@ -1,7 +1,4 @@
-"""Writes the fixtures that come from the peers themselves, a process a peer, and their manifest.
-
-Usage: make_peers.py FOLDER [--peers LIST]
-"""
+"""Writes the fixtures that come from the peers themselves, a process a peer, and their manifest."""
 
 import argparse
 import importlib
@@ -9,21 +6,19 @@ import os
 import subprocess
 import sys
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "Benchmarks" / "peers"))
-
-import peer_averages  # noqa: E402
-import peer_clips  # noqa: E402
-import peer_schedules  # noqa: E402
-import peer_steps  # noqa: E402
-from conventions import MODULES  # noqa: E402
-from files import rendered, replace, write_manifest  # noqa: E402
+import peer_averages
+import peer_clips
+import peer_schedules
+import peer_steps
+from files import rendered, replace, write_manifest
+from peers import MODULES, is_installed
 
 KINDS = {"steps": peer_steps, "clips": peer_clips, "averages": peer_averages, "schedules": peer_schedules}
 # One thread, so that sums are added in the same order everywhere.
-ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "JAX_PLATFORMS": "cpu", "OMP_NUM_THREADS": "1"}
+ENVIRONMENT = {"OMP_NUM_THREADS": "1"}
 
 
 def write(name: str, folder: Path) -> None:
@@ -42,22 +37,59 @@ def distribution(module: str) -> str:
     return "tensorflow_cpu" if module == "tensorflow" and sys.platform == "linux" else module
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="make-reference.sh --peers")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--peers", default=",".join(MODULES), help="of torch,keras,optax,mlx; by default all")
-    parser.add_argument("--only", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.only:
-        return write(options.only, options.folder)
-    options.folder.mkdir(parents=True, exist_ok=True)
-    missing = [name for name in options.peers.split(",") if find_spec(MODULES[name]) is None]
+def write_each(names: list[str], folder: Path) -> None:
+    """The files of some peers, and the manifest."""
+    missing = [name for name in names if not is_installed(name)]
     if missing:
         sys.exit(f"make-reference.sh: not installed: {', '.join(missing)}; their files stay as they are with --peers")
-    for name in options.peers.split(","):
-        command = [sys.executable, "-B", __file__, str(options.folder), "--only", name]
+    for name in names:
+        command = [sys.executable, "-B", __file__, str(folder), "--only", name]
         subprocess.run(command, env={**os.environ, **ENVIRONMENT}, check=True)
-    write_manifest(options.folder)
+    write_manifest(folder)
+
+
+def generator(name: str) -> ModuleType:
+    """A module that needs its peers as soon as it is imported."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        sys.exit(f"make-reference.sh: not installed: {error.name}; the files stay as they are")
+
+
+def peer_names(text: str) -> list[str]:
+    names = text.split(",")
+    for name in names:
+        if name not in MODULES:
+            raise argparse.ArgumentTypeError(f"'{name}' is not among {', '.join(MODULES)}")
+    return names
+
+
+def positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a positive number")
+    return int(text)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("output", type=Path, help="a folder; with --units a file")
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--peers", type=peer_names, default=list(MODULES), metavar="LIST",
+                      help="of torch,keras,optax,mlx; by default all")  # fmt: skip
+    kind.add_argument("--momenta", action="store_true", help="momentum buffers of PyTorch and Optax instead")
+    kind.add_argument("--units", type=positive, metavar="CASES",
+                      help="so many cases of each clip and rule by unit of Optax and TensorFlow instead")  # fmt: skip
+    kind.add_argument("--only", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.only:
+        return write(options.only, options.output)
+    (options.output.parent if options.units else options.output).mkdir(parents=True, exist_ok=True)
+    if options.momenta:
+        generator("peer_momenta").write(options.output)
+    elif options.units:
+        generator("peer_units").write(options.output, options.units)
+    else:
+        write_each(options.peers, options.output)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from math import inf, isfinite, isnan, nan
 
 import numpy as np
 
-from convention_worker import left_out
+from differences import left_out
 from exact import described, number, round_to, text
 from norms import norm
 from peer_inputs import DTYPES, LAYOUTS, Recipes, clipping_object, norm_order, numbers, scalar_name

@@ -1,6 +1,4 @@
-"""Writes momentum buffers as PyTorch and Optax have them, and the steps that these take after that.
-
-Usage: peer_momenta.py FOLDER    (needs torch, optax, numpy and safetensors)
+"""momenta/: momentum buffers as PyTorch and Optax have them, and the steps that these take after that.
 
 Two files for each peer and type. NAME.safetensors are the buffers after five steps, saved as one would save them.
 NAME-run.safetensors are the tensors of the three steps that follow: `start/P` and `end/P`, the parameters before and
@@ -8,9 +6,7 @@ after them, `gradient/STEP/P`, and `velocity/P`, the buffers at the end.
 """
 
 import json
-import sys
 from importlib.metadata import version
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -107,14 +103,9 @@ def write_run(path, package, rule, start, given, end, velocity):
     safetensors.numpy.save_file(tensors, path, metadata={"run": json.dumps(about, sort_keys=True)})
 
 
-def main():
-    folder = Path(sys.argv[1])
-    folder.mkdir(parents=True, exist_ok=True)
+def write(folder):
+    """All files and their manifest."""
     for dtype in (np.float32, np.float64):
         pytorch(folder, dtype)
         optax_(folder, dtype)
     write_manifest(folder, "*.safetensors")
-
-
-if __name__ == "__main__":
-    main()

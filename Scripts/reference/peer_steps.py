@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from convention_worker import left_out
+from differences import left_out
 from exact import round_to, text
 from peer_inputs import LAYOUTS, Recipes, clipping_object, scalar_name, values
 from rules import Rule, State

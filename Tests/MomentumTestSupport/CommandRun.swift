@@ -37,7 +37,7 @@ public struct CommandRun {
   }
 
   /// Where SwiftPM puts what it builds; the tests run from there.
-  private static var productsFolder: URL {
+  public static var productsFolder: URL {
     #if os(macOS)
       Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }!.bundleURL.deletingLastPathComponent()
     #else

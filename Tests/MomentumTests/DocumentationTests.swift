@@ -1,11 +1,13 @@
 import Foundation
+import Momentum
 import XCTest
 
-/// Compares the code in the documentation with the code that `DocumentationSnippets` runs, and looks for what the README
-/// refers to.
+/// Compares the code in the documentation with the code that `DocumentationSnippets` runs, and looks for what the README and
+/// the articles refer to.
 final class DocumentationTests: XCTestCase {
   private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
+  private static let catalogue = "Sources/Momentum/Documentation.docc"
 
   func testEverySampleIsRun() throws {
     let compiled = try Self.compiledSnippets()
@@ -23,23 +25,74 @@ final class DocumentationTests: XCTestCase {
     }
   }
 
-  func testTheReadmeRefersToWhatExists() throws {
-    let readme = try String(contentsOf: Self.root.appendingPathComponent("README.md"), encoding: .utf8)
-    var paths = readme.matches(of: /\]\(([^)#]+)\)/).map { String($0.output.1) }.filter { !$0.contains("://") }
-    XCTAssertGreaterThanOrEqual(paths.count, 3)
-    paths += readme.matches(of: /Scripts\/[a-z-]+\.sh/).map { String($0.output) }
+  /// Files that the README links, scripts that any page names, and pictures of the articles.
+  func testPagesReferToWhatExists() throws {
+    var paths: Set<String> = []
+    for (place, text) in try Self.pages() {
+      let links = text.matches(of: /\]\(([^)#]+)\)/).map { String($0.output.1) }.filter { !$0.contains("://") }
+      if place == "README.md" {
+        XCTAssertGreaterThanOrEqual(links.count, 8)
+        paths.formUnion(links)
+      } else {
+        paths.formUnion(links.map { "\(Self.catalogue)/Resources/\($0)" })
+      }
+      paths.formUnion(text.matches(of: /Scripts\/[a-z-]+\.sh/).map { String($0.output) })
+    }
+    XCTAssertGreaterThanOrEqual(paths.count, 18)
     for path in paths {
       XCTAssertTrue(
         FileManager.default.fileExists(atPath: Self.root.appendingPathComponent(path).path), "\(path) does not exist")
     }
   }
 
-  func testTheTestsThatTheReadmeNamesExist() throws {
-    let readme = try String(contentsOf: Self.root.appendingPathComponent("README.md"), encoding: .utf8)
-    let named = Set(readme.matches(of: /`([A-Z][A-Za-z]+Tests)`/).map { String($0.output.1) })
-    XCTAssertGreaterThanOrEqual(named.count, 15)
+  func testTheTestsThatPagesNameExist() throws {
+    let text = try Self.pages().map(\.text).joined(separator: "\n")
+    let named = Set(text.matches(of: /\b([A-Z][A-Za-z]+Tests)\b/).map { String($0.output.1) })
+    XCTAssertGreaterThanOrEqual(named.count, 25)
     let sources = Set(try Self.files("Tests", ["swift"]).map { ($0 as NSString).lastPathComponent })
     XCTAssertEqual(named.filter { !sources.contains("\($0).swift") }, [])
+  }
+
+  /// The second column of the table of features is code of this library.
+  func testTheFeatureTableNamesWhatExists() throws {
+    let rows = try Self.text("\(Self.catalogue)/Migration.md").split(separator: "\n")
+      .drop { !$0.hasPrefix("| | Here |") }.prefix { $0.hasPrefix("|") }.dropFirst(2)
+    XCTAssertGreaterThanOrEqual(rows.count, 30)
+    let sources = try (Self.files("Sources/Momentum", ["swift"]) + Self.files("Sources/MomentumFiles", ["swift"]))
+      .map(Self.text).joined(separator: "\n")
+    let known = Set(sources.matches(of: /[A-Za-z]+/).map { String($0.output) })
+    for row in rows {
+      let names = row.split(separator: "|")[1].matches(of: /[A-Za-z]{2,}/).map { String($0.output) }
+      XCTAssertFalse(names.isEmpty, "\(row)")
+      XCTAssertEqual(names.filter { !known.contains($0) }, [], "\(row)")
+    }
+  }
+
+  /// Words as `wc -w` counts them: a stranger reads so many in four minutes.
+  func testTheReadmeIsShort() throws {
+    XCTAssertLessThanOrEqual(try Self.text("README.md").split { $0.isWhitespace }.count, 1000)
+  }
+
+  func testTheStartPageListsEveryArticle() throws {
+    let start = try Self.text("\(Self.catalogue)/Momentum.md")
+    let articles = try Self.files(Self.catalogue, ["md"]).map { ($0 as NSString).lastPathComponent.dropLast(3) }
+    XCTAssertGreaterThanOrEqual(articles.count, 11)
+    XCTAssertEqual(articles.filter { $0 != "Momentum" && !start.contains("- <doc:\($0)>") }, [])
+  }
+
+  /// Programs read that article: a heading a version, newest first, and known lists under each.
+  func testVersionsHaveTheirForm() throws {
+    let text = try Self.text("\(Self.catalogue)/Versions.md")
+    let headings = text.matches(of: #/(?m)^## (.*)$/#).map { String($0.output.1) }
+    XCTAssertEqual(headings.first, "Overview")
+    let versions = headings.dropFirst().map { $0.split(separator: ".").compactMap { Int($0) } }
+    XCTAssertEqual(versions.map { $0.map(String.init).joined(separator: ".") }, Array(headings.dropFirst()))
+    for (newer, older) in zip(versions, versions.dropFirst()) {
+      XCTAssertTrue(older.lexicographicallyPrecedes(newer), "\(newer) stands above \(older)")
+    }
+    XCTAssertTrue(headings.contains(MomentumVersion.current), "\(headings)")
+    let lists = Set(text.matches(of: #/(?m)^### (.*)$/#).map { String($0.output.1) })
+    XCTAssertEqual(lists.subtracting(["Added", "Changed", "Fixed", "Bits"]), [])
   }
 
   func testSnippetsAreTakenOutWhole() {
@@ -52,24 +105,27 @@ final class DocumentationTests: XCTestCase {
 
   /// The samples in the README, the articles and the doc comments of the library.
   private static func publishedSnippets() throws -> [(place: String, code: String)] {
-    var result: [(String, String)] = []
-    for place in try ["README.md"] + files("Sources/Momentum", ["md", "swift"]) {
-      var text = try String(contentsOf: root.appendingPathComponent(place), encoding: .utf8)
-      if place.hasSuffix(".swift") {
-        let comments = text.split(separator: "\n").map { $0.drop { $0 == " " } }.filter { $0.hasPrefix("///") }
-        text = comments.map { $0.dropFirst($0.hasPrefix("/// ") ? 4 : 3) }.joined(separator: "\n")
-      }
-      result += fenced(text).map { (place, $0) }
+    let sources = try files("Sources/Momentum", ["swift"]).map { place in
+      let comments = try text(place).split(separator: "\n").map { $0.drop { $0 == " " } }.filter { $0.hasPrefix("///") }
+      return (place: place, text: comments.map { $0.dropFirst($0.hasPrefix("/// ") ? 4 : 3) }.joined(separator: "\n"))
     }
-    return result
+    return try (pages() + sources).flatMap { page in fenced(page.text).map { (page.place, $0) } }
+  }
+
+  /// The README and the articles.
+  private static func pages() throws -> [(place: String, text: String)] {
+    try (["README.md"] + files(catalogue, ["md"])).map { ($0, try text($0)) }
+  }
+
+  private static func text(_ path: String) throws -> String {
+    try String(contentsOf: root.appendingPathComponent(path), encoding: .utf8)
   }
 
   /// The snippets of the tests, and the manifest of the package that Scripts/check-client.sh builds.
   private static func compiledSnippets() throws -> [String] {
     let tests = try files("Tests", ["swift"]).filter { $0.contains("/DocumentationSnippets") }
-      .map { try String(contentsOf: root.appendingPathComponent($0), encoding: .utf8) }.joined(separator: "\n")
-    let manifest = try String(
-      contentsOf: root.appendingPathComponent("Tests/OutsideClient/Package.swift"), encoding: .utf8)
+      .map(text).joined(separator: "\n")
+    let manifest = try text("Tests/OutsideClient/Package.swift")
     // A client that is not part of this repository has it somewhere else.
     return marked(tests) + marked(manifest).map { $0.replacingOccurrences(of: "../..", with: "../swift-momentum") }
   }

@@ -1,12 +1,9 @@
-"""Writes what Optax and TensorFlow compute where this library follows them unit by unit, in double precision.
+"""units/peers.json: what Optax and TensorFlow compute where this library follows them unit by unit, in Double.
 
-Usage: python unit_peers.py CASES OUTPUT    (needs optax and tensorflow)
-
-The cases are random; the same number of cases is the same file. Tests/Fixtures/units/peers.json holds a few of each kind.
+The cases are random; the same number of cases is the same file.
 """
 
 import json
-import sys
 
 import jax
 
@@ -15,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import tensorflow as tf
+
+from files import replace
 
 random = np.random.default_rng(20250101)
 
@@ -95,12 +94,15 @@ def tensorflow_axes():
     return dict(shape=s, gradient=flat(g), limit=c, axes=axes, result=flat(out.numpy()))
 
 
-kinds = dict(
+KINDS = dict(
     blockRMS=block_rms, adaptive=adaptive, lars=lars, perExample=per_example, tensorflowAxes=tensorflow_axes)
-cases = {name: [make() for _ in range(int(sys.argv[1]))] for name, make in kinds.items()}
-versions = dict(jax=jax.__version__, optax=optax.__version__, tensorflow=tf.__version__)
-with open(sys.argv[2], "w") as file:
-    lines = [
-        f'  "{name}": [\n' + ",\n".join("    " + json.dumps(case, separators=(",", ":")) for case in list_) + "\n  ]"
-        for name, list_ in cases.items()]
-    file.write('{\n  "libraries": ' + json.dumps(versions) + ",\n" + ",\n".join(lines) + "\n}\n")
+
+
+def write(path, count):
+    """So many cases of each kind."""
+    versions = dict(jax=jax.__version__, optax=optax.__version__, tensorflow=tf.__version__)
+    parts = [f'  "libraries": {json.dumps(versions)}']
+    for name, make in KINDS.items():
+        cases = ",\n".join("    " + json.dumps(make(), separators=(",", ":")) for _ in range(count))
+        parts.append(f'  "{name}": [\n{cases}\n  ]')
+    replace(path, "{\n" + ",\n".join(parts) + "\n}\n")

@@ -1,25 +1,24 @@
 """Compares the numbers of the conventions with those of the peers, in fresh random trials; one process a peer."""
 
 import argparse
-import importlib.util
 import json
-import os
 import secrets
 import subprocess
 import sys
 from pathlib import Path
 
+from peers import MODULES, is_installed
+
 HERE = Path(__file__).parent
-MODULES = {"torch": "torch", "keras": "keras", "optax": "optax", "mlx": "mlx"}
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="compare-peers.sh --numbers TRIALS")
+    parser = argparse.ArgumentParser(prog="compare-peers.sh --numbers TRIALS", description=__doc__)
     parser.add_argument("--momentum", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--trials", type=int, required=True, help=argparse.SUPPRESS)
-    parser.add_argument("--peers", default=",".join(MODULES))
-    parser.add_argument("--seed", type=int, default=secrets.randbelow(1 << 32))
-    parser.add_argument("--output", type=Path, default=Path("report-peers-numbers"))
+    parser.add_argument("--peers", default=",".join(MODULES), help="by default all: %(default)s")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(1 << 32), help="by default a fresh one")
+    parser.add_argument("--output", type=Path, default=Path("report-peers-numbers"), help="a folder")
     options = parser.parse_args()
     options.peers = options.peers.split(",")
     for peer in options.peers:
@@ -30,12 +29,11 @@ def arguments() -> argparse.Namespace:
 
 def run(peer: str, options: argparse.Namespace) -> dict | str:
     """What the trials of one peer gave, or why there were none."""
-    if importlib.util.find_spec(MODULES[peer]) is None:
+    if not is_installed(peer):
         return "not installed"
-    command = [sys.executable, "-B", str(HERE / "convention_worker.py"), peer, "--momentum", str(options.momentum)]
+    command = [sys.executable, "-B", str(HERE / "compare_worker.py"), peer, "--momentum", str(options.momentum)]
     command += ["--trials", str(options.trials), "--seed", str(options.seed), "--output", str(options.output)]
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "JAX_PLATFORMS": "cpu"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no message"]
         return f"exit {done.returncode}: {lines[-1].strip()}"

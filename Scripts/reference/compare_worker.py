@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
+from differences import deliberate_difference, inaccurate_norm, tolerance
 from momentum_command import MomentumCommand
-from trials import Phase, Tensors, Trial, norm, random_trial
+from trials import Phase, Tensors, Trial, random_trial
 
 NORM_TOLERANCE = 3e-7
-EPSILON_OF_MLX = 1e-6
 
 
 @dataclass
@@ -36,45 +36,6 @@ class Outcome:
         """Keeps the larger of each value; NaN is larger than any."""
         for what, value in values.items():
             setattr(self, what, np.inf if np.isnan(value) else max(getattr(self, what), value))
-
-
-def tolerance(steps: int) -> float:
-    """In units in the last place of a tensor's largest element."""
-    return 16 + 8 * steps
-
-
-def deliberate_difference(trial: Trial, convention: str) -> bool:
-    """Whether a trial says nothing, because the convention departs from its peer on purpose; another one is drawn then.
-
-    `mlx` is the rule of MLX's Swift library, which keeps a gradient whose norm is below the threshold; the Python
-    library shrinks it if the sum of the norm and the epsilon is above. PyTorch refuses the largest element of an empty
-    tensor, which here counts as zero.
-    """
-    if convention == "mlx":
-        threshold = trial.thresholds.get("global", 0.0)
-        norms = [trial.norm(phase) for phase in trial.phases]
-        return any(norm < threshold <= norm + EPSILON_OF_MLX for norm in norms)
-    empty = any(not gradient.size for phase in trial.phases for gradient in phase.gradients.values())
-    by_norm = "norm" in trial.thresholds or "global" in trial.thresholds
-    return convention == "pytorch" and empty and trial.norm_type == np.inf and by_norm
-
-
-def inaccurate_norm(trial: Trial, peer) -> bool:
-    """Whether the norm that a peer's global clip returns is off by more than half of what one step may differ by.
-
-    That happens to thousands of elements that a clip by value made equal: their squares are added one after the other,
-    and every rounding goes the same way. PyTorch's norm of 9408 Doubles was off by 62 epsilons.
-    """
-    if "global" not in trial.thresholds or "value" not in trial.thresholds:
-        return False
-    limit = trial.thresholds["value"]
-    for phase in trial.phases:
-        _, returned = peer.clip(phase.gradients, trial.thresholds, trial.norm_type)
-        clamped = [np.clip(gradient, -limit, limit) for gradient in phase.gradients.values()]
-        reference = norm(clamped, trial.norm_type)
-        if abs(returned - reference) > tolerance(1) / 2 * float(np.finfo(trial.dtype).eps) * reference:
-            return True
-    return False
 
 
 def distance(ours: Tensors, theirs: Tensors, sizes: dict[str, float], steps: int) -> float:
@@ -137,7 +98,7 @@ def compare(trial: Trial, peer, command: MomentumCommand) -> Outcome:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description="Compares the command with one peer; compare_numbers.py runs it.")
     parser.add_argument("peer")
     parser.add_argument("--momentum", type=Path, required=True)
     parser.add_argument("--trials", type=int, required=True)
@@ -150,6 +111,7 @@ def main() -> None:
     while run < options.trials:
         number = run + redrawn
         trial = random_trial(np.random.default_rng([options.seed, number]), peer.ABILITIES)
+        # Such a trial says nothing: another one is drawn.
         if deliberate_difference(trial, peer.CONVENTION):
             redrawn += 1
             continue
