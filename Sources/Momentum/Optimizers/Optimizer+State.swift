@@ -29,35 +29,41 @@ extension Optimizer {
     if !state.average.isEmpty { _ = try average.make(layout, threads: threads) }
     direction.replace(by: state.direction)
     average.replace(by: state.average)
+    averages = state.averages
     adopt(state)
   }
 
-  /// Takes on everything of a state but its vectors.
+  /// Takes on everything of a state but its vectors and its averages.
   private mutating func adopt(_ state: OptimizerState<Scalar>) {
-    (velocities, averages) = (state.velocities, state.averages)
+    velocities = state.velocities
     (stepCount, lastStepClipped) = (state.stepCount, state.lastStepClipped)
     if state.lossScale.growth != nil { lossScale = state.lossScale }
     if let adaptive = state.adaptiveClipping { adaptiveClipping = adaptive }
   }
 
-  /// Replaces the state by one whose vectors lie elsewhere, a buffer a tensor and none where there is nothing.
+  /// Replaces the state, or a part of it, by one whose vectors lie elsewhere, a buffer a tensor and none where there is nothing.
   ///
   /// - Parameters:
   ///   - state: All but the vectors, with numbers that have been checked.
-  ///   - directions: u of each tensor.
-  ///   - averages: b of each tensor.
+  ///   - directions: u of each tensor; `nil` leaves everything but the averages as it is.
+  ///   - averages: b of each tensor; `nil` leaves the averages as they are.
   ///   - confirm: Called when all elements have been copied and nothing has been replaced.
   /// - Throws: ``MomentumError/allocationFailed(bytes:)``, or what `confirm` throws. The optimizer is then unchanged.
   package mutating func restore(
-    _ state: OptimizerState<Scalar>, directions: [UnsafeBufferPointer<Scalar>?],
-    averages: [UnsafeBufferPointer<Scalar>?], confirm: () throws -> Void
+    _ state: OptimizerState<Scalar>, directions: [UnsafeBufferPointer<Scalar>?]?,
+    averages: [UnsafeBufferPointer<Scalar>?]?, confirm: () throws -> Void
   ) throws {
-    let newDirection = try gathered(directions)
-    let newAverage = try gathered(averages)
+    let newDirection = try gathered(directions ?? [])
+    let newAverage = try gathered(averages ?? [])
     try confirm()
-    direction = newDirection
-    average = newAverage
-    adopt(state)
+    if directions != nil {
+      direction = newDirection
+      adopt(state)
+    }
+    if averages != nil {
+      average = newAverage
+      self.averages = state.averages
+    }
   }
 
   /// Replaces the velocities, and nothing else, by vectors that lie elsewhere; see ``restore(_:directions:averages:confirm:)``.
@@ -94,6 +100,7 @@ extension Optimizer {
   ///
   /// - Complexity: O(n) if a scale differs from 1; reads n and writes n elements.
   public mutating func foldVelocity() {
+    guard velocities.contains(where: { $0.scale != 1 }) else { return }
     multiplyVelocities(by: velocities.map { ScaledDouble($0.scale) })
   }
 
@@ -172,16 +179,27 @@ extension Optimizer {
 
   /// Calls `body` with the velocity of one tensor; all zeros, or empty if no step has needed a velocity.
   ///
-  /// Folds the velocity first, see ``foldVelocity()``. The buffer is valid during the call only.
+  /// Folds the velocity first if need be, see ``foldVelocity()``. The buffer is valid during the call only.
   ///
   /// - Throws: What `body` throws.
   public mutating func withUnsafeVelocity<R, E: Error>(
     ofTensor index: Int, _ body: (UnsafeBufferPointer<Scalar>) throws(E) -> R
   ) throws(E) -> R {
-    foldVelocity()
+    // Asked of this tensor alone, so that a loop over all tensors is linear.
+    if velocities[index].scale != 1 { foldVelocity() }
+    return try body(foldedVelocity(ofTensor: index))
+  }
+
+  /// The velocity of one tensor, after ``foldVelocity()``; empty if no step has needed a velocity. Valid until the next step
+  /// or restored state, while the optimizer lives.
+  package func foldedVelocity(ofTensor index: Int) -> UnsafeBufferPointer<Scalar> {
+    part(index, of: direction.base)
+  }
+
+  private func part(_ index: Int, of base: UnsafeMutablePointer<Scalar>?) -> UnsafeBufferPointer<Scalar> {
+    guard let base else { return UnsafeBufferPointer(start: nil, count: 0) }
     let tensor = layout.tensors[index]
-    guard let base = direction.base else { return try body(UnsafeBufferPointer(start: nil, count: 0)) }
-    return try body(UnsafeBufferPointer(start: base + tensor.offset, count: tensor.count))
+    return UnsafeBufferPointer(start: base + tensor.offset, count: tensor.count)
   }
 
   /// Whether a tensor has taken part in a step with momentum, or was given a velocity.
@@ -235,17 +253,20 @@ extension Optimizer {
 
   /// Calls `body` with the average of one tensor's parameters (see ``averaging``); empty if nothing has been averaged.
   ///
-  /// Folds the averages first: multiplies their scales into the elements, one rounding of each. The buffer is valid during
-  /// the call only.
+  /// Folds the averages first if need be: multiplies their scales into the elements, one rounding of each. The buffer is
+  /// valid during the call only.
   ///
   /// - Throws: What `body` throws.
   public mutating func withUnsafeAverage<R, E: Error>(
     ofTensor index: Int, _ body: (UnsafeBufferPointer<Scalar>) throws(E) -> R
   ) throws(E) -> R {
-    foldAverage()
-    let tensor = layout.tensors[index]
-    guard let base = average.base else { return try body(UnsafeBufferPointer(start: nil, count: 0)) }
-    return try body(UnsafeBufferPointer(start: base + tensor.offset, count: tensor.count))
+    if averages[index].scale != 1 { foldAverage() }
+    return try body(foldedAverage(ofTensor: index))
+  }
+
+  /// The average of one tensor, after ``foldAverage()``, as ``foldedVelocity(ofTensor:)`` has the velocity.
+  package func foldedAverage(ofTensor index: Int) -> UnsafeBufferPointer<Scalar> {
+    part(index, of: average.base)
   }
 
   /// Multiplies the average's scale into its elements, as ``foldVelocity()`` does for the velocity.
