@@ -305,7 +305,7 @@ final class StepCommandTests: XCTestCase {
       let other = try step(files, "--learning-rate", "1", "--ema", "0.5", "--average", "p")
       XCTAssertEqual(other.status, 1)
       XCTAssertTrue(
-        other.errors.contains("p: tensor 'bias' metadata 'momentum.stepsAveraged.bias' are missing"), other.errors)
+        other.errors.contains("p: tensor 'bias': metadata 'momentum.stepsAveraged.bias' are missing"), other.errors)
     }
   }
 

@@ -47,7 +47,8 @@ extension OptimizerFileError: CustomStringConvertible {
   /// One line: the file, the tensor, the cause.
   public var description: String {
     if case .safetensors(let reason) = reason { return SafetensorsError(file: file, reason: reason).description }
-    return "\(file): " + (tensor.map { "tensor \(quoted($0)) " } ?? "") + reason.description
+    guard let tensor else { return "\(file): \(reason)" }
+    return "\(file): tensor \(quoted(tensor))\(reason.isAboutMetadata ? ":" : "") \(reason)"
   }
 }
 
@@ -67,6 +68,14 @@ extension OptimizerFileError.Reason: CustomStringConvertible {
     case .dtypeMismatch(let dtype, let expected): "is of type \(dtype.rawValue); expected \(expected.rawValue)"
     case .noTensors(let prefix): "has no tensor whose name begins with \(quoted(prefix)); expected at least one"
     case .refused(let error): error.description
+    }
+  }
+
+  /// Whether the description begins with the metadata, not with what is true of a tensor.
+  fileprivate var isAboutMetadata: Bool {
+    switch self {
+    case .missingMetadata, .invalidMetadata, .unexpectedMetadata: true
+    default: false
     }
   }
 

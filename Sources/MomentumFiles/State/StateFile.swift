@@ -32,8 +32,8 @@ public import Momentum
 public enum StateFile {
   /// Writes a file, whole or not at all, from the optimizer's own memory.
   ///
-  /// The velocities and averages are folded first, in the optimizer too (`Optimizer.foldVelocity()`): one rounding of each
-  /// element, after which it goes on with the same bits as one that loads the file. Saving is part of a run in this sense:
+  /// The vectors that are saved are folded first, in the optimizer too (`Optimizer.foldVelocity()`, `foldAverage()`): one rounding
+  /// of each element, after which it goes on with the same bits as one that loads the file. Saving is part of a run in this sense:
   /// two runs agree bit for bit if they save after the same steps.
   ///
   /// - Parameters:
@@ -53,8 +53,8 @@ public enum StateFile {
     _ path: String, of optimizer: inout Optimizer<Scalar>, parts: Parts = .all
   ) throws -> SafetensorsWriter {
     let parts = checked(parts)
-    optimizer.foldVelocity()
-    optimizer.foldAverage()
+    if parts.contains(.velocity) { optimizer.foldVelocity() }
+    if parts.contains(.average) { optimizer.foldAverage() }
     var writer = SafetensorsWriter(path: path, metadata: try StateMetadata.text(of: optimizer, parts))
     let velocityPrefix = parts.prefix(of: .velocity)
     let averagePrefix = parts.prefix(of: .average)

@@ -26,9 +26,11 @@ struct StateMetadata {
     case none, withLearningRate, withoutLearningRate
   }
 
+  private static let kinds = "one of \(Kind.allCases.map(\.rawValue))"
+
   // MARK: - Writing
 
-  /// The metadata of parts of an optimizer whose velocities and averages have been folded.
+  /// The metadata of parts of an optimizer, after these have been folded.
   static func text<Scalar>(
     of optimizer: borrowing Optimizer<Scalar>, _ parts: StateFile.Parts
   ) throws -> [String: String] {
@@ -99,8 +101,7 @@ struct StateMetadata {
     for (index, tensor) in layout.tensors.enumerated() {
       if held.contains(.velocity) {
         let key = Self.velocityPrefix + tensor.name
-        let kinds = "one of \(Kind.allCases.map(\.rawValue))"
-        let kind = try value(key, kinds, tensor: tensor.name) { Kind(rawValue: $0) }
+        let kind = try value(key, Self.kinds, tensor: tensor.name) { Kind(rawValue: $0) }
         state.velocities[index].isSet = kind != .none
         state.velocities[index].keepsLearningRate = kind == .withLearningRate
         known.insert(key)
