@@ -6,7 +6,8 @@
   import Musl
 #endif
 
-/// New versions of one or more files that take the place of the old ones together.
+/// New versions of one or more files that take the place of the old ones together. Every whole file that this package's
+/// products write is written so; ``write(_:to:)`` does it for one file whose bytes are at hand.
 ///
 /// Each is first written under a temporary name in the directory of its target and brought to the disk (``stage``);
 /// ``commit()`` then renames all of them. A process that dies at any moment leaves each target whole, old or new. When
@@ -15,7 +16,11 @@
 /// Taking back a rename needs the old file, so `commit` first gives it a second name, which costs no copy. On the few
 /// file systems without hard links a failure of the *last* steps (a rename after another one, or bringing the directory
 /// to the disk) therefore leaves the new file.
-struct FileReplacement {
+///
+/// A new file has the mode 0666 less the umask; one that is replaced hands its permissions on. A symbolic link is followed
+/// and stays a link: the file behind it is the one that is replaced, and there must be one. Devices, pipes, sockets and
+/// directories are refused.
+package struct FileReplacement {
   private struct Staged {
     /// The path as the caller gave it, for errors.
     var path: String
@@ -45,6 +50,23 @@ struct FileReplacement {
   }
 
   typealias Emit = (UnsafeRawBufferPointer) throws(SafetensorsError) -> Void
+
+  /// Writes one file, whole or not at all.
+  ///
+  /// - Throws: ``SafetensorsError`` with one of its reasons of the file system; what was at the path is then as it was.
+  package static func write(_ bytes: some Sequence<UInt8>, to path: String) throws(SafetensorsError) {
+    let bytes = Array(bytes)
+    var replacement = FileReplacement(operations: .system)
+    try replacement.stage(path) { emit throws(SafetensorsError) in
+      try bytes.withUnsafeBufferPointer { bytes throws(SafetensorsError) in try emit(UnsafeRawBufferPointer(bytes)) }
+    }
+    try replacement.commit()
+  }
+
+  /// Writes one text file in UTF-8, whole or not at all; see the other `write(_:to:)`.
+  package static func write(_ text: String, to path: String) throws(SafetensorsError) {
+    try write(text.utf8, to: path)
+  }
 
   /// Writes the new version of one more file and brings it to the disk, under a temporary name.
   ///
@@ -134,7 +156,7 @@ struct FileReplacement {
   ) throws(SafetensorsError) {
     do throws(SafetensorsError) {
       if let mode, operations.setMode(descriptor, UInt32(mode)) != 0 { throw .system("set its mode", file: path) }
-      try content { (bytes) throws(SafetensorsError) in
+      func writeAll(_ bytes: UnsafeRawBufferPointer) throws(SafetensorsError) {
         var rest = bytes
         while !rest.isEmpty {
           let part = UnsafeRawBufferPointer(rebasing: rest.prefix(largestTransfer))
@@ -143,6 +165,9 @@ struct FileReplacement {
           rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(count))
         }
       }
+      var gathered = GatheredBytes()
+      try content { (bytes) throws(SafetensorsError) in try gathered.append(bytes, writeAll) }
+      try gathered.flush(writeAll)
       let result = retryingInterrupts { operations.synchronize(descriptor) }
       guard result == 0 else { throw .system("bring it to the disk", file: path) }
     } catch {

@@ -77,22 +77,3 @@ struct SafetensorsHeaderContent {
     return Entry(name: name, dtype: dtype, shape: shape, begin: offsets[0], end: offsets[1])
   }
 }
-
-/// Text that is equal only to the same bytes. Swift's own equality takes two spellings of "é" for one, the format and
-/// the programs that share its files do not.
-struct ExactText: Hashable {
-  let text: String
-
-  init(_ text: String) {
-    self.text = text
-  }
-
-  static func == (left: ExactText, right: ExactText) -> Bool {
-    left.text.utf8.elementsEqual(right.text.utf8)
-  }
-
-  func hash(into hasher: inout Hasher) {
-    for byte in text.utf8 { hasher.combine(byte) }
-    hasher.combine(0xFF as UInt8)
-  }
-}

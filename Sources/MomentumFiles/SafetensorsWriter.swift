@@ -20,7 +20,7 @@ public struct SafetensorsWriter {
   ) throws(SafetensorsError) -> Void
 
   private struct Tensor {
-    var name: String
+    var name: ExactText
     var dtype: SafetensorsDtype
     var shape: [Int]
     var byteCount: Int
@@ -59,7 +59,7 @@ public struct SafetensorsWriter {
   ) throws(SafetensorsError) {
     let expected = try add(name, dtype: dtype, shape: shape) { emit throws(SafetensorsError) in try emit(bytes) }
     guard bytes.count == expected else {
-      names.remove(ExactText(tensors.removeLast().name))
+      names.remove(tensors.removeLast().name)
       throw error(.byteCountMismatch(tensor: name, bytes: bytes.count, expected: expected))
     }
   }
@@ -79,8 +79,9 @@ public struct SafetensorsWriter {
     case .overflow: throw error(.sizeOverflow(tensor: name, dtype: dtype, shape: shape))
     case .partialByte: throw error(.partialByte(tensor: name, dtype: dtype, shape: shape))
     }
-    guard names.insert(ExactText(name)).inserted else { throw error(.duplicateTensor(name: name)) }
-    tensors.append(Tensor(name: name, dtype: dtype, shape: shape, byteCount: bytes, source: source))
+    let exactName = ExactText(name)
+    guard names.insert(exactName).inserted else { throw error(.duplicateTensor(name: name)) }
+    tensors.append(Tensor(name: exactName, dtype: dtype, shape: shape, byteCount: bytes, source: source))
     return bytes
   }
 
@@ -116,7 +117,7 @@ public struct SafetensorsWriter {
   func emit(to emit: FileReplacement.Emit) throws(SafetensorsError) {
     let sorted = tensors.sorted { left, right in
       if left.dtype != right.dtype { return left.dtype.rank > right.dtype.rank }
-      return left.name.utf8.lexicographicallyPrecedes(right.name.utf8)
+      return left.name < right.name
     }
     let header = try header(of: sorted)
     try header.withUnsafeBufferPointer { bytes throws(SafetensorsError) in try emit(UnsafeRawBufferPointer(bytes)) }
@@ -135,17 +136,17 @@ public struct SafetensorsWriter {
   private func header(of tensors: [Tensor]) throws(SafetensorsError) -> [UInt8] {
     var members: [String] = []
     if !metadata.isEmpty {
-      let sorted = metadata.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+      let sorted = metadata.sorted { ExactText($0.key) < ExactText($1.key) }
       let pairs = sorted.map { "\(json($0.key)):\(json($0.value))" }
       members.append("\(json(SafetensorsHeaderContent.metadataKey)):{\(pairs.joined(separator: ","))}")
     }
     var begin = 0
     for tensor in tensors {
       let (end, overflow) = begin.addingReportingOverflow(tensor.byteCount)
-      if overflow { throw error(.sizeOverflow(tensor: tensor.name, dtype: tensor.dtype, shape: tensor.shape)) }
+      if overflow { throw error(.sizeOverflow(tensor: tensor.name.text, dtype: tensor.dtype, shape: tensor.shape)) }
       let shape = tensor.shape.map(String.init).joined(separator: ",")
       members.append(
-        #"\#(json(tensor.name)):{"dtype":"\#(tensor.dtype.rawValue)","shape":[\#(shape)],"#
+        #"\#(json(tensor.name.text)):{"dtype":"\#(tensor.dtype.rawValue)","shape":[\#(shape)],"#
           + #""data_offsets":[\#(begin),\#(end)]}"#)
       begin = end
     }
@@ -157,7 +158,7 @@ public struct SafetensorsWriter {
   }
 
   private func mismatch(_ tensor: Tensor, bytes: Int) -> SafetensorsError {
-    error(.byteCountMismatch(tensor: tensor.name, bytes: bytes, expected: tensor.byteCount))
+    error(.byteCountMismatch(tensor: tensor.name.text, bytes: bytes, expected: tensor.byteCount))
   }
 
   private func error(_ reason: SafetensorsError.Reason) -> SafetensorsError {
@@ -167,6 +168,8 @@ public struct SafetensorsWriter {
 
 /// A JSON string. Only what must be escaped is, in the reference writer's spelling.
 private func json(_ text: String) -> String {
+  let mustBeEscaped = { (byte: UInt8) in byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") }
+  guard text.utf8.contains(where: mustBeEscaped) else { return "\"\(text)\"" }
   var result = "\""
   for scalar in text.unicodeScalars {
     switch scalar {

@@ -233,7 +233,7 @@ final class StepCommandTests: XCTestCase {
         "other", json: #"{"rule": {"learningRate": 1}, "adaptiveClipping": {"autoClip": {"percentile": 10}}}"#)
       let run = try step(files, "--config", "other", "--velocity", "v")
       XCTAssertEqual(run.status, 1)
-      XCTAssertTrue(run.errors.contains("momentum.adaptiveClipping has other settings than this run"), run.errors)
+      XCTAssertTrue(run.errors.contains("v: its adaptive clipping has other settings than this run"), run.errors)
     }
   }
 
@@ -304,7 +304,8 @@ final class StepCommandTests: XCTestCase {
       // A file of parameters is no file of averages.
       let other = try step(files, "--learning-rate", "1", "--ema", "0.5", "--average", "p")
       XCTAssertEqual(other.status, 1)
-      XCTAssertTrue(other.errors.contains("p: momentum.stepsAveraged.bias is missing"), other.errors)
+      XCTAssertTrue(
+        other.errors.contains("p: tensor 'bias': metadata 'momentum.stepsAveraged.bias' are missing"), other.errors)
     }
   }
 

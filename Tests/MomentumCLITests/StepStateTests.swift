@@ -50,16 +50,16 @@ final class StepStateTests: XCTestCase {
     XCTAssertEqual(run.errors, "", line: line)
   }
 
+  private static let adapting = """
+    {"rule": {"learningRate": {"cosine": {"initial": 0.1, "steps": 20}}, "momentum": 0.7},
+     "lossScale": {"initial": 4, "growthInterval": 2}, "nonFinitePolicy": "skipStep",
+     "adaptiveClipping": {"autoClip": {"percentile": 50, "window": 8}},
+     "averaging": {"kind": "exponential", "decay": 0.9}}
+    """
+
   func testManyRunsAreAsOne() throws {
     try withFiles { files in
-      try files.write(
-        "config",
-        json: """
-          {"rule": {"learningRate": {"cosine": {"initial": 0.1, "steps": 20}}, "momentum": 0.7},
-           "lossScale": {"initial": 4, "growthInterval": 2}, "nonFinitePolicy": "skipStep",
-           "adaptiveClipping": {"autoClip": {"percentile": 50, "window": 8}},
-           "averaging": {"kind": "exponential", "decay": 0.9}}
-          """)
+      try files.write("config", json: Self.adapting)
       succeed(try files.step("--config", "config", "--steps", "5", "--output-state", "once"))
       let atOnce = (try files.bytes("out"), try files.bytes("once"))
       for index in 0..<5 {
@@ -94,6 +94,66 @@ final class StepStateTests: XCTestCase {
     }
   }
 
+  func testVelocityAndAverageApartAreAsAState() throws {
+    try withFiles { files in
+      try files.write("config", json: Self.adapting)
+      succeed(try files.step("--config", "config", "--output-state", "s"))
+      succeed(try files.step("--config", "config", "--output-velocity", "v", "--output-average", "a"))
+      let start = try files.bytes("out")
+      for _ in 0..<4 {
+        succeed(
+          try files.step("--config", "config", "--parameters", "out", "--state", "s", "--output-state", "s"))
+      }
+      let whole = try files.bytes("out")
+      try start.write(to: URL(fileURLWithPath: files.path("out")))
+      for _ in 0..<4 {
+        succeed(
+          try files.step(
+            "--config", "config", "--parameters", "out", "--velocity", "v", "--average", "a", "--output-velocity", "v",
+            "--output-average", "a"))
+      }
+      XCTAssertEqual(try files.bytes("out"), whole)
+      // A state will do for each of its parts.
+      succeed(
+        try files.step(
+          "--config", "config", "--velocity", "s", "--average", "s", "--steps", "0", "--output-velocity", "v2",
+          "--output-average", "a2"))
+      XCTAssertEqual(try files.bytes("v2"), try files.bytes("v"))
+      XCTAssertEqual(try files.bytes("a2"), try files.bytes("a"))
+      XCTAssertEqual(try files.read("a").keys.sorted(), ["bias", "weight"])
+      XCTAssertEqual(try files.read("v").keys.sorted(), ["bias", "weight"])
+      // What a run does not adapt is no concern of its.
+      try files.write("plain", json: #"{"rule": {"learningRate": 1, "momentum": 0.7}}"#)
+      succeed(try files.step("--config", "plain", "--velocity", "v", "--output-velocity", "v3"))
+      let metadata = try SafetensorsFile(path: files.path("v3")).metadata
+      XCTAssertEqual(metadata["momentum.step"], "6")
+      XCTAssertNil(metadata["momentum.lossScale"])
+      XCTAssertNil(metadata["momentum.adaptiveClipping"])
+    }
+  }
+
+  func testFilesOfEarlierVersionsGoOn() throws {
+    let fixtures = URL(fileURLWithPath: #filePath)
+      .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Fixtures/state-0.1")
+    func fixture(_ name: String) -> String { fixtures.appendingPathComponent("\(name)").path }
+    try withFiles { files in
+      for state in [
+        ["--state", fixture("state.safetensors")],
+        ["--velocity", fixture("velocity.safetensors"), "--average", fixture("average.safetensors")],
+      ] {
+        succeed(
+          try CommandRun(
+            [
+              "step", "--parameters", fixture("parameters.safetensors"), "--gradients",
+              fixture("gradients.safetensors"),
+              "--config", fixture("config.json"), "--steps", "2", "--output-parameters", "out",
+            ] + state, in: files.folder))
+        XCTAssertEqual(
+          try files.bytes("out"), try Data(contentsOf: URL(fileURLWithPath: fixture("after.safetensors"))))
+      }
+    }
+  }
+
   func testMisuseOfStates() throws {
     try withFiles { files in
       for (arguments, text) in [
@@ -119,7 +179,9 @@ final class StepStateTests: XCTestCase {
       succeed(try files.step("--learning-rate", "1", "--momentum", "0.5", "--output-velocity", "v"))
       let run = try files.step("--learning-rate", "1", "--state", "v", "--output-parameters", "no")
       XCTAssertEqual(run.status, 1)
-      XCTAssertTrue(run.errors.contains("v: metadata 'momentum.stateFormat' are missing; expected '1'"), run.errors)
+      XCTAssertTrue(
+        run.errors.contains("v: holds the velocity of an optimizer only; expected the velocity and average"), run.errors
+      )
       XCTAssertEqual(run.errors.split(separator: "\n").count, 1, run.errors)
       XCTAssertFalse(files.exists("no"))
     }
@@ -150,7 +212,7 @@ final class StepStateTests: XCTestCase {
       let own = try files.step(
         "--learning-rate", "1", "--momentum", "0.5", "--velocity", "v", "--velocity-convention", "keras")
       XCTAssertEqual(own.status, 1)
-      XCTAssertTrue(own.errors.contains("v: has momentum.convention in its metadata"), own.errors)
+      XCTAssertTrue(own.errors.contains("v: has momentum.lastStepClipped in its metadata"), own.errors)
       let zero = try files.step(
         "--learning-rate", "0", "--momentum", "0.5", "--velocity", "keras", "--velocity-convention", "keras")
       XCTAssertEqual(zero.status, 1)

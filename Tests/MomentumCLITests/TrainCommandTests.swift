@@ -76,19 +76,6 @@ final class TrainCommandTests: XCTestCase {
       "  0 %  0/200 steps")
   }
 
-  func testAtomicFileReplacesOrLeaves() throws {
-    try withScratchFolder { folder in
-      let file = folder.appendingPathComponent("a.csv")
-      try AtomicFile.write("one", to: file)
-      try AtomicFile.write("two", to: file)
-      XCTAssertEqual(try String(contentsOf: file, encoding: .utf8), "two")
-      XCTAssertEqual(try FileManager.default.contentsOfDirectory(atPath: folder.path), ["a.csv"])
-      XCTAssertThrowsError(try AtomicFile.write("x", to: folder.appendingPathComponent("missing/a.csv"))) {
-        XCTAssertTrue("\($0)".contains("missing/a.csv: cannot be created: No such file"), "\($0)")
-      }
-    }
-  }
-
   /// With gnuplot, both forms of a picture appear; a fault in the commands names the script and gnuplot's reason.
   func testDrawsWithGnuplotOrSaysWhatFailed() throws {
     try withScratchFolder { folder in

@@ -81,12 +81,63 @@ final class FileReplacementTests: FolderTestCase {
   }
 
   func testTargetsThatAreNoRegularFiles() throws {
-    for (path, kind) in [(folder, "a directory"), ("/dev/null", "a device")] {
-      assertThrows(SafetensorsError(file: path, reason: .notRegularFile(kind: kind))) {
-        try SafetensorsWriter(path: path).write()
-      }
+    XCTAssertEqual(mkfifo(path("pipe"), 0o600), 0)
+    let socket = try boundSocket(path("socket"))
+    defer { close(socket) }
+    try FileManager.default.createSymbolicLink(atPath: path("link"), withDestinationPath: "/dev/null")
+    for (path, kind) in [
+      (folder, "a directory"), ("/dev/null", "a device"), (path("pipe"), "a pipe"), (path("socket"), "a socket"),
+      (path("link"), "a device"),
+    ] {
+      let refusal = SafetensorsError(file: path, reason: .notRegularFile(kind: kind))
+      assertThrows(refusal) { try SafetensorsWriter(path: path).write() }
+      assertThrows(refusal) { try FileReplacement.write("text", to: path) }
     }
-    XCTAssertEqual(try names, [])
+    XCTAssertEqual(try names, ["link", "pipe", "socket"])
+    let types = try ["pipe", "socket"].map { name in
+      try FileManager.default.attributesOfItem(atPath: path(name))[.type] as? FileAttributeType
+    }
+    XCTAssertNotEqual(types[0], .typeRegular)
+    XCTAssertEqual(types[1], .typeSocket)
+  }
+
+  /// A socket with a name in the file system, to be closed.
+  private func boundSocket(_ path: String) throws -> CInt {
+    #if canImport(Glibc)
+      let type = Int32(SOCK_STREAM.rawValue)
+    #else
+      let type = SOCK_STREAM
+    #endif
+    let descriptor = socket(AF_UNIX, type, 0)
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    let name = Array(path.utf8) + [0]
+    try XCTSkipIf(name.count > MemoryLayout.size(ofValue: address.sun_path), "the path is too long for a socket")
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: name) }
+    let size = socklen_t(MemoryLayout.size(ofValue: address))
+    let result = withUnsafePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, size) }
+    }
+    XCTAssertEqual(result, 0)
+    return descriptor
+  }
+
+  func testAnyBytesAreWrittenWholeOrNotAtAll() throws {
+    try FileReplacement.write("one\n", to: path("file.csv"))
+    XCTAssertEqual(try contents("file.csv"), Array("one\n".utf8))
+    try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path("file.csv"))
+    try FileManager.default.createSymbolicLink(atPath: path("link"), withDestinationPath: "file.csv")
+    let large = (0..<200_000).map { UInt8(truncatingIfNeeded: $0 % 251) }
+    try FileReplacement.write(Data(large), to: path("link"))
+    XCTAssertEqual(try contents("file.csv"), large)
+    XCTAssertEqual(try mode("file.csv"), 0o600)
+    XCTAssertEqual(try FileManager.default.destinationOfSymbolicLink(atPath: path("link")), "file.csv")
+    try FileReplacement.write("", to: path("file.csv"))
+    XCTAssertEqual(try contents("file.csv"), [])
+    let error = SafetensorsError(
+      file: path("missing/a"), reason: .system(operation: "open its directory \(path("missing"))", code: ENOENT))
+    assertThrows(error) { try FileReplacement.write("x", to: path("missing/a")) }
+    XCTAssertEqual(try names, ["file.csv", "link"])
   }
 
   func testOneFileCannotBeWrittenTwiceAtOnce() throws {

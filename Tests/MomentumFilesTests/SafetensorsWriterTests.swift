@@ -141,6 +141,43 @@ final class SafetensorsWriterTests: FolderTestCase {
     assertRefused("a", .f32, [2], .duplicateTensor(name: "a"))
   }
 
+  /// Small pieces go together, in the order in which they came among larger ones.
+  func testPiecesAreGathered() throws {
+    for sizes in [
+      Array(repeating: 2, count: 20_000), [0, 1, 16_383, 1, 0, 16_384, 3, 16_385, 16_382, 2, 40_000, 5], [16_384], [],
+    ] {
+      var writer = SafetensorsWriter(path: path("file"))
+      var tensors: [UnsafeMutableBufferPointer<Float>] = []
+      defer { for tensor in tensors { tensor.deallocate() } }
+      var number: Float = 0
+      for (index, size) in sizes.enumerated() {
+        let tensor = UnsafeMutableBufferPointer<Float>.allocate(capacity: size)
+        for element in tensor.indices {
+          tensor.initializeElement(at: element, to: number)
+          number += 1
+        }
+        tensors.append(tensor)
+        // Names in the order of the sizes.
+        let name = String(repeating: "0", count: 5 - "\(index)".count) + "\(index)"
+        try writer.add(name, shape: [size], values: UnsafeBufferPointer(tensor))
+      }
+      var (calls, bytes) = (0, 0)
+      var operations = FileOperations.system
+      operations.writeSome = { descriptor, piece in
+        calls += 1
+        bytes += piece.count
+        return FileOperations.system.writeSome(descriptor, piece)
+      }
+      try SafetensorsWriter.write([writer], operations: operations)
+      XCTAssertLessThanOrEqual(calls, 2 + 2 * bytes >> 16)
+      let file = try SafetensorsFile(path: path("file"))
+      var read: [Float] = []
+      for tensor in file.tensors { read += try file.withUnsafeBuffer(of: tensor.name, as: Float.self) { Array($0) } }
+      XCTAssertEqual(file.tensors.map(\.count), sizes)
+      XCTAssertEqual(read, (0..<Int(number)).map(Float.init))
+    }
+  }
+
   /// Past 2^20 elements, through several writes and pages.
   func testLargeTensors() throws {
     let count = 3_000_001

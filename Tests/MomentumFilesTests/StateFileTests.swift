@@ -137,6 +137,120 @@ final class StateFileTests: FolderTestCase {
     XCTAssertEqual(run.optimizer.state(), fresh)
   }
 
+  // MARK: Parts
+
+  /// A run of some of the steps.
+  private func run(_ json: String, _ data: Data<Float>, steps: Range<Int>) throws -> Run<Float> {
+    var run = try Run(configuration(json), data.start)
+    for gradient in data.gradients[steps] { try run.step(gradient) }
+    return run
+  }
+
+  func testPartsApartAreWorthOneFile() throws {
+    for json in Self.configurations {
+      let data = Data<Float>(steps: 6)
+      var whole = try run(json, data, steps: 0..<4)
+      var resumed = try run(json, data, steps: 5..<6)
+      try StateFile.save(&whole.optimizer, to: path("velocity"), parts: .velocity)
+      try StateFile.save(&whole.optimizer, to: path("average"), parts: .average)
+      // In either order: neither touches what is the other's.
+      for order in [
+        [("velocity", StateFile.Parts.velocity), ("average", .average)],
+        [("average", .average), ("velocity", .velocity)],
+      ] {
+        for (name, parts) in order { try StateFile.load(path(name), into: &resumed.optimizer, parts: parts) }
+        XCTAssertEqual(resumed.optimizer.state(), whole.optimizer.state(), json)
+        try StateFile.save(&resumed.optimizer, to: path("both"))
+        try StateFile.save(&whole.optimizer, to: path("expected"))
+        XCTAssertEqual(try contents("both"), try contents("expected"))
+        resumed.parameters = whole.parameters
+        try resumed.step(data.gradients[4])
+        var expected = try Run(configuration(json), whole.parameters)
+        try StateFile.load(path("expected"), into: &expected.optimizer)
+        try expected.step(data.gradients[4])
+        for (x, y) in zip(expected.parameters, resumed.parameters) { assertSameBits(x, y, seed: 41, json) }
+      }
+    }
+  }
+
+  func testAPartOfAStateLeavesTheOther() throws {
+    for apart in [true, false] {
+      let data = Data<Float>(steps: 6)
+      var whole = try run(Self.configurations[0], data, steps: 0..<4)
+      var resumed = try run(Self.configurations[0], data, steps: 5..<6)
+      let (saved, before) = (whole.optimizer.state(), resumed.optimizer.state())
+      // A file may hold more than is asked for.
+      try StateFile.save(&whole.optimizer, to: path("velocity"), parts: apart ? .velocity : .all)
+      try StateFile.save(&whole.optimizer, to: path("average"), parts: apart ? .average : .all)
+      XCTAssertNotEqual(saved.stepCount, before.stepCount)
+
+      try StateFile.load(path("average"), into: &resumed.optimizer, parts: .average)
+      var expected = before
+      (expected.averages, expected.average) = (
+        whole.optimizer.state().averages, whole.optimizer.state().average
+      )
+      XCTAssertEqual(resumed.optimizer.state(), expected)
+
+      try resumed.optimizer.restore(before)
+      try StateFile.load(path("velocity"), into: &resumed.optimizer, parts: .velocity)
+      expected = whole.optimizer.state()
+      (expected.averages, expected.average) = (before.averages, before.average)
+      XCTAssertEqual(resumed.optimizer.state(), expected)
+    }
+  }
+
+  func testAFileOfOnePartHasTheNamesOfTheParameters() throws {
+    let data = Data<Float>(steps: 2)
+    var run = try run(Self.configurations[0], data, steps: 0..<2)
+    try StateFile.save(&run.optimizer, to: path("velocity"), parts: .velocity)
+    try StateFile.save(&run.optimizer, to: path("average"), parts: .average)
+    // The second tensor has had no gradient.
+    let velocity = try SafetensorsFile(path: path("velocity"))
+    XCTAssertEqual(velocity.tensors.map(\.name), ["empty", "long", "weight"])
+    XCTAssertEqual(
+      Set(velocity.metadata.keys),
+      [
+        "momentum.stateFormat", "momentum.parts", "momentum.step", "momentum.lastStepClipped", "momentum.lossScale",
+        "momentum.adaptiveClipping", "momentum.velocity.weight", "momentum.velocity.bias", "momentum.velocity.empty",
+        "momentum.velocity.long",
+      ])
+    XCTAssertEqual(velocity.metadata["momentum.stateFormat"], "2")
+    XCTAssertEqual(velocity.metadata["momentum.parts"], "velocity")
+    XCTAssertEqual(velocity.metadata["momentum.velocity.bias"], "none")
+    let weight = run.optimizer.withUnsafeVelocity(ofTensor: 0) { Array($0) }
+    assertSameBits(weight, try velocity.withUnsafeBuffer(of: "weight", as: Float.self) { Array($0) })
+
+    let average = try SafetensorsFile(path: path("average"))
+    XCTAssertEqual(
+      average.metadata,
+      [
+        "momentum.stateFormat": "2", "momentum.parts": "average", "momentum.stepsAveraged.weight": "2",
+        "momentum.stepsAveraged.bias": "0", "momentum.stepsAveraged.empty": "2", "momentum.stepsAveraged.long": "2",
+      ])
+    let mean = run.optimizer.withUnsafeAverage(ofTensor: 3) { Array($0) }
+    assertSameBits(mean, try average.withUnsafeBuffer(of: "long", as: Float.self) { Array($0) })
+  }
+
+  func testPartsThatAreMissing() throws {
+    let data = Data<Float>(steps: 6)
+    var whole = try run(Self.configurations[0], data, steps: 0..<4)
+    var resumed = try run(Self.configurations[0], data, steps: 5..<6)
+    let before = resumed.optimizer.state()
+    for held in [StateFile.Parts.velocity, .average] {
+      try StateFile.save(&whole.optimizer, to: path("file"), parts: held)
+      for asked in [StateFile.Parts.velocity, .average, .all] where asked != held {
+        XCTAssertThrowsError(try StateFile.load(path("file"), into: &resumed.optimizer, parts: asked)) {
+          let expected = OptimizerFileError(file: path("file"), reason: .missingParts(held: held, expected: asked))
+          XCTAssertEqual($0 as? OptimizerFileError, expected)
+        }
+        XCTAssertEqual(resumed.optimizer.state(), before)
+      }
+    }
+    XCTAssertEqual(
+      OptimizerFileError(file: "f", reason: .missingParts(held: .average, expected: .all)).description,
+      "f: holds the average of an optimizer only; expected the velocity and average")
+  }
+
   // MARK: Damage
 
   /// A file's content, to be damaged.
@@ -170,6 +284,7 @@ final class StateFileTests: FolderTestCase {
   func testDamagedFilesLeaveNoTrace() throws {
     typealias Reason = OptimizerFileError.Reason
     let whole = "a whole number >= 0"
+    let parts = "one of 'velocity average', 'velocity', 'average'"
     let kinds = #"one of ["none", "withLearningRate", "withoutLearningRate"]"#
     let table: [(tensor: String?, Reason, damage: (inout Content) -> Void)] = [
       ("velocity/weight", .missingTensor, { $0.tensors["velocity/weight"] = nil }),
@@ -194,13 +309,22 @@ final class StateFileTests: FolderTestCase {
       ("velocity/bias", .unexpectedTensor, { $0.metadata["momentum.velocity.bias"] = "none" }),
       ("average/bias", .unexpectedTensor, { $0.metadata["momentum.stepsAveraged.bias"] = "0" }),
       (
-        nil, .missingMetadata(key: "momentum.stateFormat", expected: "'1'"),
+        nil, .missingMetadata(key: "momentum.stateFormat", expected: "'2'"),
         { $0.metadata["momentum.stateFormat"] = nil }
       ),
       (
-        nil, .invalidMetadata(key: "momentum.stateFormat", value: "2", expected: "'1'"),
-        { $0.metadata["momentum.stateFormat"] = "2" }
+        nil, .invalidMetadata(key: "momentum.stateFormat", value: "3", expected: "'2'"),
+        { $0.metadata["momentum.stateFormat"] = "3" }
       ),
+      (nil, .missingMetadata(key: "momentum.parts", expected: parts), { $0.metadata["momentum.parts"] = nil }),
+      (
+        nil, .invalidMetadata(key: "momentum.parts", value: "average velocity", expected: parts),
+        { $0.metadata["momentum.parts"] = "average velocity" }
+      ),
+      // Format 1 has no such key.
+      (nil, .unexpectedMetadata(key: "momentum.parts"), { $0.metadata["momentum.stateFormat"] = "1" }),
+      (nil, .unexpectedMetadata(key: "momentum.adaptiveClipping"), { $0.metadata["momentum.parts"] = "average" }),
+      (nil, .unexpectedMetadata(key: "momentum.stepsAveraged.bias"), { $0.metadata["momentum.parts"] = "velocity" }),
       (nil, .missingMetadata(key: "momentum.step", expected: whole), { $0.metadata["momentum.step"] = nil }),
       (
         nil, .invalidMetadata(key: "momentum.step", value: "-1", expected: whole),

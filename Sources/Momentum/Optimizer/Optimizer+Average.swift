@@ -16,10 +16,11 @@ extension Optimizer {
     ofTensor index: Int, _ body: (UnsafeBufferPointer<Scalar>) throws(E) -> R
   ) throws(E) -> R {
     foldAverage()
-    let tensor = layout.tensors[index]
-    guard let base = average.base else { return try body(UnsafeBufferPointer(start: nil, count: 0)) }
-    return try body(UnsafeBufferPointer(start: base + tensor.offset, count: tensor.count))
+    return try body(foldedAverage(ofTensor: index))
   }
+
+  /// The average of one tensor, after ``foldAverage()``, as ``foldedVelocity(ofTensor:)`` has the velocity.
+  package func foldedAverage(ofTensor index: Int) -> UnsafeBufferPointer<Scalar> { part(of: average, tensor: index) }
 
   /// Multiplies the average's scale into its elements, as ``foldVelocity()`` does for the velocity.
   ///

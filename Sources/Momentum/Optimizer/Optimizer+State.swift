@@ -29,36 +29,47 @@ extension Optimizer {
     if !state.average.isEmpty { _ = try average.make(layout, threads: threads) }
     direction.replace(by: state.direction)
     average.replace(by: state.average)
-    adopt(state)
+    adoptVelocities(state)
+    adoptAverages(state)
   }
 
-  /// Takes on everything of a state but its vectors.
-  private mutating func adopt(_ state: OptimizerState<Scalar>) {
-    (states.velocities, states.averages) = (state.velocities, state.averages)
-    (states.mayHaveScaledVelocities, states.mayHaveScaledAverages) = (true, true)
+  /// Takes on everything of a state but its vectors and its averages.
+  private mutating func adoptVelocities(_ state: OptimizerState<Scalar>) {
+    (states.velocities, states.mayHaveScaledVelocities) = (state.velocities, true)
     (stepCount, lastStepClipped) = (state.stepCount, state.lastStepClipped)
     if state.lossScale.growth != nil { lossScale = state.lossScale }
     if let adaptive = state.adaptiveLimit { adaptiveLimit = adaptive }
   }
 
-  /// Replaces the state by one whose vectors lie elsewhere, a buffer a tensor and none where there is nothing.
+  /// Takes on the scales and counts of a state's averages.
+  private mutating func adoptAverages(_ state: OptimizerState<Scalar>) {
+    (states.averages, states.mayHaveScaledAverages) = (state.averages, true)
+  }
+
+  /// Replaces the state, or a part of it, by one whose vectors lie elsewhere: a buffer for each tensor, and none where there is
+  /// nothing.
   ///
   /// - Parameters:
   ///   - state: All but the vectors, with numbers that have been checked.
-  ///   - directions: u of each tensor.
-  ///   - averages: b of each tensor.
+  ///   - directions: u of each tensor; `nil` leaves everything but the averages as it is.
+  ///   - averages: b of each tensor; `nil` leaves the averages as they are.
   ///   - confirm: Called when all elements have been copied and nothing has been replaced.
   /// - Throws: ``MomentumError/allocationFailed(bytes:)``, or what `confirm` throws. The optimizer is then unchanged.
   package mutating func restore(
-    _ state: OptimizerState<Scalar>, directions: [UnsafeBufferPointer<Scalar>?],
-    averages: [UnsafeBufferPointer<Scalar>?], confirm: () throws -> Void
+    _ state: OptimizerState<Scalar>, directions: [UnsafeBufferPointer<Scalar>?]?,
+    averages: [UnsafeBufferPointer<Scalar>?]?, confirm: () throws -> Void
   ) throws {
-    let newDirection = try gathered(directions)
-    let newAverage = try gathered(averages)
+    let newDirection = try gathered(directions ?? [])
+    let newAverage = try gathered(averages ?? [])
     try confirm()
-    direction = newDirection
-    average = newAverage
-    adopt(state)
+    if directions != nil {
+      direction = newDirection
+      adoptVelocities(state)
+    }
+    if averages != nil {
+      average = newAverage
+      adoptAverages(state)
+    }
   }
 
   /// A copy of buffers in the order of the layout, zeros where one is missing; no memory if all are.

@@ -77,9 +77,13 @@ extension Optimizer {
     ofTensor index: Int, _ body: (UnsafeBufferPointer<Scalar>) throws(E) -> R
   ) throws(E) -> R {
     foldVelocity()
-    let tensor = layout.tensors[index]
-    guard let base = direction.base else { return try body(UnsafeBufferPointer(start: nil, count: 0)) }
-    return try body(UnsafeBufferPointer(start: base + tensor.offset, count: tensor.count))
+    return try body(foldedVelocity(ofTensor: index))
+  }
+
+  /// The velocity of one tensor, after ``foldVelocity()``; empty if no step has needed a velocity. Valid until the next step
+  /// or restored state, while the optimizer lives.
+  package func foldedVelocity(ofTensor index: Int) -> UnsafeBufferPointer<Scalar> {
+    part(of: direction, tensor: index)
   }
 
   /// Whether a tensor has taken part in a step with momentum, or was given a velocity.

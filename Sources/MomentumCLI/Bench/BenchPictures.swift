@@ -1,4 +1,5 @@
 import Foundation
+import MomentumFiles
 
 /// The pictures of a benchmark, as gnuplot commands over small tables.
 struct BenchPictures {
@@ -8,14 +9,14 @@ struct BenchPictures {
 
   /// Writes tables, commands and, with gnuplot, pictures; returns the names of the pictures, `nil` without gnuplot.
   func write(to folder: URL, gnuplot: Gnuplot?) throws -> [String]? {
-    try AtomicFile.write(report.csv, to: folder.appendingPathComponent("bench.csv"))
-    try AtomicFile.write(JSONOutput.text(report) + "\n", to: folder.appendingPathComponent("bench.json"))
+    try FileReplacement.write(report.csv, to: folder.appendingPathComponent("bench.csv").path)
+    try FileReplacement.write(JSONOutput.text(report) + "\n", to: folder.appendingPathComponent("bench.json").path)
     try FileManager.default.createDirectory(
       at: folder.appendingPathComponent("tables"), withIntermediateDirectories: true)
     var pictures: [Gnuplot.Picture] = []
     for draft in [speedBySize, speedByThreads, ratios].compactMap({ $0 }) {
       for (name, table) in draft.tables {
-        try AtomicFile.write(table, to: folder.appendingPathComponent("tables/\(name).csv"))
+        try FileReplacement.write(table, to: folder.appendingPathComponent("tables/\(name).csv").path)
       }
       pictures.append(draft.picture)
     }

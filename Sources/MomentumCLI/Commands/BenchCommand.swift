@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Momentum
+import MomentumFiles
 
 extension ModelTensors: ExpressibleByArgument {}
 extension BenchOperation.Clip: ExpressibleByArgument {}
@@ -119,7 +120,7 @@ struct BenchCommand: ParsableCommand {
   }
 
   private func show(_ report: BenchReport, _ folder: URL?) throws {
-    if let csv { try AtomicFile.write(report.csv, to: URL(fileURLWithPath: csv)) }
+    if let csv { try FileReplacement.write(report.csv, to: csv) }
     if let folder, !report.rows.isEmpty {
       let pictures = BenchPictures(report: report)
       if try pictures.write(to: folder, gnuplot: Gnuplot(gnuplot)) == nil { Message.write(Gnuplot.isMissing) }
@@ -135,7 +136,7 @@ struct BenchCommand: ParsableCommand {
       counts: count.map(\.value), scalars: scalar, threads: threads.first ?? Machine.availableProcessors,
       repeats: repeats, rule: SGD(learningRate: 0.01, momentum: momentum, weightDecay: weightDecay, nesterov: nesterov),
       stop: { Interrupt.wasRequested })
-    if let csv { try AtomicFile.write(growth.csv, to: URL(fileURLWithPath: csv)) }
+    if let csv { try FileReplacement.write(growth.csv, to: csv) }
     if json { return try JSONOutput.print(growth) }
     print(growth.text)
   }

@@ -10,7 +10,12 @@ struct StateOptions: ParsableArguments {
       valueName: "file"))
   var state: String?
 
-  @Option(help: ArgumentHelp("The velocity that an earlier step wrote. (default: zero)", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      """
+      The velocity that an earlier step wrote, and with it step count and what adapts; or tensors of the parameters' names, \
+      without metadata. (default: zero)
+      """, valueName: "file"))
   var velocity: String?
 
   @Option(
@@ -27,12 +32,18 @@ struct StateOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Where all that a later step needs goes, in one file.", valueName: "file"))
   var outputState: String?
 
-  @Option(help: ArgumentHelp("Where the new velocity goes.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      """
+      Where the new velocity goes, as tensors of the parameters' names; its metadata hold step count and what adapts.
+      """, valueName: "file"))
   var outputVelocity: String?
 
   @Option(
-    help: ArgumentHelp("Where the averaged parameters go. Needs --ema, or a --config that averages.", valueName: "file")
-  )
+    help: ArgumentHelp(
+      """
+      Where the averaged parameters go, under the parameters' names. Needs --ema, or a --config that averages.
+      """, valueName: "file"))
   var outputAverage: String?
 
   /// The outputs, by the names of their options.
@@ -61,44 +72,84 @@ struct StateOptions: ParsableArguments {
   }
 
   /// Gives an optimizer what the files hold.
-  func load<Scalar: BLASScalar & SafetensorsScalar>(
-    into optimizer: inout Optimizer<Scalar>, parameters: TensorFile
-  ) throws {
-    if let state { try load(state, into: &optimizer) }
-    if let velocity {
-      if let velocityConvention {
-        try VelocityFile.load(velocity, of: velocityConvention, into: &optimizer)
-      } else {
-        try VelocityFile.load(velocity, into: &optimizer, parameters: parameters)
-      }
+  func load<Scalar: BLASScalar & SafetensorsScalar>(into optimizer: inout Optimizer<Scalar>) throws {
+    if let state {
+      let own = Adapted(optimizer)
+      try StateFile.load(state, into: &optimizer)
+      try Adapted(optimizer).check(against: own, file: state)
     }
-    if let average { try AverageFile.load(average, into: &optimizer, parameters: parameters) }
+    if let velocity, let velocityConvention {
+      try load(velocity, of: velocityConvention, into: &optimizer)
+    } else if let velocity {
+      try load(velocity: velocity, into: &optimizer)
+    }
+    if let average { try StateFile.load(average, into: &optimizer, parts: .average) }
   }
 
+  /// Gives an optimizer the velocity of a file, which must be of the form that its rules keep. What the file has learnt of
+  /// something that this run does not adapt is left out.
   private func load<Scalar: BLASScalar & SafetensorsScalar>(
-    _ state: String, into optimizer: inout Optimizer<Scalar>
+    velocity path: String, into optimizer: inout Optimizer<Scalar>
   ) throws {
-    let (scale, adaptive) = (optimizer.lossScale, optimizer.adaptiveLimit)
-    try StateFile.load(state, into: &optimizer)
-    // A state brings its settings along; this run has its own.
-    for (what, isSame) in [
-      ("loss scale", optimizer.lossScale.growth == scale.growth),
-      ("adaptive clipping", optimizer.adaptiveLimit?.withoutHistory == adaptive?.withoutHistory),
-    ] where !isSame {
-      throw DataFileError(file: state, cause: "its \(what) has other settings than this run; expected the same ones")
+    let own = Adapted(optimizer)
+    try StateFile.load(path, into: &optimizer, parts: .velocity)
+    if own.lossScale.growth == nil { optimizer.lossScale = own.lossScale }
+    if own.clipping == nil { optimizer.adaptiveLimit = nil }
+    try Adapted(optimizer).check(against: own, file: path)
+    for (index, form) in try optimizer.velocityForms().enumerated() where optimizer.hasVelocity(ofTensor: index) {
+      let keeps = optimizer.keepsLearningRateInVelocity(ofTensor: index)
+      guard keeps != form.keepsLearningRate else { continue }
+      throw DataFileError(
+        file: path,
+        cause: """
+          the velocity of tensor '\(optimizer.layout.tensors[index].name)' \
+          \(keeps ? "holds the learning rate; that of this rule does not" : "does not hold the learning rate; that of this rule does")
+          """)
     }
+  }
+
+  /// Gives an optimizer the velocity of a file that another library wrote.
+  private func load<Scalar: BLASScalar & SafetensorsScalar>(
+    _ path: String, of convention: Convention, into optimizer: inout Optimizer<Scalar>
+  ) throws {
+    if let key = try SafetensorsFile(path: path).metadata.keys.filter({ $0.hasPrefix("momentum.") }).min() {
+      throw DataFileError(
+        file: path, cause: "has \(key) in its metadata, which say what it is; expected none with --velocity-convention")
+    }
+    try VelocityExchange(of: convention).read(path, into: &optimizer)
   }
 
   /// Prepares the files of what an optimizer remembers now.
   func writers<Scalar: BLASScalar & SafetensorsScalar>(
-    of optimizer: inout Optimizer<Scalar>, convention: Convention
+    of optimizer: inout Optimizer<Scalar>
   ) throws -> [SafetensorsWriter] {
+    let files: [(String?, StateFile.Parts)] = [
+      (outputState, .all), (outputVelocity, .velocity), (outputAverage, .average),
+    ]
     var writers: [SafetensorsWriter] = []
-    if let outputState { writers.append(try StateFile.writer(outputState, of: &optimizer)) }
-    if let outputVelocity {
-      writers.append(try VelocityFile.writer(outputVelocity, of: &optimizer, convention: convention))
+    for case (let path?, let parts) in files {
+      writers.append(try StateFile.writer(path, of: &optimizer, parts: parts))
     }
-    if let outputAverage { writers.append(try AverageFile.writer(outputAverage, of: &optimizer)) }
     return writers
+  }
+}
+
+/// What an optimizer adapts from step to step. A file brings its settings along; a run has its own.
+private struct Adapted {
+  var lossScale: LossScale
+  var clipping: AdaptiveLimit?
+
+  init<Scalar>(_ optimizer: borrowing Optimizer<Scalar>) {
+    (lossScale, clipping) = (optimizer.lossScale, optimizer.adaptiveLimit)
+  }
+
+  /// Throws if what came from a file has other settings than those of the run.
+  func check(against own: Adapted, file: String) throws {
+    for (what, isSame) in [
+      ("loss scale", lossScale.growth == own.lossScale.growth),
+      ("adaptive clipping", clipping?.withoutHistory == own.clipping?.withoutHistory),
+    ] where !isSame {
+      throw DataFileError(file: file, cause: "its \(what) has other settings than this run; expected the same ones")
+    }
   }
 }

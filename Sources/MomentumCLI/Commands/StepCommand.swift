@@ -108,7 +108,7 @@ struct StepCommand: ParsableCommand {
       try parameters.file.unsafeMutableBuffer(of: $0.name, as: Scalar.self)
     }
     var optimizer: Optimizer<Scalar> = try make(settings, parameters.layout())
-    try state.load(into: &optimizer, parameters: parameters)
+    try state.load(into: &optimizer)
 
     var rows: [StepRow] = []
     for _ in 0..<steps {
@@ -124,7 +124,7 @@ struct StepCommand: ParsableCommand {
     }
     try source.checkUnchanged()
     try parameters.file.checkUnchanged()
-    try write(settings, parameters, buffers, &optimizer)
+    try write(parameters, buffers, &optimizer)
     // The buffers point into the mapping.
     withExtendedLifetime(parameters) {}
     try show(rows)
@@ -148,14 +148,13 @@ struct StepCommand: ParsableCommand {
   }
 
   private func write<Scalar: BLASScalar & SafetensorsScalar>(
-    _ settings: OptimizerConfiguration, _ parameters: TensorFile, _ buffers: [UnsafeMutableBufferPointer<Scalar>],
-    _ optimizer: inout Optimizer<Scalar>
+    _ parameters: TensorFile, _ buffers: [UnsafeMutableBufferPointer<Scalar>], _ optimizer: inout Optimizer<Scalar>
   ) throws {
     var writer = SafetensorsWriter(path: outputParameters, metadata: parameters.file.metadata)
     for (tensor, values) in zip(parameters.tensors, buffers) {
       try writer.add(tensor.name, shape: tensor.shape, values: UnsafeBufferPointer(values))
     }
-    let writers = try state.writers(of: &optimizer, convention: settings.convention)
+    let writers = try state.writers(of: &optimizer)
     try SafetensorsWriter.write([writer] + writers)
   }
 

@@ -1,4 +1,5 @@
 import Foundation
+import MomentumFiles
 
 /// Draws pictures with the program `gnuplot`, if there is one.
 struct Gnuplot: Sendable {
@@ -34,7 +35,7 @@ struct Gnuplot: Sendable {
     let plots = folder.appendingPathComponent("plots")
     try FileManager.default.createDirectory(at: plots, withIntermediateDirectories: true)
     for picture in pictures {
-      try AtomicFile.write(script(picture), to: plots.appendingPathComponent(picture.name + ".gnuplot"))
+      try FileReplacement.write(script(picture), to: plots.appendingPathComponent(picture.name + ".gnuplot").path)
     }
   }
 

@@ -1,5 +1,6 @@
 import Foundation
 import Momentum
+import MomentumFiles
 
 /// What a comparison needs to go on: `checkpoint/options.json` and a file a run in the report folder.
 ///
@@ -21,7 +22,8 @@ struct TrainingCheckpoint: Sendable {
 
   func save(_ options: TrainingOptions) throws {
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-    try AtomicFile.write(Self.encoder.encode(StoredOptions(version: Self.version, options: options)), to: optionsFile)
+    try FileReplacement.write(
+      Self.encoder.encode(StoredOptions(version: Self.version, options: options)), to: optionsFile.path)
   }
 
   func options() throws -> TrainingOptions {
@@ -43,7 +45,7 @@ struct TrainingCheckpoint: Sendable {
       version: Self.version, key: key, history: StoredHistory(state.history),
       parameters: live.map { ExactArray($0.parameters) }, direction: live.map { ExactArray($0.optimizer.direction) },
       velocities: live?.optimizer.velocities, optimizerSteps: live?.optimizer.stepCount)
-    try AtomicFile.write(Self.encoder.encode(stored), to: file(key))
+    try FileReplacement.write(Self.encoder.encode(stored), to: file(key).path)
   }
 
   /// Where a run stopped; `nil` if it never started or is over.

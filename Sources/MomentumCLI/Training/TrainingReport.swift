@@ -1,4 +1,5 @@
 import Foundation
+import MomentumFiles
 
 /// The report folder of a comparison: a CSV a run, curves and summary over the seeds, a page, and pictures.
 ///
@@ -23,19 +24,20 @@ struct TrainingReport {
     for setting in results.settings {
       for (seed, history) in results.histories(of: setting) {
         let key = TrainingRunKey(setting: setting, seed: seed)
-        try AtomicFile.write(runCSV(history), to: folder.appendingPathComponent("runs/\(key.name).csv"))
+        try FileReplacement.write(runCSV(history), to: folder.appendingPathComponent("runs/\(key.name).csv").path)
       }
-      try AtomicFile.write(curveCSV(setting), to: folder.appendingPathComponent("curves/\(setting.name).csv"))
+      try FileReplacement.write(curveCSV(setting), to: folder.appendingPathComponent("curves/\(setting.name).csv").path)
     }
-    try AtomicFile.write(epochsCSV, to: folder.appendingPathComponent("epochs.csv"))
+    try FileReplacement.write(epochsCSV, to: folder.appendingPathComponent("epochs.csv").path)
     let summaries = results.settings.map { TrainingSummary($0, in: results) }
     let summary = [TrainingSummary.csvHeader] + summaries.map(\.csvRow)
-    try AtomicFile.write(summary.joined(separator: "\n") + "\n", to: folder.appendingPathComponent("summary.csv"))
+    try FileReplacement.write(
+      summary.joined(separator: "\n") + "\n", to: folder.appendingPathComponent("summary.csv").path)
 
     let pictures = TrainingPictures(results: results).all
     try Gnuplot.writeScripts(pictures, in: folder)
     let drawn = try gnuplot?.draw(pictures, in: folder) ?? []
-    try AtomicFile.write(page(pictures: drawn), to: folder.appendingPathComponent("report.md"))
+    try FileReplacement.write(page(pictures: drawn), to: folder.appendingPathComponent("report.md").path)
     if pictures.isEmpty { return .nothingToDraw }
     return gnuplot == nil ? .noGnuplot : .drawn(drawn)
   }

@@ -1,4 +1,5 @@
 import Foundation
+import MomentumFiles
 
 /// The descents of one surface.
 struct SurfaceResult: Sendable {
@@ -19,14 +20,15 @@ struct TrajectoryReport {
     var summary = ["surface,method,learning_rate,momentum,outcome,steps,value"]
     for result in results {
       for descent in result.descents {
-        try AtomicFile.write(path(descent), to: folder.appendingPathComponent(file(result.surface, descent)))
+        try FileReplacement.write(path(descent), to: folder.appendingPathComponent(file(result.surface, descent)).path)
         summary.append(
           "\(result.surface.rawValue),\(descent.method.rawValue),\(descent.learningRate),"
             + "\(descent.method == .plain ? 0 : runner.momentum),\(descent.outcome.rawValue),\(descent.steps),"
             + "\(descent.points.last!.value)")
       }
     }
-    try AtomicFile.write(summary.joined(separator: "\n") + "\n", to: folder.appendingPathComponent("summary.csv"))
+    try FileReplacement.write(
+      summary.joined(separator: "\n") + "\n", to: folder.appendingPathComponent("summary.csv").path)
     let pictures = results.map(picture)
     try Gnuplot.writeScripts(pictures, in: folder)
     return try gnuplot?.draw(pictures, in: folder)

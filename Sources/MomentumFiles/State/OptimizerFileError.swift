@@ -26,6 +26,8 @@ public struct OptimizerFileError: Error, Hashable, Sendable {
     case invalidMetadata(key: String, value: String, expected: String)
     /// The metadata have a key that this format does not know, or that is about no tensor of the optimizer.
     case unexpectedMetadata(key: String)
+    /// The file holds other parts of a state than were asked for.
+    case missingParts(held: StateFile.Parts, expected: StateFile.Parts)
     /// The tensor is not there.
     case missingTensor
     /// The tensor should not be there: the optimizer has none of that name, or the metadata say nothing of it.
@@ -45,7 +47,8 @@ extension OptimizerFileError: CustomStringConvertible {
   /// One line: the file, the tensor, the cause.
   public var description: String {
     if case .safetensors(let reason) = reason { return SafetensorsError(file: file, reason: reason).description }
-    return "\(file): " + (tensor.map { "tensor \(quoted($0)) " } ?? "") + reason.description
+    guard let tensor else { return "\(file): \(reason)" }
+    return "\(file): tensor \(quoted(tensor))\(reason.isAboutMetadata ? ":" : "") \(reason)"
   }
 }
 
@@ -57,6 +60,8 @@ extension OptimizerFileError.Reason: CustomStringConvertible {
     case .invalidMetadata(let key, let value, let expected):
       "metadata \(quoted(key)) are \(quoted(value)); expected \(expected)"
     case .unexpectedMetadata(let key): "metadata \(quoted(key)) are unknown; expected those of the optimizer's tensors"
+    case .missingParts(let held, let expected):
+      "holds the \(Self.words(held)) of an optimizer only; expected the \(Self.words(expected))"
     case .missingTensor: "is missing; expected it by the metadata"
     case .unexpectedTensor: "is unknown; expected only what the optimizer and the metadata have"
     case .shapeMismatch(let shape, let expected): "has shape \(shape); expected \(expected)"
@@ -65,6 +70,16 @@ extension OptimizerFileError.Reason: CustomStringConvertible {
     case .refused(let error): error.description
     }
   }
+
+  /// Whether the description begins with the metadata, not with what is true of a tensor.
+  fileprivate var isAboutMetadata: Bool {
+    switch self {
+    case .missingMetadata, .invalidMetadata, .unexpectedMetadata: true
+    default: false
+    }
+  }
+
+  private static func words(_ parts: StateFile.Parts) -> String { parts == .all ? "velocity and average" : "\(parts)" }
 }
 
 extension OptimizerFileError {

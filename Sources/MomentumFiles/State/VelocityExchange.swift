@@ -83,9 +83,10 @@ public struct VelocityExchange: Sendable, Hashable {
       var writer = SafetensorsWriter(path: path)
       let isSet = optimizer.layout.tensors.indices.map { optimizer.hasVelocity(ofTensor: $0) }
       let rates = try forms(of: optimizer, learningRate).map(\.learningRate)
+      optimizer.foldVelocity()
       for (index, tensor) in optimizer.layout.tensors.enumerated() where isSet[index] {
         // The optimizer's memory outlives the writer, and nothing steps in between.
-        let values = optimizer.withUnsafeVelocity(ofTensor: index) { $0 }
+        let values = optimizer.foldedVelocity(ofTensor: index)
         let name = prefix + tensor.name
         if optimizer.keepsLearningRateInVelocity(ofTensor: index) == keepsLearningRate {
           try writer.add(name, shape: tensor.shape, values: values)

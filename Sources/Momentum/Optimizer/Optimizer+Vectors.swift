@@ -1,4 +1,4 @@
-// Multiplying the vectors that an optimizer keeps.
+// Reading and multiplying the vectors that an optimizer keeps.
 extension Optimizer {
   /// Multiplies one operand of each tensor.
   func multiply(_ operand: Operand, by factors: [ScaledDouble]) {
@@ -10,5 +10,12 @@ extension Optimizer {
       table.entries[index].program = programs.count - 1
     }
     programs.withUnsafeBufferPointer { table.update($0, team) }
+  }
+
+  /// The elements of one tensor in a vector that is kept; none if there is no vector yet.
+  func part(of vector: borrowing LazyVector<Scalar>, tensor index: Int) -> UnsafeBufferPointer<Scalar> {
+    guard let base = vector.base else { return UnsafeBufferPointer(start: nil, count: 0) }
+    let tensor = layout.tensors[index]
+    return UnsafeBufferPointer(start: base + tensor.offset, count: tensor.count)
   }
 }

@@ -1,0 +1,109 @@
+import Momentum
+
+/// The formats before 2, all of version 0.1. They are only read.
+enum EarlierFormat {
+  /// As format 2 with both parts, but `momentum.stateFormat` is `1` and there is no `momentum.parts`.
+  case state
+  /// Tensors of the parameters' names with any of these metadata, or none: `momentum.format`, which is `1`; `momentum.step`,
+  /// `momentum.lastStepClipped`, `momentum.lossScale` and `momentum.adaptiveClipping` as in format 2; `momentum.convention`,
+  /// which says of what form the velocities are, and `momentum.keepsLearningRate.NAME` where a tensor's is of the other.
+  case velocity
+  /// Tensors of the parameters' names, and for each `momentum.stepsAveraged.NAME`.
+  case average
+
+  private static let format = "1"
+  private static let velocityFormatKey = "momentum.format"
+  private static let conventionKey = "momentum.convention"
+  /// Before the name of a tensor whose rule keeps the learning rate elsewhere than the convention has it.
+  private static let learningRatePrefix = "momentum.keepsLearningRate."
+
+  /// The format of a file; `nil` if it is of none of these.
+  ///
+  /// - Parameter asked: The parts that are asked for. A file of tensors alone is what it is said to be, if that is one part.
+  init?(of metadata: StateMetadata, asked: StateFile.Parts) {
+    let text = metadata.text
+    let keys = text.keys.filter { $0.hasPrefix(StateMetadata.prefix) }
+    if let stateFormat = text[StateMetadata.formatKey] {
+      guard stateFormat == Self.format else { return nil }
+      self = .state
+    } else if text[Self.velocityFormatKey] != nil {
+      self = .velocity
+    } else if !keys.isEmpty, keys.allSatisfy({ $0.hasPrefix(StateMetadata.averagedPrefix) }) {
+      self = .average
+    } else {
+      guard asked != .all else { return nil }
+      self = asked == .velocity ? .velocity : .average
+    }
+  }
+
+  /// The parts that the file holds, and the state of an optimizer with these, its vectors left out.
+  func content<Scalar>(
+    of metadata: StateMetadata, for optimizer: borrowing Optimizer<Scalar>
+  ) throws(OptimizerFileError) -> (held: StateFile.Parts, OptimizerState<Scalar>) {
+    switch self {
+    case .state: (.all, try metadata.state(.all, optimizer.layout, known: [StateMetadata.formatKey]))
+    case .velocity: (.velocity, try velocity(metadata, optimizer))
+    case .average: (.average, try average(metadata, optimizer.layout))
+    }
+  }
+
+  private func velocity<Scalar>(
+    _ metadata: StateMetadata, _ optimizer: borrowing Optimizer<Scalar>
+  ) throws(OptimizerFileError) -> OptimizerState<Scalar> {
+    let text = metadata.text
+    var state = OptimizerState<Scalar>(tensors: optimizer.layout.tensors.count)
+    if text[Self.velocityFormatKey] != nil {
+      _ = try metadata.value(Self.velocityFormatKey, "'\(Self.format)'") { $0 == Self.format ? true : nil }
+    }
+    // Where the file does not say how far the run had come, it stays as it is.
+    (state.stepCount, state.lastStepClipped) = (optimizer.stepCount, optimizer.lastStepClipped)
+    if text[StateMetadata.stepKey] != nil {
+      state.stepCount = try metadata.value(StateMetadata.stepKey, StateMetadata.wholeNumber, StateMetadata.count)
+      state.lastStepClipped = false
+      if text[StateMetadata.clippedKey] != nil {
+        state.lastStepClipped = try metadata.value(StateMetadata.clippedKey, "true or false", Bool.init)
+      }
+    }
+    try metadata.readAdapted(into: &state)
+    var convention: Convention?
+    if text[Self.conventionKey] != nil {
+      let names = Convention.allCases.map(\.rawValue)
+      convention = try metadata.value(Self.conventionKey, "one of \(names)") { Convention(rawValue: $0) }
+    }
+    let forms = try forms(of: optimizer, metadata.file.path)
+    for (index, tensor) in optimizer.layout.tensors.enumerated() {
+      guard metadata.file.tensor(named: tensor.name) != nil else { continue }
+      state.velocities[index].isSet = true
+      // A velocity that does not say what it is has the form that the rule keeps.
+      state.velocities[index].keepsLearningRate = forms[index].keepsLearningRate
+      if let convention {
+        let own = text[Self.learningRatePrefix + tensor.name].map { $0 == "true" }
+        state.velocities[index].keepsLearningRate = own ?? convention.keepsLearningRateInVelocity
+      }
+    }
+    return state
+  }
+
+  private func forms<Scalar>(
+    of optimizer: borrowing Optimizer<Scalar>, _ path: String
+  ) throws(OptimizerFileError) -> [VelocityForm] {
+    do {
+      return try optimizer.velocityForms()
+    } catch {
+      throw OptimizerFileError(file: path, reason: .refused(error))
+    }
+  }
+
+  private func average<Scalar>(
+    _ metadata: StateMetadata, _ layout: ParameterLayout
+  ) throws(OptimizerFileError) -> OptimizerState<Scalar> {
+    var state = OptimizerState<Scalar>(tensors: layout.tensors.count)
+    for (index, tensor) in layout.tensors.enumerated() where metadata.file.tensor(named: tensor.name) != nil {
+      let key = StateMetadata.averagedPrefix + tensor.name
+      state.averages[index].count = try metadata.value(key, "a whole number >= 1", tensor: tensor.name) {
+        StateMetadata.count($0).flatMap { $0 >= 1 ? $0 : nil }
+      }
+    }
+    return state
+  }
+}
