@@ -13,8 +13,8 @@ struct StateOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       """
-      The velocity that an earlier step wrote, and with it step count and what adapts; or tensors of the parameters' names, \
-      without metadata. (default: zero)
+      The velocity that an earlier step wrote, alone or in a state, and with it step count and what adapts; or tensors of the \
+      parameters' names, without metadata. (default: zero)
       """, valueName: "file"))
   var velocity: String?
 
@@ -26,7 +26,9 @@ struct StateOptions: ParsableArguments {
       """)
   var velocityConvention: Convention?
 
-  @Option(help: ArgumentHelp("The average that an earlier step wrote. (default: none yet)", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "The average that an earlier step wrote, alone or in a state. (default: none yet)", valueName: "file"))
   var average: String?
 
   @Option(help: ArgumentHelp("Where all that a later step needs goes, in one file.", valueName: "file"))
@@ -99,12 +101,11 @@ struct StateOptions: ParsableArguments {
     for (index, form) in try optimizer.velocityForms().enumerated() where optimizer.hasVelocity(ofTensor: index) {
       let keeps = optimizer.keepsLearningRateInVelocity(ofTensor: index)
       guard keeps != form.keepsLearningRate else { continue }
+      let (found, expected) = keeps ? ("holds", "does not") : ("does not hold", "does")
+      let name = optimizer.layout.tensors[index].name
       throw DataFileError(
         file: path,
-        cause: """
-          the velocity of tensor '\(optimizer.layout.tensors[index].name)' \
-          \(keeps ? "holds the learning rate; that of this rule does not" : "does not hold the learning rate; that of this rule does")
-          """)
+        cause: "the velocity of tensor '\(name)' \(found) the learning rate; that of this rule \(expected)")
     }
   }
 
