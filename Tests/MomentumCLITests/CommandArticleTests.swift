@@ -28,9 +28,7 @@ final class CommandArticleTests: XCTestCase {
 
   /// The fences of shell commands, in their order.
   private static func blocks() throws -> [String] {
-    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent()
-    let article = root.appendingPathComponent("Sources/Momentum/Documentation.docc/Command.md")
+    let article = Checkout.root.appendingPathComponent("Sources/Momentum/Documentation.docc/Command.md")
     let text = try String(contentsOf: article, encoding: .utf8)
     return text.matches(of: /(?m)^```sh\n((?:.*\n)*?)```$/).map { String($0.output.1) }
   }

@@ -133,8 +133,7 @@ final class StepStateTests: XCTestCase {
   }
 
   func testFilesOfEarlierVersionsGoOn() throws {
-    let fixtures = URL(fileURLWithPath: #filePath)
-      .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Fixtures/state-0.1")
+    let fixtures = Checkout.fixture("state-0.1")
     func fixture(_ name: String) -> String { fixtures.appendingPathComponent("\(name)").path }
     try withFiles { files in
       for state in [

@@ -7,9 +7,7 @@ import XCTest
 /// Files of version 0.1: those that its command wrote (see the README beside them), and damaged ones.
 final class EarlierFormatTests: FolderTestCase {
   private func fixture(_ name: String) -> String {
-    URL(fileURLWithPath: #filePath)
-      .deletingLastPathComponent().deletingLastPathComponent()
-      .appendingPathComponent("Fixtures/state-0.1/\(name)").path
+    Checkout.fixture("state-0.1/\(name)").path
   }
 
   private func tensors(_ name: String) throws -> [[Float]] {

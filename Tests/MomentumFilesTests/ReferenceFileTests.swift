@@ -1,12 +1,11 @@
 import Foundation
 import MomentumFiles
+import MomentumTestSupport
 import XCTest
 
 /// A file of the reference writer; see the README beside it.
 final class ReferenceFileTests: FolderTestCase {
-  private let reference = URL(fileURLWithPath: #filePath)
-    .deletingLastPathComponent().deletingLastPathComponent()
-    .appendingPathComponent("Fixtures/safetensors/reference.safetensors").path
+  private let reference = Checkout.fixture("safetensors/reference.safetensors").path
 
   func testReadsIt() throws {
     let file = try SafetensorsFile(path: reference)

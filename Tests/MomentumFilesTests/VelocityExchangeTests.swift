@@ -7,8 +7,7 @@ import XCTest
 
 /// Momentum buffers of other libraries; see Tests/Fixtures/momenta/README.md.
 final class VelocityExchangeTests: FolderTestCase {
-  private let fixtures = URL(fileURLWithPath: #filePath)
-    .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Fixtures/momenta")
+  private let fixtures = Checkout.fixture("momenta")
 
   private func fixture(_ name: String) -> String { fixtures.appendingPathComponent("\(name).safetensors").path }
 

@@ -12,8 +12,8 @@ public struct InvalidSetting: Sendable, Hashable {
     case tensor(String)
     /// The group of this name.
     case group(String)
-    /// The step after this many steps.
-    case step(Int)
+    /// The step after this many steps, and the values that schedules have for it, in words.
+    case step(Int, scheduled: String? = nil)
   }
 
   /// The value of a refused setting.
@@ -95,7 +95,28 @@ extension InvalidSetting.Place: CustomStringConvertible {
     switch self {
     case .tensor(let name): "of tensor '\(name)'"
     case .group(let name): "of group '\(name)'"
-    case .step(let step): "after \(step) steps"
+    case .step(let step, nil): "after \(step) steps"
+    case .step(let step, let values?): "after \(step) steps (scheduled: \(values))"
+    }
+  }
+}
+
+extension InvalidSetting.Value {
+  /// Whether two values are the same; unlike the numbers themselves, NaN is the same as NaN.
+  public static func == (x: InvalidSetting.Value, y: InvalidSetting.Value) -> Bool {
+    switch (x, y) {
+    case (.number(let x), .number(let y)): x == y || (x.isNaN && y.isNaN)
+    case (.count(let x), .count(let y)): x == y
+    case (.words(let x), .words(let y)): x == y
+    default: false
+    }
+  }
+
+  public func hash(into hasher: inout Hasher) {
+    switch self {
+    case .number(let number): hasher.combine(number.isNaN ? nil : number as Double?)
+    case .count(let count): hasher.combine(count)
+    case .words(let words): hasher.combine(words)
     }
   }
 }

@@ -60,8 +60,8 @@ public struct Scheduled<Rule: SchedulableRule>: UpdateRule {
       guard case .invalidSetting(let refused) = error, !scheduled.isEmpty else { throw error }
       throw .invalidSetting(
         InvalidSetting(
-          refused.name, of: .step(step), value: refused.value,
-          expected: .words("\(refused.expected) (scheduled: \(scheduled.joined(separator: ", ")))")))
+          refused.name, of: .step(step, scheduled: scheduled.joined(separator: ", ")), value: refused.value,
+          expected: refused.expected))
     }
     return try rule.resolved(at: step) ?? rule
   }

@@ -1,10 +1,10 @@
 import Foundation
+import MomentumTestSupport
 import XCTest
 
 /// Every script tells a person what it does, without doing it; and the programs in Python fit together.
 final class ScriptTests: XCTestCase {
-  private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent()
+  private static let root = Checkout.root
 
   func testEveryScriptHelps() throws {
     let folder = Self.root.appendingPathComponent("Scripts")

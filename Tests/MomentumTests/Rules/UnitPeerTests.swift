@@ -1,5 +1,6 @@
 import Foundation
 import Momentum
+import MomentumTestSupport
 import XCTest
 
 /// What Optax and TensorFlow compute, see Tests/Fixtures/units/README.md.
@@ -37,10 +38,9 @@ final class UnitPeerTests: XCTestCase {
   }
 
   private func fixtures() throws -> Fixtures {
-    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     let file =
       ProcessInfo.processInfo.environment["UNIT_PEERS"].map { URL(fileURLWithPath: $0) }
-      ?? folder.appendingPathComponent("Fixtures/units/peers.json")
+      ?? Checkout.fixture("units/peers.json")
     return try JSONDecoder().decode(Fixtures.self, from: Data(contentsOf: file))
   }
 

@@ -6,8 +6,7 @@ import XCTest
 ///
 /// Lines that begin with "rooms: " are what `Scripts/rooms.sh` shows.
 final class LayeringTests: XCTestCase {
-  private static let sources = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent().appendingPathComponent("Sources/Momentum")
+  private static let sources = Checkout.root.appendingPathComponent("Sources/Momentum")
 
   private static let files = Result { try SourceGraph.files(below: sources) }
   private static let graph = files.map { SourceGraph($0, module: "Momentum") }

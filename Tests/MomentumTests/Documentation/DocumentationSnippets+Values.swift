@@ -55,7 +55,8 @@ final class DocumentationSnippetsOfValues: XCTestCase {
     var program = StepProgram()
     let state = TensorState(gradientFactor: ScaledDouble(0.5), velocityScale: 1, isFirstStep: true)
     let scale = try SGD(learningRate: 0.1, momentum: 0.9).compile(state, into: &program)  // 1
-    // program.operations are two axpys: 0.5 of the gradient into the direction, -0.1 of the direction into the parameters
+    // program.operations are two axpys: 0.5 of the gradient into the direction,
+    // -0.1 of the direction into the parameters
     // end
     XCTAssertEqual(scale, 1)
     XCTAssertEqual(

@@ -22,9 +22,7 @@ final class FeatureTableTests: XCTestCase {
 
   /// The rows of the table in the article that has this header.
   static func rows(below header: String) throws -> [String] {
-    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent()
-    let article = root.appendingPathComponent("Sources/Momentum/Documentation.docc/Conventions.md")
+    let article = Checkout.root.appendingPathComponent("Sources/Momentum/Documentation.docc/Conventions.md")
     let lines = try String(contentsOf: article, encoding: .utf8).split(
       separator: "\n", omittingEmptySubsequences: false
     ).map(String.init)

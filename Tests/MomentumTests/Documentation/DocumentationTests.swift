@@ -1,12 +1,12 @@
 import Foundation
 import Momentum
+import MomentumTestSupport
 import XCTest
 
 /// Compares the code in the documentation with the code that `DocumentationSnippets` runs, and looks for what the README and
 /// the articles refer to.
 final class DocumentationTests: XCTestCase {
-  private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent()
+  private static let root = Checkout.root
   private static let catalogue = "Sources/Momentum/Documentation.docc"
 
   func testEverySampleIsRun() throws {
