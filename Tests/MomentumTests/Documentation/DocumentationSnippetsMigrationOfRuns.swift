@@ -111,4 +111,19 @@ final class DocumentationSnippetsMigrationOfRuns: XCTestCase {
     try optimizer.step(&parameters, gradients: filled(1))
     XCTAssertEqual(parameters[1], -1)
   }
+
+  func testFromVersion01() throws {
+    let rule = try SGD(learningRate: 1, momentum: 0.9)
+    // snippet
+    let both = try GradientClipping(value: -5...5, tensor: .norm(4), whole: .norm(2.5), normType: .p(2))
+    var renewed = try Optimizer<Float>(
+      layout, rule: rule, clipping: both, lossScale: .pytorch, adaptiveLimit: .zClip(ZClip(threshold: 2.5)))
+    // end
+    XCTAssertEqual(renewed.lossScale, .pytorch)
+    XCTAssertEqual(renewed.adaptiveLimit, .zClip(try ZClip(threshold: 2.5)))
+    var parameters = try filled(0)
+    let report = try renewed.step(&parameters, gradients: filled(65536))
+    XCTAssertEqual(report.lossScale, 65536)
+    XCTAssertEqual(report.valueClippedCount, 0)
+  }
 }

@@ -157,7 +157,7 @@ final class SpikeTests: XCTestCase {
 
   func testANormThatIsNotFiniteIsSkipped() throws {
     for method in [try SpikeSkipping(limit: 10), try SpikeSkipping(deviations: 1, window: 4)] {
-      for norm in AdaptiveClippingTests.unusable {
+      for norm in AdaptiveLimitTests.unusable {
         var method = method
         XCTAssertEqual(method.decide(norm: norm), .skip)
         XCTAssertEqual(method.norms, [])

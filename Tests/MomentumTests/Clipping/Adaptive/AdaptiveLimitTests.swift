@@ -4,7 +4,7 @@ import MomentumTestSupport
 import XCTest
 
 /// What holds for every method of adaptive clipping; the methods have tests of their own.
-final class AdaptiveClippingTests: XCTestCase {
+final class AdaptiveLimitTests: XCTestCase {
   static func methods() throws -> [AdaptiveLimit] {
     [
       .autoClip(try AutoClip(percentile: 37.3, window: 16)), .autoClip(try AutoClip(percentile: 0, window: 1)),
