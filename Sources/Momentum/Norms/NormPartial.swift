@@ -39,6 +39,12 @@ public struct NormPartial: Sendable {
   /// For the engine, which uses partials also for sums of powers.
   init(unchecked type: NormType, divisor: Double = 1) { (self.type, self.divisor) = (type, divisor) }
 
+  /// The norm of finite elements whose sum is known, for other types than the maximum.
+  @inline(__always)
+  init(unchecked type: NormType, divisor: Double, finiteSum: Double) {
+    (self.type, self.divisor, sum) = (type, divisor, ExactSum(finiteSum))
+  }
+
   @inline(__always)
   mutating func add(_ tile: TileSum) {
     if type == .infinity {

@@ -28,6 +28,14 @@ struct ExactSum: Sendable {
 
   init() {}
 
+  /// The sum of one non-negative finite number: what most norms of few tiles come to.
+  @inline(__always)
+  init(_ value: Double) {
+    let (significand, exponent) = Self.parts(value)
+    guard significand != 0 else { return }
+    (window, windowExponent, windowDeposits) = (UInt128(significand), exponent, 1)
+  }
+
   /// Adds a non-negative finite number times 2^exponent.
   @inline(__always)
   mutating func add(_ value: Double, exponent: Int = 0) {
@@ -175,7 +183,17 @@ extension ExactSum: Hashable {
 
 extension ExactSum {
   /// The sum, rounded once to 53 bits, ties to even.
+  @inline(__always)
   func rounded() -> ScaledDouble {
+    // Up to 53 digits need no rounding.
+    if limbs.isEmpty, window < 1 << 53 {
+      return ScaledDouble(Double(UInt64(truncatingIfNeeded: window)), exponent: windowExponent)
+    }
+    return roundedLimbs()
+  }
+
+  @inline(never)
+  private func roundedLimbs() -> ScaledDouble {
     let (value, exponent, sticky) = leading
     return Self.round(value, exponent: exponent, sticky: sticky)
   }

@@ -14,6 +14,11 @@ extension TensorTable {
 
   /// The norm of all tensors that have a gradient.
   func total(_ type: NormType, _ sums: UnsafeMutableBufferPointer<TileSum>) -> NormPartial {
+    if type != .infinity, sums.count <= NormPartial.chunk, entries.allSatisfy({ $0.gradient != nil }),
+      let sum = TileSum.plainSum(UnsafeBufferPointer(sums))
+    {
+      return NormPartial(unchecked: type, divisor: divisor, finiteSum: sum)
+    }
     var partial = NormPartial(unchecked: type, divisor: divisor)
     // Tensors without a gradient have no tile sums; tiles of successive other tensors are added in one go.
     var (start, end) = (0, 0)
