@@ -12,6 +12,8 @@ extension Optimizer {
   /// - Complexity: O(n); with momentum and a norm to measure, reads 4n and writes 2n elements. Allocates the velocity
   ///   in the first step that needs it.
   @discardableResult
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   public mutating func step(
     _ parameters: inout ParameterVector<Scalar>, gradients: borrowing ParameterVector<Scalar>
   ) throws(MomentumError) -> StepReport {
@@ -23,6 +25,8 @@ extension Optimizer {
   /// Takes one step of parameters in spans, of an `Array` for example; see
   /// ``step(_:gradients:)-(ParameterVector<Scalar>,ParameterVector<Scalar>)``.
   @discardableResult
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   public mutating func step(
     _ parameters: inout MutableSpan<Scalar>, gradients: Span<Scalar>
   ) throws(MomentumError) -> StepReport {
@@ -111,6 +115,8 @@ extension Optimizer {
   /// - Complexity: O(n); with momentum reads 3n and writes 2n elements. Clipping by value, or a norm other than the
   ///   2-norm that the accumulator measures, reads n more.
   @discardableResult
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   public mutating func step(
     _ parameters: inout ParameterVector<Scalar>, gradients: inout GradientAccumulator<Scalar>
   ) throws(MomentumError) -> StepReport {

@@ -14,7 +14,7 @@ extension TensorTable {
 
   /// The norm of all tensors that have a gradient.
   func total(_ type: NormType, _ sums: UnsafeMutableBufferPointer<TileSum>) -> NormPartial {
-    if type != .infinity, sums.count <= NormPartial.chunk, entries.allSatisfy({ $0.gradient != nil }),
+    if type != .infinity, sums.count <= NormPartial.chunk, hasAllGradients,
       let sum = TileSum.plainSum(UnsafeBufferPointer(sums))
     {
       return NormPartial(unchecked: type, divisor: divisor, finiteSum: sum)
@@ -32,6 +32,13 @@ extension TensorTable {
     }
     partial.add(UnsafeBufferPointer(rebasing: sums[start..<end]))
     return partial
+  }
+
+  /// Whether every tensor has a gradient.
+  @inline(__always)
+  private var hasAllGradients: Bool {
+    for index in entries.indices where entry(index).pointee.gradient == nil { return false }
+    return true
   }
 
   /// The norm of some tensors after multiplication by their coefficients. A tensor with the coefficient 1 enters with
