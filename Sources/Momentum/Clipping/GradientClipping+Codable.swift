@@ -52,10 +52,10 @@ extension GradientClipping: Codable {
     _ norm: Double?, _ units: TensorUnits?, _ blockRMS: Double?
   ) throws(MomentumError) -> TensorLimit? {
     switch (norm, units, blockRMS) {
-    case (let norm?, _, let blockRMS?):
+    case (_?, _, let blockRMS?):
       throw .invalidSetting(
         name: "clip block RMS", value: blockRMS,
-        expected: .words("no clip norm (\(norm)) besides: both limit each tensor"))
+        expected: .words("no clip norm besides: both limit each tensor"))
     case (let norm?, let units?, nil): return .unitNorm(norm, units)
     case (let norm?, nil, nil): return .norm(norm)
     case (nil, let units?, _):
