@@ -8,7 +8,7 @@ import Momentum
   import Darwin
 #endif
 
-/// What happens before the command looks at its arguments.
+/// The start of the command, before it looks at its arguments.
 enum Launch {
   /// Chooses the kernels that OpenBLAS runs; read by the library itself, while it is loaded.
   static let coreTypeVariable = "OPENBLAS_CORETYPE"

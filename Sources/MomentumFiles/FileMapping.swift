@@ -14,7 +14,7 @@ struct FileMapping: ~Copyable {
   private let descriptor: CInt
   private let opened: Stamp
 
-  /// What tells that a file was changed.
+  /// The marks by which a change of the file is noticed.
   private struct Stamp: Equatable {
     var size: Int
     var seconds: Int

@@ -21,7 +21,7 @@ func systemMessage(_ code: Int32) -> String {
   return String(decoding: buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
 }
 
-/// What kind of file a mode describes, with its article.
+/// The kind of file that a mode describes, with its article.
 func fileKind(mode: mode_t) -> String {
   switch mode & S_IFMT {
   case S_IFREG: "a regular file"

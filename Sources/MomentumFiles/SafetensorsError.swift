@@ -2,7 +2,7 @@
 public struct SafetensorsError: Error, Hashable, Sendable {
   /// The path as the caller gave it.
   public var file: String
-  /// What is wrong with it.
+  /// The reason.
   public var reason: Reason
 
   /// Names the file and what is wrong with it.
@@ -11,7 +11,7 @@ public struct SafetensorsError: Error, Hashable, Sendable {
     self.reason = reason
   }
 
-  /// What went wrong. Offsets count bytes from the start of the file, except the data offsets of tensors, which count
+  /// A reason why a file could not be used. Offsets count bytes from the start of the file, except the data offsets of tensors, which count
   /// from the end of the header as in the format.
   public enum Reason: Error, Hashable, Sendable {
     // Rule 1: the length and the start of the header.

@@ -21,7 +21,7 @@
 ///
 /// - Note: Instances may be shared by threads as long as no tensor is written by one while another uses it.
 public final class SafetensorsFile: @unchecked Sendable {  // All stored properties are constant; see the note.
-  /// What may be done with the tensors in memory.
+  /// The access to the tensors in memory.
   public enum Access: Hashable, Sendable {
     /// They are only read.
     case readOnly
@@ -29,9 +29,9 @@ public final class SafetensorsFile: @unchecked Sendable {  // All stored propert
     case copyOnWrite
   }
 
-  /// What may be done with the tensors in memory.
+  /// The access to the tensors in memory.
   public let access: Access
-  /// What the header says.
+  /// The content of the header.
   public let header: SafetensorsHeader
   private let mapping: FileMapping
   private let indices: [ExactText: Int]

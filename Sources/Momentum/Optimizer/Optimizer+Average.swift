@@ -11,7 +11,7 @@ extension Optimizer {
   /// Folds the averages first: multiplies their scales into the elements, one rounding of each. The buffer is valid during
   /// the call only.
   ///
-  /// - Throws: What `body` throws.
+  /// - Throws: The error of `body`.
   public mutating func withUnsafeAverage<R, E: Error>(
     ofTensor index: Int, _ body: (UnsafeBufferPointer<Scalar>) throws(E) -> R
   ) throws(E) -> R {

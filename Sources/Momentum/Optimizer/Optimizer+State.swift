@@ -1,4 +1,4 @@
-// What an optimizer remembers, as a whole.
+// The whole memory of an optimizer.
 extension Optimizer {
   /// A copy of the state.
   ///
@@ -24,7 +24,7 @@ extension Optimizer {
   ///   ``MomentumError/invalidSetting(_:)`` if its numbers cannot be those of a state. The optimizer is then unchanged.
   public mutating func restore(_ state: OptimizerState<Scalar>) throws(MomentumError) {
     try state.validate(layout)
-    // What can fail comes first.
+    // Allocations come first, because they can fail.
     if !state.direction.isEmpty { _ = try direction.make(layout, threads: threads) }
     if !state.average.isEmpty { _ = try average.make(layout, threads: threads) }
     direction.replace(by: state.direction)

@@ -72,7 +72,7 @@ extension Optimizer {
   ///
   /// Folds the velocity first, see ``foldVelocity()``. The buffer is valid during the call only.
   ///
-  /// - Throws: What `body` throws.
+  /// - Throws: The error of `body`.
   public mutating func withUnsafeVelocity<R, E: Error>(
     ofTensor index: Int, _ body: (UnsafeBufferPointer<Scalar>) throws(E) -> R
   ) throws(E) -> R {

@@ -1,6 +1,6 @@
 import Momentum
 
-/// What is benchmarked: one operation with its settings, apart from size, element type and threads.
+/// The subject of a benchmark: one operation with its settings, apart from size, element type and threads.
 struct BenchOperation: Hashable, Sendable {
   enum Kind: Hashable, Sendable { case norm, clip, step }
 

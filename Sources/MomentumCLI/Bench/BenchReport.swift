@@ -1,6 +1,6 @@
 import Foundation
 
-/// What a benchmark found, with the machine it ran on.
+/// The results of a benchmark, with the machine it ran on.
 struct BenchReport: Encodable {
   let machine: MachineRecord
   /// The instruction set of the hand-fused loops.

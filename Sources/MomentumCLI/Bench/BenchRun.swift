@@ -19,7 +19,7 @@ struct BenchRun {
     var sizes: [BenchSize]
   }
 
-  /// What is measured. Looks at the memory that is available now.
+  /// The measurements to make. Looks at the memory that is available now.
   func parts() throws -> [Part] {
     try scalars.map { scalar in
       Part(scalar: scalar, sizes: try sizes.filter { try !skipsTooLarge || MemoryNeed.fits($0, scalar) })

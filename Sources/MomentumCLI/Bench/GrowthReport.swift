@@ -1,7 +1,7 @@
 import Foundation
 import Momentum
 
-/// What a step costs as the number of parameters grows.
+/// The cost of a step as the number of parameters grows.
 struct GrowthReport: Encodable {
   struct Row: Encodable {
     let count: Int
@@ -12,7 +12,7 @@ struct GrowthReport: Encodable {
     let secondsMin: Double
     let secondsMedian: Double
     let nanosecondsPerParameter: Double
-    /// What the process gained: parameters, gradients, velocity, and the optimizer's own tables.
+    /// The memory that the process gained: parameters, gradients, velocity, and the optimizer's own tables.
     let memoryBytesPerParameter: Double
   }
 

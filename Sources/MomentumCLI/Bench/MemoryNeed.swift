@@ -1,7 +1,7 @@
 import Foundation
 import Momentum
 
-/// What a benchmark's vectors need, and what the machine has.
+/// The memory that a benchmark's vectors need, and the memory that the machine has.
 enum MemoryNeed {
   /// Bytes that can be had without swapping; `nil` if the system does not say.
   static var available: Int? {

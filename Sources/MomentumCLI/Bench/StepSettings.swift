@@ -34,7 +34,7 @@ struct StepSettings {
   /// Whether a pass over the gradients comes before the update.
   var measures: Bool { clip != .none && !onePass }
 
-  /// What a norm, of the whole or of a tensor, makes of its gradients.
+  /// The coefficient that a norm, of the whole or of a tensor, gives its gradients.
   func coefficient(squares: Double) -> Double {
     switch clip {
     case .global, .tensor: min(1, threshold / squares.squareRoot())

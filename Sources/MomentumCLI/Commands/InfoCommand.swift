@@ -35,7 +35,7 @@ struct InfoCommand: ParsableCommand {
     }
   }
 
-  /// What the command prints.
+  /// The output of the command.
   struct Report: Encodable {
     let machine: MachineRecord
     let selfCheck: SelfCheckReport

@@ -1,7 +1,7 @@
 import Foundation
 import MomentumReference
 
-/// What `momentum validate --large` prints.
+/// The output of `momentum validate --large`.
 struct LargeOutput: Encodable {
   let passed: Bool
   let count: Int

@@ -135,7 +135,7 @@ struct StateOptions: ParsableArguments {
   }
 }
 
-/// What an optimizer adapts from step to step. A file brings its settings along; a run has its own.
+/// The settings that an optimizer adapts from step to step. A file brings its settings along; a run has its own.
 private struct Adapted {
   var lossScale: LossScale
   var clipping: AdaptiveLimit?

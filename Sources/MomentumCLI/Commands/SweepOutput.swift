@@ -2,7 +2,7 @@ import Foundation
 import Momentum
 import MomentumReference
 
-/// What `momentum validate --sweep` prints.
+/// The output of `momentum validate --sweep`.
 struct SweepOutput: Encodable {
   let passed: Bool
   let rows: [SweepRow]

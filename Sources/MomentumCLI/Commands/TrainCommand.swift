@@ -107,7 +107,7 @@ struct TrainCommand: ParsableCommand {
     return (checkpoint, options)
   }
 
-  /// What `--json` prints.
+  /// The output of `--json`.
   private struct Output: Encodable {
     let report: String
     let complete: Bool

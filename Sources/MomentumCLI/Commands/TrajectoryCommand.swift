@@ -75,7 +75,7 @@ struct TrajectoryCommand: ParsableCommand {
     }
   }
 
-  /// What `--json` prints.
+  /// The output of `--json`.
   private struct Output: Encodable {
     let report: String
     let complete: Bool

@@ -68,7 +68,7 @@ struct ValidateCommand: ParsableCommand {
     guard output.passed else { throw ExitCode.failure }
   }
 
-  /// What comes next, since both runs take a while.
+  /// A word about the next run, since both take a while.
   private static func show(_ step: String) { Message.write("momentum validate: \(step)") }
 
   /// The report, or its error in one line and a failure.
@@ -81,7 +81,7 @@ struct ValidateCommand: ParsableCommand {
     }
   }
 
-  /// What the command prints.
+  /// The output of the command.
   private struct Output: Encodable {
     let passed: Bool
     let rows: [ReferenceRow]

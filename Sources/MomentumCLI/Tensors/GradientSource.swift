@@ -1,7 +1,7 @@
 import Momentum
 import MomentumFiles
 
-/// What steps are taken with: the gradients of one file, or those of several added up.
+/// The source of gradients for steps: those of one file, or those of several added up.
 struct GradientSource<Scalar: BLASScalar & SafetensorsScalar>: ~Copyable {
   private let files: [TensorFile]
   private let buffers: [[UnsafeBufferPointer<Scalar>?]]
@@ -33,7 +33,7 @@ struct GradientSource<Scalar: BLASScalar & SafetensorsScalar>: ~Copyable {
     return try GradientAccumulator(parameters.layout(), reduction: reduction, algorithm: algorithm, threads: threads)
   }
 
-  /// What errors about the gradients call them.
+  /// The name of the gradients in errors.
   var name: String { files.map(\.path).joined(separator: ", ") }
 
   /// Takes a step.
@@ -51,7 +51,7 @@ struct GradientSource<Scalar: BLASScalar & SafetensorsScalar>: ~Copyable {
   }
 }
 
-/// What becomes of the gradients of several files.
+/// The use of gradients of several files.
 enum Accumulation: String, CaseIterable {
   case mean, sum
 

@@ -45,7 +45,7 @@ extension DecodingError {
     return place.isEmpty ? "" : place + ": "
   }
 
-  /// What Foundation says of text that is no JSON hides in the error below.
+  /// Foundation's words about text that is no JSON, which hide in the error below.
   private static func cause(_ context: Context) -> String {
     let detail = (context.underlyingError as NSError?)?.userInfo[NSDebugDescriptionErrorKey] as? String
     return [context.debugDescription, detail].compactMap { $0 }.joined(separator: " ")

@@ -1,6 +1,6 @@
 import Foundation
 
-/// What every command with `--json` prints: exactly one object, on standard output. Numbers that are not finite, which JSON
+/// The output of every command with `--json`: exactly one object, on standard output. Numbers that are not finite, which JSON
 /// does not know, become the strings "nan", "inf" and "-inf".
 enum JSONOutput {
   static func text(_ value: some Encodable) throws -> String {

@@ -2,7 +2,7 @@ import Foundation
 import Momentum
 import MomentumFiles
 
-/// What a comparison needs to go on: `checkpoint/options.json` and a file a run in the report folder.
+/// The files that a comparison needs to go on: `checkpoint/options.json` and a file a run in the report folder.
 ///
 /// Numbers of a state are kept as their bytes, so that NaN, infinities and the last bit survive. Every file is replaced
 /// as a whole; a checkpoint is valid at any moment.
@@ -150,7 +150,7 @@ private struct StoredRun: Codable {
   var velocities: [VelocityState]?
   var optimizerSteps: Int?
 
-  /// What makes this file unusable for the run, in words.
+  /// The reason why this file is unusable for the run, in words.
   func problem(_ key: TrainingRunKey, _ options: TrainingOptions) -> String? {
     guard self.key == key else { return "holds the run \(self.key.name); expected \(key.name)" }
     let history = history.history

@@ -1,6 +1,6 @@
 import Momentum
 
-/// What a run has done so far. Nothing in it depends on time, threads or the machine's load.
+/// The record of a run so far. Nothing in it depends on time, threads or the machine's load.
 struct TrainingHistory: Hashable, Codable, Sendable {
   /// One entry a step: mean loss of the batch, norm of the gradient before clipping, whether clipping changed it.
   var losses: [Double] = []

@@ -10,7 +10,7 @@ enum MomentumChoice: String, CaseIterable, Codable, Sendable {
   case plain, momentum, nesterov
 }
 
-/// What is compared and how. All of it is kept in the checkpoint: with these options and a seed a run is determined.
+/// The settings to compare, and how. All of it is kept in the checkpoint: with these options and a seed a run is determined.
 struct TrainingOptions: Hashable, Codable, Sendable {
   var seeds = 3
   var epochs = 20
@@ -71,7 +71,7 @@ struct TrainingRunKey: Hashable, Codable, Sendable {
 }
 
 extension TrainingOptions {
-  /// What makes these options unusable, in words; `nil` if nothing does.
+  /// The reason why these options are unusable, in words; `nil` if there is none.
   var problem: String? {
     let counts = [("seeds", seeds), ("epochs", epochs), ("batch", batch), ("hidden", hidden)]
     if let bad = counts.first(where: { $0.1 < 1 || $0.1 > 100_000 }) {

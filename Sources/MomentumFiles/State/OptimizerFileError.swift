@@ -6,7 +6,7 @@ public struct OptimizerFileError: Error, Hashable, Sendable {
   public var file: String
   /// The name that the file has, or should have, for the tensor in question; `nil` if it is about none.
   public var tensor: String?
-  /// What is wrong.
+  /// The reason.
   public var reason: Reason
 
   /// Names the file and what is wrong with it.
@@ -16,7 +16,7 @@ public struct OptimizerFileError: Error, Hashable, Sendable {
     self.reason = reason
   }
 
-  /// What went wrong.
+  /// A reason why a file could not be used.
   public enum Reason: Hashable, Sendable {
     /// It cannot be read or written, or is no valid safetensors file.
     case safetensors(SafetensorsError.Reason)

@@ -1,5 +1,5 @@
 extension StateFile {
-  /// What an optimizer remembers, in the parts that files hold together or apart.
+  /// The parts of an optimizer's memory, which files hold together or apart.
   ///
   /// ```swift
   /// try StateFile.save(&optimizer, to: "velocity.safetensors", parts: .velocity)

@@ -1,6 +1,6 @@
 public import Momentum
 
-/// What an optimizer remembers between steps, in a safetensors file.
+/// The memory of an optimizer between steps, in a safetensors file.
 ///
 /// ```swift
 /// try StateFile.save(&optimizer, to: "state.safetensors")

@@ -6,7 +6,7 @@ import Momentum
   import Foundation
 #endif
 
-/// What a state file says in its metadata: all of a state but its vectors.
+/// The metadata of a state file: all of a state but its vectors.
 struct StateMetadata {
   static let prefix = "momentum."
   static let formatKey = "momentum.stateFormat"

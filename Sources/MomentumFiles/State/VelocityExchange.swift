@@ -14,7 +14,7 @@ public import Momentum
 public struct VelocityExchange: Sendable, Hashable {
   /// Whether the learning rate is part of the velocities in the file.
   public var keepsLearningRate: Bool
-  /// What stands before the parameters' names. Tensors whose names begin otherwise are not looked at.
+  /// The text before the parameters' names. Tensors whose names begin otherwise are not looked at.
   public var prefix: String
 
   /// Velocities as SGD has them in the library of a convention.
