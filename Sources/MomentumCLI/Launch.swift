@@ -29,9 +29,9 @@ enum Launch {
 
   /// Replaces this process by itself, with faster BLAS kernels chosen, if OpenBLAS has not recognised the processor.
   ///
-  /// The process id, arguments, open files, working folder and environment stay as they are, but for two variables. Returns if there
-  /// is nothing to gain, if the caller has set `OPENBLAS_CORETYPE`, or if the restart fails: the command then runs with
-  /// the kernels it has, which are slower and just as right.
+  /// The process id, arguments, open files, working folder and environment stay as they are, but for two variables.
+  /// Returns if there is nothing to gain, if the caller has set `OPENBLAS_CORETYPE`, or if the restart fails: the
+  /// command then runs with the kernels it has, which are slower and just as right.
   static func restartForFastKernels() {
     guard getenv(coreTypeVariable) == nil, getenv(restartVariable) == nil,
       let coreType = BLAS.LibraryInfo.current.recommendedCoreType, let path = executablePath()

@@ -1,5 +1,5 @@
-/// Text that is equal only to the same bytes, and is sorted by them. Swift's own equality takes two spellings of "é" for one,
-/// the format and the programs that share its files do not.
+/// Text that is equal only to the same bytes, and is sorted by them. Swift's own equality takes two spellings of "é"
+/// for one, the format and the programs that share its files do not.
 struct ExactText: Hashable, Comparable {
   let text: String
 

@@ -17,9 +17,9 @@
 /// file systems without hard links a failure of the *last* steps (a rename after another one, or bringing the directory
 /// to the disk) therefore leaves the new file.
 ///
-/// A new file has the mode 0666 less the umask; one that is replaced hands its permissions on. A symbolic link is followed
-/// and stays a link: the file behind it is the one that is replaced, and there must be one. Devices, pipes, sockets and
-/// directories are refused.
+/// A new file has the mode 0666 less the umask; one that is replaced hands its permissions on. A symbolic link is
+/// followed and stays a link: the file behind it is the one that is replaced, and there must be one. Devices, pipes,
+/// sockets and directories are refused.
 package struct FileReplacement {
   private struct Staged {
     /// The path as the caller gave it, for errors.

@@ -11,8 +11,8 @@ public struct SafetensorsError: Error, Hashable, Sendable {
     self.reason = reason
   }
 
-  /// A reason why a file could not be used. Offsets count bytes from the start of the file, except the data offsets of tensors, which count
-  /// from the end of the header as in the format.
+  /// A reason why a file could not be used. Offsets count bytes from the start of the file, except the data offsets of
+  /// tensors, which count from the end of the header as in the format.
   public enum Reason: Error, Hashable, Sendable {
     // Rule 1: the length and the start of the header.
 

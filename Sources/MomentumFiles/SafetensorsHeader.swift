@@ -39,8 +39,8 @@ public struct SafetensorsHeader: Hashable, Sendable {
   ///
   /// The rules are checked in this order over the whole file, so that the error of the earliest rule is the one thrown:
   /// the length and the first byte; UTF-8, JSON, unique keys, integers; element types and sizes; offsets; the end of
-  /// the file. Keys of tensors are told apart by their bytes, not by Swift's equality of text, for which two spellings of
-  /// "é" are one; two keys of `__metadata__` that differ only so are refused as duplicates.
+  /// the file. Keys of tensors are told apart by their bytes, not by Swift's equality of text, for which two spellings
+  /// of "é" are one; two keys of `__metadata__` that differ only so are refused as duplicates.
   ///
   /// - Parameters:
   ///   - bytes: the whole file. Of the data behind the header only the size is used.

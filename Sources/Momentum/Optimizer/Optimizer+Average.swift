@@ -8,8 +8,8 @@ extension Optimizer {
 
   /// Calls `body` with the average of one tensor's parameters (see ``averaging``); empty if nothing has been averaged.
   ///
-  /// Folds the averages first: multiplies their scales into the elements, one rounding of each. The buffer is valid during
-  /// the call only.
+  /// Folds the averages first: multiplies their scales into the elements, one rounding of each. The buffer is valid
+  /// during the call only.
   ///
   /// - Throws: The error of `body`.
   public mutating func withUnsafeAverage<R, E: Error>(

@@ -18,7 +18,8 @@ extension Optimizer {
 
   /// Replaces the state by one that ``state()`` returned, here or in another process.
   ///
-  /// A dynamic loss scale and adaptive clipping come with their settings; where the state has none, this optimizer's stay.
+  /// A dynamic loss scale and adaptive clipping come with their settings; where the state has none, this optimizer's
+  /// stay.
   ///
   /// - Throws: ``MomentumError/countMismatch(what:count:expected:)`` if it belongs to another layout,
   ///   ``MomentumError/invalidSetting(_:)`` if its numbers cannot be those of a state. The optimizer is then unchanged.
@@ -46,8 +47,8 @@ extension Optimizer {
     (states.averages, states.mayHaveScaledAverages) = (state.averages, true)
   }
 
-  /// Replaces the state, or a part of it, by one whose vectors lie elsewhere: a buffer for each tensor, and none where there is
-  /// nothing.
+  /// Replaces the state, or a part of it, by one whose vectors lie elsewhere: a buffer for each tensor, and none where
+  /// there is nothing.
   ///
   /// - Parameters:
   ///   - state: All but the vectors, with numbers that have been checked.

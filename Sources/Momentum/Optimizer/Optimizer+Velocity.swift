@@ -1,6 +1,7 @@
 // The velocities of an optimizer.
 extension Optimizer {
-  /// Multiplies the velocity's scale into its elements, so that every scale is 1 and the stored direction is the velocity.
+  /// Multiplies the velocity's scale into its elements, so that every scale is 1 and the stored direction is the
+  /// velocity.
   ///
   /// The value of the velocity stays the same up to one rounding of each element.
   ///
@@ -23,12 +24,13 @@ extension Optimizer {
   ///
   ///     v_in = -lr · v_out
   ///
-  /// After that a rule of the other kind, under the keras convention instead of the pytorch convention for example, takes the
-  /// step that the first would have taken with this learning rate, up to one rounding of each velocity. A step refuses a
-  /// velocity of the wrong kind.
+  /// After that a rule of the other kind, under the keras convention instead of the pytorch convention for example,
+  /// takes the step that the first would have taken with this learning rate, up to one rounding of each velocity. A
+  /// step refuses a velocity of the wrong kind.
   ///
   /// - Parameters:
-  ///   - toKeepLearningRate: Whether the learning rate is to be part of the velocity (``UpdateRule/keepsLearningRateInVelocity``).
+  ///   - toKeepLearningRate: Whether the learning rate is to be part of the velocity
+  ///     (``UpdateRule/keepsLearningRateInVelocity``).
   ///   - learningRate: That of the next step; not 0.
   /// - Throws: ``MomentumError/invalidSetting(_:)`` for a learning rate that is not positive and finite.
   /// - Complexity: O(n); reads n and writes n elements.
@@ -56,7 +58,8 @@ extension Optimizer {
     }
   }
 
-  /// The form that each tensor's rule keeps its velocity in, with the learning rate of the next step; NaN where a rule has none.
+  /// The form that each tensor's rule keeps its velocity in, with the learning rate of the next step; NaN where a rule
+  /// has none.
   package func velocityForms() throws(MomentumError) -> [VelocityForm] {
     let rules = try StepRules(rule, groups, at: stepCount)
     var forms: [VelocityForm] = []
@@ -80,8 +83,8 @@ extension Optimizer {
     return try body(foldedVelocity(ofTensor: index))
   }
 
-  /// The velocity of one tensor, after ``foldVelocity()``; empty if no step has needed a velocity. Valid until the next step
-  /// or restored state, while the optimizer lives.
+  /// The velocity of one tensor, after ``foldVelocity()``; empty if no step has needed a velocity. Valid until the next
+  /// step or restored state, while the optimizer lives.
   package func foldedVelocity(ofTensor index: Int) -> UnsafeBufferPointer<Scalar> {
     part(of: direction, tensor: index)
   }
@@ -92,7 +95,8 @@ extension Optimizer {
   /// Whether the learning rate is part of a tensor's velocity; says nothing of a tensor without one.
   public func keepsLearningRateInVelocity(ofTensor index: Int) -> Bool { states.velocities[index].keepsLearningRate }
 
-  /// Sets the velocity of one tensor, in the form that the optimizer's rule keeps; its next step is then not a first step.
+  /// Sets the velocity of one tensor, in the form that the optimizer's rule keeps; its next step is then not a first
+  /// step.
   ///
   /// - Throws: ``MomentumError/countMismatch(what:count:expected:)``, ``MomentumError/allocationFailed(bytes:)``.
   /// - Complexity: O(count of the tensor).
@@ -113,7 +117,8 @@ extension Optimizer {
     states.velocities[index].keepsLearningRate = rule.keepsLearningRateInVelocity
   }
 
-  /// Replaces the velocities, and nothing else, by vectors that lie elsewhere; see ``restore(_:directions:averages:confirm:)``.
+  /// Replaces the velocities, and nothing else, by vectors that lie elsewhere; see
+  /// ``restore(_:directions:averages:confirm:)``.
   package mutating func replaceVelocities(
     _ values: [UnsafeBufferPointer<Scalar>?], keepLearningRate: Bool, confirm: () throws -> Void
   ) throws {

@@ -5,7 +5,8 @@ struct VectorStates {
   /// The average `s·b` of each tensor, without b.
   var averages: [AverageState]
 
-  /// Whether a scale may be another than 1; so that to read the vectors one by one does not look at all scales each time.
+  /// Whether a scale may be another than 1; so that to read the vectors one by one does not look at all scales each
+  /// time.
   var mayHaveScaledVelocities = false
   var mayHaveScaledAverages = false
 

@@ -8,7 +8,8 @@ protocol BenchContender: AnyObject {
   /// Does it once.
   func run() throws
 
-  /// Does it some times, in a loop of its own: to come here through the protocol each time would add to what is measured.
+  /// Does it some times, in a loop of its own: to come here through the protocol each time would add to what is
+  /// measured.
   func run(times: Int) throws
 
   /// Returns when nothing that `run` has started goes on any more. Not timed.
@@ -22,8 +23,8 @@ extension BenchContender {
 
   func settle() {}
 
-  /// For contenders that use OpenBLAS's own threads: those go on looking for work, at the cost of whoever runs next, for
-  /// 2²⁸ ticks of the processor's clock after a call (a tenth of a second at 2.6 GHz).
+  /// For contenders that use OpenBLAS's own threads: those go on looking for work, at the cost of whoever runs next,
+  /// for 2²⁸ ticks of the processor's clock after a call (a tenth of a second at 2.6 GHz).
   func settleOpenBLAS() { Thread.sleep(forTimeInterval: 0.15) }
 }
 

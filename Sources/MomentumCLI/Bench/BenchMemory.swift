@@ -67,8 +67,8 @@ final class BenchMemory<Scalar: LimitScalar> {
     }
   }
 
-  /// The sum of squares of each tensor's gradients as filled, in Double: plain loops over blocks, the blocks' sums added
-  /// with compensation.
+  /// The sum of squares of each tensor's gradients as filled, in Double: plain loops over blocks, the blocks' sums
+  /// added with compensation.
   private(set) lazy var squares: [Double] = layout.tensors.map { tensor in
     Self.sum(of: UnsafeBufferPointer(rebasing: UnsafeBufferPointer(gradients)[tensor.range])) { $0 * $0 }
   }

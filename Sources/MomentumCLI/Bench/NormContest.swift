@@ -27,7 +27,8 @@ final class LimitNorm<Scalar: LimitScalar>: BenchContender {
   func run() { norm = squares.total().squareRoot() }
 }
 
-/// The norm as a dot product of each tile with itself, and nothing else: no look at the sums, no exact addition of them.
+/// The norm as a dot product of each tile with itself, and nothing else: no look at the sums, no exact addition of
+/// them.
 final class TiledDotNorm<Scalar: LimitScalar>: BenchContender {
   private let memory: BenchMemory<Scalar>
   private let sums: ThreadSums

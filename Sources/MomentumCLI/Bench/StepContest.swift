@@ -9,7 +9,8 @@ final class EngineStep<Scalar: LimitScalar>: BenchContender {
 
   init(_ memory: BenchMemory<Scalar>, _ settings: StepSettings) throws {
     (self.memory, self.settings) = (memory, settings)
-    // Without clips nothing is measured either, so that the row is the update pass alone. One pass cannot refuse a gradient.
+    // Without clips nothing is measured either, so that the row is the update pass alone. One pass cannot refuse a
+    // gradient.
     optimizer = try Optimizer(
       memory.layout, rule: settings.rule, clipping: settings.clipping,
       nonFinitePolicy: settings.measures ? nil : .propagate,

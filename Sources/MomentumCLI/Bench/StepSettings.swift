@@ -6,8 +6,8 @@ struct StepSettings {
   let rule: SGD
   let clip: BenchOperation.Clip
   let onePass: Bool
-  /// Half the norm of the whole, or of the shortest tensor: every step clips everything that it looks at. In one pass, which is for
-  /// gradients that are seldom clipped, twice the norm.
+  /// Half the norm of the whole, or of the shortest tensor: every step clips everything that it looks at. In one pass,
+  /// which is for gradients that are seldom clipped, twice the norm.
   let threshold: Double
   let bounds = -0.5...0.5
 

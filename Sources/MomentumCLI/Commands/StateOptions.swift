@@ -2,7 +2,8 @@ import ArgumentParser
 import Momentum
 import MomentumFiles
 
-/// Where `momentum step` finds and leaves what the optimizer remembers: in one file, or the velocity and the average apart.
+/// Where `momentum step` finds and leaves what the optimizer remembers: in one file, or the velocity and the average
+/// apart.
 struct StateOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
@@ -88,8 +89,8 @@ struct StateOptions: ParsableArguments {
     if let average { try StateFile.load(average, into: &optimizer, parts: .average) }
   }
 
-  /// Gives an optimizer the velocity of a file, which must be of the form that its rules keep. What the file has learnt of
-  /// something that this run does not adapt is left out.
+  /// Gives an optimizer the velocity of a file, which must be of the form that its rules keep. What the file has learnt
+  /// of something that this run does not adapt is left out.
   private func load<Scalar: BLASScalar & SafetensorsScalar>(
     velocity path: String, into optimizer: inout Optimizer<Scalar>
   ) throws {

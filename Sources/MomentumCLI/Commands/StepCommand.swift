@@ -117,8 +117,8 @@ struct StepCommand: ParsableCommand {
       } catch {
         throw settingsError(for: error) ?? DataFileError(file: source.name, cause: error.description)
       }
-      // The files hold the folded velocity and average. Folding after every step makes k steps in one run the same bits as k
-      // runs.
+      // The files hold the folded velocity and average. Folding after every step makes k steps in one run the same bits
+      // as k runs.
       optimizer.foldVelocity()
       optimizer.foldAverage()
     }

@@ -1,8 +1,8 @@
 import Foundation
 import Momentum
 
-/// The facts about this machine that its measurements should be read with. A fact that cannot be found out is `nil`, and
-/// left out of JSON.
+/// The facts about this machine that its measurements should be read with. A fact that cannot be found out is `nil`,
+/// and left out of JSON.
 struct MachineRecord: Encodable {
   struct BLASRecord: Encodable {
     let config: String

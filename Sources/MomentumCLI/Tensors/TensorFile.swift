@@ -55,7 +55,8 @@ struct TensorFile {
     }
   }
 
-  /// Runs `body`, naming this file in the errors that its data causes, and the command line in those that settings cause.
+  /// Runs `body`, naming this file in the errors that its data causes, and the command line in those that settings
+  /// cause.
   func naming<R>(_ body: () throws(MomentumError) -> R) throws -> R {
     do {
       return try body()

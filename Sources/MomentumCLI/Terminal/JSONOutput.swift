@@ -1,7 +1,7 @@
 import Foundation
 
-/// The output of every command with `--json`: exactly one object, on standard output. Numbers that are not finite, which JSON
-/// does not know, become the strings "nan", "inf" and "-inf".
+/// The output of every command with `--json`: exactly one object, on standard output. Numbers that are not finite,
+/// which JSON does not know, become the strings "nan", "inf" and "-inf".
 enum JSONOutput {
   static func text(_ value: some Encodable) throws -> String {
     let encoder = JSONEncoder()

@@ -2,8 +2,8 @@ import Foundation
 
 /// Where a command puts its report.
 enum ReportFolder {
-  /// The folder that was asked for, or the first of `name`, `name-2`, `name-3`, … that does not exist. An earlier report
-  /// is never mixed with a new one.
+  /// The folder that was asked for, or the first of `name`, `name-2`, `name-3`, … that does not exist. An earlier
+  /// report is never mixed with a new one.
   static func choose(_ wanted: String?, name: String) throws -> URL {
     let files = FileManager.default
     guard let wanted else {

@@ -63,7 +63,8 @@ struct DigitsDataset: Sendable {
       throw fail("label of image \(bad) is \(labels[bad]); expected 0 to \(Self.classCount - 1)")
     }
     (self.pixels, self.labels, pixelsPerImage) = (pixels, labels, size)
-    // The images of one writer follow each other. Mixed once, with a seed that never changes, both parts hold all writers.
+    // The images of one writer follow each other. Mixed once, with a seed that never changes, both parts hold all
+    // writers.
     let order = RandomStream.mixed(count)
     let split = count * 4 / 5
     trainingImages = Array(order[..<split])

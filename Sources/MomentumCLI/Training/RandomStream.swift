@@ -1,8 +1,8 @@
 import Foundation
 import MomentumReference
 
-/// Seeded random numbers: the same on every machine and in every Swift release, which the generators and `shuffle` of the
-/// standard library do not promise.
+/// Seeded random numbers: the same on every machine and in every Swift release, which the generators and `shuffle` of
+/// the standard library do not promise.
 struct RandomStream {
   private var generator: SplitMix64
 

@@ -10,7 +10,8 @@ enum MomentumChoice: String, CaseIterable, Codable, Sendable {
   case plain, momentum, nesterov
 }
 
-/// The settings to compare, and how. All of it is kept in the checkpoint: with these options and a seed a run is determined.
+/// The settings to compare, and how. All of it is kept in the checkpoint: with these options and a seed a run is
+/// determined.
 struct TrainingOptions: Hashable, Codable, Sendable {
   var seeds = 3
   var epochs = 20

@@ -4,9 +4,10 @@ import Momentum
 enum EarlierFormat {
   /// As format 2 with both parts, but `momentum.stateFormat` is `1` and there is no `momentum.parts`.
   case state
-  /// Tensors of the parameters' names with any of these metadata, or none: `momentum.format`, which is `1`; `momentum.step`,
-  /// `momentum.lastStepClipped`, `momentum.lossScale` and `momentum.adaptiveClipping` as in format 2; `momentum.convention`,
-  /// which says of what form the velocities are, and `momentum.keepsLearningRate.NAME` where a tensor's is of the other.
+  /// Tensors of the parameters' names with any of these metadata, or none: `momentum.format`, which is `1`;
+  /// `momentum.step`, `momentum.lastStepClipped`, `momentum.lossScale` and `momentum.adaptiveClipping` as in format 2;
+  /// `momentum.convention`, which says of what form the velocities are, and `momentum.keepsLearningRate.NAME` where a
+  /// tensor's is of the other.
   case velocity
   /// Tensors of the parameters' names, and for each `momentum.stepsAveraged.NAME`.
   case average
@@ -19,7 +20,8 @@ enum EarlierFormat {
 
   /// The format of a file; `nil` if it is of none of these.
   ///
-  /// - Parameter asked: The parts that are asked for. A file of tensors alone is what it is said to be, if that is one part.
+  /// - Parameter asked: The parts that are asked for. A file of tensors alone is what it is said to be, if that is one
+  ///   part.
   init?(of metadata: StateMetadata, asked: StateFile.Parts) {
     let text = metadata.text
     let keys = text.keys.filter { $0.hasPrefix(StateMetadata.prefix) }

@@ -12,8 +12,8 @@ extension StateFile {
 
     public init(rawValue: Int) { self.rawValue = rawValue }
 
-    /// The velocities, and all else that a run needs to go on: how many steps have been taken, whether the last one clipped,
-    /// a dynamic loss scale, adaptive clipping.
+    /// The velocities, and all else that a run needs to go on: how many steps have been taken, whether the last one
+    /// clipped, a dynamic loss scale, adaptive clipping.
     public static let velocity = Parts(rawValue: 1)
     /// The averages of the parameters, and how many steps have entered each.
     public static let average = Parts(rawValue: 2)

@@ -8,13 +8,14 @@ public import Momentum
 /// try StateFile.load("state.safetensors", into: &resumed)
 /// ```
 ///
-/// A run that is resumed so goes on bit for bit as the one that saved. Settings are not part of the file: rules, groups, clips
-/// and averaging come from the optimizer that loads. Schedules go by the number of steps taken, which is in it. Parameters
-/// are not in it either.
+/// A run that is resumed so goes on bit for bit as the one that saved. Settings are not part of the file: rules,
+/// groups, clips and averaging come from the optimizer that loads. Schedules go by the number of steps taken, which is
+/// in it. Parameters are not in it either.
 ///
 /// A file says which ``Parts`` it holds. With both, for each tensor NAME that has them the file holds the tensors
-/// `velocity/NAME` and `average/NAME`; with one part only, NAME itself, so that a velocity is a file as other programs have
-/// them and an average is a model. They are of the optimizer's type and the parameter's shape. All metadata are text:
+/// `velocity/NAME` and `average/NAME`; with one part only, NAME itself, so that a velocity is a file as other programs
+/// have them and an average is a model. They are of the optimizer's type and the parameter's shape. All metadata are
+/// text:
 ///
 /// | key | value | part |
 /// |---|---|---|
@@ -27,14 +28,14 @@ public import Momentum
 /// | `momentum.adaptiveClipping` | an `AdaptiveLimit` with its statistics in JSON | velocity |
 /// | `momentum.stepsAveraged.NAME` | how many steps the average has; `0` without one | average |
 ///
-/// Keys that do not begin with `momentum.` are left to others. Files of version 0.1 are read as well: states of format 1, and
-/// the files of velocities and of averages that its command wrote.
+/// Keys that do not begin with `momentum.` are left to others. Files of version 0.1 are read as well: states of format
+/// 1, and the files of velocities and of averages that its command wrote.
 public enum StateFile {
   /// Writes a file, whole or not at all, from the optimizer's own memory.
   ///
-  /// The vectors that are saved are folded first, in the optimizer too (`Optimizer.foldVelocity()`, `foldAverage()`): one rounding
-  /// of each element, after which it goes on with the same bits as one that loads the file. Saving is part of a run in this sense:
-  /// two runs agree bit for bit if they save after the same steps.
+  /// The vectors that are saved are folded first, in the optimizer too (`Optimizer.foldVelocity()`, `foldAverage()`):
+  /// one rounding of each element, after which it goes on with the same bits as one that loads the file. Saving is part
+  /// of a run in this sense: two runs agree bit for bit if they save after the same steps.
   ///
   /// - Parameters:
   ///   - optimizer: What remembers.
@@ -73,18 +74,18 @@ public enum StateFile {
 
   /// Replaces the state of an optimizer, or a part of it, by that of a file.
   ///
-  /// The file must be of the same tensors: every tensor of the optimizer, no other, in its shape and type. A dynamic loss
-  /// scale and adaptive clipping come with their settings; where the file has none, the optimizer's stay.
+  /// The file must be of the same tensors: every tensor of the optimizer, no other, in its shape and type. A dynamic
+  /// loss scale and adaptive clipping come with their settings; where the file has none, the optimizer's stay.
   ///
-  /// Tensors without any metadata of this library are taken for velocities if only these are asked for, in the form that the
-  /// optimizer's rules keep, and the number of steps then stays as it is. ``VelocityExchange`` converts velocities of the
-  /// other form.
+  /// Tensors without any metadata of this library are taken for velocities if only these are asked for, in the form
+  /// that the optimizer's rules keep, and the number of steps then stays as it is. ``VelocityExchange`` converts
+  /// velocities of the other form.
   ///
   /// - Parameters:
   ///   - path: The file.
   ///   - optimizer: What is to remember its state.
-  ///   - parts: What to take from the file, at least one part. It may hold more; a part that is not asked for stays as it is in
-  ///     the optimizer.
+  ///   - parts: What to take from the file, at least one part. It may hold more; a part that is not asked for stays as
+  ///     it is in the optimizer.
   /// - Throws: ``OptimizerFileError``; the optimizer is then unchanged.
   /// - Complexity: O(n). The state that is replaced is let go when the new one is complete.
   public static func load<Scalar: BLASScalar & SafetensorsScalar>(

@@ -8,9 +8,9 @@ public import Momentum
 /// try exchange.read("momentum.safetensors", into: &optimizer)
 /// ```
 ///
-/// PyTorch's `momentum_buffer`, Optax's `trace` and MLX's `v` are velocities without the learning rate, `p ← p − lr·v`; Keras's
-/// `momentums` keep it, `p ← p + v`, and so does the trace of Optax's `lars`. Where the optimizer's rule has the other form,
-/// velocities are converted at the learning rate of its next step: `v_in = −lr·v_out`.
+/// PyTorch's `momentum_buffer`, Optax's `trace` and MLX's `v` are velocities without the learning rate, `p ← p − lr·v`;
+/// Keras's `momentums` keep it, `p ← p + v`, and so does the trace of Optax's `lars`. Where the optimizer's rule has
+/// the other form, velocities are converted at the learning rate of its next step: `v_in = −lr·v_out`.
 public struct VelocityExchange: Sendable, Hashable {
   /// Whether the learning rate is part of the velocities in the file.
   public var keepsLearningRate: Bool
@@ -30,9 +30,9 @@ public struct VelocityExchange: Sendable, Hashable {
 
   /// Replaces an optimizer's velocities by those of a file.
   ///
-  /// A tensor that the file does not have is left without a velocity, as PyTorch leaves one without a gradient; its next
-  /// step is a first step. Everything else stays, the number of steps too: see `Optimizer.resume(stepCount:lastStepClipped:)`,
-  /// which a rule with a schedule needs first.
+  /// A tensor that the file does not have is left without a velocity, as PyTorch leaves one without a gradient; its
+  /// next step is a first step. Everything else stays, the number of steps too: see
+  /// `Optimizer.resume(stepCount:lastStepClipped:)`, which a rule with a schedule needs first.
   ///
   /// - Parameters:
   ///   - path: The file. With an empty ``prefix`` it may have no tensor that the optimizer has not.
@@ -67,7 +67,8 @@ public struct VelocityExchange: Sendable, Hashable {
     }
   }
 
-  /// Writes an optimizer's velocities, of the tensors that have one. They are folded first (`Optimizer.foldVelocity()`).
+  /// Writes an optimizer's velocities, of the tensors that have one. They are folded first
+  /// (`Optimizer.foldVelocity()`).
   ///
   /// - Parameters:
   ///   - optimizer: What has them.
