@@ -21,7 +21,33 @@ struct BenchPictures {
       pictures.append(draft.picture)
     }
     try Gnuplot.writeScripts(pictures, in: folder)
-    return try gnuplot?.draw(pictures, in: folder)
+    let drawn = try gnuplot?.draw(pictures, in: folder)
+    try FileReplacement.write(htmlPage(drawn, in: folder), to: folder.appendingPathComponent("report.html").path)
+    return drawn
+  }
+
+  /// The report for a browser.
+  private func htmlPage(_ drawn: [String]?, in folder: URL) throws -> String {
+    var page = HTMLPage(title: "Benchmark of clipped momentum steps")
+    page.findings(report.findings)
+    page.lines(report.command)
+    page.table(BenchReport.header, report.cells, leftColumns: BenchReport.leftColumns)
+    page.paragraph(BenchReport.legend.replacing("\n", with: " "))
+    try page.pictures(
+      drawn, in: folder,
+      captions: [
+        "speed-by-size":
+          "Speed of the step by the number of parameters, beside the hand-fused limit and plain BLAS calls.",
+        "speed-by-threads": "Speed of the step by the number of threads, beside the hand-fused limit.",
+        "ratios": "Times as long as ours that the hand-fused limit and plain BLAS calls take.",
+      ])
+    page.heading("Files and origin")
+    page.files([
+      ("bench.csv", "the table above"), ("bench.json", "the same with the machine"), ("tables/", "the curves"),
+      ("plots/", "the gnuplot commands"),
+    ])
+    page.lines(report.heading)
+    return page.text
   }
 
   private typealias Draft = (picture: Gnuplot.Picture, tables: [(name: String, text: String)])

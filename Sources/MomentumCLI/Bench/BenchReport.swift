@@ -20,12 +20,14 @@ struct BenchReport: Encodable {
 
   var csv: String { ([BenchRow.csvHeader] + rows.map(\.csv)).joined(separator: "\n") + "\n" }
 
-  var text: String {
-    let header = [
-      "row", "tensors", "elements", "scalar", "threads", "best", "median", "GB/s", "limit", "limit/ours", "plain",
-      "plain/ours",
-    ]
-    let cells = rows.map { row in
+  static let header = [
+    "row", "tensors", "elements", "scalar", "threads", "best", "median", "GB/s", "limit", "limit/ours", "plain",
+    "plain/ours",
+  ]
+  static let leftColumns: Set<Int> = [0, 1, 3]
+
+  var cells: [[String]] {
+    rows.map { row in
       [
         row.name, row.tensors == "vector" ? "1" : "\(row.tensorCount) (\(row.tensors))", "\(row.count)", row.scalar,
         "\(row.threads)", Self.time(row.secondsMin), Self.time(row.secondsMedian),
@@ -34,7 +36,20 @@ struct BenchReport: Encodable {
         row.plainRatio.map { String(format: "%.2f", $0) } ?? "",
       ]
     }
-    return TextTable.text(header, cells, leftColumns: [0, 1, 3])
+  }
+
+  var text: String { TextTable.text(Self.header, cells, leftColumns: Self.leftColumns) }
+
+  /// The first row of each size in words.
+  var findings: [String] {
+    rows.filter { $0.name == rows[0].name }.map { row in
+      let plain = row.plainRatio.map {
+        String(format: "; plain BLAS calls on whole vectors: %.2f times as long as ours", $0)
+      }
+      return
+        "\(row.count) parameters (\(row.scalar), at most \(row.threads) threads): \(Self.time(row.secondsMin)) a step; "
+        + "hand-fused loops: \(Self.time(row.limitSecondsMin))\(plain ?? "")."
+    }
   }
 
   static let legend = """

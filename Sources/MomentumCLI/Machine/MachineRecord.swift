@@ -56,6 +56,14 @@ struct MachineRecord: Encodable {
       frequencyGovernor: line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"))
   }
 
+  /// Version, processor and BLAS in two lines: all that the same run gives again on the same machine.
+  var summary: String {
+    """
+    momentum \(momentumVersion), Swift \(swiftVersion), \(operatingSystem), \(processor ?? "unknown processor")
+    BLAS: \(blas.config); core \(blas.coreType)
+    """
+  }
+
   /// The caches that the kernel describes in this folder, one subfolder each.
   static func caches(in folder: String) -> [Cache] {
     var caches: [Cache] = []

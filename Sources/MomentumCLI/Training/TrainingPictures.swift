@@ -12,6 +12,13 @@ struct TrainingPictures {
     [gradientNorm, byEpoch(momentum, "momentum"), byEpoch(clipping, "clipping")].compactMap { $0 }
   }
 
+  /// Captions of the pictures, by name.
+  static let captions = [
+    "gradient-norm": "Norm of the gradient in each step, before clipping: above without clipping, below with.",
+    "momentum-by-epoch": "Training loss and test accuracy by epoch, with and without momentum: medians of the seeds.",
+    "clipping-by-epoch": "Training loss and test accuracy by epoch, by kind of clipping: medians of the seeds.",
+  ]
+
   // MARK: Gradient norm by step
 
   private var gradientNorm: Gnuplot.Picture? {

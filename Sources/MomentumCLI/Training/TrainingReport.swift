@@ -38,6 +38,8 @@ struct TrainingReport {
     try Gnuplot.writeScripts(pictures, in: folder)
     let drawn = try gnuplot?.draw(pictures, in: folder) ?? []
     try FileReplacement.write(page(pictures: drawn), to: folder.appendingPathComponent("report.md").path)
+    try FileReplacement.write(
+      htmlPage(pictures: gnuplot == nil ? nil : drawn), to: folder.appendingPathComponent("report.html").path)
     if pictures.isEmpty { return .nothingToDraw }
     return gnuplot == nil ? .noGnuplot : .drawn(drawn)
   }
@@ -95,37 +97,51 @@ struct TrainingReport {
     return lines.joined(separator: "\n") + "\n"
   }
 
-  // MARK: Page
+  // MARK: Pages
 
-  private func page(pictures: [String]) -> String {
-    let table = TrainingTable(results)
+  private static let title = "Training a recurrent network with and without clipping and momentum"
+
+  private static let data = """
+    Data: E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, \
+    https://doi.org/10.24432/C50P49, CC BY 4.0.
+    """
+
+  /// The network, the options and the thresholds, in words.
+  private var setup: String {
     let options = results.options
     let shape = options.shape
-    func grid(_ rows: [TrainingSummary]) -> String {
-      let lines = [table.header, table.header.map { _ in "---" }] + rows.map(table.cells)
-      return lines.map { "| " + $0.joined(separator: " | ") + " |" }.joined(separator: "\n")
-    }
-    var parts = [
-      "# Training a recurrent network with and without clipping and momentum",
-      """
+    return """
       An Elman network with \(shape.hidden) tanh units reads \(shape.steps) steps of \(shape.inputs) pixels of a handwritten \
       digit and names it at the end. Recurrent weights start as a rotation times \(options.gain). Batches of \
       \(options.batch), \(options.epochs) epochs, \(options.seeds) seeds; the rules momentum and nesterov use momentum \
       \(options.momentum), plain is momentum 0. Thresholds: value \(options.clipValue), norm of a tensor \
       \(options.clipNorm), global norm \(options.clipGlobalNorm).
-      """,
+      """
+  }
+
+  /// How the learning rates for momentum 0 were chosen.
+  private func search(_ table: TrainingTable) -> String {
+    """
+    Tried with clipping \(table.trials[0].setting.clipping.rawValue). The rate with the fewest epochs to \
+    \(TrainingTable.percent(results.options.accuracies[0])) (at a tie, the smaller training loss) stands for momentum 0 in \
+    the comparison.
+    """
+  }
+
+  private func page(pictures: [String]) -> String {
+    let table = TrainingTable(results)
+    func grid(_ rows: [TrainingSummary]) -> String {
+      let lines = [table.header, table.header.map { _ in "---" }] + rows.map(table.cells)
+      return lines.map { "| " + $0.joined(separator: " | ") + " |" }.joined(separator: "\n")
+    }
+    var parts = [
+      "# " + Self.title, setup,
       table.findings.map { "- " + $0 }.joined(separator: "\n"),
     ]
     if !table.rows.isEmpty { parts += ["## Comparison", grid(table.rows)] }
     if !table.trials.isEmpty {
       parts += [
-        "## Learning rates for momentum 0",
-        """
-        Tried with clipping \(table.trials[0].setting.clipping.rawValue). The rate with the fewest epochs to \
-        \(TrainingTable.percent(options.accuracies[0])) (at a tie, the smaller training loss) stands for momentum 0 in the \
-        comparison.
-        """,
-        grid(table.trials),
+        "## Learning rates for momentum 0", search(table), grid(table.trials),
       ]
     }
     parts.append(TrainingTable.legend)
@@ -135,9 +151,38 @@ struct TrainingReport {
       Files: `summary.csv`; `epochs.csv`, every epoch of every run; `curves/`, median, least and most of the seeds; \
       `runs/`, every step of every run; `plots/`, the gnuplot commands.
 
-      Data: E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, \
-      https://doi.org/10.24432/C50P49, CC BY 4.0.
+      \(Self.data)
       """)
     return parts.joined(separator: "\n\n") + "\n"
+  }
+
+  /// The same for a browser, the pictures in it; `nil` if there is no gnuplot to draw them.
+  private func htmlPage(pictures: [String]?) throws -> String {
+    let table = TrainingTable(results)
+    let left: Set<Int> = [0, 1, table.header.count - 1]
+    var page = HTMLPage(title: Self.title)
+    page.findings(table.findings)
+    page.paragraph(setup)
+    if !table.rows.isEmpty {
+      page.heading("Comparison")
+      page.table(table.header, table.rows.map(table.cells), leftColumns: left)
+    }
+    page.paragraph(TrainingTable.legend)
+    if !table.trials.isEmpty {
+      page.heading("Learning rates for momentum 0")
+      page.paragraph(search(table))
+      page.table(table.header, table.trials.map(table.cells), leftColumns: left)
+    }
+    page.heading("Pictures")
+    try page.pictures(pictures, in: folder, captions: TrainingPictures.captions)
+    page.heading("Files and origin")
+    page.files([
+      ("summary.csv", "the tables above"), ("epochs.csv", "every epoch of every run"),
+      ("curves/", "median, least and most of the seeds"), ("runs/", "every step of every run"),
+      ("plots/", "the gnuplot commands"), ("report.md", "this report as text"),
+    ])
+    page.paragraph(Self.data)
+    page.lines(MachineRecord.current().summary)
+    return page.text
   }
 }

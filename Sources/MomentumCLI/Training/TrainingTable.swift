@@ -88,11 +88,16 @@ struct TrainingTable {
       return [MomentumChoice.momentum, .nesterov].compactMap { rule in
         guard let other = row(clipping, rule) else { return nil }
         let (ours, theirs) = (other.epochs[0], plain.epochs[0])
-        let verdict = ours < theirs ? "fewer than" : ours == theirs ? "as many as" : "not fewer than"
         let searched = trials.contains { $0.setting.clipping == clipping }
-        return
-          "Clipping \(clipping.rawValue): \(rule.rawValue) took \(Self.epochs(ours)) epochs to \(target), \(verdict) "
-          + "momentum 0 (\(Self.epochs(theirs))) at \(searched ? "its own best rate" : "rate") \(plain.setting.learningRate)."
+        let rate = "at \(searched ? "its own best rate" : "rate") \(plain.setting.learningRate)"
+        let name = "Clipping \(clipping.rawValue): \(rule.rawValue)"
+        guard ours.isFinite else {
+          let other = theirs.isFinite ? "; momentum 0 did in \(Self.epochs(theirs)) epochs" : ", nor did momentum 0"
+          return "\(name) did not get to \(target)\(other) \(rate)."
+        }
+        let verdict = ours < theirs ? "fewer than" : ours == theirs ? "as many as" : "not fewer than"
+        return "\(name) took \(Self.epochs(ours)) epochs to \(target), \(verdict) momentum 0 "
+          + "(\(Self.epochs(theirs))) \(rate)."
       }
     }
   }

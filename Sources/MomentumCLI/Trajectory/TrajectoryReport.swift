@@ -1,4 +1,5 @@
 import Foundation
+import Momentum
 import MomentumFiles
 
 /// The descents of one surface.
@@ -31,7 +32,44 @@ struct TrajectoryReport {
       summary.joined(separator: "\n") + "\n", to: folder.appendingPathComponent("summary.csv").path)
     let pictures = results.map(picture)
     try Gnuplot.writeScripts(pictures, in: folder)
-    return try gnuplot?.draw(pictures, in: folder)
+    let drawn = try gnuplot?.draw(pictures, in: folder)
+    try FileReplacement.write(htmlPage(pictures: drawn), to: folder.appendingPathComponent("report.html").path)
+    return drawn
+  }
+
+  // MARK: The page
+
+  private func htmlPage(pictures: [String]?) throws -> String {
+    var page = HTMLPage(title: "Descent with and without momentum")
+    page.findings(results.map(finding))
+    page.paragraph(
+      """
+      Each method goes down each surface from the same point\(runner.clipping == .none ? "" : ", its gradient clipped"), until \
+      the value is below \(runner.tolerance) or after \(runner.maximumSteps) steps. The momentum is \(runner.momentum).
+      """)
+    page.table(header, rows, leftColumns: [0, 1, 3])
+    try page.pictures(
+      pictures, in: folder,
+      captions: Dictionary(
+        uniqueKeysWithValues: results.map {
+          ($0.surface.rawValue, "\($0.surface.title): the paths over the level lines, and the value by step.")
+        }))
+    page.heading("Files and origin")
+    page.files([
+      ("summary.csv", "the table above"), ("paths/", "every point of every path"), ("plots/", "the gnuplot commands"),
+    ])
+    page.lines(MachineRecord.current().summary)
+    return page.text
+  }
+
+  /// What momentum brought on one surface.
+  private func finding(_ result: SurfaceResult) -> String {
+    let steps = result.descents.map { descent in
+      let outcome =
+        descent.outcome == .reached ? "reached it in \(descent.steps) steps" : "\(descent.outcome.rawValue)"
+      return "\(words(descent.method)) \(outcome)"
+    }
+    return "\(result.surface.title), to the minimum: \(steps.joined(separator: "; "))."
   }
 
   private func file(_ surface: TestSurface, _ descent: Descent) -> String {
@@ -47,9 +85,10 @@ struct TrajectoryReport {
 
   // MARK: The table
 
-  var table: String {
-    let header = ["surface", "method", "learning rate", "outcome", "steps", "value at the end"]
-    let rows = results.flatMap { result in
+  private let header = ["surface", "method", "learning rate", "outcome", "steps", "value at the end"]
+
+  private var rows: [[String]] {
+    results.flatMap { result in
       result.descents.map { descent in
         [
           result.surface.rawValue, descent.method.rawValue, String(format: "%.3g", descent.learningRate),
@@ -57,8 +96,9 @@ struct TrajectoryReport {
         ]
       }
     }
-    return TextTable.text(header, rows, leftColumns: [0, 1, 3])
   }
+
+  var table: String { TextTable.text(header, rows, leftColumns: [0, 1, 3]) }
 
   /// A descent as `--json` prints it.
   struct Record: Encodable {
