@@ -50,7 +50,8 @@ struct BenchCommand: ParsableCommand {
   var growth = false
   @Option(help: "Also write the rows to this CSV file.")
   var csv: String?
-  @Option(help: "Also draw pictures into this folder, new or empty (needs gnuplot).")
+  @Option(
+    help: "Also write a page for a browser (report.html) and, with gnuplot, pictures into this folder, new or empty.")
   var plots: String?
   @Option(help: "The program that draws the pictures.")
   var gnuplot = "gnuplot"

@@ -12,8 +12,8 @@ struct TrainCommand: ParsableCommand {
     discussion: """
       An Elman network reads an image as a sequence of pixels and names the digit at the end. Each way of clipping is \
       combined with each rule (plain is momentum 0), each with the same seeds. Momentum 0 is first tried with several \
-      learning rates; the fastest one represents it. The report folder gets a CSV a run, a summary, a page and \
-      pictures (if gnuplot is installed). Ctrl-C ends in good order; --resume goes on from there bit for bit.
+      learning rates; the fastest one represents it. The report folder gets a CSV a run, a summary, pages \
+      (report.html for a browser, report.md) and pictures (if gnuplot is installed). Ctrl-C ends in good order; --resume goes on from there bit for bit.
       """)
 
   private static let defaults = TrainingOptions()
@@ -89,7 +89,7 @@ struct TrainCommand: ParsableCommand {
     } else {
       print(TrainingTable(results).text)
       print(TrainingTable.legend)
-      print("\nReport: \(checkpoint.folder.appendingPathComponent("report.md").path)")
+      print("\nReport: \(checkpoint.folder.appendingPathComponent("report.html").path)")
     }
     guard results.isComplete else {
       Message.write("interrupted; go on with: momentum train --resume \(checkpoint.folder.path)")

@@ -8,7 +8,8 @@ struct TrajectoryCommand: ParsableCommand {
     abstract: "Descends test surfaces with and without momentum and draws the paths.",
     discussion: """
       Without --learning-rate each method gets its best rate of twenty a decade between 1e-5 and 10: the smallest that \
-      needs at most a twentieth more steps than the fewest. The report folder gets a CSV a path, a summary and a picture a surface (if gnuplot is installed).
+      needs at most a twentieth more steps than the fewest. The report folder gets a CSV a \
+      path, a summary, a page for a browser (report.html) and a picture a surface (if gnuplot is installed).
       """)
 
   private static let defaults = DescentRunner()
