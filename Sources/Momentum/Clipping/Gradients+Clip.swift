@@ -46,7 +46,16 @@ extension Gradients {
     try stage.decide(table.measure(stage.measurementPlan(outcome), team), table, &outcome, team)
     guard !outcome.report.wasSkipped, outcome.changesGradients else { return outcome.report }
 
-    let programs = ProgramBuffer(capacity: tensors.count)
+    table.update(compilePrograms(table, outcome).all, team)
+    return outcome.report
+  }
+
+  /// The programs that clip in place; a tensor that nothing changes has none.
+  @inline(__always)
+  private static func compilePrograms<Scalar>(
+    _ table: TensorTable<Scalar>, _ outcome: ClipStage.Outcome
+  ) -> ProgramBuffer {
+    let programs = ProgramBuffer(capacity: table.entries.count)
     for index in table.entries.indices {
       let program = programs.append()
       if outcome.clearsNonFinite { program.pointee.append(.clearNonFinite(inPlace: true)) }
@@ -60,8 +69,7 @@ extension Gradients {
       programs.removeLastIfRepeated()
       table.entries[index].program = changesNothing ? -1 : programs.count - 1
     }
-    table.update(programs.all, team)
-    return outcome.report
+    return programs
   }
 
   /// Clips one vector in place; see ``clip(_:by:names:shapes:convention:nonFinitePolicy:threads:)``.
