@@ -46,7 +46,7 @@ extension Gradients {
     try stage.decide(table.measure(stage.measurementPlan(outcome), team), table, &outcome, team)
     guard !outcome.report.wasSkipped, outcome.changesGradients else { return outcome.report }
 
-    table.update(compilePrograms(table, outcome).all, team)
+    table.update(compilePrograms(table, outcome), team)
     return outcome.report
   }
 

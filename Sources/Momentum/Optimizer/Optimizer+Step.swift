@@ -42,7 +42,7 @@ extension Optimizer {
     compiler(clearsNonFinite: outcome.clearsNonFinite).compile(rules, states, into: programs)
     // Nothing fails from here on. State other than vectors is changed first, while it is in cache.
     commit(outcome.report)
-    table.update(programs.all, team)
+    table.update(programs, team)
   }
 
   /// The compiler of this step, which turns rules into programs.

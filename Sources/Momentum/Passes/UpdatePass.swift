@@ -1,4 +1,10 @@
 extension TensorTable {
+  /// Runs each tensor's program of a buffer, which the call keeps alive: the pass itself knows only where programs lie.
+  @inline(__always)
+  func update(_ programs: ProgramBuffer, _ team: ThreadTeam) {
+    withExtendedLifetime(programs) { update(programs.all, team) }
+  }
+
   /// The second pass: runs each tensor's program, all operations on one tile before the next tile.
   ///
   /// - Parameter programs: The programs that ``Entry/program`` counts.
