@@ -14,7 +14,7 @@ struct TrainingPictures {
 
   /// Captions of the pictures, by name.
   static let captions = [
-    "gradient-norm": "Norm of the gradient in each step, before clipping: above without clipping, below with.",
+    "gradient-norm": "Norm of the gradient in each step, before clipping. Each panel names its kind of clipping.",
     "momentum-by-epoch": "Training loss and test accuracy by epoch, with and without momentum: medians of the seeds.",
     "clipping-by-epoch": "Training loss and test accuracy by epoch, by kind of clipping: medians of the seeds.",
   ]
