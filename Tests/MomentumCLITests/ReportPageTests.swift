@@ -32,6 +32,7 @@ final class ReportPageTests: XCTestCase {
       <?xml version="1.0"?>
       <!DOCTYPE svg>
       <svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">
+      <title>Gnuplot</title>
       <defs><circle id='dot'/><clipPath id="clip"/></defs><g id="plot_1" clip-path="url(#clip)"><use xlink:href='#dot'/></g></svg>
 
       """
@@ -41,16 +42,21 @@ final class ReportPageTests: XCTestCase {
       XCTAssertTrue(first.contains(name), name)
     }
     XCTAssertFalse(second.contains("p1-"))
+    XCTAssertFalse(first.contains("<title>"), "it would show under the pointer")
     XCTAssertThrowsError(try InlineSVG("<html/>", number: 1))
   }
 
   func testTrajectoryWritesAPage() throws {
     try withScratchFolder { folder in
       let path = folder.appendingPathComponent("r").path
-      let arguments = ["trajectory", "--surfaces", "quadratic", "--learning-rate", "0.01", "--output", path]
+      let arguments = [
+        "trajectory", "--surfaces", "quadratic", "--learning-rate", "0.01", "--clip-global-norm", "2", "--output", path,
+      ]
       XCTAssertEqual(try CommandRun(arguments).status, 0)
       let page = try checked(path, tables: 1)
       XCTAssertTrue(page.contains("momentum 0.9 reached it in "), page)
+      XCTAssertTrue(page.contains("its gradient clipped to norm 2.0"), page)
+      XCTAssertTrue(page.contains("--learning-rate 0.01 --clip-global-norm 2 "), page)
     }
   }
 

@@ -14,7 +14,7 @@ struct BenchReport: Encodable {
   init() {
     machine = .current()
     limitKernel = LimitKernel.best.name
-    command = (["momentum"] + CommandLine.arguments.dropFirst()).joined(separator: " ")
+    command = CommandLine.text
     date = Date.now.formatted(.iso8601)
   }
 

@@ -55,7 +55,7 @@ struct HTMLPage {
   mutating func picture(_ file: URL, caption: String) throws {
     let svg = try InlineSVG(file, number: body.count)
     body.append(
-      "<figure role=\"img\" aria-label=\"\(Self.escaped(caption))\">\n\(svg.text)\n"
+      "<figure><div class=\"wide\" role=\"img\" aria-label=\"\(Self.escaped(caption))\">\n\(svg.text)\n</div>"
         + "<figcaption>\(Self.escaped(caption))</figcaption></figure>")
   }
 
@@ -104,13 +104,18 @@ struct HTMLPage {
     th, td { border-bottom: 1px solid var(--line); padding: .35rem .55rem; text-align: left; white-space: nowrap; }
     th { border-bottom: 2px solid var(--line); color: var(--soft); cursor: pointer; font-weight: 600; }
     th:hover { color: var(--mark); }
+    th[data-up="true"]::after { content: " \\2191"; }
+    th[data-up="false"]::after { content: " \\2193"; }
     .number { text-align: right; }
     tbody tr:hover { background: var(--card); }
     figure { margin: 1.5rem 0; }
     figure svg { background: #ffffff; border: 1px solid var(--line); border-radius: 6px; display: block; height: auto;
       max-width: 100%; }
     figcaption { color: var(--soft); font-size: .9rem; margin-top: .4rem; }
-    @media print { main { max-width: none; padding: 0; } th { cursor: auto; } figure, tr { break-inside: avoid; } }
+    @media screen and (max-width: 40rem) { figure svg { max-width: none; width: 60rem; } }
+    @media print { body { font-size: 10pt; } main { max-width: none; padding: 0; } h2 { break-after: avoid; }
+      figure, tr { break-inside: avoid; } .wide { overflow: visible; } table { font-size: 6.5pt; }
+      th, td { padding: 2pt 3pt; white-space: normal; } }
 
     """
 

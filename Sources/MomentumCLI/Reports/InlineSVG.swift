@@ -1,6 +1,7 @@
 import Foundation
 
-/// An SVG file made fit to stand in a page with others: without its prolog, its identifiers and references to them its own.
+/// An SVG file made fit to stand in a page with others: without its prolog and its title, its identifiers and
+/// references to them its own.
 struct InlineSVG {
   let text: String
 
@@ -22,7 +23,9 @@ struct InlineSVG {
       throw DataFileError(file: "picture \(number)", cause: "is no SVG; expected an element <svg>")
     }
     let prefix = "p\(number)-"
+    // gnuplot titles every picture "Gnuplot", which browsers show under the pointer.
     text = String(svg[start.lowerBound..<end.upperBound])
+      .replacing(/<title>[^<]*<\/title>\s*/, with: "")
       .replacing(/(\sid=["'])/) { "\($0.output.1)\(prefix)" }
       .replacing(/(href=["']#)/) { "\($0.output.1)\(prefix)" }
       .replacing(/(url\(["']?#)/) { "\($0.output.1)\(prefix)" }

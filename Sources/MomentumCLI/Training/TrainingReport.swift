@@ -173,8 +173,10 @@ struct TrainingReport {
       page.paragraph(search(table))
       page.table(table.header, table.trials.map(table.cells), leftColumns: left)
     }
-    page.heading("Pictures")
-    try page.pictures(pictures, in: folder, captions: TrainingPictures.captions)
+    if pictures != [] {
+      page.heading("Pictures")
+      try page.pictures(pictures, in: folder, captions: TrainingPictures.captions)
+    }
     page.heading("Files and origin")
     page.files([
       ("summary.csv", "the tables above"), ("epochs.csv", "every epoch of every run"),

@@ -44,9 +44,11 @@ struct TrajectoryReport {
     page.findings(results.map(finding))
     page.paragraph(
       """
-      Each method goes down each surface from the same point\(runner.clipping == .none ? "" : ", its gradient clipped"), until \
-      the value is below \(runner.tolerance) or after \(runner.maximumSteps) steps. The momentum is \(runner.momentum).
+      Each method goes down each surface from the same point\(clippingWords), until the value stays at most \
+      \(runner.tolerance) for \(DescentRunner.patience) steps, or to step \(runner.maximumSteps). The momentum is \
+      \(runner.momentum).
       """)
+    page.lines(CommandLine.text)
     page.table(header, rows, leftColumns: [0, 1, 3])
     try page.pictures(
       pictures, in: folder,
@@ -60,6 +62,12 @@ struct TrajectoryReport {
     ])
     page.lines(MachineRecord.current().summary)
     return page.text
+  }
+
+  /// How the gradient is clipped.
+  private var clippingWords: String {
+    guard case .norm(let limit)? = runner.clipping.whole else { return "" }
+    return ", its gradient clipped to norm \(limit)"
   }
 
   /// What momentum brought on one surface.
