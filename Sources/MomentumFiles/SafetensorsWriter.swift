@@ -30,12 +30,12 @@ public struct SafetensorsWriter {
   /// Where the file goes.
   public let path: String
   /// The pairs of strings in the header.
-  public var metadata: [String: String]
+  public var metadata: SafetensorsMetadata
   private var tensors: [Tensor] = []
   private var names: Set<ExactText> = []
 
   /// Starts a file without tensors; nothing is written yet.
-  public init(path: String, metadata: [String: String] = [:]) {
+  public init(path: String, metadata: SafetensorsMetadata = [:]) {
     self.path = path
     self.metadata = metadata
   }
@@ -136,8 +136,7 @@ public struct SafetensorsWriter {
   private func header(of tensors: [Tensor]) throws(SafetensorsError) -> [UInt8] {
     var members: [String] = []
     if !metadata.isEmpty {
-      let sorted = metadata.sorted { ExactText($0.key) < ExactText($1.key) }
-      let pairs = sorted.map { "\(json($0.key)):\(json($0.value))" }
+      let pairs = metadata.map { "\(json($0.key)):\(json($0.value))" }
       members.append("\(json(SafetensorsHeaderContent.metadataKey)):{\(pairs.joined(separator: ","))}")
     }
     var begin = 0

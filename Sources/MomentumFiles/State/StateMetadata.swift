@@ -33,8 +33,8 @@ struct StateMetadata {
   /// The metadata of parts of an optimizer, after these have been folded.
   static func text<Scalar>(
     of optimizer: borrowing Optimizer<Scalar>, _ parts: StateFile.Parts
-  ) throws -> [String: String] {
-    var text = [formatKey: format, partsKey: parts.description]
+  ) throws -> SafetensorsMetadata {
+    var text: SafetensorsMetadata = [formatKey: format, partsKey: parts.description]
     if parts.contains(.velocity) {
       text[stepKey] = String(optimizer.stepCount)
       text[clippedKey] = String(optimizer.lastStepClipped)
@@ -65,7 +65,7 @@ struct StateMetadata {
   // MARK: - Reading
 
   let file: SafetensorsFile
-  var text: [String: String] { file.metadata }
+  var text: SafetensorsMetadata { file.metadata }
 
   init(of file: SafetensorsFile) {
     self.file = file
