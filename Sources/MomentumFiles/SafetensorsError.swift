@@ -89,6 +89,8 @@ public struct SafetensorsError: Error, Hashable, Sendable {
 
     /// The path names a directory, a device or the like.
     case notRegularFile(kind: String)
+    /// The path to write to is that of a symbolic link, and links were not to be followed.
+    case symbolicLink(target: String)
     /// Another program changed the file while it was open.
     case changedWhileOpen
     /// A call of the operating system failed with this `errno`.

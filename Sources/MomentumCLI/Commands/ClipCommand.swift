@@ -15,6 +15,9 @@ struct ClipCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Where the clipped gradients go.", valueName: "file"))
   var output: String
 
+  @OptionGroup
+  var writing: OutputOptions
+
   @OptionGroup(title: "Clipping")
   var clip: ClipOptions
 
@@ -45,6 +48,7 @@ struct ClipCommand: ParsableCommand {
     }
     try gradients.file.checkUnchanged()
     var writer = SafetensorsWriter(path: output, metadata: gradients.file.metadata)
+    writer.followsLinks = writing.followLinks
     for (tensor, values) in zip(gradients.tensors, buffers) {
       try writer.add(tensor.name, shape: tensor.shape, values: UnsafeBufferPointer(values))
     }

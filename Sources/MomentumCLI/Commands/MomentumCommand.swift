@@ -21,6 +21,7 @@ struct MomentumCommand: ParsableCommand {
 
   static func main() {
     Launch.restartForFastKernels()
+    EndingSignals.cleanUp()
     main(nil)
   }
 }
