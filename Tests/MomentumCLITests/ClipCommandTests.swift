@@ -48,9 +48,11 @@ final class ClipCommandTests: XCTestCase {
     try withFiles { folder in
       fail(
         try clip(folder, ["--clip-value", "2,-0.5"]), 64,
-        "clip value is 2.0,-0.5; expected a lower and an upper bound, in this order")
-      fail(try clip(folder, ["--clip-value", "nan,1"]), 64, "clip value is nan,1.0; expected")
-      fail(try clip(folder, ["--clip-value", "-1"]), 64, "clip value is -1.0; expected a number >= 0")
+        "--clip-value is 2.0,-0.5; expected a lower and an upper bound, in this order")
+      fail(try clip(folder, ["--clip-value", "nan,1"]), 64, "--clip-value is nan,1.0; expected")
+      fail(try clip(folder, ["--clip-value", "-1"]), 64, "--clip-value is -1.0; expected a number >= 0")
+      fail(try clip(folder, ["--clip-norm=-1"]), 64, "--clip-norm is -1.0; expected a number >= 0")
+      fail(try clip(folder, ["--norm-type=-1"]), 64, "--norm-type is -1.0; expected")
       for text in ["1,2,3", "a", "1,", ""] { fail(try clip(folder, ["--clip-value", text]), 64, "--clip-value") }
       XCTAssertFalse(folder.has("out"))
     }

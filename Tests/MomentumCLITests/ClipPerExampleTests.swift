@@ -77,8 +77,10 @@ final class ClipPerExampleTests: XCTestCase {
       (["--clip-global-norm", "1", "--clip-norm", "1"], "--clip-norm cannot be given with --per-example"),
       (["--clip-global-norm", "1", "--total-norm", "1"], "--total-norm"),
       (["--clip-global-norm", "1", "--convention", "keras"], "--convention cannot be given with --per-example"),
-      (["--clip-global-norm", "1", "--batch-size", "0"], "batchSize is 0.0; expected"),
-      (["--clip-global-norm", "inf", "--noise-multiplier", "1"], "per-example norm is inf; expected a finite number"),
+      (["--clip-global-norm", "1", "--batch-size", "0"], "--batch-size is 0.0; expected"),
+      (
+        ["--clip-global-norm", "inf", "--noise-multiplier", "1"], "--clip-global-norm is inf; expected a finite number"
+      ),
     ]
     try withFiles { folder in
       for row in usage { fail(try clip(folder, row.arguments), 64, row.text) }

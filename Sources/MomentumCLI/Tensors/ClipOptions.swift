@@ -57,11 +57,16 @@ struct ClipOptions: ParsableArguments {
     ].filter(\.value).keys.sorted()
   }
 
+  /// The options of the library's settings.
+  static let options = [
+    "clip value": "--clip-value", "clip norm": "--clip-norm", "clip block RMS": "--clip-block-rms",
+    "clip global norm": "--clip-global-norm", "normType": "--norm-type", "normUnits": "--clip-norm-axes",
+  ]
+
   /// Where nothing is clipped the norm is measured all the same: it is part of every report.
   func clipping() throws -> GradientClipping {
     guard clipNorm != nil || clipNormAxes == nil else { throw ValidationError("--clip-norm-axes needs --clip-norm") }
-    return try orUsageError {
-      () throws(MomentumError) in
+    return try orUsageError(naming: Self.options) { () throws(MomentumError) in
       let type = try NormType(order: givenNormType ?? 2)
       return try GradientClipping(
         value: clipValue?.range(),
@@ -129,15 +134,20 @@ struct ThreadOptions: ParsableArguments {
 }
 
 /// Turns errors about settings, which come from the command line, into usage errors.
-func orUsageError<R>(_ body: () throws(MomentumError) -> R) throws -> R {
+///
+/// - Parameter options: The options of some settings, which are named in their place.
+func orUsageError<R>(naming options: [String: String] = [:], _ body: () throws(MomentumError) -> R) throws -> R {
   do {
     return try body()
   } catch {
-    throw usageError(for: error) ?? error as any Error
+    throw usageError(for: error, naming: options) ?? error as any Error
   }
 }
 
 /// The usage error for a setting out of its range, `nil` for any other error.
-func usageError(for error: MomentumError) -> ValidationError? {
-  if case .invalidSetting = error { ValidationError(error.description) } else { nil }
+func usageError(for error: MomentumError, naming options: [String: String] = [:]) -> ValidationError? {
+  guard case .invalidSetting(let refused) = error else { return nil }
+  guard let option = options[refused.name] else { return ValidationError(error.description) }
+  return ValidationError(
+    InvalidSetting(option, of: refused.place, value: refused.value, expected: refused.expected).description)
 }

@@ -39,7 +39,10 @@ struct PerExampleOptions: ParsableArguments {
 
   /// The clips that these options describe.
   func clipping(_ clip: ClipOptions) throws -> PerExampleClipping {
-    try orUsageError { () throws(MomentumError) in
+    let options = [
+      "per-example norm": "--clip-global-norm", "noiseMultiplier": "--noise-multiplier", "batchSize": "--batch-size",
+    ]
+    return try orUsageError(naming: options) { () throws(MomentumError) in
       try PerExampleClipping(
         norm: clip.clipGlobalNorm ?? .infinity, scope: scope ?? .example, noiseMultiplier: noiseMultiplier ?? 0,
         batchSize: batchSize, nonFinitePolicy: clip.nonFinite?.policy ?? .throw)
