@@ -131,7 +131,7 @@ final class ClipCommandTests: XCTestCase {
     let table: [(json: String, text: String)] = [
       (
         #""groups": [{"name": "a", "patterns": ["*"], "clipping": {"norm": 1}}]"#,
-        "config: 'groups.clipping' is given; expected none, as only steps can follow it"
+        "config: 'groups.clipping' is given; expected none, since only a step can follow it"
       ),
       (#""adaptiveLimit": {"zClip": {}}"#, "config: 'adaptiveLimit' is given"),
       (#""lossScale": 8"#, "config: 'lossScale' is given"),

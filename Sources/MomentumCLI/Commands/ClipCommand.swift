@@ -9,9 +9,9 @@ struct ClipCommand: ParsableCommand {
     discussion: """
       Files are safetensors of F32 or of F64 tensors. The output is written whole or not at all.
 
-      Of the file of --config, which is that of "momentum step", "clipping", "convention" and "nonFinitePolicy" count. It \
-      may have no settings that make another gradient of it in a step: limits of groups, an adaptive limit, a loss scale, \
-      adaptive gradient clipping.
+      --config takes "clipping", "convention" and "nonFinitePolicy" of a file for "momentum step". Settings by which a step \
+      changes gradients in other ways are refused: limits of groups, an adaptive limit, a loss scale, adaptive gradient \
+      clipping.
       """
   )
 
@@ -148,7 +148,7 @@ private struct ClipSettings {
       ),
     ]
     if let (key, _) = others.first(where: \.1) {
-      throw DataFileError(file: file, cause: "'\(key)' is given; expected none, as only steps can follow it")
+      throw DataFileError(file: file, cause: "'\(key)' is given; expected none, since only a step can follow it")
     }
     (clipping, convention, policy) = (settings.clipping, settings.convention, settings.nonFinitePolicy)
     // The norm is part of every report.
