@@ -81,7 +81,7 @@ struct ValueBound: ExpressibleByArgument {
   private var numbers: [Double]
 
   init?(argument: String) {
-    let parts = argument.split(separator: ",", omittingEmptySubsequences: false).map { Double(String($0)) }
+    let parts = argument.split(separator: ",", omittingEmptySubsequences: false).map { Double(argument: String($0)) }
     guard parts.count <= 2, parts.allSatisfy({ $0 != nil }) else { return nil }
     numbers = parts.compactMap { $0 }
   }

@@ -3,8 +3,8 @@ import MomentumFiles
 import MomentumTestSupport
 import XCTest
 
-/// A scratch folder with tensor files, where the built command runs.
-struct TensorFolder {
+/// A scratch folder with files of `Double` tensors, where the built command runs.
+struct TensorWorkspace {
   let url: URL
 
   func path(_ name: String) -> String { url.appendingPathComponent(name).path }
@@ -39,16 +39,18 @@ struct TensorFolder {
   func run(_ arguments: [String]) throws -> CommandRun { try CommandRun(arguments, in: url) }
 }
 
-/// Checks that a run succeeded without a message.
-func succeed(_ run: CommandRun, file: StaticString = #filePath, line: UInt = #line) {
-  XCTAssertEqual(run.status, 0, run.errors, file: file, line: line)
-  XCTAssertEqual(run.errors, "", file: file, line: line)
-}
+extension XCTestCase {
+  /// Checks that a run succeeded without a message.
+  func assertSucceeds(_ run: CommandRun, file: StaticString = #filePath, line: UInt = #line) {
+    XCTAssertEqual(run.status, 0, run.errors, file: file, line: line)
+    XCTAssertEqual(run.errors, "", file: file, line: line)
+  }
 
-/// Checks that a run failed with an exit status and a message.
-func fail(
-  _ run: CommandRun, _ status: Int32, _ text: String, file: StaticString = #filePath, line: UInt = #line
-) {
-  XCTAssertEqual(run.status, status, run.errors, file: file, line: line)
-  XCTAssertTrue(run.errors.contains(text), run.errors, file: file, line: line)
+  /// Checks that a run failed with an exit status and a message.
+  func assertFails(
+    _ run: CommandRun, _ status: Int32, _ text: String, file: StaticString = #filePath, line: UInt = #line
+  ) {
+    XCTAssertEqual(run.status, status, run.errors, file: file, line: line)
+    XCTAssertTrue(run.errors.contains(text), run.errors, file: file, line: line)
+  }
 }
