@@ -127,9 +127,9 @@ struct BenchCommand: ParsableCommand {
       if try pictures.write(to: folder, gnuplot: Gnuplot(gnuplot)) == nil { Message.write(Gnuplot.isMissing) }
     }
     if json { return try JSONOutput.print(report) }
-    print(report.heading + "\n")
-    print(report.text + "\n")
-    print(BenchReport.legend)
+    try StandardOutput.print(report.heading + "\n")
+    try StandardOutput.print(report.text + "\n")
+    try StandardOutput.print(BenchReport.legend)
   }
 
   private func runGrowth() throws {
@@ -139,6 +139,6 @@ struct BenchCommand: ParsableCommand {
       stop: { Interrupt.wasRequested })
     if let csv { try FileReplacement.write(growth.csv, to: csv) }
     if json { return try JSONOutput.print(growth) }
-    print(growth.text)
+    try StandardOutput.print(growth.text)
   }
 }

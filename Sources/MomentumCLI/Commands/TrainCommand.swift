@@ -87,9 +87,9 @@ struct TrainCommand: ParsableCommand {
     if json {
       try JSONOutput.print(Output(results, folder: checkpoint.folder, pictures: pictures))
     } else {
-      print(TrainingTable(results).text)
-      print(TrainingTable.legend)
-      print("\nReport: \(checkpoint.folder.appendingPathComponent("report.html").path)")
+      try StandardOutput.print(TrainingTable(results).text)
+      try StandardOutput.print(TrainingTable.legend)
+      try StandardOutput.print(lines: ["", "Report: \(checkpoint.folder.appendingPathComponent("report.html").path)"])
     }
     guard results.isComplete else {
       Message.write("interrupted; go on with: momentum train --resume \(checkpoint.folder.path)")

@@ -67,8 +67,8 @@ struct TrajectoryCommand: ParsableCommand {
           report: folder.path, complete: results.count == surfaces.count, descents: report.records,
           pictures: pictures ?? []))
     } else {
-      print(report.table)
-      print("\nReport: \(folder.path)")
+      try StandardOutput.print(report.table)
+      try StandardOutput.print(lines: ["", "Report: \(folder.path)"])
     }
     guard results.count == surfaces.count else {
       Message.write("interrupted; the report holds the surfaces that were finished")
