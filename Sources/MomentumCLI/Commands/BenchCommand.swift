@@ -30,11 +30,11 @@ struct BenchCommand: ParsableCommand {
   var scalar: [BenchRun.Element] = [.float]
   @Option(help: "How the step clips: by global norm, the norm of each tensor, value, or not at all.")
   var clip = BenchOperation.Clip.global
-  @Option(help: "Momentum of the step.")
+  @Option(help: "Momentum of the step. (default: 0.9)", transform: NumberText.double)
   var momentum = 0.9
   @Flag(help: "Nesterov momentum.")
   var nesterov = false
-  @Option(help: "Weight decay of the step.")
+  @Option(help: "Weight decay of the step. (default: 0.0)", transform: NumberText.double)
   var weightDecay = 0.0
   @Flag(help: "Take the step in one pass, with a limit on the global norm that nothing exceeds.")
   var onePass = false

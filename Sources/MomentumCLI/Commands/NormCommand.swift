@@ -16,7 +16,9 @@ struct NormCommand: ParsableCommand {
   var file: String
 
   @Option(
-    help: ArgumentHelp("Which norm: 1, 2, inf, any p > 0, or 0 to count the elements that are not 0.", valueName: "p"))
+    help: ArgumentHelp(
+      "Which norm: 1, 2, inf, any p > 0, or 0 to count the elements that are not 0. (default: 2)", valueName: "p"),
+    transform: NumberText.double)
   var normType = 2.0
 
   @Option(
