@@ -35,7 +35,7 @@ struct ClipCommand: ParsableCommand {
       """
       The norm of all gradients together, if it is known: --clip-global-norm goes by it, and nothing is measured or \
       checked.
-      """, valueName: "x"))
+      """, valueName: "x"), transform: NumberText.double)
   var totalNorm: Double?
 
   @OptionGroup(title: "Clipping each example")
@@ -87,7 +87,7 @@ struct ClipCommand: ParsableCommand {
     if examples.perExample {
       let average = try ExampleAverage<Scalar>(
         gradients, clipping: examples.clipping(clip), output: output, threads: threading.threads)
-      return json ? try JSONOutput.print(average.report) : print(average.summary)
+      return try json ? JSONOutput.print(average.report) : StandardOutput.print(average.summary)
     }
     let buffers = try gradients.tensors.map { try gradients.file.unsafeMutableBuffer(of: $0.name, as: Scalar.self) }
     let report = try clip(buffers, of: gradients)
@@ -100,7 +100,7 @@ struct ClipCommand: ParsableCommand {
     // The buffers point into the mapping.
     withExtendedLifetime(gradients) {}
     let row = StepRow(report, step: 0)
-    if json { try JSONOutput.print(["steps": [row]]) } else { print(row.summary) }
+    if json { try JSONOutput.print(["steps": [row]]) } else { try StandardOutput.print(row.summary) }
   }
 
   /// Clips tensors where they are.

@@ -61,7 +61,7 @@ struct StepCommand: ParsableCommand {
       """
       The weights of the files of gradients, one each: how many tokens or examples each is a mean over, say. Their mean is \
       Σ w·g / Σ w, their sum Σ w·g. (default: 1 each)
-      """, valueName: "w"))
+      """, valueName: "w"), transform: NumberText.double)
   var weights: [Double] = []
 
   @Option(help: ArgumentHelp("Where the new parameters go.", valueName: "file"))
@@ -184,6 +184,6 @@ struct StepCommand: ParsableCommand {
 
   private func show(_ rows: [StepRow]) throws {
     if json { return try JSONOutput.print(["steps": rows]) }
-    for row in rows { print(row.text) }
+    try StandardOutput.print(lines: rows.map(\.text))
   }
 }

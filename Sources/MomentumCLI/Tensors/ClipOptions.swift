@@ -7,10 +7,12 @@ struct ClipOptions: ParsableArguments {
     parsing: .unconditional,
     help: ArgumentHelp(
       "Move every gradient element into -X...X, or with two numbers, separated by a comma, from the first to the second.",
-      valueName: "x"))
+      valueName: "x"), transform: ValueBound.init)
   var clipValue: ValueBound?
 
-  @Option(help: ArgumentHelp("Bring every tensor's gradient to a norm of at most X.", valueName: "x"))
+  @Option(
+    help: ArgumentHelp("Bring every tensor's gradient to a norm of at most X.", valueName: "x"),
+    transform: NumberText.double)
   var clipNorm: Double?
 
   @Option(
@@ -24,18 +26,21 @@ struct ClipOptions: ParsableArguments {
 
   @Option(
     name: .customLong("clip-block-rms"),
-    help: ArgumentHelp("Bring every tensor's gradient to a root mean square of at most X.", valueName: "x"))
+    help: ArgumentHelp("Bring every tensor's gradient to a root mean square of at most X.", valueName: "x"),
+    transform: NumberText.double)
   var clipBlockRMS: Double?
 
   @Option(
     help: ArgumentHelp(
-      "Bring the whole gradient to a norm of at most X; inf measures the norm and clips nothing.", valueName: "x"))
+      "Bring the whole gradient to a norm of at most X; inf measures the norm and clips nothing.", valueName: "x"),
+    transform: NumberText.double)
   var clipGlobalNorm: Double?
 
   @Option(
     name: .customLong("norm-type"),
     help: ArgumentHelp(
-      "The norm of --clip-norm and --clip-global-norm: 1, 2, inf, or any p > 0. (default: 2)", valueName: "p"))
+      "The norm of --clip-norm and --clip-global-norm: 1, 2, inf, or any p > 0. (default: 2)", valueName: "p"),
+    transform: NumberText.double)
   var givenNormType: Double?
 
   @Option(name: .customLong("convention"), help: "Whose formulas to follow. (default: native)")
@@ -77,13 +82,14 @@ struct ClipOptions: ParsableArguments {
 }
 
 /// A number, or two separated by a comma, as the value of an option that bounds elements.
-struct ValueBound: ExpressibleByArgument {
+struct ValueBound {
   private var numbers: [Double]
 
-  init?(argument: String) {
-    let parts = argument.split(separator: ",", omittingEmptySubsequences: false).map { Double(argument: String($0)) }
-    guard parts.count <= 2, parts.allSatisfy({ $0 != nil }) else { return nil }
-    numbers = parts.compactMap { $0 }
+  init(_ text: String) throws(NumberText.Refusal) {
+    numbers = try NumberText.doubles(text)
+    guard numbers.count <= 2 else {
+      throw NumberText.Refusal(description: "expected a number, or two separated by a comma")
+    }
   }
 
   /// The range from minus one number to that number, or from one number to another.

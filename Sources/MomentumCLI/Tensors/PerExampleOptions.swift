@@ -19,10 +19,13 @@ struct PerExampleOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Add normal noise, of X times the limit before division by the batch size. (default: 0)", valueName: "x"))
+      "Add normal noise, of X times the limit before division by the batch size. (default: 0)", valueName: "x"),
+    transform: NumberText.double)
   var noiseMultiplier: Double?
 
-  @Option(help: ArgumentHelp("The divisor of the sum. (default: how many examples there are)", valueName: "x"))
+  @Option(
+    help: ArgumentHelp("The divisor of the sum. (default: how many examples there are)", valueName: "x"),
+    transform: NumberText.double)
   var batchSize: Double?
 
   /// The names of the options that were given.
