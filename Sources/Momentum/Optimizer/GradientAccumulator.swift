@@ -55,11 +55,12 @@ public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sen
       throw .invalidSetting(name: "threads", value: threads, expected: .countAtLeast(1))
     }
     let memory = try ParameterVector<Scalar>(layout, threads: threads)
+    let table = try TensorTable<Scalar>(counts: layout.tensors.map(\.count))
     self.layout = layout
     self.reduction = reduction
     self.algorithm = algorithm
     self.threads = threads ?? Machine.availableProcessors
-    table = TensorTable(counts: layout.tensors.map(\.count))
+    self.table = table
     isSet = Array(repeating: false, count: layout.tensors.count)
     for (index, tensor) in layout.tensors.enumerated() { table.entries[index].average = memory.base + tensor.offset }
     self.memory = memory
@@ -127,6 +128,8 @@ public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sen
     }
     let (table, measure) = (table, algorithm == .blas ? TileMeasure.squares : .portableSquares)
     let team = ThreadTeam(threads, elements: layout.count)
+    let call = EngineCall.begin()
+    defer { call.end() }
     team.run { thread in
       AccumulatePass.run(table, team.share(of: thread, count: table.count), measure)
     }
