@@ -49,10 +49,13 @@ let package = Package(
     // What the memory allows: hand-fused loops in C that `momentum bench` compares the engine with. No library links it.
     .target(name: "CMomentumLimit", exclude: ["limit_kernels.inc"]),
 
+    // What the command does before the libraries of its process are initialised, and in the handler of a signal.
+    .target(name: "CMomentumProcess"),
+
     .executableTarget(
       name: "MomentumCLI",
       dependencies: [
-        "Momentum", "MomentumFiles", "MomentumReference", "CMomentumLimit",
+        "Momentum", "MomentumFiles", "MomentumReference", "CMomentumLimit", "CMomentumProcess",
         .product(
           name: "ArgumentParser", package: "swift-argument-parser",
           condition: .when(traits: ["CommandLine"])),

@@ -52,6 +52,6 @@ struct ClipCommand: ParsableCommand {
     // The buffers point into the mapping.
     withExtendedLifetime(gradients) {}
     let row = StepRow(report, step: 0)
-    if json { try JSONOutput.print(["steps": [row]]) } else { print(row.summary) }
+    if json { try JSONOutput.print(["steps": [row]]) } else { try StandardOutput.print(row.summary) }
   }
 }

@@ -20,7 +20,7 @@ struct MomentumCommand: ParsableCommand {
   )
 
   static func main() {
-    Launch.restartForFastKernels()
-    main(nil)
+    Launch.prepare()
+    Invocation.run(Array(CommandLine.arguments.dropFirst()))
   }
 }

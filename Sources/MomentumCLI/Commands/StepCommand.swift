@@ -160,6 +160,6 @@ struct StepCommand: ParsableCommand {
 
   private func show(_ rows: [StepRow]) throws {
     if json { return try JSONOutput.print(["steps": rows]) }
-    for row in rows { print(row.text) }
+    try StandardOutput.print(lines: rows.map(\.text))
   }
 }

@@ -3,10 +3,12 @@ import Momentum
 
 /// The options of every command that clips.
 struct ClipOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Move every gradient element into -X...X.", valueName: "x"))
+  @Option(help: ArgumentHelp("Move every gradient element into -X...X.", valueName: "x"), transform: NumberText.double)
   var clipValue: Double?
 
-  @Option(help: ArgumentHelp("Bring every tensor's gradient to a norm of at most X.", valueName: "x"))
+  @Option(
+    help: ArgumentHelp("Bring every tensor's gradient to a norm of at most X.", valueName: "x"),
+    transform: NumberText.double)
   var clipNorm: Double?
 
   @Option(
@@ -20,18 +22,21 @@ struct ClipOptions: ParsableArguments {
 
   @Option(
     name: .customLong("clip-block-rms"),
-    help: ArgumentHelp("Bring every tensor's gradient to a root mean square of at most X.", valueName: "x"))
+    help: ArgumentHelp("Bring every tensor's gradient to a root mean square of at most X.", valueName: "x"),
+    transform: NumberText.double)
   var clipBlockRMS: Double?
 
   @Option(
     help: ArgumentHelp(
-      "Bring the whole gradient to a norm of at most X; inf measures the norm and clips nothing.", valueName: "x"))
+      "Bring the whole gradient to a norm of at most X; inf measures the norm and clips nothing.", valueName: "x"),
+    transform: NumberText.double)
   var clipGlobalNorm: Double?
 
   @Option(
     name: .customLong("norm-type"),
     help: ArgumentHelp(
-      "The norm of --clip-norm and --clip-global-norm: 1, 2, inf, or any p > 0. (default: 2)", valueName: "p"))
+      "The norm of --clip-norm and --clip-global-norm: 1, 2, inf, or any p > 0. (default: 2)", valueName: "p"),
+    transform: NumberText.double)
   var givenNormType: Double?
 
   @Option(name: .customLong("convention"), help: "Whose formulas to follow. (default: native)")
