@@ -68,9 +68,11 @@ public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sen
 
   /// Adds a gradient.
   ///
-  /// - Throws: ``MomentumError/countMismatch(what:count:expected:)``; nothing has been added then.
+  /// - Throws: ``MomentumError/layoutMismatch(_:)``, ``MomentumError/countMismatch(what:count:expected:)``; nothing has
+  ///   been added then.
   /// - Complexity: O(n); reads 2n and writes n elements; for the first gradient reads n and writes n.
   public mutating func add(_ gradients: borrowing ParameterVector<Scalar>) throws(MomentumError) {
+    try layout.check("gradients", ofVector: gradients.layout)
     try add(UnsafeBufferPointer(start: gradients.base, count: gradients.count))
   }
 

@@ -17,7 +17,6 @@ extension Optimizer {
   /// The elements of one tensor in a vector that is kept; none if there is no vector yet.
   func part(of vector: borrowing LazyVector<Scalar>, tensor index: Int) -> UnsafeBufferPointer<Scalar> {
     guard let base = vector.base else { return UnsafeBufferPointer(start: nil, count: 0) }
-    let tensor = layout.tensors[index]
-    return UnsafeBufferPointer(start: base + tensor.offset, count: tensor.count)
+    return UnsafeBufferPointer(start: base + table.entries[index].offset, count: table.entries[index].count)
   }
 }
