@@ -55,6 +55,15 @@ struct StepCommand: ParsableCommand {
   @Option(help: "What to take of several files of gradients. Norms are measured and clipped after that.")
   var accumulate = Accumulation.mean
 
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp(
+      """
+      The weights of the files of gradients, one each: how many tokens or examples each is a mean over, say. Their mean is \
+      Σ w·g / Σ w, their sum Σ w·g. (default: 1 each)
+      """, valueName: "w"), transform: NumberText.double)
+  var weights: [Double] = []
+
   @Option(help: ArgumentHelp("Where the new parameters go.", valueName: "file"))
   var outputParameters: String
 
@@ -75,6 +84,7 @@ struct StepCommand: ParsableCommand {
 
   func validate() throws {
     guard steps >= 0 else { throw ValidationError("--steps is \(steps); expected at least 0") }
+    try checkWeights()
     let outputs = [("--output-parameters", outputParameters)] + state.outputs
     for (index, (name, file)) in outputs.enumerated() where file != nil {
       if let other = outputs[..<index].first(where: { $0.1 == file }) {
@@ -83,6 +93,19 @@ struct StepCommand: ParsableCommand {
     }
     if options.config == nil, options.ema == nil, let option = state.averageOption {
       throw ValidationError("\(option) needs --ema, or a --config that averages")
+    }
+  }
+
+  private func checkWeights() throws {
+    guard !weights.isEmpty else { return }
+    guard weights.count == gradients.count else {
+      throw ValidationError("--weights has count \(weights.count); expected \(gradients.count) as --gradients")
+    }
+    if let weight = weights.first(where: { !($0 >= 0 && $0.isFinite) }) {
+      throw ValidationError("--weights has \(weight); expected finite numbers >= 0")
+    }
+    guard weights.contains(where: { $0 > 0 }) else {
+      throw ValidationError("--weights has zeros only; expected a positive number among them")
     }
   }
 
@@ -103,7 +126,8 @@ struct StepCommand: ParsableCommand {
     _ settings: OptimizerConfiguration, _ parameters: TensorFile, as: Scalar.Type
   ) throws {
     var source = try GradientSource<Scalar>(
-      gradients, of: parameters, accumulate.reduction(), settings.clipping.algorithm, threads: threading.threads)
+      gradients, weights: weights.isEmpty ? gradients.map { _ in 1 } : weights, of: parameters,
+      accumulate.reduction(), settings.clipping.algorithm, threads: threading.threads)
     let buffers = try parameters.tensors.map {
       try parameters.file.unsafeMutableBuffer(of: $0.name, as: Scalar.self)
     }
