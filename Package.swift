@@ -66,8 +66,12 @@ let package = Package(
     .target(
       name: "MomentumTestSupport", dependencies: ["Momentum"],
       path: "Tests/MomentumTestSupport", swiftSettings: settings),
+    // A program that uses the library, for tests of what happens to a process.
+    .executableTarget(
+      name: "MomentumTestHost", dependencies: ["Momentum"], path: "Tests/MomentumTestHost", swiftSettings: settings),
     .testTarget(
-      name: "MomentumTests", dependencies: ["Momentum", "CMomentumKernels", "MomentumTestSupport"],
+      name: "MomentumTests",
+      dependencies: ["Momentum", "CMomentumKernels", "MomentumTestSupport", "MomentumTestHost"],
       swiftSettings: settings),
     .testTarget(
       name: "MomentumFilesTests",

@@ -72,11 +72,12 @@ public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sen
       throw .invalidSetting(name: "threads", value: threads, expected: .countAtLeast(1))
     }
     let memory = try ParameterVector<Scalar>(layout, threads: threads)
+    let table = try TensorTable<Scalar>(counts: layout.tensors.map(\.count))
     self.layout = layout
     self.reduction = reduction
     self.algorithm = algorithm
     self.threads = threads ?? Machine.availableProcessors
-    table = TensorTable(counts: layout.tensors.map(\.count))
+    self.table = table
     isSet = Array(repeating: false, count: layout.tensors.count)
     for (index, tensor) in layout.tensors.enumerated() { table.entries[index].average = memory.base + tensor.offset }
     self.memory = memory
@@ -89,12 +90,13 @@ public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sen
   ///   - weight: The factor of the gradient, at least 0: a number of tokens or of examples, for example. A gradient added
   ///     without one has the weight 1. With the weight 0 the gradient is counted and not read, so that a micro-batch
   ///     without tokens, whose mean is NaN, does no harm.
-  /// - Throws: ``MomentumError/countMismatch(what:count:expected:)``, ``MomentumError/invalidSetting(_:)`` for a weight
-  ///   that is negative or not finite; nothing has been added then.
+  /// - Throws: ``MomentumError/layoutMismatch(_:)``, ``MomentumError/countMismatch(what:count:expected:)``,
+  ///   ``MomentumError/invalidSetting(_:)`` for a weight that is negative or not finite; nothing has been added then.
   /// - Complexity: O(n); reads 2n and writes n elements; for the first gradient reads n and writes n.
   public mutating func add(
     _ gradients: borrowing ParameterVector<Scalar>, weight: Double = 1
   ) throws(MomentumError) {
+    try layout.check("gradients", ofVector: gradients.layout)
     try add(UnsafeBufferPointer(start: gradients.base, count: gradients.count), weight: weight)
   }
 
@@ -155,6 +157,14 @@ public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sen
   }
 
   private mutating func addBound(_ weight: Double) {
+    let call = EngineCall.begin()
+    defer { call.end() }
+    addInDefaultEnvironment(weight)
+  }
+
+  // Not inlined: the compiler may move arithmetic of this function, but not the call of one.
+  @inline(never)
+  private mutating func addInDefaultEnvironment(_ weight: Double) {
     count += 1
     guard weight > 0 else { return }
     let (factor, rescale) = weights.add(ScaledDouble(weight))

@@ -4,10 +4,10 @@ extension Optimizer {
   /// Takes one step.
   ///
   /// - Parameters:
-  ///   - parameters: Updated in place; with as many elements as the layout.
-  ///   - gradients: Only read; with as many elements as the layout.
+  ///   - parameters: Updated in place; of the optimizer's ``layout``.
+  ///   - gradients: Only read; of the optimizer's ``layout``.
   /// - Returns: A report of what was measured and changed.
-  /// - Throws: A ``MomentumError`` about settings, counts or, depending on the policy, non-finite gradients. Nothing
+  /// - Throws: A ``MomentumError`` about settings, layouts or, depending on the policy, non-finite gradients. Nothing
   ///   has been written then: parameters, velocity and step count are as before.
   /// - Complexity: O(n); with momentum and a norm to measure, reads 4n and writes 2n elements. Allocates the velocity
   ///   in the first step that needs it.
@@ -17,7 +17,9 @@ extension Optimizer {
   public mutating func step(
     _ parameters: inout ParameterVector<Scalar>, gradients: borrowing ParameterVector<Scalar>
   ) throws(MomentumError) -> StepReport {
-    try step(
+    try layout.check("parameters", ofVector: parameters.layout)
+    try layout.check("gradients", ofVector: gradients.layout)
+    return try step(
       parameters: UnsafeMutableBufferPointer(start: parameters.base, count: parameters.count),
       gradients: UnsafeBufferPointer(start: gradients.base, count: gradients.count))
   }
@@ -106,8 +108,8 @@ extension Optimizer {
   /// Takes one step with the mean, or the sum, of accumulated gradients, and starts a new accumulation.
   ///
   /// - Parameters:
-  ///   - parameters: Updated in place; with as many elements as the layout.
-  ///   - gradients: The sum of the gradients; empty after the step, also after a skipped one. If an error is thrown, it
+  ///   - parameters: Updated in place; of the optimizer's ``layout``.
+  ///   - gradients: The sum of the gradients, of the optimizer's ``layout``; empty after the step, also after a skipped one. If an error is thrown, it
   ///     stays as it was.
   /// - Returns: A report of what was measured and changed; norms are those of the mean.
   /// - Throws: As ``step(_:gradients:)-(ParameterVector<Scalar>,ParameterVector<Scalar>)``;
@@ -121,7 +123,8 @@ extension Optimizer {
   public mutating func step(
     _ parameters: inout ParameterVector<Scalar>, gradients: inout GradientAccumulator<Scalar>
   ) throws(MomentumError) -> StepReport {
-    try step(
+    try layout.check("parameters", ofVector: parameters.layout)
+    return try step(
       parameters: UnsafeMutableBufferPointer(start: parameters.base, count: parameters.count), gradients: &gradients)
   }
 
@@ -160,10 +163,7 @@ extension Optimizer {
     accumulated gradients: inout GradientAccumulator<Scalar>,
     _ parameters: (TensorTable<Scalar>.Entry) -> UnsafeMutablePointer<Scalar>
   ) throws(MomentumError) -> StepReport {
-    guard gradients.layout.tensors.map(\.count) == layout.tensors.map(\.count) else {
-      throw .countMismatch(
-        what: "accumulated gradients", count: gradients.layout.count, expected: layout.count)
-    }
+    try layout.check("accumulated gradients", ofTensors: gradients.layout)
     guard gradients.count > 0 else {
       throw .countMismatch(what: "accumulated gradients", count: 0, expected: 1)
     }

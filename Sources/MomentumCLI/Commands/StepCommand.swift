@@ -141,14 +141,10 @@ struct StepCommand: ParsableCommand {
       } catch {
         throw settingsError(for: error) ?? DataFileError(file: source.name, cause: error.description)
       }
-      // The files hold the folded velocity and average. Folding after every step makes k steps in one run the same bits
-      // as k runs.
-      optimizer.foldVelocity()
-      optimizer.foldAverage()
     }
     try source.checkUnchanged()
     try parameters.file.checkUnchanged()
-    try write(parameters, buffers, &optimizer)
+    try write(parameters, buffers, optimizer)
     // The buffers point into the mapping.
     withExtendedLifetime(parameters) {}
     try show(rows)
@@ -172,13 +168,13 @@ struct StepCommand: ParsableCommand {
   }
 
   private func write<Scalar: BLASScalar & SafetensorsScalar>(
-    _ parameters: TensorFile, _ buffers: [UnsafeMutableBufferPointer<Scalar>], _ optimizer: inout Optimizer<Scalar>
+    _ parameters: TensorFile, _ buffers: [UnsafeMutableBufferPointer<Scalar>], _ optimizer: borrowing Optimizer<Scalar>
   ) throws {
     var writer = SafetensorsWriter(path: outputParameters, metadata: parameters.file.metadata)
     for (tensor, values) in zip(parameters.tensors, buffers) {
       try writer.add(tensor.name, shape: tensor.shape, values: UnsafeBufferPointer(values))
     }
-    let writers = try state.writers(of: &optimizer)
+    let writers = try state.writers(of: optimizer)
     try SafetensorsWriter.write([writer] + writers)
   }
 

@@ -7,7 +7,7 @@ struct ClipOptions: ParsableArguments {
     parsing: .unconditional,
     help: ArgumentHelp(
       "Move every gradient element into -X...X, or with two numbers, separated by a comma, from the first to the second.",
-      valueName: "x"), transform: ValueBound.init)
+      valueName: "x"), transform: ValueBound.init(text:))
   var clipValue: ValueBound?
 
   @Option(
@@ -85,11 +85,9 @@ struct ClipOptions: ParsableArguments {
 struct ValueBound {
   private var numbers: [Double]
 
-  init(_ text: String) throws(NumberText.Refusal) {
+  init(text: String) throws(NumberText.Refusal) {
     numbers = try NumberText.doubles(text)
-    guard numbers.count <= 2 else {
-      throw NumberText.Refusal(description: "expected a number, or two separated by a comma")
-    }
+    guard numbers.count <= 2 else { throw NumberText.Refusal(description: "expected one number or two") }
   }
 
   /// The range from minus one number to that number, or from one number to another.
