@@ -41,7 +41,8 @@ let package = Package(
       swiftSettings: settings),
 
     // Tensor files, and optimizers in them. Apart from the engine, because it reads JSON with Foundation.
-    .target(name: "MomentumFiles", dependencies: ["Momentum"], swiftSettings: settings),
+    .systemLibrary(name: "CMomentumFiles"),
+    .target(name: "MomentumFiles", dependencies: ["Momentum", "CMomentumFiles"], swiftSettings: settings),
 
     // Reference values and their evaluation, for `momentum validate` and the tests.
     .target(name: "MomentumReference", dependencies: ["Momentum"], swiftSettings: settings),
@@ -75,7 +76,7 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "MomentumFilesTests",
-      dependencies: ["MomentumFiles", "Momentum", "MomentumReference", "MomentumTestSupport"],
+      dependencies: ["MomentumFiles", "CMomentumFiles", "Momentum", "MomentumReference", "MomentumTestSupport"],
       swiftSettings: settings),
     .testTarget(
       name: "MomentumReferenceTests", dependencies: ["MomentumReference", "Momentum"],

@@ -6,6 +6,8 @@ extension SafetensorsError: CustomStringConvertible {
 extension SafetensorsError.Reason: CustomStringConvertible {
   public var description: String {
     switch self {
+    case .foreign(let file):
+      "\(file); \(file.advice)"
     case .tooShort(let bytes):
       "has \(bytes) bytes; expected a safetensors file, at least the 8 bytes of the header length"
     case .headerTooLong(let length):
@@ -27,8 +29,6 @@ extension SafetensorsError.Reason: CustomStringConvertible {
       "the metadata of key \(quoted(key)) is not a string; expected strings only"
     case .missingField(let tensor, let field):
       "tensor \(quoted(tensor)) has no field \(quoted(field)); expected dtype, shape and data_offsets"
-    case .unexpectedField(let tensor, let field):
-      "tensor \(quoted(tensor)) has a field \(quoted(field)); expected dtype, shape and data_offsets only"
 
     case .unknownDtype(let tensor, let dtype):
       "tensor \(quoted(tensor)) has the unknown dtype \(quoted(dtype)); expected one of \(knownDtypes)"
@@ -65,7 +65,10 @@ extension SafetensorsError.Reason: CustomStringConvertible {
       "is the target of two files written together; expected different paths"
 
     case .notRegularFile(let kind):
-      "is \(kind); expected a regular file"
+      "is \(kind); expected a regular file" + (kind == "a directory" ? ", perhaps one in it" : "")
+    case .symbolicLink(let target):
+      "is a symbolic link to \(quoted(target)); expected a file, or permission to replace the one behind the link "
+        + "(--follow-links, SafetensorsWriter.followsLinks)"
     case .changedWhileOpen:
       "was changed by another program while it was read; expected it to stay as it was"
     case .system(let operation, let code):

@@ -59,7 +59,7 @@ public final class SafetensorsFile: @unchecked Sendable {  // All stored propert
   public var tensors: [SafetensorsTensor] { header.tensors }
 
   /// The `__metadata__` of the file; empty when it has none.
-  public var metadata: [String: String] { header.metadata }
+  public var metadata: SafetensorsMetadata { header.metadata }
 
   /// The tensor of exactly this name, byte for byte; nil when there is none.
   public func tensor(named name: String) -> SafetensorsTensor? {

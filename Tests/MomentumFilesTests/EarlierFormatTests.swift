@@ -174,7 +174,7 @@ final class EarlierFormatTests: FolderTestCase {
 
   private func write(_ metadata: [String: String], _ names: [String] = ["weight"]) throws {
     let zeros = GuardedMemory([Float](repeating: 0, count: 3))
-    var writer = SafetensorsWriter(path: path("bad"), metadata: metadata)
+    var writer = SafetensorsWriter(path: path("bad"), metadata: SafetensorsMetadata(metadata))
     for name in names { try writer.add(name, shape: [3], values: zeros.readOnlyBuffer) }
     try writer.write()
     withExtendedLifetime(zeros) {}

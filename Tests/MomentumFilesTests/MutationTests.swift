@@ -62,7 +62,7 @@ final class MutationTests: XCTestCase {
     for tensor in header.tensors {
       guard tensor.dataRange.lowerBound == end else { return "\(tensor.name) does not follow the one before" }
       guard tensor.shape.allSatisfy({ $0 >= 0 }) else { return "\(tensor.name) has a negative extent" }
-      guard tensor.count == tensor.shape.reduce(1, *) else { return "\(tensor.name) has a wrong count" }
+      guard tensor.count == tensor.shape.reduce(1, &*) else { return "\(tensor.name) has a wrong count" }
       guard tensor.count * tensor.dtype.bitWidth == 8 * tensor.dataRange.count else {
         return "\(tensor.name) has a wrong size"
       }

@@ -50,6 +50,8 @@ struct BenchCommand: ParsableCommand {
   var growth = false
   @Option(help: "Also write the rows to this CSV file.")
   var csv: String?
+  @OptionGroup
+  var writing: OutputOptions
   @Option(
     help: "Also write a page for a browser (report.html) and, with gnuplot, pictures into this folder, new or empty.")
   var plots: String?
@@ -121,7 +123,7 @@ struct BenchCommand: ParsableCommand {
   }
 
   private func show(_ report: BenchReport, _ folder: URL?) throws {
-    if let csv { try FileReplacement.write(report.csv, to: csv) }
+    if let csv { try FileReplacement.write(report.csv, to: csv, followsLinks: writing.followLinks) }
     if let folder, !report.rows.isEmpty {
       let pictures = BenchPictures(report: report)
       if try pictures.write(to: folder, gnuplot: Gnuplot(gnuplot)) == nil { Message.write(Gnuplot.isMissing) }
@@ -137,7 +139,7 @@ struct BenchCommand: ParsableCommand {
       counts: count.map(\.value), scalars: scalar, threads: threads.first ?? Machine.availableProcessors,
       repeats: repeats, rule: SGD(learningRate: 0.01, momentum: momentum, weightDecay: weightDecay, nesterov: nesterov),
       stop: { Interrupt.wasRequested })
-    if let csv { try FileReplacement.write(growth.csv, to: csv) }
+    if let csv { try FileReplacement.write(growth.csv, to: csv, followsLinks: writing.followLinks) }
     if json { return try JSONOutput.print(growth) }
     try StandardOutput.print(growth.text)
   }

@@ -21,6 +21,9 @@ struct ClipCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Where the clipped gradients go.", valueName: "file"))
   var output: String
 
+  @OptionGroup
+  var writing: OutputOptions
+
   @Option(
     help: ArgumentHelp(
       "The clips, from the settings of an optimizer in JSON. No options that clip can be given with it.",
@@ -86,13 +89,15 @@ struct ClipCommand: ParsableCommand {
   private func run<Scalar: BLASScalar & SafetensorsScalar>(_ gradients: TensorFile, as: Scalar.Type) throws {
     if examples.perExample {
       let average = try ExampleAverage<Scalar>(
-        gradients, clipping: examples.clipping(clip), output: output, threads: threading.threads)
+        gradients, clipping: examples.clipping(clip), output: output, followsLinks: writing.followLinks,
+        threads: threading.threads)
       return try json ? JSONOutput.print(average.report) : StandardOutput.print(average.summary)
     }
     let buffers = try gradients.tensors.map { try gradients.file.unsafeMutableBuffer(of: $0.name, as: Scalar.self) }
     let report = try clip(buffers, of: gradients)
     try gradients.file.checkUnchanged()
     var writer = SafetensorsWriter(path: output, metadata: gradients.file.metadata)
+    writer.followsLinks = writing.followLinks
     for (tensor, values) in zip(gradients.tensors, buffers) {
       try writer.add(tensor.name, shape: tensor.shape, values: UnsafeBufferPointer(values))
     }

@@ -21,6 +21,7 @@ struct MomentumCommand: ParsableCommand {
 
   static func main() {
     Launch.prepare()
+    EndingSignals.cleanUp()
     Invocation.run(Array(CommandLine.arguments.dropFirst()))
   }
 }

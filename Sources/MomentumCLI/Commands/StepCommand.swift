@@ -67,6 +67,9 @@ struct StepCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Where the new parameters go.", valueName: "file"))
   var outputParameters: String
 
+  @OptionGroup
+  var writing: OutputOptions
+
   @OptionGroup(title: "State")
   var state: StateOptions
 
@@ -174,8 +177,9 @@ struct StepCommand: ParsableCommand {
     for (tensor, values) in zip(parameters.tensors, buffers) {
       try writer.add(tensor.name, shape: tensor.shape, values: UnsafeBufferPointer(values))
     }
-    let writers = try state.writers(of: optimizer)
-    try SafetensorsWriter.write([writer] + writers)
+    var writers = [writer] + (try state.writers(of: optimizer))
+    for index in writers.indices { writers[index].followsLinks = writing.followLinks }
+    try SafetensorsWriter.write(writers)
   }
 
   private func show(_ rows: [StepRow]) throws {
