@@ -50,10 +50,13 @@ let package = Package(
     // What the memory allows: hand-fused loops in C that `momentum bench` compares the engine with. No library links it.
     .target(name: "CMomentumLimit", exclude: ["limit_kernels.inc"]),
 
+    // What the command does before the libraries of its process are initialised, and in the handler of a signal.
+    .target(name: "CMomentumProcess"),
+
     .executableTarget(
       name: "MomentumCLI",
       dependencies: [
-        "Momentum", "MomentumFiles", "MomentumReference", "CMomentumLimit",
+        "Momentum", "MomentumFiles", "MomentumReference", "CMomentumLimit", "CMomentumProcess",
         .product(
           name: "ArgumentParser", package: "swift-argument-parser",
           condition: .when(traits: ["CommandLine"])),
@@ -64,8 +67,12 @@ let package = Package(
     .target(
       name: "MomentumTestSupport", dependencies: ["Momentum"],
       path: "Tests/MomentumTestSupport", swiftSettings: settings),
+    // A program that uses the library, for tests of what happens to a process.
+    .executableTarget(
+      name: "MomentumTestHost", dependencies: ["Momentum"], path: "Tests/MomentumTestHost", swiftSettings: settings),
     .testTarget(
-      name: "MomentumTests", dependencies: ["Momentum", "CMomentumKernels", "MomentumTestSupport"],
+      name: "MomentumTests",
+      dependencies: ["Momentum", "CMomentumKernels", "MomentumTestSupport", "MomentumTestHost"],
       swiftSettings: settings),
     .testTarget(
       name: "MomentumFilesTests",

@@ -81,11 +81,21 @@ private let knownDtypes = SafetensorsDtype.allCases.map(\.rawValue).joined(separ
 
 /// The text in quotes, escaped so that a message stays on one line whatever a file calls its tensors.
 func quoted(_ text: String) -> String {
-  let shown = text.unicodeScalars.prefix(200).map { scalar in
-    switch scalar.properties.generalCategory {
-    case .control, .format, .lineSeparator, .paragraphSeparator: scalar.escaped(asASCII: true)
-    default: String(scalar)
+  "'\(String(text.unicodeScalars.prefix(200)).escapingControls)'" + (text.unicodeScalars.count > 200 ? "..." : "")
+}
+
+extension String {
+  /// The text with every character escaped that acts on a terminal instead of being shown: control characters, line
+  /// separators, and what changes the direction of text or has no width.
+  package var escapingControls: String {
+    if utf8.allSatisfy({ (0x20...0x7E).contains($0) }) { return self }
+    var shown = ""
+    for scalar in unicodeScalars {
+      switch scalar.properties.generalCategory {
+      case .control, .format, .lineSeparator, .paragraphSeparator: shown += scalar.escaped(asASCII: true)
+      default: shown.unicodeScalars.append(scalar)
+      }
     }
+    return shown
   }
-  return "'\(shown.joined())'" + (text.unicodeScalars.count > 200 ? "..." : "")
 }

@@ -15,14 +15,14 @@ final class DocumentationSnippetsOfFiles: FolderTestCase {
     try optimizer.step(&parameters, gradients: gradients)
     let path = path("state.safetensors")
     // snippet
-    try StateFile.save(&optimizer, to: path)
+    try StateFile.save(optimizer, to: path)
     try StateFile.load(path, into: &resumed)
     // end
     XCTAssertEqual(resumed.stepCount, 1)
     XCTAssertEqual(resumed.withUnsafeVelocity(ofTensor: 0) { Array($0) }, [2, 2])
 
     let buffers = self.path("momentum.safetensors")
-    try VelocityExchange(of: .pytorch).write(&optimizer, to: buffers)
+    try VelocityExchange(of: .pytorch).write(optimizer, to: buffers)
     resumed.rule = try SGD(learningRate: 0.5, momentum: 0.5, convention: .keras)
     // snippet
     let exchange = VelocityExchange(of: .pytorch)

@@ -89,6 +89,87 @@ final class EarlierFormatTests: FolderTestCase {
     XCTAssertTrue(resumed.keepsLearningRateInVelocity(ofTensor: 1))
   }
 
+  // MARK: Format 2
+
+  private static let named = [
+    "momentum.stateFormat": "2", "momentum.parts": "velocity average", "momentum.step": "4",
+    "momentum.lastStepClipped": "true", "momentum.velocity.bias": "none",
+    "momentum.velocity.weight": "withoutLearningRate", "momentum.stepsAveraged.bias": "3",
+    "momentum.stepsAveraged.weight": "0",
+  ]
+
+  private func writeNamed(
+    _ metadata: [String: String] = named,
+    _ tensors: [String: [Float]] = ["velocity/weight": [1, 2, 3], "average/bias": [4]]
+  ) throws {
+    var writer = SafetensorsWriter(path: path("named"), metadata: metadata)
+    for (name, values) in tensors {
+      try writer.add(name, dtype: .f32, shape: [values.count]) { emit throws(SafetensorsError) in
+        try values.withUnsafeBufferPointer { bytes throws(SafetensorsError) in try emit(UnsafeRawBufferPointer(bytes)) }
+      }
+    }
+    try writer.write()
+  }
+
+  func testAStateOfFormat2GoesOn() throws {
+    var resumed = try optimizer()
+    try writeNamed()
+    try StateFile.load(path("named"), into: &resumed)
+    XCTAssertEqual(resumed.stepCount, 4)
+    XCTAssertTrue(resumed.lastStepClipped)
+    XCTAssertEqual([0, 1].map { resumed.hasVelocity(ofTensor: $0) }, [false, true])
+    XCTAssertEqual([0, 1].map { resumed.stepsAveraged(ofTensor: $0) }, [3, 0])
+    XCTAssertEqual(resumed.withUnsafeVelocity(ofTensor: 1) { Array($0) }, [1, 2, 3])
+    XCTAssertEqual(resumed.withUnsafeAverage(ofTensor: 0) { Array($0) }, [4])
+
+    var velocity = Self.named.filter { !$0.key.hasPrefix("momentum.stepsAveraged") }
+    velocity["momentum.parts"] = "velocity"
+    try writeNamed(velocity, ["weight": [5, 6, 7]])
+    try StateFile.load(path("named"), into: &resumed, parts: .velocity)
+    XCTAssertEqual(resumed.withUnsafeVelocity(ofTensor: 1) { Array($0) }, [5, 6, 7])
+    XCTAssertEqual(resumed.stepsAveraged(ofTensor: 0), 3)
+  }
+
+  func testDamagedFilesOfFormat2LeaveNoTrace() throws {
+    typealias Reason = OptimizerFileError.Reason
+    let kinds = #"one of ["none", "withLearningRate", "withoutLearningRate"]"#
+    let whole = "a whole number in 0...2^53"
+    let table: [(changes: [String: String?], tensor: String?, Reason)] = [
+      (["momentum.velocity.bias": nil], "bias", .missingMetadata(key: "momentum.velocity.bias", expected: kinds)),
+      (
+        ["momentum.velocity.bias": "pytorch"], "bias",
+        .invalidMetadata(key: "momentum.velocity.bias", value: "pytorch", expected: kinds)
+      ),
+      (
+        ["momentum.stepsAveraged.bias": ""], "bias",
+        .invalidMetadata(key: "momentum.stepsAveraged.bias", value: "", expected: whole)
+      ),
+      (
+        ["momentum.stepsAveraged.bias": "9223372036854775807"], "bias",
+        .invalidMetadata(key: "momentum.stepsAveraged.bias", value: "9223372036854775807", expected: whole)
+      ),
+      (["momentum.velocity.other": "none"], nil, .unexpectedMetadata(key: "momentum.velocity.other")),
+      (["momentum.velocity.weight": "none"], "velocity/weight", .unexpectedTensor),
+      (["momentum.velocity.bias": "withLearningRate"], "velocity/bias", .missingTensor),
+      (["momentum.velocities": ""], nil, .unexpectedMetadata(key: "momentum.velocities")),
+      // Format 1 has no such key.
+      (["momentum.stateFormat": "1"], nil, .unexpectedMetadata(key: "momentum.parts")),
+    ]
+    var resumed = try optimizer()
+    try StateFile.load(fixture("state.safetensors"), into: &resumed)
+    let before = resumed.state()
+    for (changes, tensor, reason) in table {
+      var metadata = Self.named
+      for (key, value) in changes { metadata[key] = value }
+      try writeNamed(metadata)
+      XCTAssertThrowsError(try StateFile.load(path("named"), into: &resumed)) {
+        XCTAssertEqual(
+          $0 as? OptimizerFileError, OptimizerFileError(file: path("named"), tensor: tensor, reason: reason))
+      }
+      XCTAssertEqual(resumed.state(), before, "\(reason)")
+    }
+  }
+
   // MARK: Damage
 
   private func write(_ metadata: [String: String], _ names: [String] = ["weight"]) throws {
@@ -115,7 +196,7 @@ final class EarlierFormatTests: FolderTestCase {
       ),
       (
         .velocity, velocity.merging(["momentum.step": "-1"]) { $1 }, ["weight"], nil,
-        .invalidMetadata(key: "momentum.step", value: "-1", expected: "a whole number >= 0")
+        .invalidMetadata(key: "momentum.step", value: "-1", expected: "a whole number in 0...2^53")
       ),
       (
         .velocity, velocity.merging(["momentum.lastStepClipped": "no"]) { $1 }, ["weight"], nil,
@@ -131,14 +212,14 @@ final class EarlierFormatTests: FolderTestCase {
       (.velocity, average, ["weight"], nil, .missingParts(held: .average, expected: .velocity)),
       (.average, velocity, ["weight"], nil, .missingParts(held: .velocity, expected: .average)),
       (.all, velocity, ["weight"], nil, .missingParts(held: .velocity, expected: .all)),
-      (.all, [:], ["weight"], nil, .missingMetadata(key: "momentum.stateFormat", expected: "'2'")),
+      (.all, [:], ["weight"], nil, .missingMetadata(key: "momentum.stateFormat", expected: "'3'")),
       (
         .average, ["momentum.stepsAveraged.weight": "0"], ["weight"], "weight",
-        .invalidMetadata(key: "momentum.stepsAveraged.weight", value: "0", expected: "a whole number >= 1")
+        .invalidMetadata(key: "momentum.stepsAveraged.weight", value: "0", expected: "a whole number in 1...2^53")
       ),
       (
         .average, [:], ["weight"], "weight",
-        .missingMetadata(key: "momentum.stepsAveraged.weight", expected: "a whole number >= 1")
+        .missingMetadata(key: "momentum.stepsAveraged.weight", expected: "a whole number in 1...2^53")
       ),
       (.average, average, ["weight", "other"], "other", .unexpectedTensor),
       (.average, [:], ["other"], "other", .unexpectedTensor),

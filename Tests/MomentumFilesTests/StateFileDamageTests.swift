@@ -36,12 +36,32 @@ final class StateFileDamageTests: StateFileTestCase {
 
   func testDamagedFilesLeaveNoTrace() throws {
     typealias Reason = OptimizerFileError.Reason
-    let whole = "a whole number >= 0"
+    let whole = "a whole number in 0...2^53"
     let parts = "one of 'velocity average', 'velocity', 'average'"
-    let kinds = #"one of ["none", "withLearningRate", "withoutLearningRate"]"#
-    let table: [(tensor: String?, Reason, damage: (inout Content) -> Void)] = [
-      ("velocity/weight", .missingTensor, { $0.tensors["velocity/weight"] = nil }),
-      ("average/long", .missingTensor, { $0.tensors["average/long"] = nil }),
+    let velocities = "momentum.velocities"
+    let averages = "momentum.averages"
+    let others = "momentum.otherTensors"
+    func wrong(_ key: String, _ value: String, of tensors: Int) -> Reason {
+      let expected =
+        key == velocities
+        ? "the forms and scales of \(tensors) velocities" : "the counts of steps and the scales of \(tensors) averages"
+      return .invalidMetadata(key: key, value: value, expected: expected)
+    }
+    var table: [(tensor: String?, Reason, damage: (inout Content) -> Void)] = [
+      (
+        "weight", .missingTensor,
+        {
+          $0.tensors["velocity/weight"] = nil
+          $0.tensors["average/weight"] = nil
+        }
+      ),
+      (
+        nil, wrong(averages, "4 2 0x1p+0", of: 3),
+        {
+          $0.tensors["average/long"] = nil
+          $0.metadata[averages] = "4 2 0x1p+0"
+        }
+      ),
       (
         "velocity/weight", .shapeMismatch(shape: [10, 7], expected: [7, 10]),
         { $0.tensors["velocity/weight"]!.shape = [10, 7] }
@@ -59,25 +79,38 @@ final class StateFileDamageTests: StateFileTestCase {
       ),
       ("velocity/other", .unexpectedTensor, { $0.tensors["velocity/other"] = ([1], [1]) }),
       ("weight", .unexpectedTensor, { $0.tensors["weight"] = ([1], [1]) }),
-      ("velocity/bias", .unexpectedTensor, { $0.metadata["momentum.velocity.bias"] = "none" }),
-      ("average/bias", .unexpectedTensor, { $0.metadata["momentum.stepsAveraged.bias"] = "0" }),
+      ("late", .unexpectedTensor, { $0.metadata[others] = #"[{"name":"late","shape":[1]}]"# }),
+      ("bias", .unexpectedTensor, { $0.metadata[others] = #"[{"name":"bias","shape":[3]}]"# }),
       (
-        nil, .missingMetadata(key: "momentum.stateFormat", expected: "'2'"),
+        "bias", .missingTensor,
+        {
+          $0.tensors["velocity/bias"] = nil
+          $0.tensors["average/bias"] = nil
+        }
+      ),
+      (
+        "bias", .shapeMismatch(shape: [1, 3], expected: [3]),
+        {
+          $0.tensors["velocity/bias"] = nil
+          $0.tensors["average/bias"] = nil
+          $0.metadata[others] = #"[{"name":"bias","shape":[1,3]}]"#
+        }
+      ),
+      (
+        nil, .missingMetadata(key: "momentum.stateFormat", expected: "'3'"),
         { $0.metadata["momentum.stateFormat"] = nil }
       ),
       (
-        nil, .invalidMetadata(key: "momentum.stateFormat", value: "3", expected: "'2'"),
-        { $0.metadata["momentum.stateFormat"] = "3" }
+        nil, .invalidMetadata(key: "momentum.stateFormat", value: "4", expected: "'3'"),
+        { $0.metadata["momentum.stateFormat"] = "4" }
       ),
       (nil, .missingMetadata(key: "momentum.parts", expected: parts), { $0.metadata["momentum.parts"] = nil }),
       (
         nil, .invalidMetadata(key: "momentum.parts", value: "average velocity", expected: parts),
         { $0.metadata["momentum.parts"] = "average velocity" }
       ),
-      // Format 1 has no such key.
-      (nil, .unexpectedMetadata(key: "momentum.parts"), { $0.metadata["momentum.stateFormat"] = "1" }),
       (nil, .unexpectedMetadata(key: "momentum.adaptiveClipping"), { $0.metadata["momentum.parts"] = "average" }),
-      (nil, .unexpectedMetadata(key: "momentum.stepsAveraged.bias"), { $0.metadata["momentum.parts"] = "velocity" }),
+      (nil, .unexpectedMetadata(key: averages), { $0.metadata["momentum.parts"] = "velocity" }),
       (nil, .missingMetadata(key: "momentum.step", expected: whole), { $0.metadata["momentum.step"] = nil }),
       (
         nil, .invalidMetadata(key: "momentum.step", value: "-1", expected: whole),
@@ -92,20 +125,16 @@ final class StateFileDamageTests: StateFileTestCase {
         { $0.metadata["momentum.lastStepClipped"] = "yes" }
       ),
       (
-        "bias", .missingMetadata(key: "momentum.velocity.bias", expected: kinds),
-        { $0.metadata["momentum.velocity.bias"] = nil }
+        nil, .invalidMetadata(key: "momentum.step", value: "9007199254740993", expected: whole),
+        { $0.metadata["momentum.step"] = "9007199254740993" }
       ),
       (
-        "bias", .invalidMetadata(key: "momentum.velocity.bias", value: "pytorch", expected: kinds),
-        { $0.metadata["momentum.velocity.bias"] = "pytorch" }
+        nil, .invalidMetadata(key: "momentum.step", value: "9223372036854775807", expected: whole),
+        { $0.metadata["momentum.step"] = "9223372036854775807" }
       ),
       (
-        "bias", .invalidMetadata(key: "momentum.stepsAveraged.bias", value: "", expected: whole),
-        { $0.metadata["momentum.stepsAveraged.bias"] = "" }
-      ),
-      (
-        nil, .unexpectedMetadata(key: "momentum.velocity.other"),
-        { $0.metadata["momentum.velocity.other"] = "none" }
+        nil, .missingMetadata(key: velocities, expected: "the forms and scales of 4 velocities"),
+        { $0.metadata[velocities] = nil }
       ),
       (nil, .unexpectedMetadata(key: "momentum.later"), { $0.metadata["momentum.later"] = "" }),
       (
@@ -113,10 +142,21 @@ final class StateFileDamageTests: StateFileTestCase {
         { $0.metadata["momentum.lossScale"] = "8" }
       ),
     ]
+    let lists: [(String, String)] =
+      [
+        "", "4", "4 ", "4 pytorch 0x1p+0", "4 withLearningRate", "3 withLearningRate 0x1p+0",
+        "5 withLearningRate 0x1p+0", "4 withLearningRate 0x1p+0,", "9223372036854775807 withLearningRate 0x1p+0",
+        "2 withLearningRate 1, 2 withLearningRate -1", "2 withLearningRate 1, 2 withLearningRate inf",
+        "0 withLearningRate 1, 4 withLearningRate 1", "4 withLearningRate 0", "4 withLearningRate nan",
+      ].map { (velocities, $0) }
+      + ["4 0 0x1p+0", "4 9223372036854775807 0x1p+0", "4 9007199254740993 0x1p+0", "4 -1 0x1p+0", "4 2 0x1p+0 "].map {
+        (averages, $0)
+      }
+    for (key, value) in lists { table.append((nil, wrong(key, value, of: 4), { $0.metadata[key] = value })) }
     let data = Data<Float>(steps: 5)
     var run = try Run(configuration(Self.configurations[0]), data.start)
     for gradient in data.gradients[..<4] { try run.step(gradient) }
-    try StateFile.save(&run.optimizer, to: path("good"))
+    try StateFile.save(run.optimizer, to: path("good"))
     try run.step(data.gradients[4])
     let before = run.optimizer.state()
     for (tensor, reason, damage) in table {
@@ -163,7 +203,7 @@ final class StateFileDamageTests: StateFileTestCase {
     var run = try Run(configuration(Self.configurations[0]), data.start)
     try run.step(data.gradients[0])
     let before = run.optimizer.state()
-    var other = OptimizerState<Float>(tensors: data.start.count)
+    var other = OptimizerState<Float>(run.optimizer.layout)
     other.stepCount = 7
     let changed = SafetensorsError(file: "state", reason: .changedWhileOpen)
     try data.start[0].withUnsafeBufferPointer { values in
@@ -174,13 +214,45 @@ final class StateFileDamageTests: StateFileTestCase {
       }
       XCTAssertEqual(run.optimizer.state(), before)
       assertThrows(changed) {
-        try run.optimizer.replaceVelocities(directions, keepLearningRate: true) { throw changed }
+        let forms = Array(repeating: VelocityForm(keepsLearningRate: true, learningRate: 1), count: 4)
+        try run.optimizer.replaceVelocities(directions, keepLearningRate: true, convertedTo: forms) { throw changed }
       }
       XCTAssertEqual(run.optimizer.state(), before)
       try run.optimizer.restore(other, directions: directions, averages: directions) {}
       XCTAssertEqual(run.optimizer.state().direction[..<70], data.start[0][...])
       XCTAssertEqual(run.optimizer.stepCount, 7)
     }
+  }
+
+  func testVectorsMustBeFinite() throws {
+    let data = Data<Float>(steps: 6)
+    var run = try run(Self.configurations[0], data, steps: 0..<4)
+    try StateFile.save(run.optimizer, to: path("good"))
+    try run.step(data.gradients[4])
+    let before = run.optimizer.state()
+    let table: [(tensor: String, what: String, value: Float, seen: Double)] = [
+      ("velocity/weight", "velocity", .nan, .nan), ("velocity/long", "velocity", -.infinity, -.infinity),
+      ("average/bias", "average", .infinity, .infinity),
+    ]
+    for (name, what, value, seen) in table {
+      var content = try Content(path("good"))
+      content.tensors[name]!.values[2] = value
+      try content.write(path("bad"))
+      XCTAssertEqual(
+        failure(path("bad"), &run.optimizer)?.description,
+        "\(path("bad")): \(what) of tensor '\(name.split(separator: "/")[1])' is \(seen) at index 2; expected finite values"
+      )
+      XCTAssertEqual(run.optimizer.state(), before)
+    }
+    // Finite, but what it stands for is not.
+    var content = try Content(path("good"))
+    content.tensors["velocity/weight"]!.values[69] = -1e38
+    content.metadata["momentum.velocities"] = "4 withoutLearningRate 0x1p+3"
+    try content.write(path("bad"))
+    XCTAssertEqual(
+      failure(path("bad"), &run.optimizer)?.reason,
+      .refused(.nonFiniteState(what: "velocity", tensor: "weight", index: 69, value: -.infinity)))
+    XCTAssertEqual(run.optimizer.state(), before)
   }
 
   private func failure(_ path: String, _ optimizer: inout Optimizer<Float>) -> OptimizerFileError? {
@@ -199,8 +271,8 @@ final class StateFileDamageTests: StateFileTestCase {
   }
 
   func testAnErrorLeavesTheOldFile() throws {
-    var run = try Run(configuration(Self.configurations[0]), Data<Float>(steps: 0).start)
-    XCTAssertThrowsError(try StateFile.save(&run.optimizer, to: path("no/folder"))) { error in
+    let run = try Run(configuration(Self.configurations[0]), Data<Float>(steps: 0).start)
+    XCTAssertThrowsError(try StateFile.save(run.optimizer, to: path("no/folder"))) { error in
       XCTAssertEqual((error as? OptimizerFileError)?.file, path("no/folder"))
     }
     XCTAssertEqual(try names, [])

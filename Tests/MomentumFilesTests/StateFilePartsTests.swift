@@ -6,29 +6,25 @@ import XCTest
 
 /// Files that hold a part of a state.
 final class StateFilePartsTests: StateFileTestCase {
-  func testPartsApartAreWorthOneFile() throws {
+  func testPartsApartAreWorthOneFileUpToARounding() throws {
     for json in Self.configurations {
       let data = Data<Float>(steps: 6)
-      var whole = try run(json, data, steps: 0..<4)
+      let whole = try run(json, data, steps: 0..<4)
+      let before = whole.optimizer.state()
       var resumed = try run(json, data, steps: 5..<6)
-      try StateFile.save(&whole.optimizer, to: path("velocity"), parts: .velocity)
-      try StateFile.save(&whole.optimizer, to: path("average"), parts: .average)
+      try StateFile.save(whole.optimizer, to: path("velocity"), parts: .velocity)
+      try StateFile.save(whole.optimizer, to: path("average"), parts: .average)
+      XCTAssertEqual(whole.optimizer.state(), before, json)
+      var folded = try run(json, data, steps: 0..<4)
+      folded.optimizer.foldVelocity()
+      folded.optimizer.foldAverage()
       // In either order: neither touches what is the other's.
       for order in [
         [("velocity", StateFile.Parts.velocity), ("average", .average)],
         [("average", .average), ("velocity", .velocity)],
       ] {
         for (name, parts) in order { try StateFile.load(path(name), into: &resumed.optimizer, parts: parts) }
-        XCTAssertEqual(resumed.optimizer.state(), whole.optimizer.state(), json)
-        try StateFile.save(&resumed.optimizer, to: path("both"))
-        try StateFile.save(&whole.optimizer, to: path("expected"))
-        XCTAssertEqual(try contents("both"), try contents("expected"))
-        resumed.parameters = whole.parameters
-        try resumed.step(data.gradients[4])
-        var expected = try Run(configuration(json), whole.parameters)
-        try StateFile.load(path("expected"), into: &expected.optimizer)
-        try expected.step(data.gradients[4])
-        for (x, y) in zip(expected.parameters, resumed.parameters) { assertSameBits(x, y, seed: 41, json) }
+        XCTAssertEqual(resumed.optimizer.state(), folded.optimizer.state(), json)
       }
     }
   }
@@ -37,11 +33,13 @@ final class StateFilePartsTests: StateFileTestCase {
     for apart in [true, false] {
       let data = Data<Float>(steps: 6)
       var whole = try run(Self.configurations[0], data, steps: 0..<4)
+      whole.optimizer.foldVelocity()
+      whole.optimizer.foldAverage()
       var resumed = try run(Self.configurations[0], data, steps: 5..<6)
       let (saved, before) = (whole.optimizer.state(), resumed.optimizer.state())
       // A file may hold more than is asked for.
-      try StateFile.save(&whole.optimizer, to: path("velocity"), parts: apart ? .velocity : .all)
-      try StateFile.save(&whole.optimizer, to: path("average"), parts: apart ? .average : .all)
+      try StateFile.save(whole.optimizer, to: path("velocity"), parts: apart ? .velocity : .all)
+      try StateFile.save(whole.optimizer, to: path("average"), parts: apart ? .average : .all)
       XCTAssertNotEqual(saved.stepCount, before.stepCount)
 
       try StateFile.load(path("average"), into: &resumed.optimizer, parts: .average)
@@ -61,9 +59,9 @@ final class StateFilePartsTests: StateFileTestCase {
 
   func testAFileOfOnePartHasTheNamesOfTheParameters() throws {
     let data = Data<Float>(steps: 2)
-    var run = try run(Self.configurations[0], data, steps: 0..<2)
-    try StateFile.save(&run.optimizer, to: path("velocity"), parts: .velocity)
-    try StateFile.save(&run.optimizer, to: path("average"), parts: .average)
+    let run = try run(Self.configurations[0], data, steps: 0..<2)
+    try StateFile.save(run.optimizer, to: path("velocity"), parts: .velocity)
+    try StateFile.save(run.optimizer, to: path("average"), parts: .average)
     // The second tensor has had no gradient.
     let velocity = try SafetensorsFile(path: path("velocity"))
     XCTAssertEqual(velocity.tensors.map(\.name), ["empty", "long", "weight"])
@@ -71,12 +69,12 @@ final class StateFilePartsTests: StateFileTestCase {
       Set(velocity.metadata.keys),
       [
         "momentum.stateFormat", "momentum.parts", "momentum.step", "momentum.lastStepClipped", "momentum.lossScale",
-        "momentum.adaptiveClipping", "momentum.velocity.weight", "momentum.velocity.bias", "momentum.velocity.empty",
-        "momentum.velocity.long",
+        "momentum.adaptiveClipping", "momentum.velocities", "momentum.otherTensors",
       ])
-    XCTAssertEqual(velocity.metadata["momentum.stateFormat"], "2")
+    XCTAssertEqual(velocity.metadata["momentum.stateFormat"], "3")
     XCTAssertEqual(velocity.metadata["momentum.parts"], "velocity")
-    XCTAssertEqual(velocity.metadata["momentum.velocity.bias"], "none")
+    XCTAssertNotEqual(run.optimizer.state().velocities[0].scale, 1)
+    XCTAssertEqual(velocity.metadata["momentum.velocities"], "3 withoutLearningRate 0x1p+0")
     let weight = run.optimizer.withUnsafeVelocity(ofTensor: 0) { Array($0) }
     assertSameBits(weight, try velocity.withUnsafeBuffer(of: "weight", as: Float.self) { Array($0) })
 
@@ -84,8 +82,8 @@ final class StateFilePartsTests: StateFileTestCase {
     XCTAssertEqual(
       average.metadata,
       [
-        "momentum.stateFormat": "2", "momentum.parts": "average", "momentum.stepsAveraged.weight": "2",
-        "momentum.stepsAveraged.bias": "0", "momentum.stepsAveraged.empty": "2", "momentum.stepsAveraged.long": "2",
+        "momentum.stateFormat": "3", "momentum.parts": "average", "momentum.averages": "3 2 0x1p+0",
+        "momentum.otherTensors": #"[{"name":"bias","shape":[3]}]"#,
       ])
     let mean = run.optimizer.withUnsafeAverage(ofTensor: 3) { Array($0) }
     assertSameBits(mean, try average.withUnsafeBuffer(of: "long", as: Float.self) { Array($0) })
@@ -93,11 +91,11 @@ final class StateFilePartsTests: StateFileTestCase {
 
   func testPartsThatAreMissing() throws {
     let data = Data<Float>(steps: 6)
-    var whole = try run(Self.configurations[0], data, steps: 0..<4)
+    let whole = try run(Self.configurations[0], data, steps: 0..<4)
     var resumed = try run(Self.configurations[0], data, steps: 5..<6)
     let before = resumed.optimizer.state()
     for held in [StateFile.Parts.velocity, .average] {
-      try StateFile.save(&whole.optimizer, to: path("file"), parts: held)
+      try StateFile.save(whole.optimizer, to: path("file"), parts: held)
       for asked in [StateFile.Parts.velocity, .average, .all] where asked != held {
         XCTAssertThrowsError(try StateFile.load(path("file"), into: &resumed.optimizer, parts: asked)) {
           let expected = OptimizerFileError(file: path("file"), reason: .missingParts(held: held, expected: asked))

@@ -94,7 +94,7 @@ final class VelocityExchangeTests: FolderTestCase {
       var optimizer = try Optimizer<Float>(layout, rule: SGD(learningRate: 1, momentum: 0.5, convention: .pytorch))
       let exchange = VelocityExchange(of: .pytorch, prefix: prefix)
       try exchange.read(file.path, into: &optimizer)
-      try exchange.write(&optimizer, to: path("copy"))
+      try exchange.write(optimizer, to: path("copy"))
       XCTAssertEqual(try contents("copy"), Array(try Data(contentsOf: URL(fileURLWithPath: file.path))), name)
     }
   }
@@ -139,7 +139,7 @@ final class VelocityExchangeTests: FolderTestCase {
         XCTAssertEqual(velocities(&optimizer), own == "inside" ? [[-4, 2], [-1]] : [[8, -4], [2]])
         XCTAssertEqual(optimizer.keepsLearningRateInVelocity(ofTensor: 0), own == "inside")
         let before = optimizer.state()
-        try VelocityExchange(of: source).write(&optimizer, to: path("back"))
+        try VelocityExchange(of: source).write(optimizer, to: path("back"))
         XCTAssertEqual(try read("back"), try read(name), "\(source) from \(convention)")
         XCTAssertEqual(optimizer.state(), before)
       }
@@ -163,7 +163,7 @@ final class VelocityExchangeTests: FolderTestCase {
     XCTAssertEqual(velocities(&optimizer), [[-4, 2], [-0.5]])
     try exchange.read(path("outside"), into: &optimizer, learningRate: 0.125)
     XCTAssertEqual(velocities(&optimizer), [[-1, 0.5], [-0.25]])
-    try exchange.write(&optimizer, to: path("back"), learningRate: 0.125)
+    try exchange.write(optimizer, to: path("back"), learningRate: 0.125)
     XCTAssertEqual(try read("back"), ["a": [8, -4], "b": [2]])
     XCTAssertEqual(optimizer.stepCount, 4)
   }
@@ -174,7 +174,7 @@ final class VelocityExchangeTests: FolderTestCase {
     var optimizer = try Optimizer<Double>(
       ParameterLayout([("a", [values.count])]), rule: SGD(learningRate: 0.5, momentum: 0.5, convention: .keras))
     try VelocityExchange(of: .pytorch).read(path("long"), into: &optimizer)
-    try VelocityExchange(of: .mlx, prefix: "m.").write(&optimizer, to: path("back"))
+    try VelocityExchange(of: .mlx, prefix: "m.").write(optimizer, to: path("back"))
     XCTAssertEqual(try read("back"), ["m.a": values])
   }
 
@@ -215,7 +215,7 @@ final class VelocityExchangeTests: FolderTestCase {
       }
       XCTAssertEqual(optimizer.state(), before)
     }
-    XCTAssertThrowsError(try VelocityExchange(of: .pytorch).write(&optimizer, to: path("no"), learningRate: 0))
+    XCTAssertThrowsError(try VelocityExchange(of: .pytorch).write(optimizer, to: path("no"), learningRate: 0))
     XCTAssertFalse(FileManager.default.fileExists(atPath: path("no")))
     // A rate that is of no use is none where nothing is converted.
     try VelocityExchange(of: .keras).read(path("good"), into: &optimizer, learningRate: 0)

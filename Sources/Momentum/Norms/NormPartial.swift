@@ -150,7 +150,8 @@ extension NormPartial {
     }
     let limbs = ExactSum.limbCount
     guard let sum = ExactSum(words: words[..<limbs]), let nan = Int(exactly: words[limbs]),
-      let infinity = Int(exactly: words[limbs + 1]), case let maximum = Double(bitPattern: words[limbs + 2]),
+      let infinity = Int(exactly: words[limbs + 1]), max(nan, infinity) <= CountRange.largest,
+      case let maximum = Double(bitPattern: words[limbs + 2]),
       maximum >= 0, maximum.isFinite
     else {
       throw .invalidSetting(name: "words", value: "not those of a partial norm", expected: "the words of partial norms")

@@ -13,6 +13,11 @@ struct LazyVector<Scalar: BLASScalar>: ~Copyable {
     return base
   }
 
+  /// All elements, in the order of the layout; none if there is no memory yet.
+  func elements(_ layout: ParameterLayout) -> UnsafeBufferPointer<Scalar> {
+    UnsafeBufferPointer(start: base, count: base == nil ? 0 : layout.count)
+  }
+
   /// Replaces the elements, for which memory has been allocated; an empty list frees the memory.
   mutating func replace(by elements: [Scalar]) {
     if elements.isEmpty {

@@ -8,26 +8,31 @@ extension Optimizer {
 
   /// Calls `body` with the average of one tensor's parameters (see ``averaging``); empty if nothing has been averaged.
   ///
-  /// Folds the averages first: multiplies their scales into the elements, one rounding of each. The buffer is valid
-  /// during the call only.
+  /// The optimizer stays as it is: where the stored vector has a scale, `body` reads a copy that is multiplied by it,
+  /// one rounding of each element. The buffer is valid during the call only.
   ///
   /// - Throws: The error of `body`.
-  public mutating func withUnsafeAverage<R, E: Error>(
+  public borrowing func withUnsafeAverage<R, E: Error>(
     ofTensor index: Int, _ body: (UnsafeBufferPointer<Scalar>) throws(E) -> R
   ) throws(E) -> R {
-    foldAverage()
-    return try body(foldedAverage(ofTensor: index))
+    try average(ofTensor: index).withUnsafeElements(body)
   }
 
-  /// The average of one tensor, after ``foldAverage()``, as ``foldedVelocity(ofTensor:)`` has the velocity.
-  package func foldedAverage(ofTensor index: Int) -> UnsafeBufferPointer<Scalar> { part(of: average, tensor: index) }
+  /// The average of one tensor, as ``velocity(ofTensor:in:)`` has the velocity.
+  package func average(ofTensor index: Int) -> ScaledElements<Scalar> {
+    ScaledElements(stored: storedAverage(ofTensor: index), factor: ScaledDouble(states.averages[index].scale))
+  }
+
+  /// b of one tensor's average `s·b`.
+  package func storedAverage(ofTensor index: Int) -> UnsafeBufferPointer<Scalar> { part(of: average, tensor: index) }
+
+  /// The scale of one tensor's average, and how many steps have entered it.
+  package func averageState(ofTensor index: Int) -> AverageState { states.averages[index] }
 
   /// Multiplies the average's scale into its elements, as ``foldVelocity()`` does for the velocity.
   ///
   /// - Complexity: O(n) if a scale differs from 1; reads n and writes n elements.
   public mutating func foldAverage() {
-    guard states.mayHaveScaledAverages else { return }
-    states.mayHaveScaledAverages = false
     guard let base = average.base, states.averages.contains(where: { $0.scale != 1 }) else { return }
     for (index, tensor) in layout.tensors.enumerated() { table.entries[index].average = base + tensor.offset }
     multiply(.average, by: states.averages.map { ScaledDouble($0.scale) })
@@ -39,9 +44,9 @@ extension Optimizer {
   /// - Parameters:
   ///   - index: The tensor's position in the layout.
   ///   - values: Its average.
-  ///   - count: How many steps have been averaged, at least 1; counts for the kind `mean`.
+  ///   - count: How many steps have been averaged, in 1...2⁵³; counts for the kind `mean`.
   /// - Throws: ``MomentumError/countMismatch(what:count:expected:)``, ``MomentumError/invalidSetting(_:)``,
-  ///   ``MomentumError/allocationFailed(bytes:)``.
+  ///   ``MomentumError/nonFiniteState(what:tensor:index:value:)``, ``MomentumError/allocationFailed(bytes:)``.
   public mutating func setAverage(
     ofTensor index: Int, _ values: UnsafeBufferPointer<Scalar>, count: Int
   ) throws(MomentumError) {
@@ -49,9 +54,8 @@ extension Optimizer {
     guard values.count == tensor.count else {
       throw .countMismatch(what: "average of tensor '\(tensor.name)'", count: values.count, expected: tensor.count)
     }
-    guard count >= 1 else {
-      throw .invalidSetting(name: "steps averaged", value: count, expected: .countAtLeast(1))
-    }
+    try CountRange.check(count, "steps averaged", atLeast: 1)
+    try checkFinite("average", values, ofTensor: index, ScaledDouble(1))
     let base = try average.make(layout, threads: threads)
     if let source = values.baseAddress { (base + tensor.offset).update(from: source, count: tensor.count) }
     states.averages[index] = AverageState()

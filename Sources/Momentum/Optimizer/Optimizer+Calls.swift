@@ -4,10 +4,10 @@ extension Optimizer {
   /// Takes one step.
   ///
   /// - Parameters:
-  ///   - parameters: Updated in place; with as many elements as the layout.
-  ///   - gradients: Only read; with as many elements as the layout.
+  ///   - parameters: Updated in place; of the optimizer's ``layout``.
+  ///   - gradients: Only read; of the optimizer's ``layout``.
   /// - Returns: A report of what was measured and changed.
-  /// - Throws: A ``MomentumError`` about settings, counts or, depending on the policy, non-finite gradients. Nothing
+  /// - Throws: A ``MomentumError`` about settings, layouts or, depending on the policy, non-finite gradients. Nothing
   ///   has been written then: parameters, velocity and step count are as before.
   /// - Complexity: O(n); with momentum and a norm to measure, reads 4n and writes 2n elements. Allocates the velocity
   ///   in the first step that needs it.
@@ -17,7 +17,9 @@ extension Optimizer {
   public mutating func step(
     _ parameters: inout ParameterVector<Scalar>, gradients: borrowing ParameterVector<Scalar>
   ) throws(MomentumError) -> StepReport {
-    try step(
+    try layout.check("parameters", ofVector: parameters.layout)
+    try layout.check("gradients", ofVector: gradients.layout)
+    return try step(
       parameters: UnsafeMutableBufferPointer(start: parameters.base, count: parameters.count),
       gradients: UnsafeBufferPointer(start: gradients.base, count: gradients.count))
   }
@@ -63,7 +65,7 @@ extension Optimizer {
       setIfChanged(&table.entry(index).pointee.gradient, to: gradient + offset)
       setIfChanged(&table.entry(index).pointee.parameters, to: parameter + offset)
     }
-    return try takeStep(microSteps: 1, isMeasured: false)
+    return try takeStep(divisor: ScaledDouble(1), isMeasured: false)
   }
 
   /// Takes one step of tensors that lie anywhere in the caller's memory, with one buffer for each tensor in the order
@@ -98,7 +100,7 @@ extension Optimizer {
     // The buffers are those of the step before, whose overlaps were checked: sorting hundreds of buffers again would
     // take longer than their step.
     if !areKnown { try bind(parameters, gradients) }
-    return try takeStep(microSteps: 1, isMeasured: false)
+    return try takeStep(divisor: ScaledDouble(1), isMeasured: false)
   }
 
   // MARK: - Accumulated gradients
@@ -106,12 +108,13 @@ extension Optimizer {
   /// Takes one step with the mean, or the sum, of accumulated gradients, and starts a new accumulation.
   ///
   /// - Parameters:
-  ///   - parameters: Updated in place; with as many elements as the layout.
-  ///   - gradients: The sum of the gradients; empty after the step, also after a skipped one. If an error is thrown, it
+  ///   - parameters: Updated in place; of the optimizer's ``layout``.
+  ///   - gradients: The sum of the gradients, of the optimizer's ``layout``; empty after the step, also after a skipped one. If an error is thrown, it
   ///     stays as it was.
   /// - Returns: A report of what was measured and changed; norms are those of the mean.
   /// - Throws: As ``step(_:gradients:)-(ParameterVector<Scalar>,ParameterVector<Scalar>)``;
-  ///   ``MomentumError/countMismatch(what:count:expected:)`` if nothing has been added.
+  ///   ``MomentumError/countMismatch(what:count:expected:)`` if nothing has been added,
+  ///   ``MomentumError/invalidSetting(_:)`` if all weights were 0.
   /// - Complexity: O(n); with momentum reads 3n and writes 2n elements. Clipping by value, or a norm other than the
   ///   2-norm that the accumulator measures, reads n more.
   @discardableResult
@@ -120,7 +123,8 @@ extension Optimizer {
   public mutating func step(
     _ parameters: inout ParameterVector<Scalar>, gradients: inout GradientAccumulator<Scalar>
   ) throws(MomentumError) -> StepReport {
-    try step(
+    try layout.check("parameters", ofVector: parameters.layout)
+    return try step(
       parameters: UnsafeMutableBufferPointer(start: parameters.base, count: parameters.count), gradients: &gradients)
   }
 
@@ -159,12 +163,12 @@ extension Optimizer {
     accumulated gradients: inout GradientAccumulator<Scalar>,
     _ parameters: (TensorTable<Scalar>.Entry) -> UnsafeMutablePointer<Scalar>
   ) throws(MomentumError) -> StepReport {
-    guard gradients.layout.tensors.map(\.count) == layout.tensors.map(\.count) else {
-      throw .countMismatch(
-        what: "accumulated gradients", count: gradients.layout.count, expected: layout.count)
-    }
+    try layout.check("accumulated gradients", ofTensors: gradients.layout)
     guard gradients.count > 0 else {
       throw .countMismatch(what: "accumulated gradients", count: 0, expected: 1)
+    }
+    guard gradients.weights.inUnits > 0 else {
+      throw .invalidSetting(name: "total weight of the accumulated gradients", value: 0.0, expected: .positive)
     }
     areBuffersSeparate = false
     for index in table.entries.indices {
@@ -174,8 +178,7 @@ extension Optimizer {
     let settings = clipSettings
     let isMeasured = settings.normType == .l2 && settings.algorithm == gradients.algorithm
     if isMeasured { _ = table.sums.update(fromContentsOf: gradients.table.sums) }
-    let microSteps = gradients.reduction == .mean ? gradients.count : 1
-    let report = try takeStep(microSteps: microSteps, isMeasured: isMeasured)
+    let report = try takeStep(divisor: gradients.divisor, isMeasured: isMeasured)
     gradients.reset()
     return report
   }

@@ -2,6 +2,8 @@
 extension Optimizer {
   /// Multiplies one operand of each tensor.
   func multiply(_ operand: Operand, by factors: [ScaledDouble]) {
+    let call = EngineCall.begin()
+    defer { call.end() }
     var programs: [StepProgram] = []
     for (index, factor) in factors.enumerated() {
       var program = StepProgram()
@@ -15,7 +17,6 @@ extension Optimizer {
   /// The elements of one tensor in a vector that is kept; none if there is no vector yet.
   func part(of vector: borrowing LazyVector<Scalar>, tensor index: Int) -> UnsafeBufferPointer<Scalar> {
     guard let base = vector.base else { return UnsafeBufferPointer(start: nil, count: 0) }
-    let tensor = layout.tensors[index]
-    return UnsafeBufferPointer(start: base + tensor.offset, count: tensor.count)
+    return UnsafeBufferPointer(start: base + table.entries[index].offset, count: table.entries[index].count)
   }
 }

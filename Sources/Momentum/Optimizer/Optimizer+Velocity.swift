@@ -7,13 +7,11 @@ extension Optimizer {
   ///
   /// - Complexity: O(n) if a scale differs from 1; reads n and writes n elements.
   public mutating func foldVelocity() {
-    guard states.mayHaveScaledVelocities else { return }
     multiplyVelocities(by: states.velocities.map { ScaledDouble($0.scale) })
   }
 
   /// Multiplies the stored vectors, and takes the results for the velocities.
   private mutating func multiplyVelocities(by factors: [ScaledDouble]) {
-    states.mayHaveScaledVelocities = false
     guard let base = direction.base, factors.contains(where: { $0 != ScaledDouble(1) }) else { return }
     for (index, tensor) in layout.tensors.enumerated() { table.entries[index].direction = base + tensor.offset }
     multiply(.direction, by: factors)
@@ -46,16 +44,18 @@ extension Optimizer {
   ///
   /// - Parameter forms: With a learning rate that is positive and finite wherever the velocity has another form.
   package mutating func convertVelocities(to forms: [VelocityForm]) {
-    multiplyVelocities(
-      by: zip(states.velocities, forms).map { velocity, form in
-        let scale = ScaledDouble(velocity.scale)
-        guard velocity.isSet, velocity.keepsLearningRate != form.keepsLearningRate else { return scale }
-        let rate = ScaledDouble(-form.learningRate)
-        return form.keepsLearningRate ? scale * rate : scale / rate
-      })
+    multiplyVelocities(by: zip(states.velocities, forms).map { Self.factor(of: $0, in: $1) })
     for index in states.velocities.indices {
       states.velocities[index].keepsLearningRate = forms[index].keepsLearningRate
     }
+  }
+
+  /// The factor by which a stored vector becomes the velocity in a form.
+  private static func factor(of velocity: VelocityState, in form: VelocityForm) -> ScaledDouble {
+    let scale = ScaledDouble(velocity.scale)
+    guard velocity.isSet, velocity.keepsLearningRate != form.keepsLearningRate else { return scale }
+    let rate = ScaledDouble(-form.learningRate)
+    return form.keepsLearningRate ? scale * rate : scale / rate
   }
 
   /// The form that each tensor's rule keeps its velocity in, with the learning rate of the next step; NaN where a rule
@@ -73,21 +73,36 @@ extension Optimizer {
 
   /// Calls `body` with the velocity of one tensor; all zeros, or empty if no step has needed a velocity.
   ///
-  /// Folds the velocity first, see ``foldVelocity()``. The buffer is valid during the call only.
+  /// The optimizer stays as it is: where the stored vector has a scale, `body` reads a copy that is multiplied by it,
+  /// one rounding of each element. To read without a copy, call ``foldVelocity()`` first. The buffer is valid during the
+  /// call only.
   ///
   /// - Throws: The error of `body`.
-  public mutating func withUnsafeVelocity<R, E: Error>(
+  public borrowing func withUnsafeVelocity<R, E: Error>(
     ofTensor index: Int, _ body: (UnsafeBufferPointer<Scalar>) throws(E) -> R
   ) throws(E) -> R {
-    foldVelocity()
-    return try body(foldedVelocity(ofTensor: index))
+    try velocity(ofTensor: index).withUnsafeElements(body)
   }
 
-  /// The velocity of one tensor, after ``foldVelocity()``; empty if no step has needed a velocity. Valid until the next
-  /// step or restored state, while the optimizer lives.
-  package func foldedVelocity(ofTensor index: Int) -> UnsafeBufferPointer<Scalar> {
+  /// The velocity of one tensor; empty if no step has needed a velocity. Valid until the next step or restored state,
+  /// while the optimizer lives.
+  ///
+  /// - Parameter form: The form to give it in, with a learning rate that is positive and finite if that is another than
+  ///   the velocity's own; by default its own form.
+  package func velocity(ofTensor index: Int, in form: VelocityForm? = nil) -> ScaledElements<Scalar> {
+    let state = states.velocities[index]
+    return ScaledElements(
+      stored: storedVelocity(ofTensor: index),
+      factor: form.map { Self.factor(of: state, in: $0) } ?? ScaledDouble(state.scale))
+  }
+
+  /// u of one tensor's velocity `s·u`, as long as ``velocity(ofTensor:in:)``.
+  package func storedVelocity(ofTensor index: Int) -> UnsafeBufferPointer<Scalar> {
     part(of: direction, tensor: index)
   }
+
+  /// The scale and the form of one tensor's velocity.
+  package func velocityState(ofTensor index: Int) -> VelocityState { states.velocities[index] }
 
   /// Whether a tensor has taken part in a step with momentum, or was given a velocity.
   public func hasVelocity(ofTensor index: Int) -> Bool { states.velocities[index].isSet }
@@ -98,7 +113,8 @@ extension Optimizer {
   /// Sets the velocity of one tensor, in the form that the optimizer's rule keeps; its next step is then not a first
   /// step.
   ///
-  /// - Throws: ``MomentumError/countMismatch(what:count:expected:)``, ``MomentumError/allocationFailed(bytes:)``.
+  /// - Throws: ``MomentumError/countMismatch(what:count:expected:)``,
+  ///   ``MomentumError/nonFiniteState(what:tensor:index:value:)``, ``MomentumError/allocationFailed(bytes:)``.
   /// - Complexity: O(count of the tensor).
   public mutating func setVelocity(
     ofTensor index: Int, _ values: UnsafeBufferPointer<Scalar>
@@ -107,6 +123,7 @@ extension Optimizer {
     guard values.count == tensor.count else {
       throw .countMismatch(what: "velocity of tensor '\(tensor.name)'", count: values.count, expected: tensor.count)
     }
+    try checkFinite("velocity", values, ofTensor: index, ScaledDouble(1))
     let base = try direction.make(layout, threads: threads)
     if let source = values.baseAddress { (base + tensor.offset).update(from: source, count: tensor.count) }
     if !areGroupsBound { bind(try ParameterGroup.membership(groups, of: layout)) }
@@ -119,16 +136,26 @@ extension Optimizer {
 
   /// Replaces the velocities, and nothing else, by vectors that lie elsewhere; see
   /// ``restore(_:directions:averages:confirm:)``.
+  ///
+  /// - Parameters:
+  ///   - values: The velocities.
+  ///   - keepLearningRate: Whether the learning rate is part of them.
+  ///   - forms: The forms to convert them to, with a learning rate that is positive and finite wherever that is needed.
   package mutating func replaceVelocities(
-    _ values: [UnsafeBufferPointer<Scalar>?], keepLearningRate: Bool, confirm: () throws -> Void
+    _ values: [UnsafeBufferPointer<Scalar>?], keepLearningRate: Bool, convertedTo forms: [VelocityForm],
+    confirm: () throws -> Void
   ) throws {
     let newDirection = try gathered(values)
+    let velocities = values.map { values in
+      var velocity = VelocityState()
+      velocity.isSet = values != nil
+      velocity.keepsLearningRate = keepLearningRate
+      return velocity
+    }
+    try checkFinite("velocity", newDirection.elements(layout)) { Self.factor(of: velocities[$0], in: forms[$0]) }
     try confirm()
     direction = newDirection
-    for index in states.velocities.indices {
-      states.velocities[index] = VelocityState()
-      states.velocities[index].isSet = values[index] != nil
-      states.velocities[index].keepsLearningRate = keepLearningRate
-    }
+    states.velocities = velocities
+    convertVelocities(to: forms)
   }
 }

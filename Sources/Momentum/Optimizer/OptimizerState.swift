@@ -1,6 +1,8 @@
 /// Everything that an ``Optimizer`` remembers between steps, without rounding: an optimizer resumed from it continues
 /// with the same bits.
 public struct OptimizerState<Scalar: BLASScalar>: Sendable, Hashable, Codable {
+  /// The tensors; `nil` in a state that version 0.1 encoded, which does not say what they are.
+  public let layout: ParameterLayout?
   /// The number of steps taken.
   public var stepCount = 0
   /// Whether the last step clipped by a norm; in ``StepMode/onePass`` this decides how the next step is taken.
@@ -18,18 +20,18 @@ public struct OptimizerState<Scalar: BLASScalar>: Sendable, Hashable, Codable {
   /// The adaptive limit, with its statistics of past norms.
   public var adaptiveLimit: AdaptiveLimit?
 
-  /// The state before the first step.
-  ///
-  /// - Parameter tensors: The number of tensors.
-  public init(tensors: Int) {
-    velocities = Array(repeating: VelocityState(), count: tensors)
-    averages = Array(repeating: AverageState(), count: tensors)
+  /// The state of an optimizer with a layout before the first step.
+  public init(_ layout: ParameterLayout) {
+    self.layout = layout
+    velocities = Array(repeating: VelocityState(), count: layout.tensors.count)
+    averages = Array(repeating: AverageState(), count: layout.tensors.count)
   }
 }
 
 extension OptimizerState {
-  /// Checks that the state can belong to an optimizer with a layout.
+  /// Checks that the state can belong to an optimizer with a layout. Does not look at the elements of vectors.
   func validate(_ layout: ParameterLayout) throws(MomentumError) {
+    if let own = self.layout { try layout.check("state", ofTensors: own) }
     let tensors = layout.tensors.count
     for (what, count) in [("velocities", velocities.count), ("averages", averages.count)] where count != tensors {
       throw .countMismatch(what: what, count: count, expected: tensors)
@@ -42,12 +44,8 @@ extension OptimizerState {
         throw .invalidSetting(name: name, value: scale, expected: .positive)
       }
     }
-    let counts = [("step count", [stepCount]), ("steps averaged", averages.map(\.count))]
-    for (name, counts) in counts {
-      for count in counts where count < 0 {
-        throw .invalidSetting(name: name, value: count, expected: .countAtLeast(0))
-      }
-    }
+    try CountRange.check(stepCount, "step count")
+    for average in averages { try CountRange.check(average.count, "steps averaged") }
   }
 
   private static func check(
@@ -63,7 +61,7 @@ extension OptimizerState {
 // can be read.
 extension OptimizerState {
   private enum CodingKeys: String, CodingKey {
-    case stepCount, lastStepClipped, velocities, direction, averages, average, lossScale
+    case layout, stepCount, lastStepClipped, velocities, direction, averages, average, lossScale
     case adaptiveLimit = "adaptiveClipping"
   }
 }

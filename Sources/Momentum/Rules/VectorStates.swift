@@ -5,11 +5,6 @@ struct VectorStates {
   /// The average `s·b` of each tensor, without b.
   var averages: [AverageState]
 
-  /// Whether a scale may be another than 1; so that to read the vectors one by one does not look at all scales each
-  /// time.
-  var mayHaveScaledVelocities = false
-  var mayHaveScaledAverages = false
-
   /// The states before the first step.
   init(tensors: Int) {
     velocities = Array(repeating: VelocityState(), count: tensors)
@@ -18,7 +13,6 @@ struct VectorStates {
 
   /// Stores the decisions of a step about the tensors that have a gradient.
   mutating func advance<Scalar>(_ table: TensorTable<Scalar>, _ rules: StepRules, averages hasAverages: Bool) {
-    (mayHaveScaledVelocities, mayHaveScaledAverages) = (true, true)
     for index in table.entries.indices where table.entries[index].gradient != nil {
       let decision = table.decision(index)
       let rule = rules.traits(of: decision.pointee.group)

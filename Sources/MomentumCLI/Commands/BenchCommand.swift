@@ -30,11 +30,11 @@ struct BenchCommand: ParsableCommand {
   var scalar: [BenchRun.Element] = [.float]
   @Option(help: "How the step clips: by global norm, the norm of each tensor, value, or not at all.")
   var clip = BenchOperation.Clip.global
-  @Option(help: "Momentum of the step.")
+  @Option(help: "Momentum of the step. (default: 0.9)", transform: NumberText.double)
   var momentum = 0.9
   @Flag(help: "Nesterov momentum.")
   var nesterov = false
-  @Option(help: "Weight decay of the step.")
+  @Option(help: "Weight decay of the step. (default: 0.0)", transform: NumberText.double)
   var weightDecay = 0.0
   @Flag(help: "Take the step in one pass, with a limit on the global norm that nothing exceeds.")
   var onePass = false
@@ -130,9 +130,9 @@ struct BenchCommand: ParsableCommand {
       if try pictures.write(to: folder, gnuplot: Gnuplot(gnuplot)) == nil { Message.write(Gnuplot.isMissing) }
     }
     if json { return try JSONOutput.print(report) }
-    print(report.heading + "\n")
-    print(report.text + "\n")
-    print(BenchReport.legend)
+    try StandardOutput.print(report.heading + "\n")
+    try StandardOutput.print(report.text + "\n")
+    try StandardOutput.print(BenchReport.legend)
   }
 
   private func runGrowth() throws {
@@ -142,6 +142,6 @@ struct BenchCommand: ParsableCommand {
       stop: { Interrupt.wasRequested })
     if let csv { try FileReplacement.write(growth.csv, to: csv, followsLinks: writing.followLinks) }
     if json { return try JSONOutput.print(growth) }
-    print(growth.text)
+    try StandardOutput.print(growth.text)
   }
 }

@@ -20,8 +20,8 @@ struct MomentumCommand: ParsableCommand {
   )
 
   static func main() {
-    Launch.restartForFastKernels()
+    Launch.prepare()
     EndingSignals.cleanUp()
-    main(nil)
+    Invocation.run(Array(CommandLine.arguments.dropFirst()))
   }
 }

@@ -32,20 +32,25 @@ struct StateOptions: ParsableArguments {
       "The average that an earlier step wrote, alone or in a state. (default: none yet)", valueName: "file"))
   var average: String?
 
-  @Option(help: ArgumentHelp("Where all that a later step needs goes, in one file.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "Where all that a later step needs goes, in one file. Exact: k runs of one step are as one run of k steps, bit for bit.",
+      valueName: "file"))
   var outputState: String?
 
   @Option(
     help: ArgumentHelp(
       """
-      Where the new velocity goes, as tensors of the parameters' names; its metadata hold step count and what adapts.
+      Where the new velocity goes, as tensors of the parameters' names; its metadata hold step count and what adapts. For \
+      other programs: what is stored times its scale, one rounding of each element. To go on bit for bit, use --output-state.
       """, valueName: "file"))
   var outputVelocity: String?
 
   @Option(
     help: ArgumentHelp(
       """
-      Where the averaged parameters go, under the parameters' names. Needs --ema, or a --config that averages.
+      Where the averaged parameters go, under the parameters' names; rounded as the velocity. Needs --ema, or a --config \
+      that averages.
       """, valueName: "file"))
   var outputAverage: String?
 
@@ -123,14 +128,14 @@ struct StateOptions: ParsableArguments {
 
   /// Prepares the files of what an optimizer remembers now.
   func writers<Scalar: BLASScalar & SafetensorsScalar>(
-    of optimizer: inout Optimizer<Scalar>
+    of optimizer: borrowing Optimizer<Scalar>
   ) throws -> [SafetensorsWriter] {
     let files: [(String?, StateFile.Parts)] = [
       (outputState, .all), (outputVelocity, .velocity), (outputAverage, .average),
     ]
     var writers: [SafetensorsWriter] = []
     for case (let path?, let parts) in files {
-      writers.append(try StateFile.writer(path, of: &optimizer, parts: parts))
+      writers.append(try StateFile.writer(path, of: optimizer, parts: parts))
     }
     return writers
   }

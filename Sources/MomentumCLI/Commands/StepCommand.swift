@@ -55,6 +55,15 @@ struct StepCommand: ParsableCommand {
   @Option(help: "What to take of several files of gradients. Norms are measured and clipped after that.")
   var accumulate = Accumulation.mean
 
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp(
+      """
+      The weights of the files of gradients, one each: how many tokens or examples each is a mean over, say. Their mean is \
+      Σ w·g / Σ w, their sum Σ w·g. (default: 1 each)
+      """, valueName: "w"), transform: NumberText.double)
+  var weights: [Double] = []
+
   @Option(help: ArgumentHelp("Where the new parameters go.", valueName: "file"))
   var outputParameters: String
 
@@ -78,6 +87,7 @@ struct StepCommand: ParsableCommand {
 
   func validate() throws {
     guard steps >= 0 else { throw ValidationError("--steps is \(steps); expected at least 0") }
+    try checkWeights()
     let outputs = [("--output-parameters", outputParameters)] + state.outputs
     for (index, (name, file)) in outputs.enumerated() where file != nil {
       if let other = outputs[..<index].first(where: { $0.1 == file }) {
@@ -86,6 +96,19 @@ struct StepCommand: ParsableCommand {
     }
     if options.config == nil, options.ema == nil, let option = state.averageOption {
       throw ValidationError("\(option) needs --ema, or a --config that averages")
+    }
+  }
+
+  private func checkWeights() throws {
+    guard !weights.isEmpty else { return }
+    guard weights.count == gradients.count else {
+      throw ValidationError("--weights has count \(weights.count); expected \(gradients.count) as --gradients")
+    }
+    if let weight = weights.first(where: { !($0 >= 0 && $0.isFinite) }) {
+      throw ValidationError("--weights has \(weight); expected finite numbers >= 0")
+    }
+    guard weights.contains(where: { $0 > 0 }) else {
+      throw ValidationError("--weights has zeros only; expected a positive number among them")
     }
   }
 
@@ -109,7 +132,8 @@ struct StepCommand: ParsableCommand {
     _ settings: OptimizerConfiguration, _ parameters: TensorFile, as: Scalar.Type
   ) throws {
     var source = try GradientSource<Scalar>(
-      gradients, of: parameters, accumulate.reduction(), settings.clipping.algorithm, threads: threading.threads)
+      gradients, weights: weights.isEmpty ? gradients.map { _ in 1 } : weights, of: parameters,
+      accumulate.reduction(), settings.clipping.algorithm, threads: threading.threads)
     let buffers = try parameters.tensors.map {
       try parameters.file.unsafeMutableBuffer(of: $0.name, as: Scalar.self)
     }
@@ -123,14 +147,10 @@ struct StepCommand: ParsableCommand {
       } catch {
         throw settingsError(for: error) ?? DataFileError(file: source.name, cause: error.description)
       }
-      // The files hold the folded velocity and average. Folding after every step makes k steps in one run the same bits
-      // as k runs.
-      optimizer.foldVelocity()
-      optimizer.foldAverage()
     }
     try source.checkUnchanged()
     try parameters.file.checkUnchanged()
-    try write(parameters, buffers, &optimizer)
+    try write(parameters, buffers, optimizer)
     // The buffers point into the mapping.
     withExtendedLifetime(parameters) {}
     try show(rows)
@@ -154,19 +174,19 @@ struct StepCommand: ParsableCommand {
   }
 
   private func write<Scalar: BLASScalar & SafetensorsScalar>(
-    _ parameters: TensorFile, _ buffers: [UnsafeMutableBufferPointer<Scalar>], _ optimizer: inout Optimizer<Scalar>
+    _ parameters: TensorFile, _ buffers: [UnsafeMutableBufferPointer<Scalar>], _ optimizer: borrowing Optimizer<Scalar>
   ) throws {
     var writer = SafetensorsWriter(path: outputParameters, metadata: parameters.file.metadata)
     for (tensor, values) in zip(parameters.tensors, buffers) {
       try writer.add(tensor.name, shape: tensor.shape, values: UnsafeBufferPointer(values))
     }
-    var writers = [writer] + (try state.writers(of: &optimizer))
+    var writers = [writer] + (try state.writers(of: optimizer))
     for index in writers.indices { writers[index].followsLinks = writing.followLinks }
     try SafetensorsWriter.write(writers)
   }
 
   private func show(_ rows: [StepRow]) throws {
     if json { return try JSONOutput.print(["steps": rows]) }
-    for row in rows { print(row.text) }
+    try StandardOutput.print(lines: rows.map(\.text))
   }
 }

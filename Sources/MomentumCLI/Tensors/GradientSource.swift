@@ -1,36 +1,33 @@
 import Momentum
 import MomentumFiles
 
-/// The source of gradients for steps: those of one file, or those of several added up.
+/// The source of gradients for steps: those of one file, or those of several added up, each times its weight.
 struct GradientSource<Scalar: BLASScalar & SafetensorsScalar>: ~Copyable {
   private let files: [TensorFile]
   private let buffers: [[UnsafeBufferPointer<Scalar>?]]
+  private let weights: [Double]
   private var accumulator: GradientAccumulator<Scalar>?
 
   /// Opens files and finds the tensors of the parameters in them.
   ///
   /// - Parameters:
   ///   - paths: At least one.
-  ///   - reduction: What becomes of several.
+  ///   - weights: One for each path.
+  ///   - reduction: What becomes of several, or of weighted ones.
   ///   - algorithm: How the steps measure norms.
   init(
-    _ paths: [String], of parameters: TensorFile, _ reduction: GradientAccumulator<Scalar>.Reduction,
-    _ algorithm: NormAlgorithm, threads: Int?
+    _ paths: [String], weights: [Double], of parameters: TensorFile,
+    _ reduction: GradientAccumulator<Scalar>.Reduction, _ algorithm: NormAlgorithm, threads: Int?
   ) throws {
     let files = try paths.map { try TensorFile($0) }
     let buffers = try files.map { try parameters.matching($0, as: Scalar.self) }
-    accumulator = try Self.accumulator(for: files, of: parameters, reduction, algorithm, threads)
+    if weights != [1] {
+      accumulator = try GradientAccumulator(
+        parameters.layout(), reduction: reduction, algorithm: algorithm, threads: threads)
+    }
     self.files = files
     self.buffers = buffers
-  }
-
-  /// A sum for several files.
-  private static func accumulator(
-    for files: [TensorFile], of parameters: TensorFile, _ reduction: GradientAccumulator<Scalar>.Reduction,
-    _ algorithm: NormAlgorithm, _ threads: Int?
-  ) throws -> GradientAccumulator<Scalar>? {
-    guard files.count > 1 else { return nil }
-    return try GradientAccumulator(parameters.layout(), reduction: reduction, algorithm: algorithm, threads: threads)
+    self.weights = weights
   }
 
   /// The name of the gradients in errors.
@@ -41,7 +38,7 @@ struct GradientSource<Scalar: BLASScalar & SafetensorsScalar>: ~Copyable {
     _ optimizer: inout Optimizer<Scalar>, _ parameters: [UnsafeMutableBufferPointer<Scalar>]
   ) throws(MomentumError) -> StepReport {
     guard accumulator != nil else { return try optimizer.step(parameters: parameters, gradients: buffers[0]) }
-    for gradients in buffers { try accumulator!.add(gradients) }
+    for (gradients, weight) in zip(buffers, weights) { try accumulator!.add(gradients, weight: weight) }
     return try optimizer.step(parameters: parameters, gradients: &accumulator!)
   }
 

@@ -53,7 +53,7 @@ struct TrainingCheckpoint: Sendable {
     guard let stored = try stored(key, options), let parameters = stored.parameters, let steps = stored.optimizerSteps,
       let direction = stored.direction, let velocities = stored.velocities
     else { return nil }
-    var optimizer = OptimizerState<Float>(tensors: velocities.count)
+    var optimizer = try OptimizerState<Float>(options.shape.layout())
     optimizer.stepCount = steps
     optimizer.velocities = velocities
     optimizer.direction = direction.values

@@ -1,18 +1,26 @@
 import Momentum
 
-/// The formats before 2, all of version 0.1. They are only read.
+/// The formats before 3, which are only read. Their vectors are folded: every scale is 1.
 enum EarlierFormat {
-  /// As format 2 with both parts, but `momentum.stateFormat` is `1` and there is no `momentum.parts`.
+  /// As format 3, but for each tensor NAME, instead of its lists: `momentum.velocity.NAME`, which is `none`,
+  /// `withLearningRate` or `withoutLearningRate`, and `momentum.stepsAveraged.NAME`, 0 without an average.
+  case named
+  /// Of version 0.1, as the others below. As format 2 with both parts, but `momentum.stateFormat` is `1` and there is no `momentum.parts`.
   case state
   /// Tensors of the parameters' names with any of these metadata, or none: `momentum.format`, which is `1`;
-  /// `momentum.step`, `momentum.lastStepClipped`, `momentum.lossScale` and `momentum.adaptiveClipping` as in format 2;
+  /// `momentum.step`, `momentum.lastStepClipped`, `momentum.lossScale` and `momentum.adaptiveClipping` as in format 3;
   /// `momentum.convention`, which says of what form the velocities are, and `momentum.keepsLearningRate.NAME` where a
   /// tensor's is of the other.
   case velocity
   /// Tensors of the parameters' names, and for each `momentum.stepsAveraged.NAME`.
   case average
 
+  private static let namedFormat = "2"
   private static let format = "1"
+  /// Before the name of a tensor: which kind of velocity it has.
+  private static let velocityPrefix = "momentum.velocity."
+  /// Before the name of a tensor: how many steps its average has.
+  private static let averagedPrefix = "momentum.stepsAveraged."
   private static let velocityFormatKey = "momentum.format"
   private static let conventionKey = "momentum.convention"
   /// Before the name of a tensor whose rule keeps the learning rate elsewhere than the convention has it.
@@ -26,11 +34,14 @@ enum EarlierFormat {
     let text = metadata.text
     let keys = text.keys.filter { $0.hasPrefix(StateMetadata.prefix) }
     if let stateFormat = text[StateMetadata.formatKey] {
-      guard stateFormat == Self.format else { return nil }
-      self = .state
+      switch stateFormat {
+      case Self.namedFormat: self = .named
+      case Self.format: self = .state
+      default: return nil
+      }
     } else if text[Self.velocityFormatKey] != nil {
       self = .velocity
-    } else if !keys.isEmpty, keys.allSatisfy({ $0.hasPrefix(StateMetadata.averagedPrefix) }) {
+    } else if !keys.isEmpty, keys.allSatisfy({ $0.hasPrefix(Self.averagedPrefix) }) {
       self = .average
     } else {
       guard asked != .all else { return nil }
@@ -43,17 +54,59 @@ enum EarlierFormat {
     of metadata: StateMetadata, for optimizer: borrowing Optimizer<Scalar>
   ) throws(OptimizerFileError) -> (held: StateFile.Parts, OptimizerState<Scalar>) {
     switch self {
-    case .state: (.all, try metadata.state(.all, optimizer.layout, known: [StateMetadata.formatKey]))
-    case .velocity: (.velocity, try velocity(metadata, optimizer))
-    case .average: (.average, try average(metadata, optimizer.layout))
+    case .named:
+      let held = try metadata.parts()
+      return (
+        held, try named(metadata, held, optimizer.layout, known: [StateMetadata.formatKey, StateMetadata.partsKey])
+      )
+    case .state:
+      return (.all, try named(metadata, .all, optimizer.layout, known: [StateMetadata.formatKey]))
+    case .velocity: return (.velocity, try velocity(metadata, optimizer))
+    case .average: return (.average, try average(metadata, optimizer.layout))
     }
+  }
+
+  /// The kinds of velocity by the names in the file.
+  private enum Kind: String, CaseIterable {
+    case none, withLearningRate, withoutLearningRate
+  }
+
+  private static let kinds = "one of \(Kind.allCases.map(\.rawValue))"
+
+  /// - Parameter known: The keys that have been read already.
+  private func named<Scalar>(
+    _ metadata: StateMetadata, _ held: StateFile.Parts, _ layout: ParameterLayout, known: Set<String>
+  ) throws(OptimizerFileError) -> OptimizerState<Scalar> {
+    var known = known
+    var state = OptimizerState<Scalar>(layout)
+    if held.contains(.velocity) {
+      try metadata.readRun(into: &state)
+      known.formUnion(StateMetadata.runKeys)
+    }
+    for (index, tensor) in layout.tensors.enumerated() {
+      if held.contains(.velocity) {
+        let key = Self.velocityPrefix + tensor.name
+        let kind = try metadata.value(key, Self.kinds, tensor: tensor.name) { Kind(rawValue: $0) }
+        state.velocities[index].isSet = kind != .none
+        state.velocities[index].keepsLearningRate = kind == .withLearningRate
+        known.insert(key)
+      }
+      if held.contains(.average) {
+        let key = Self.averagedPrefix + tensor.name
+        state.averages[index].count = try metadata.value(
+          key, StateMetadata.wholeNumber, tensor: tensor.name, StateMetadata.count)
+        known.insert(key)
+      }
+    }
+    try metadata.checkKeys(known)
+    return state
   }
 
   private func velocity<Scalar>(
     _ metadata: StateMetadata, _ optimizer: borrowing Optimizer<Scalar>
   ) throws(OptimizerFileError) -> OptimizerState<Scalar> {
     let text = metadata.text
-    var state = OptimizerState<Scalar>(tensors: optimizer.layout.tensors.count)
+    var state = OptimizerState<Scalar>(optimizer.layout)
     if text[Self.velocityFormatKey] != nil {
       _ = try metadata.value(Self.velocityFormatKey, "'\(Self.format)'") { $0 == Self.format ? true : nil }
     }
@@ -99,10 +152,10 @@ enum EarlierFormat {
   private func average<Scalar>(
     _ metadata: StateMetadata, _ layout: ParameterLayout
   ) throws(OptimizerFileError) -> OptimizerState<Scalar> {
-    var state = OptimizerState<Scalar>(tensors: layout.tensors.count)
+    var state = OptimizerState<Scalar>(layout)
     for (index, tensor) in layout.tensors.enumerated() where metadata.file.tensor(named: tensor.name) != nil {
-      let key = StateMetadata.averagedPrefix + tensor.name
-      state.averages[index].count = try metadata.value(key, "a whole number >= 1", tensor: tensor.name) {
+      let key = Self.averagedPrefix + tensor.name
+      state.averages[index].count = try metadata.value(key, "a whole number in 1...2^53", tensor: tensor.name) {
         StateMetadata.count($0).flatMap { $0 >= 1 ? $0 : nil }
       }
     }

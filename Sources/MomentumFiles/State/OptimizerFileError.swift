@@ -24,7 +24,7 @@ public struct OptimizerFileError: Error, Hashable, Sendable {
     case missingMetadata(key: String, expected: String)
     /// The metadata have another value than can be.
     case invalidMetadata(key: String, value: String, expected: String)
-    /// The metadata have a key that this format does not know, or that is about no tensor of the optimizer.
+    /// The metadata have a key of this library that the format does not know.
     case unexpectedMetadata(key: String)
     /// The file holds other parts of a state than were asked for.
     case missingParts(held: StateFile.Parts, expected: StateFile.Parts)
@@ -59,10 +59,10 @@ extension OptimizerFileError.Reason: CustomStringConvertible {
     case .missingMetadata(let key, let expected): "metadata \(quoted(key)) are missing; expected \(expected)"
     case .invalidMetadata(let key, let value, let expected):
       "metadata \(quoted(key)) are \(quoted(value)); expected \(expected)"
-    case .unexpectedMetadata(let key): "metadata \(quoted(key)) are unknown; expected those of the optimizer's tensors"
+    case .unexpectedMetadata(let key): "metadata \(quoted(key)) are unknown; expected those of the format"
     case .missingParts(let held, let expected):
       "holds the \(Self.words(held)) of an optimizer only; expected the \(Self.words(expected))"
-    case .missingTensor: "is missing; expected it by the metadata"
+    case .missingTensor: "is missing; expected it as the optimizer and the metadata have it"
     case .unexpectedTensor: "is unknown; expected only what the optimizer and the metadata have"
     case .shapeMismatch(let shape, let expected): "has shape \(shape); expected \(expected)"
     case .dtypeMismatch(let dtype, let expected): "is of type \(dtype.rawValue); expected \(expected.rawValue)"

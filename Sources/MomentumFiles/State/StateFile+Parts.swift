@@ -2,11 +2,12 @@ extension StateFile {
   /// The parts of an optimizer's memory, which files hold together or apart.
   ///
   /// ```swift
-  /// try StateFile.save(&optimizer, to: "velocity.safetensors", parts: .velocity)
-  /// try StateFile.save(&optimizer, to: "average.safetensors", parts: .average)
+  /// try StateFile.save(optimizer, to: "velocity.safetensors", parts: .velocity)
+  /// try StateFile.save(optimizer, to: "average.safetensors", parts: .average)
   /// ```
   ///
-  /// Both of these files together are worth one with ``all``.
+  /// Both of these files together are worth one with ``all``, up to one rounding of each element: a file of one part is
+  /// for other programs too, and holds true velocities or averages.
   public struct Parts: OptionSet, Hashable, Sendable {
     public let rawValue: Int
 

@@ -3,70 +3,81 @@ public import Momentum
 /// The memory of an optimizer between steps, in a safetensors file.
 ///
 /// ```swift
-/// try StateFile.save(&optimizer, to: "state.safetensors")
+/// try StateFile.save(optimizer, to: "state.safetensors")
 /// // later, in an optimizer with the same settings and the same tensors:
 /// try StateFile.load("state.safetensors", into: &resumed)
 /// ```
 ///
-/// A run that is resumed so goes on bit for bit as the one that saved. Settings are not part of the file: rules,
-/// groups, clips and averaging come from the optimizer that loads. Schedules go by the number of steps taken, which is
-/// in it. Parameters are not in it either.
+/// A run that is resumed so goes on bit for bit as one that was never interrupted, and saving leaves no trace in a run.
+/// Settings are not part of the file: rules, groups, clips and averaging come from the optimizer that loads. Schedules
+/// go by the number of steps taken, which is in it. Parameters are not in it either.
 ///
-/// A file says which ``Parts`` it holds. With both, for each tensor NAME that has them the file holds the tensors
-/// `velocity/NAME` and `average/NAME`; with one part only, NAME itself, so that a velocity is a file as other programs
-/// have them and an average is a model. They are of the optimizer's type and the parameter's shape. All metadata are
-/// text:
+/// A file says which ``Parts`` it holds. With both it is exact: for each tensor NAME that has them it holds the tensors
+/// `velocity/NAME` and `average/NAME`, which are the optimizer's own vectors, and their scales in the metadata. A file
+/// of one part is for other programs: it holds NAME itself, multiplied by its scale, so that a velocity is a file as
+/// they have them and an average is a model. This rounds each element once at most, in the file alone. Tensors are of
+/// the optimizer's type and the parameter's shape. All metadata are text:
 ///
 /// | key | value | part |
 /// |---|---|---|
-/// | `momentum.stateFormat` | `2` | |
+/// | `momentum.stateFormat` | `3` | |
 /// | `momentum.parts` | `velocity average`, `velocity` or `average` | |
 /// | `momentum.step` | how many steps have been taken | velocity |
 /// | `momentum.lastStepClipped` | `true` or `false` | velocity |
-/// | `momentum.velocity.NAME` | `none`, `withLearningRate` or `withoutLearningRate` | velocity |
 /// | `momentum.lossScale` | a dynamic `LossScale` in JSON | velocity |
 /// | `momentum.adaptiveClipping` | an `AdaptiveLimit` with its statistics in JSON | velocity |
-/// | `momentum.stepsAveraged.NAME` | how many steps the average has; `0` without one | average |
+/// | `momentum.velocities` | the form and the scale of each velocity | velocity |
+/// | `momentum.averages` | how many steps each average has, and its scale | average |
+/// | `momentum.otherTensors` | the tensors without any vector in the file, in JSON; none if it is missing | |
 ///
-/// Keys that do not begin with `momentum.` are left to others. Files of version 0.1 are read as well: states of format
-/// 1, and the files of velocities and of averages that its command wrote.
+/// Velocities and averages are listed in the order of the bytes of the tensors' names, equal neighbours once behind
+/// their number: `2 withoutLearningRate 0x1.8p-1, 1 withLearningRate 0x1p+0`, and `3 17 0x1.ccp-5` for three averages
+/// of 17 steps. A scale is exact, in hexadecimal, and a vector stands for its product with it.
+///
+/// Keys that do not begin with `momentum.` are left to others. Files of earlier formats are read as well: states of
+/// formats 1 and 2, and the files of velocities and of averages that the command of version 0.1 wrote.
 public enum StateFile {
-  /// Writes a file, whole or not at all, from the optimizer's own memory.
-  ///
-  /// The vectors that are saved are folded first, in the optimizer too (`Optimizer.foldVelocity()`, `foldAverage()`):
-  /// one rounding of each element, after which it goes on with the same bits as one that loads the file. Saving is part
-  /// of a run in this sense: two runs agree bit for bit if they save after the same steps.
+  /// Writes a file, whole or not at all, from the optimizer's own memory. The optimizer stays as it is.
   ///
   /// - Parameters:
   ///   - optimizer: What remembers.
   ///   - path: Where the file goes.
-  ///   - parts: What the file is to hold, at least one part.
+  ///   - parts: What the file is to hold, at least one part. With both parts it is exact; with one it holds the vectors
+  ///     multiplied by their scales, one rounding of each element.
   /// - Throws: ``OptimizerFileError``; the file is then as it was.
-  /// - Complexity: O(n) to fold and to write; no copy of a vector.
+  /// - Complexity: O(n); no copy of a vector.
   public static func save<Scalar: BLASScalar & SafetensorsScalar>(
-    _ optimizer: inout Optimizer<Scalar>, to path: String, parts: Parts = .all
+    _ optimizer: borrowing Optimizer<Scalar>, to path: String, parts: Parts = .all
   ) throws(OptimizerFileError) {
-    try OptimizerFileError.naming(path) { try writer(path, of: &optimizer, parts: parts).write() }
+    try OptimizerFileError.naming(path) { try writer(path, of: optimizer, parts: parts).write() }
   }
 
   /// A file that is yet to be written: before the optimizer's next step, and while it lives.
   package static func writer<Scalar: BLASScalar & SafetensorsScalar>(
-    _ path: String, of optimizer: inout Optimizer<Scalar>, parts: Parts = .all
+    _ path: String, of optimizer: borrowing Optimizer<Scalar>, parts: Parts = .all
   ) throws -> SafetensorsWriter {
     let parts = checked(parts)
-    if parts.contains(.velocity) { optimizer.foldVelocity() }
-    if parts.contains(.average) { optimizer.foldAverage() }
-    var writer = SafetensorsWriter(path: path, metadata: try StateMetadata.text(of: optimizer, parts))
+    let areFolded = parts != .all
+    var writer = SafetensorsWriter(
+      path: path, metadata: try StateMetadata.text(of: optimizer, parts, areFolded: areFolded))
     let velocityPrefix = parts.prefix(of: .velocity)
     let averagePrefix = parts.prefix(of: .average)
     for (index, tensor) in optimizer.layout.tensors.enumerated() {
       if parts.contains(.velocity), optimizer.hasVelocity(ofTensor: index) {
-        let values = optimizer.foldedVelocity(ofTensor: index)
-        try writer.add(velocityPrefix + tensor.name, shape: tensor.shape, values: values)
+        let name = velocityPrefix + tensor.name
+        if areFolded {
+          try writer.add(name, shape: tensor.shape, elements: optimizer.velocity(ofTensor: index))
+        } else {
+          try writer.add(name, shape: tensor.shape, values: optimizer.storedVelocity(ofTensor: index))
+        }
       }
       if parts.contains(.average), optimizer.hasAverage(ofTensor: index) {
-        let values = optimizer.foldedAverage(ofTensor: index)
-        try writer.add(averagePrefix + tensor.name, shape: tensor.shape, values: values)
+        let name = averagePrefix + tensor.name
+        if areFolded {
+          try writer.add(name, shape: tensor.shape, elements: optimizer.average(ofTensor: index))
+        } else {
+          try writer.add(name, shape: tensor.shape, values: optimizer.storedAverage(ofTensor: index))
+        }
       }
     }
     return writer
@@ -74,8 +85,9 @@ public enum StateFile {
 
   /// Replaces the state of an optimizer, or a part of it, by that of a file.
   ///
-  /// The file must be of the same tensors: every tensor of the optimizer, no other, in its shape and type. A dynamic
-  /// loss scale and adaptive clipping come with their settings; where the file has none, the optimizer's stay.
+  /// The file must be of the same tensors: every tensor of the optimizer, no other, in its shape and type. Their order
+  /// does not matter, because the file has them by name. All velocities and averages must be finite. A dynamic loss
+  /// scale and adaptive clipping come with their settings; where the file has none, the optimizer's stay.
   ///
   /// Tensors without any metadata of this library are taken for velocities if only these are asked for, in the form
   /// that the optimizer's rules keep, and the number of steps then stays as it is. ``VelocityExchange`` converts
@@ -101,14 +113,19 @@ public enum StateFile {
       }
       let velocities = TensorSelection(file, held.prefix(of: .velocity), state.velocities.map(\.isSet))
       let averages = TensorSelection(file, held.prefix(of: .average), state.averages.map { $0.count > 0 })
-      let known = velocities.names(layout).union(averages.names(layout))
-      if let tensor = file.tensors.first(where: { !known.contains(ExactText($0.name)) }) {
-        throw OptimizerFileError(file: path, tensor: tensor.name, reason: .unexpectedTensor)
+      if velocities.count + averages.count != file.tensors.count {
+        let known = velocities.names(layout).union(averages.names(layout))
+        if let tensor = file.tensors.first(where: { !known.contains(ExactText($0.name)) }) {
+          throw OptimizerFileError(file: path, tensor: tensor.name, reason: .unexpectedTensor)
+        }
       }
+      // Also those that are not asked for, so that none is missing or unknown.
+      let (directions, means) = (
+        try velocities.buffers(layout, as: Scalar.self), try averages.buffers(layout, as: Scalar.self)
+      )
       try optimizer.restore(
-        state, directions: parts.contains(.velocity) ? velocities.buffers(layout) : nil,
-        averages: parts.contains(.average) ? averages.buffers(layout) : nil,
-        confirm: { try file.checkUnchanged() })
+        state, directions: parts.contains(.velocity) ? directions : nil,
+        averages: parts.contains(.average) ? means : nil, confirm: { try file.checkUnchanged() })
       // The buffers point into the file.
       withExtendedLifetime(file) {}
     }
@@ -119,5 +136,16 @@ public enum StateFile {
     let known = parts.intersection(.all)
     precondition(!known.isEmpty, "no part of the state was named; expected velocity, average or both")
     return known
+  }
+}
+
+extension SafetensorsWriter {
+  /// Adds a tensor whose elements are multiplied while the file is written.
+  mutating func add<Scalar: BLASScalar & SafetensorsScalar>(
+    _ name: String, shape: [Int], elements: ScaledElements<Scalar>
+  ) throws(SafetensorsError) {
+    try add(name, dtype: Scalar.dtype, shape: shape) { emit throws(SafetensorsError) in
+      try elements.forEachPiece { piece throws(SafetensorsError) in try emit(UnsafeRawBufferPointer(piece)) }
+    }
   }
 }

@@ -13,13 +13,18 @@ struct TensorSelection {
     self.isNeeded = isNeeded
   }
 
+  /// The number of tensors that are needed.
+  var count: Int { isNeeded.count { $0 } }
+
   /// The names in the file.
   func names(_ layout: ParameterLayout) -> Set<ExactText> {
     Set(zip(layout.tensors, isNeeded).filter(\.1).map { ExactText(prefix + $0.0.name) })
   }
 
   /// The elements of each tensor of the layout, `nil` if it is not needed. They point into the file.
-  func buffers<Scalar: SafetensorsScalar>(_ layout: ParameterLayout) throws -> [UnsafeBufferPointer<Scalar>?] {
+  func buffers<Scalar: SafetensorsScalar>(
+    _ layout: ParameterLayout, as: Scalar.Type
+  ) throws -> [UnsafeBufferPointer<Scalar>?] {
     try zip(layout.tensors, isNeeded).map { own, isNeeded in
       guard isNeeded else { return nil }
       let name = prefix + own.name

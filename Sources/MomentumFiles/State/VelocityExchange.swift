@@ -51,51 +51,46 @@ public struct VelocityExchange: Sendable, Hashable {
       guard !candidates.isEmpty else {
         throw OptimizerFileError(file: path, reason: .noTensors(prefix: prefix))
       }
-      let known = selection.names(layout)
-      if let tensor = candidates.first(where: { !known.contains(ExactText($0.name)) }) {
-        throw OptimizerFileError(file: path, tensor: tensor.name, reason: .unexpectedTensor)
+      if candidates.count != selection.count {
+        let known = selection.names(layout)
+        if let tensor = candidates.first(where: { !known.contains(ExactText($0.name)) }) {
+          throw OptimizerFileError(file: path, tensor: tensor.name, reason: .unexpectedTensor)
+        }
       }
-      let velocities: [UnsafeBufferPointer<Scalar>?] = try selection.buffers(layout)
+      let velocities = try selection.buffers(layout, as: Scalar.self)
       let forms = try forms(of: optimizer, learningRate)
       for (form, isThere) in zip(forms, isThere) where isThere && form.keepsLearningRate != keepsLearningRate {
-        let rate = form.learningRate
-        guard rate > 0, rate.isFinite else { throw Self.unusable(rate) }
+        try Self.check(form.learningRate)
       }
-      try optimizer.replaceVelocities(velocities, keepLearningRate: keepsLearningRate) { try file.checkUnchanged() }
-      optimizer.convertVelocities(to: forms)
+      try optimizer.replaceVelocities(velocities, keepLearningRate: keepsLearningRate, convertedTo: forms) {
+        try file.checkUnchanged()
+      }
       withExtendedLifetime(file) {}
     }
   }
 
-  /// Writes an optimizer's velocities, of the tensors that have one. They are folded first
-  /// (`Optimizer.foldVelocity()`).
+  /// Writes an optimizer's velocities, of the tensors that have one, as other programs have them: multiplied by their
+  /// scales, which rounds each element once at most, in the file only.
   ///
   /// - Parameters:
   ///   - optimizer: What has them.
   ///   - path: Where the file goes.
   ///   - learningRate: That of the next step, if velocities must be converted; by default as each tensor's rule has it.
-  ///     Conversion rounds each element twice at most, in the file only.
+  ///     Conversion adds no rounding of elements.
   /// - Throws: ``OptimizerFileError``; the file is then as it was.
   /// - Complexity: O(n); no copy of a vector.
   public func write<Scalar: BLASScalar & SafetensorsScalar>(
-    _ optimizer: inout Optimizer<Scalar>, to path: String, learningRate: Double? = nil
+    _ optimizer: borrowing Optimizer<Scalar>, to path: String, learningRate: Double? = nil
   ) throws(OptimizerFileError) {
     try OptimizerFileError.naming(path) {
       var writer = SafetensorsWriter(path: path)
-      let isSet = optimizer.layout.tensors.indices.map { optimizer.hasVelocity(ofTensor: $0) }
       let rates = try forms(of: optimizer, learningRate).map(\.learningRate)
-      optimizer.foldVelocity()
-      for (index, tensor) in optimizer.layout.tensors.enumerated() where isSet[index] {
+      for (index, tensor) in optimizer.layout.tensors.enumerated() where optimizer.hasVelocity(ofTensor: index) {
+        if optimizer.keepsLearningRateInVelocity(ofTensor: index) != keepsLearningRate { try Self.check(rates[index]) }
+        let form = VelocityForm(keepsLearningRate: keepsLearningRate, learningRate: rates[index])
         // The optimizer's memory outlives the writer, and nothing steps in between.
-        let values = optimizer.foldedVelocity(ofTensor: index)
-        let name = prefix + tensor.name
-        if optimizer.keepsLearningRateInVelocity(ofTensor: index) == keepsLearningRate {
-          try writer.add(name, shape: tensor.shape, values: values)
-        } else {
-          let factor = Scalar(keepsLearningRate ? -rates[index] : -1 / rates[index])
-          guard factor.isFinite, factor != 0 else { throw Self.unusable(rates[index]) }
-          try writer.add(name, dtype: Scalar.dtype, shape: tensor.shape, source: product(of: values, factor, path))
-        }
+        let velocity = optimizer.velocity(ofTensor: index, in: form)
+        try writer.add(prefix + tensor.name, shape: tensor.shape, elements: velocity)
       }
       try writer.write()
     }
@@ -110,25 +105,11 @@ public struct VelocityExchange: Sendable, Hashable {
     }
   }
 
-  private static func unusable(_ rate: Double) -> MomentumError {
-    .invalidSetting(
-      name: "learningRate", value: rate, expected: .words("a finite number > 0 to convert velocities at"))
-  }
-
-  /// The bytes of a multiple, made a piece at a time while a file is written.
-  private func product<Scalar: BLASScalar>(
-    of values: UnsafeBufferPointer<Scalar>, _ factor: Scalar, _ path: String
-  ) -> SafetensorsWriter.Source {
-    { emit throws(SafetensorsError) in
-      var first = 0
-      while first < values.count {
-        let piece = UnsafeBufferPointer(rebasing: values[first..<min(first + 1 << 16, values.count)])
-        let scaled = piece.map { $0 * factor }
-        try scaled.withUnsafeBufferPointer { bytes throws(SafetensorsError) in
-          try emit(UnsafeRawBufferPointer(bytes))
-        }
-        first += piece.count
-      }
+  /// Throws for a learning rate that velocities cannot be converted at.
+  private static func check(_ rate: Double) throws(MomentumError) {
+    guard rate > 0, rate.isFinite else {
+      throw .invalidSetting(
+        name: "learningRate", value: rate, expected: .words("a finite number > 0 to convert velocities at"))
     }
   }
 }

@@ -40,6 +40,11 @@ final class ErrorTests: XCTestCase {
   func testSettingsOfClipping() {
     expect("clip value is -1.0; expected a number >= 0") { try GradientClipping.byValue(-1) }
     expect("clip value is nan; expected a number >= 0") { try GradientClipping.byValue(.nan) }
+    for bound in [Double.infinity, -.infinity] {
+      expect("clip value is \(bound)...\(bound); expected a range that holds a finite number") {
+        try GradientClipping(value: bound...bound)
+      }
+    }
     for (name, make) in [
       ("clip norm", { try GradientClipping.byNorm($0) }),
       ("clip global norm", { try GradientClipping.byGlobalNorm($0) }),
@@ -207,6 +212,31 @@ final class ErrorTests: XCTestCase {
     }
     refuses("step count is -1; expected at least 0") { $0.stepCount = -1 }
     refuses("steps averaged is -1; expected at least 0") { $0.averages[0].count = -1 }
+    for (count, text) in [(1 << 53 + 1, "9007199254740993"), (Int.max, "9223372036854775807")] {
+      refuses("step count is \(text); expected at most 2^53") { $0.stepCount = count }
+      refuses("steps averaged is \(text); expected at most 2^53") {
+        ($0.average, $0.averages[1].count) = ([1, 2, 3], count)
+      }
+      expect("step count is \(text); expected at most 2^53") {
+        try run.optimizer.resume(stepCount: count, lastStepClipped: false)
+      }
+      expect("steps averaged is \(text); expected at most 2^53") {
+        try [3.0].withUnsafeBufferPointer { try run.optimizer.setAverage(ofTensor: 1, $0, count: count) }
+      }
+    }
+    refuses("velocity of tensor 'tensor 0' is nan at index 1; expected finite values") { $0.direction[1] = .nan }
+    refuses("velocity of tensor 'tensor 1' is -inf at index 0; expected finite values") {
+      ($0.direction[2], $0.velocities[1].scale) = (-1e308, 4)
+    }
+    refuses("average of tensor 'tensor 1' is inf at index 0; expected finite values") {
+      $0.average = [1, 2, .infinity]
+    }
+    expect("velocity of tensor 'tensor 1' is nan at index 0; expected finite values") {
+      try [Double.nan].withUnsafeBufferPointer { try run.optimizer.setVelocity(ofTensor: 1, $0) }
+    }
+    expect("average of tensor 'tensor 0' is -inf at index 1; expected finite values") {
+      try [1, -.infinity].withUnsafeBufferPointer { try run.optimizer.setAverage(ofTensor: 0, $0, count: 1) }
+    }
     refuses("average has count 0; expected 3") { $0.averages[0].count = 1 }
     expect("step count is -2; expected at least 0") { try run.optimizer.resume(stepCount: -2, lastStepClipped: false) }
     expect("velocity of tensor 'tensor 0' has count 1; expected 2") {

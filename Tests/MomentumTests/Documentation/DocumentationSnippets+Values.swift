@@ -12,6 +12,18 @@ final class DocumentationSnippetsOfValues: XCTestCase {
     XCTAssertEqual(rate, 0.05)
   }
 
+  func testOneCycle() throws {
+    // snippet
+    let rates = try Schedule.oneCycle(peak: 0.1, steps: 1000)
+    let momenta = try Schedule.oneCycle(peak: 0.85, initial: 0.95, final: 0.95, steps: 1000)
+    let rate = rates.value(at: 299)  // 0.1
+    let momentum = momenta.value(at: 299)  // 0.85
+    // end
+    XCTAssertEqual([rate, momentum], [0.1, 0.85])
+    XCTAssertEqual([0, 999].map(rates.value(at:)), [0.1 / 25, 0.1 / 25 / 1e4])
+    XCTAssertEqual([0, 999].map(momenta.value(at:)), [0.95, 0.95])
+  }
+
   func testScheduled() throws {
     // snippet
     let rule = try Scheduled(
@@ -54,16 +66,16 @@ final class DocumentationSnippetsOfValues: XCTestCase {
     // snippet
     var program = StepProgram()
     let state = TensorState(gradientFactor: ScaledDouble(0.5), velocityScale: 1, isFirstStep: true)
-    let scale = try SGD(learningRate: 0.1, momentum: 0.9).compile(state, into: &program)  // 1
-    // program.operations are two axpys: 0.5 of the gradient into the direction,
-    // -0.1 of the direction into the parameters
+    let scale = try SGD(learningRate: 0.1, momentum: 0.9).compile(state, into: &program)  // 4096
+    // program.operations are two axpys: 0.5/4096 of the gradient into the direction,
+    // -0.1·4096 of the direction into the parameters
     // end
-    XCTAssertEqual(scale, 1)
+    XCTAssertEqual(scale, 4096)
     XCTAssertEqual(
       program.operations,
       [
-        .axpy(factor: ScaledDouble(0.5), from: .gradient, into: .direction),
-        .axpy(factor: ScaledDouble(-0.1), from: .direction, into: .parameters),
+        .axpy(factor: ScaledDouble(0.5 / 4096), from: .gradient, into: .direction),
+        .axpy(factor: ScaledDouble(-0.1 * 4096), from: .direction, into: .parameters),
       ])
   }
 
