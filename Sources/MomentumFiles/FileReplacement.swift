@@ -45,6 +45,12 @@ package struct FileReplacement {
     try write(text.utf8, to: path, followsLinks: followsLinks)
   }
 
+  /// Refuses a path that could not be written to, as far as that can be seen before long work whose result goes there.
+  package static func check(_ path: String, followsLinks: Bool = false) throws(SafetensorsError) {
+    var file = try StagedFile(OutputTarget(path, followsLinks: followsLinks), .system)
+    file.discard()
+  }
+
   /// Writes the new version of one more file and brings it to the disk.
   ///
   /// - Parameters:

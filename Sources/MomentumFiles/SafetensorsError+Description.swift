@@ -67,8 +67,8 @@ extension SafetensorsError.Reason: CustomStringConvertible {
     case .notRegularFile(let kind):
       "is \(kind); expected a regular file" + (kind == "a directory" ? ", perhaps one in it" : "")
     case .symbolicLink(let target):
-      "is a symbolic link to \(quoted(target)); expected a file, or permission to replace the one behind the link "
-        + "(--follow-links, SafetensorsWriter.followsLinks)"
+      "is a symbolic link to \(quoted(target)); expected the path of a file, or links to be followed (--follow-links, "
+        + "SafetensorsWriter.followsLinks)"
     case .changedWhileOpen:
       "was changed by another program while it was read; expected it to stay as it was"
     case .system(let operation, let code):

@@ -18,6 +18,9 @@ final class MutationTests: XCTestCase {
       fileBytes("{\(tensor),\(others)}   ", dataCount: 34),
       fileBytes("{\"__metadata__\":{\"k\":\"v\",\"\":\"\\n\"},\(tensor)}", dataCount: 24),
       fileBytes("{ \"__metadata__\" : { } , \(tensor) }", dataCount: 24),
+      fileBytes(
+        "\n {\"__metadata__\":null,\"a\":{\"x\":[1,{\"y\":-1.5e3}],\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}\t",
+        dataCount: 4),
     ]
   }()
 

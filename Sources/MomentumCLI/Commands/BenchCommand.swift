@@ -87,6 +87,7 @@ struct BenchCommand: ParsableCommand {
 
   func run() throws {
     Interrupt.catchSignals()
+    if let csv { try FileReplacement.check(csv, followsLinks: writing.followLinks) }
     if growth { return try runGrowth() }
     let folder = try plots.map { try ReportFolder.choose($0, name: "bench") }
     let operation = BenchOperation(

@@ -79,6 +79,7 @@ struct ClipCommand: ParsableCommand {
   }
 
   func run() throws {
+    try FileReplacement.check(output, followsLinks: writing.followLinks)
     let gradients = try TensorFile(gradients, access: .copyOnWrite)
     switch gradients.dtype {
     case .f64: try run(gradients, as: Double.self)

@@ -113,6 +113,9 @@ struct StepCommand: ParsableCommand {
   }
 
   func run() throws {
+    for case let file? in [outputParameters] + state.outputs.map(\.1) {
+      try FileReplacement.check(file, followsLinks: writing.followLinks)
+    }
     let settings = try options.configuration()
     if settings.averaging == nil, let config = options.config, let option = state.averageOption {
       throw DataFileError(file: config, cause: "'averaging' is missing; expected it with \(option)")
