@@ -7,7 +7,8 @@ struct ExampleAverage<Scalar: BLASScalar & SafetensorsScalar> {
   let report: PerExampleReport
 
   /// Clips, averages and writes. A skipped average is not written.
-  init(_ gradients: TensorFile, clipping: PerExampleClipping, output: String, followsLinks: Bool, threads: Int?) throws {
+  init(_ gradients: TensorFile, clipping: PerExampleClipping, output: String, followsLinks: Bool, threads: Int?) throws
+  {
     let examples = try Self.examples(of: gradients)
     let layout = try gradients.naming { () throws(MomentumError) in
       try ParameterLayout(gradients.tensors.map { ($0.name, Array($0.shape.dropFirst())) })
