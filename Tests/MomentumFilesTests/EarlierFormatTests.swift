@@ -102,7 +102,7 @@ final class EarlierFormatTests: FolderTestCase {
     _ metadata: [String: String] = named,
     _ tensors: [String: [Float]] = ["velocity/weight": [1, 2, 3], "average/bias": [4]]
   ) throws {
-    var writer = SafetensorsWriter(path: path("named"), metadata: metadata)
+    var writer = SafetensorsWriter(path: path("named"), metadata: SafetensorsMetadata(metadata))
     for (name, values) in tensors {
       try writer.add(name, dtype: .f32, shape: [values.count]) { emit throws(SafetensorsError) in
         try values.withUnsafeBufferPointer { bytes throws(SafetensorsError) in try emit(UnsafeRawBufferPointer(bytes)) }
