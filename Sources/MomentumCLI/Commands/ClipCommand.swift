@@ -12,7 +12,7 @@ struct ClipCommand: ParsableCommand {
   @Option(help: ArgumentHelp("The gradients.", valueName: "file"))
   var gradients: String
 
-  @Option(help: ArgumentHelp("Where the clipped gradients go.", valueName: "file"))
+  @Option(help: ArgumentHelp("Where the clipped gradients go; - is standard output.", valueName: "file"))
   var output: String
 
   @OptionGroup(title: "Clipping")
@@ -24,7 +24,10 @@ struct ClipCommand: ParsableCommand {
   @Flag(help: "Print one JSON object.")
   var json = false
 
-  func validate() throws { _ = try clip.clipping() }
+  func validate() throws {
+    try StandardStream.checkOutputs([("--output", output)])
+    _ = try clip.clipping()
+  }
 
   func run() throws {
     let gradients = try TensorFile(gradients, access: .copyOnWrite)
@@ -48,7 +51,7 @@ struct ClipCommand: ParsableCommand {
     for (tensor, values) in zip(gradients.tensors, buffers) {
       try writer.add(tensor.name, shape: tensor.shape, values: UnsafeBufferPointer(values))
     }
-    try writer.write()
+    try TensorOutput.write([writer], from: gradients)
     // The buffers point into the mapping.
     withExtendedLifetime(gradients) {}
     let row = StepRow(report, step: 0)

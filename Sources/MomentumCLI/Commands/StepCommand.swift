@@ -55,7 +55,9 @@ struct StepCommand: ParsableCommand {
   @Option(help: "What to take of several files of gradients. Norms are measured and clipped after that.")
   var accumulate = Accumulation.mean
 
-  @Option(help: ArgumentHelp("Where the new parameters go.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "Where the new parameters go; - is standard output, if nothing else is written.", valueName: "file"))
   var outputParameters: String
 
   @OptionGroup(title: "State")
@@ -76,6 +78,7 @@ struct StepCommand: ParsableCommand {
   func validate() throws {
     guard steps >= 0 else { throw ValidationError("--steps is \(steps); expected at least 0") }
     let outputs = [("--output-parameters", outputParameters)] + state.outputs
+    try StandardStream.checkOutputs(outputs)
     for (index, (name, file)) in outputs.enumerated() where file != nil {
       if let other = outputs[..<index].first(where: { $0.1 == file }) {
         throw ValidationError("\(other.0) and \(name) name the same file")
@@ -155,7 +158,7 @@ struct StepCommand: ParsableCommand {
       try writer.add(tensor.name, shape: tensor.shape, values: UnsafeBufferPointer(values))
     }
     let writers = try state.writers(of: &optimizer)
-    try SafetensorsWriter.write([writer] + writers)
+    try TensorOutput.write([writer] + writers, from: parameters)
   }
 
   private func show(_ rows: [StepRow]) throws {
