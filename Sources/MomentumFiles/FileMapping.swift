@@ -39,7 +39,10 @@ struct FileMapping: ~Copyable {
   init(path: String, isWritable: Bool) throws(SafetensorsError) {
     // Without O_NONBLOCK the opening of a pipe would wait for a writer.
     let descriptor = retryingInterrupts { open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
-    guard descriptor >= 0 else { throw .system("open it", file: path) }
+    guard descriptor >= 0 else {
+      let code = errno
+      throw .system(code == ENOENT && Self.isLink(path) ? "follow the link" : "open it", file: path, code: code)
+    }
     do throws(SafetensorsError) {
       (base, opened) = try Self.map(descriptor, isWritable: isWritable, path: path)
     } catch {
@@ -48,6 +51,11 @@ struct FileMapping: ~Copyable {
     }
     self.path = path
     self.descriptor = descriptor
+  }
+
+  private static func isLink(_ path: String) -> Bool {
+    var status = stat()
+    return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
   }
 
   private static func map(

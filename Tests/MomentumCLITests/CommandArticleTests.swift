@@ -6,7 +6,7 @@ import XCTest
 final class CommandArticleTests: XCTestCase {
   func testEveryBlockRuns() throws {
     let blocks = try Self.blocks()
-    XCTAssertEqual(blocks.count, 3)
+    XCTAssertEqual(blocks.count, 4)
     try withScratchFolder { folder in
       try Self.run(blocks[0], in: folder)
       XCTAssertEqual(try Self.floats(folder, "parameters"), [1, 2])
@@ -19,6 +19,9 @@ final class CommandArticleTests: XCTestCase {
       XCTAssertEqual(try Self.floats(folder, "velocity"), [1.5, 2])
 
       try Self.run(blocks[2], in: folder)
+      XCTAssertEqual(try Self.floats(folder, "piped"), [1.5, 2])
+
+      try Self.run(blocks[3], in: folder)
       let moved = try Self.floats(folder, "new")
       XCTAssertEqual(moved[0], 0.245, accuracy: 1e-6, "the decay of 0.01 is added to the clipped gradient")
       XCTAssertEqual(moved[1], 0.99, accuracy: 1e-6)

@@ -56,5 +56,34 @@ import XCTest
         }
       }
     }
+
+    /// The system refuses to write from such a place, without a signal.
+    func testTheCommandNamesTheFileWhileItWrites() throws {
+      try TensorFolder.with { folder in
+        try folder.write("g", ["a": Array(repeating: 1, count: 1 << 20)])
+        let (process, pipe) = (Process(), Pipe())
+        process.executableURL = CommandRun.productsFolder.appendingPathComponent("momentum")
+        process.arguments = ["clip", "--gradients", "g", "--output", "-"]
+        process.currentDirectoryURL = folder.url
+        let errors = folder.url.appendingPathComponent("errors")
+        try Data().write(to: errors)
+        process.standardOutput = pipe
+        process.standardError = try FileHandle(forWritingTo: errors)
+        try process.run()
+        // The command has begun to write, and will wait for a reader when the pipe is full.
+        var bytes: CInt = 0
+        while process.isRunning, bytes < 1 << 15 {
+          XCTAssertEqual(ioctl(pipe.fileHandleForReading.fileDescriptor, UInt(FIONREAD), &bytes), 0)
+          usleep(200)
+        }
+        XCTAssertEqual(truncate(folder.path("g"), 4096), 0)
+        XCTAssertLessThan(pipe.fileHandleForReading.readDataToEndOfFile().count, 4 << 20)
+        process.waitUntilExit()
+        XCTAssertEqual(process.terminationStatus, 1)
+        XCTAssertEqual(
+          try String(contentsOf: errors, encoding: .utf8),
+          "Error: g: was changed by another program while it was read; expected it to stay as it was\n")
+      }
+    }
   }
 #endif

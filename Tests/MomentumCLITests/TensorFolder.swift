@@ -12,6 +12,9 @@ struct TensorFolder {
 
   func path(_ name: String) -> String { url.appendingPathComponent(name).path }
 
+  /// Whether there is a file of a name.
+  func has(_ name: String) -> Bool { FileManager.default.fileExists(atPath: path(name)) }
+
   /// Writes tensors of one axis.
   func write(_ name: String, _ tensors: [String: [Float]]) throws {
     var writer = SafetensorsWriter(path: path(name))

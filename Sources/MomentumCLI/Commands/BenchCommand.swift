@@ -72,6 +72,7 @@ struct BenchCommand: ParsableCommand {
 
   func validate() throws {
     guard repeats >= 1 else { throw ValidationError("--repeat is \(repeats); expected at least 1") }
+    try StandardStream.refuseOutput(csv, option: "--csv")
     if let bad = threads.first(where: { $0 < 1 }) {
       throw ValidationError("--threads is \(bad); expected at least 1")
     }

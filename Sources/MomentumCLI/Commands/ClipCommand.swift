@@ -18,7 +18,7 @@ struct ClipCommand: ParsableCommand {
   @Option(help: ArgumentHelp("The gradients.", valueName: "file"))
   var gradients: String
 
-  @Option(help: ArgumentHelp("Where the clipped gradients go.", valueName: "file"))
+  @Option(help: ArgumentHelp("Where the clipped gradients go; - is standard output.", valueName: "file"))
   var output: String
 
   @OptionGroup
@@ -51,6 +51,7 @@ struct ClipCommand: ParsableCommand {
   var json = false
 
   func validate() throws {
+    try StandardStream.checkOutputs([("--output", output)])
     if config != nil {
       let given = clip.given + (totalNorm == nil ? [] : ["--total-norm"]) + examples.given
       if let option = given.first { throw ValidationError("\(option) cannot be given with --config") }
@@ -79,7 +80,7 @@ struct ClipCommand: ParsableCommand {
   }
 
   func run() throws {
-    try FileReplacement.check(output, followsLinks: writing.followLinks)
+    try TensorOutput.check(output, followsLinks: writing.followLinks)
     let gradients = try TensorFile(gradients, access: .copyOnWrite)
     switch gradients.dtype {
     case .f64: try run(gradients, as: Double.self)
@@ -102,7 +103,7 @@ struct ClipCommand: ParsableCommand {
     for (tensor, values) in zip(gradients.tensors, buffers) {
       try writer.add(tensor.name, shape: tensor.shape, values: UnsafeBufferPointer(values))
     }
-    try writer.write()
+    try TensorOutput.write([writer], from: gradients)
     // The buffers point into the mapping.
     withExtendedLifetime(gradients) {}
     let row = StepRow(report, step: 0)

@@ -81,6 +81,7 @@ struct StateOptions: ParsableArguments {
 
   /// Gives an optimizer what the files hold.
   func load<Scalar: BLASScalar & SafetensorsScalar>(into optimizer: inout Optimizer<Scalar>) throws {
+    for path in [state, velocity, average] { try StandardStream.refuseInput(path) }
     if let state {
       let own = Adapted(optimizer)
       try StateFile.load(state, into: &optimizer)

@@ -64,7 +64,9 @@ struct StepCommand: ParsableCommand {
       """, valueName: "w"), transform: NumberText.double)
   var weights: [Double] = []
 
-  @Option(help: ArgumentHelp("Where the new parameters go.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "Where the new parameters go; - is standard output, if nothing else is written.", valueName: "file"))
   var outputParameters: String
 
   @OptionGroup
@@ -89,6 +91,7 @@ struct StepCommand: ParsableCommand {
     guard steps >= 0 else { throw ValidationError("--steps is \(steps); expected at least 0") }
     try checkWeights()
     let outputs = [("--output-parameters", outputParameters)] + state.outputs
+    try StandardStream.checkOutputs(outputs)
     for (index, (name, file)) in outputs.enumerated() where file != nil {
       if let other = outputs[..<index].first(where: { $0.1 == file }) {
         throw ValidationError("\(other.0) and \(name) name the same file")
@@ -114,7 +117,7 @@ struct StepCommand: ParsableCommand {
 
   func run() throws {
     for case let file? in [outputParameters] + state.outputs.map(\.1) {
-      try FileReplacement.check(file, followsLinks: writing.followLinks)
+      try TensorOutput.check(file, followsLinks: writing.followLinks)
     }
     let settings = try options.configuration()
     if settings.averaging == nil, let config = options.config, let option = state.averageOption {
@@ -182,7 +185,7 @@ struct StepCommand: ParsableCommand {
     }
     var writers = [writer] + (try state.writers(of: optimizer))
     for index in writers.indices { writers[index].followsLinks = writing.followLinks }
-    try SafetensorsWriter.write(writers)
+    try TensorOutput.write(writers, from: parameters)
   }
 
   private func show(_ rows: [StepRow]) throws {

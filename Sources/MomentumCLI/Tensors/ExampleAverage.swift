@@ -32,7 +32,7 @@ struct ExampleAverage<Scalar: BLASScalar & SafetensorsScalar> {
       for tensor in layout.tensors {
         try writer.add(tensor.name, shape: tensor.shape, values: UnsafeBufferPointer(rebasing: average[tensor.range]))
       }
-      try writer.write()
+      try TensorOutput.write([writer], from: gradients)
     }
   }
 

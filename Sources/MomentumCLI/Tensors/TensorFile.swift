@@ -11,6 +11,7 @@ struct TensorFile {
   ///
   /// - Throws: ``SafetensorsError``, or ``DataFileError`` naming a tensor of another type.
   init(_ path: String, access: SafetensorsFile.Access = .readOnly) throws {
+    try StandardStream.refuseInput(path)
     file = try SafetensorsFile(path: path, access: access)
     dtype = file.tensors.first?.dtype ?? .f32
     for tensor in file.tensors where tensor.dtype != dtype || (dtype != .f32 && dtype != .f64) {

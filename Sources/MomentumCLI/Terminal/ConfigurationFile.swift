@@ -7,6 +7,7 @@ enum ConfigurationFile {
   ///
   /// - Throws: ``DataFileError`` that says where in the file something is wrong.
   static func read(_ path: String) throws -> OptimizerConfiguration {
+    if path == "-" { throw DataFileError(file: path, cause: "is no file; /dev/stdin is standard input") }
     let data: Data
     do {
       data = try Data(contentsOf: URL(fileURLWithPath: path))

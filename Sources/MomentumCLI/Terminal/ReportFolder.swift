@@ -10,6 +10,7 @@ enum ReportFolder {
       let free = (1...).lazy.map { $0 == 1 ? name : "\(name)-\($0)" }.first { !files.fileExists(atPath: $0) }!
       return try make(URL(fileURLWithPath: free, isDirectory: true))
     }
+    if StandardStream.isOutput(wanted) { throw DataFileError(file: wanted, cause: "is standard output, and no folder") }
     let url = URL(fileURLWithPath: wanted, isDirectory: true)
     if files.fileExists(atPath: wanted) {
       guard let content = try? files.contentsOfDirectory(atPath: wanted) else {

@@ -1,7 +1,10 @@
 import Foundation
 import MomentumFiles
+import Synchronization
 
 /// The results of the command. Nothing else writes to standard output, so that no output is lost without an error.
+///
+/// When a file of tensors goes there, what is printed after it goes to standard error.
 enum StandardOutput {
   /// Output that could not be written.
   struct Failure: Error, Hashable, CustomStringConvertible, LocalizedError {
@@ -11,6 +14,8 @@ enum StandardOutput {
     var description: String { "cannot write to standard output: \(String(cString: strerror(code)))" }
     var errorDescription: String? { description }
   }
+
+  private static let holdsFile = Atomic<Bool>(false)
 
   /// Prints lines, with control characters escaped, also ends of lines: names from files are part of them.
   static func print(lines: [String]) throws(Failure) {
@@ -30,11 +35,24 @@ enum StandardOutput {
     }
   }
 
-  /// Writes bytes as they are.
-  static func write(_ bytes: UnsafeRawBufferPointer) throws(Failure) {
+  /// Writes a file of tensors.
+  ///
+  /// - Throws: ``Failure``, or ``SafetensorsError`` for what has to do with the tensors.
+  static func write(_ file: SafetensorsWriter) throws {
+    holdsFile.store(true, ordering: .relaxed)
+    do {
+      try file.write(toDescriptor: STDOUT_FILENO)
+    } catch {
+      guard case .system(_, let code) = error.reason else { throw error }
+      throw Failure(code: code)
+    }
+  }
+
+  private static func write(_ bytes: UnsafeRawBufferPointer) throws(Failure) {
+    let stream = holdsFile.load(ordering: .relaxed) ? STDERR_FILENO : STDOUT_FILENO
     var rest = bytes
     while !rest.isEmpty {
-      let count = Foundation.write(STDOUT_FILENO, rest.baseAddress, min(rest.count, 1 << 30))
+      let count = Foundation.write(stream, rest.baseAddress, min(rest.count, 1 << 30))
       if count < 0, errno == EINTR { continue }
       guard count > 0 else { throw Failure(code: count == 0 ? EIO : errno) }
       rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(count))

@@ -1,0 +1,136 @@
+import Foundation
+import MomentumFiles
+import MomentumTestSupport
+import XCTest
+
+@testable import MomentumCLI
+
+/// Files of tensors that go to standard output, and paths that are no files.
+final class StreamTests: XCTestCase {
+  private func withFiles(_ body: (TensorFolder) throws -> Void) throws {
+    try TensorFolder.with { folder in
+      try folder.write("p", ["a": [1, 2], "b": [3]])
+      try folder.write("g", ["a": [3, 0], "b": [4]])
+      try body(folder)
+    }
+  }
+
+  private let step = "momentum step --parameters p --gradients g --learning-rate 1 --output-parameters"
+
+  func testOneFileGoesToStandardOutput() throws {
+    try withFiles { folder in
+      for name in ["-", "/dev/stdout", "/dev/fd/1"] {
+        for output in ["| cat > piped", "> piped"] {
+          let clip = try ShellRun(
+            "momentum clip --gradients g --clip-global-norm 2.5 --output \(name) \(output)", in: folder.url)
+          XCTAssertEqual(clip.status, 0, clip.errors)
+          XCTAssertEqual(clip.errors, "norm 5.0, clipped by 0.5\n")
+          XCTAssertEqual(try folder.read("piped"), ["a": [1.5, 0], "b": [2]])
+
+          let step = try ShellRun("\(step) \(name) --json \(output)", in: folder.url)
+          XCTAssertEqual(step.status, 0, step.errors)
+          XCTAssertNotNil(try JSONSerialization.jsonObject(with: Data(step.errors.utf8)) as? [String: Any])
+          XCTAssertEqual(try folder.read("piped"), ["a": [-2, 2], "b": [-1]])
+        }
+      }
+      XCTAssertFalse(folder.has("-"))
+      // Another way to write it to a file of that name.
+      _ = try ShellRun("\(step) ./-", in: folder.url)
+      XCTAssertTrue(folder.has("-"))
+    }
+  }
+
+  func testALostFileIsAnError() throws {
+    try withFiles { folder in
+      for (redirection, code) in [("> /dev/full", ENOSPC), (">&-", EBADF)] {
+        let run = try ShellRun("\(step) - \(redirection)", in: folder.url)
+        XCTAssertEqual(run.status, 1)
+        XCTAssertEqual(run.errors, "Error: cannot write to standard output: \(String(cString: strerror(code)))\n")
+      }
+    }
+  }
+
+  func testAReaderThatLeavesEndsTheCommandQuietly() throws {
+    try withFiles { folder in
+      try folder.write("g", ["a": Array(repeating: 1, count: 1_000_000)])
+      let script = "momentum clip --gradients g --output - | true; exit ${PIPESTATUS[0]}"
+      let run = try ShellRun(script, in: folder.url)
+      XCTAssertEqual(run.status, 128 + SIGPIPE)
+      XCTAssertEqual(run.errors, "")
+      let ignored = try ShellRun("trap '' PIPE; \(script)", in: folder.url)
+      XCTAssertEqual(ignored.status, 1)
+      XCTAssertEqual(ignored.errors, "Error: cannot write to standard output: \(String(cString: strerror(EPIPE)))\n")
+    }
+  }
+
+  func testStandardOutputTakesOneFile() throws {
+    try withFiles { folder in
+      for (arguments, words) in [
+        ("\(step) - --output-velocity v", "--output-parameters is standard output, which takes one file"),
+        ("\(step) o --output-velocity -", "--output-velocity is standard output, which takes one file"),
+        ("\(step) - --output-state /dev/stdout", "--output-parameters is standard output, which takes one file"),
+        ("momentum bench --csv -", "--csv is standard output, where the results go"),
+      ] {
+        let run = try ShellRun(arguments, in: folder.url)
+        XCTAssertEqual(run.status, 64, run.errors)
+        XCTAssertTrue(run.errors.contains(words), run.errors)
+        XCTAssertEqual(run.output, "")
+      }
+      let folderNamed = try ShellRun("momentum trajectory --output -", in: folder.url)
+      XCTAssertEqual(folderNamed.status, 1)
+      XCTAssertEqual(folderNamed.errors, "Error: -: is standard output, and no folder\n")
+      XCTAssertFalse(folder.has("o") || folder.has("v") || folder.has("-"))
+    }
+  }
+
+  func testATerminalTakesNoFile() throws {
+    try withFiles { folder in
+      try XCTSkipUnless(try ShellRun("command -v script", in: folder.url).status == 0, "needs the program 'script'")
+      let run = try ShellRun(
+        "script --quiet --return --command 'momentum clip --gradients g --output -' /dev/null", in: folder.url)
+      XCTAssertEqual(run.status, 64)
+      XCTAssertTrue(run.output.contains("--output is standard output, and that is a terminal"), run.output)
+    }
+  }
+
+  func testStandardInputIsRefusedUnlessItIsAFile() throws {
+    try withFiles { folder in
+      let words = "is standard input, which cannot be mapped; expected the path of a file"
+      for name in ["-", "/dev/stdin"] {
+        for command in [
+          "norm \(name)", "clip --output o --gradients \(name)",
+          "step --parameters p --gradients \(name) --learning-rate 1 --output-parameters o",
+          "step --parameters p --gradients g --state \(name) --learning-rate 1 --output-parameters o",
+        ] {
+          let run = try ShellRun("cat g | momentum \(command)", in: folder.url)
+          XCTAssertEqual(run.status, 1)
+          XCTAssertEqual(run.errors, "Error: \(name): \(words)\n", command)
+          XCTAssertFalse(folder.has("o"))
+        }
+      }
+      XCTAssertEqual(try ShellRun("momentum norm /dev/stdin < g", in: folder.url).output, "norm 5.0  0x1.4p+2\n")
+      let config = try ShellRun("\(step.replacing("--learning-rate 1", with: "--config -")) o", in: folder.url)
+      XCTAssertEqual(config.errors, "Error: -: is no file; /dev/stdin is standard input\n")
+    }
+  }
+
+  func testPathsThatAreNoFiles() throws {
+    try withFiles { folder in
+      for (command, status, words) in [
+        ("norm ''", 64 as Int32, "argument 2, after 'norm', is empty; expected a name or a value"),
+        ("clip --gradients g --output ''", 64, "argument 5, after '--output', is empty"),
+        ("clip --gradients g --output=", 64, "'--output=' has no value after the '='"),
+        ("norm link", 1, "Error: link: could not follow the link: No such file or directory\n"),
+        ("clip --gradients g --output link", 1, "Error: link: "),
+        ("norm missing", 1, "Error: missing: could not open it: No such file or directory\n"),
+        ("norm d", 1, "Error: d: is a directory; expected a regular file"),
+        ("clip --gradients g --output d", 1, "Error: d: is a directory; expected a regular file"),
+      ] {
+        let run = try ShellRun("mkdir -p d; ln -sf nowhere link; LC_ALL=C momentum \(command)", in: folder.url)
+        XCTAssertEqual(run.status, status, run.errors)
+        XCTAssertTrue(run.errors.contains(words), run.errors)
+      }
+      XCTAssertFalse(folder.has("nowhere"))
+    }
+  }
+}
