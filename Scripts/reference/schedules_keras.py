@@ -33,6 +33,11 @@ def schedules():
             made.PolynomialDecay(RATE, 30, 0.01),
         ),
         (
+            "PolynomialDecay, cycle",
+            {"polynomial": {"from": RATE, "to": 0.01, "steps": 7, "power": 2, "cycles": True}},
+            made.PolynomialDecay(RATE, 7, 0.01, power=2.0, cycle=True),
+        ),
+        (
             "CosineDecay",
             {"cosine": {"initial": RATE, "final": RATE / 8, "steps": 30}},
             made.CosineDecay(RATE, 30, alpha=0.125),
@@ -46,6 +51,19 @@ def schedules():
             "CosineDecayRestarts",
             {"cosine": {"initial": RATE, "final": RATE / 8, "steps": 7, "restartFactor": 2}},
             made.CosineDecayRestarts(RATE, 7, t_mul=2.0, m_mul=1.0, alpha=0.125),
+        ),
+        (
+            "CosineDecayRestarts, m_mul",
+            {
+                "cosine": {
+                    "initial": RATE,
+                    "final": RATE / 8,
+                    "steps": 7,
+                    "restartFactor": 2,
+                    "restartScale": 0.75,
+                }
+            },
+            made.CosineDecayRestarts(RATE, 7, t_mul=2.0, m_mul=0.75, alpha=0.125),
         ),
         (
             "PiecewiseConstantDecay",

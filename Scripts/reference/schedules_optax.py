@@ -18,6 +18,41 @@ def schedules():
             optax.exponential_decay(RATE, 7, 0.5, staircase=True),
         ),
         (
+            "exponential_decay, end value",
+            {"exponential": {"initial": RATE, "rate": 0.5, "every": 7, "final": 0.01}},
+            optax.exponential_decay(RATE, 7, 0.5, end_value=0.01),
+        ),
+        (
+            "exponential_decay, growing to an end value",
+            {"exponential": {"initial": RATE, "rate": 2, "every": 7, "final": 1.5}},
+            optax.exponential_decay(RATE, 7, 2.0, end_value=1.5),
+        ),
+        (
+            "cosine_decay_schedule, exponent",
+            {"cosine": {"initial": RATE, "final": RATE / 8, "steps": 30, "power": 1.5}},
+            optax.cosine_decay_schedule(RATE, 30, alpha=0.125, exponent=1.5),
+        ),
+        (
+            "piecewise_interpolate_schedule, linear",
+            {"interpolated": {"boundaries": [5, 20], "values": [RATE, RATE / 4, RATE / 2]}},
+            optax.piecewise_interpolate_schedule("linear", RATE, {5: 0.25, 20: 2.0}),
+        ),
+        (
+            "piecewise_interpolate_schedule, cosine",
+            {"interpolated": {"boundaries": [5, 20], "values": [RATE, RATE / 4, RATE / 2], "curve": "cosine"}},
+            optax.piecewise_interpolate_schedule("cosine", RATE, {5: 0.25, 20: 2.0}),
+        ),
+        (
+            "linear_onecycle_schedule",
+            {"interpolated": {"boundaries": [12, 34, 40], "values": [RATE / 4, RATE, RATE / 4, RATE / 32]}},
+            optax.linear_onecycle_schedule(40, RATE, div_factor=4, final_div_factor=8),
+        ),
+        (
+            "cosine_onecycle_schedule",
+            {"interpolated": {"boundaries": [12, 40], "values": [RATE / 4, RATE, RATE / 32], "curve": "cosine"}},
+            optax.cosine_onecycle_schedule(40, RATE, div_factor=4, final_div_factor=8),
+        ),
+        (
             "cosine_decay_schedule",
             {"cosine": {"initial": RATE, "final": RATE / 8, "steps": 30}},
             optax.cosine_decay_schedule(RATE, 30, alpha=0.125),

@@ -23,6 +23,7 @@ def values(make, count=64):
 
 def schedules():
     cosine = {"initial": RATE, "final": 0.01}
+    one_cycle = {"peak": RATE, "initial": RATE / 4, "final": RATE / 32}
     warm = lambda rule: lr_scheduler.SequentialLR(  # noqa: E731
         rule,
         [
@@ -62,6 +63,26 @@ def schedules():
             "MultiStepLR",
             {"piecewise": {"boundaries": [5, 20], "values": [RATE, RATE / 2, RATE / 4]}},
             lambda r: lr_scheduler.MultiStepLR(r, [5, 20], 0.5),
+        ),
+        (
+            "OneCycleLR",
+            {"oneCycle": {"peak": RATE, "steps": 70}},
+            lambda r: lr_scheduler.OneCycleLR(r, RATE, 70, cycle_momentum=False),
+        ),
+        (
+            "OneCycleLR, linear, a rise that ends between two steps",
+            {"oneCycle": {**one_cycle, "steps": 65, "riseShare": 0.37, "curve": "linear"}},
+            lambda r: lr_scheduler.OneCycleLR(
+                r, RATE, 65, pct_start=0.37, anneal_strategy="linear", div_factor=4, final_div_factor=8,
+                cycle_momentum=False,
+            ),
+        ),
+        (
+            "OneCycleLR, three phases",
+            {"oneCycle": {**one_cycle, "steps": 65, "riseShare": 0.25, "threePhases": True}},
+            lambda r: lr_scheduler.OneCycleLR(
+                r, RATE, 65, pct_start=0.25, div_factor=4, final_div_factor=8, three_phase=True, cycle_momentum=False,
+            ),
         ),
         (
             "SequentialLR of LinearLR and CosineAnnealingLR",

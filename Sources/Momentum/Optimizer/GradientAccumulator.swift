@@ -11,14 +11,24 @@
 /// pass for the norm: it moves 5 elements for each parameter instead of 6. Clipping is done once, after averaging.
 /// Clipping every micro-batch first would be another algorithm.
 ///
+/// Where the gradient of a micro-batch is a mean over its tokens or examples, and their number differs from one to the
+/// next, the mean of these means is not the gradient of the whole batch. Weighted by their numbers they make it:
+///
+/// ```swift
+/// try accumulator.add(ofOneToken, weight: 1)
+/// try accumulator.add(ofThreeTokens, weight: 3)
+/// try optimizer.step(&parameters, gradients: &accumulator)  // with the mean over four tokens
+/// ```
+///
 /// A tensor that has a gradient in some micro-batches counts as 0 in the others; a tensor without any gradient is left
 /// alone by the step.
 public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  // sole owner of its memory
   /// The combination of the gradients that the step uses: their mean or their sum.
   public enum Reduction: String, Sendable, Hashable, Codable, CaseIterable {
-    /// The sum of the gradients divided by their number.
+    /// The sum of the gradients, each times its weight, divided by the sum of the weights: `Σ wᵢ·gᵢ / Σ wᵢ`. Without
+    /// weights it is the sum divided by the number of gradients.
     case mean
-    /// The sum.
+    /// The sum of the gradients, each times its weight: `Σ wᵢ·gᵢ`.
     case sum
   }
 
@@ -28,8 +38,14 @@ public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sen
   public let reduction: Reduction
   /// The algorithm for the norm of the sum. A step whose ``GradientClipping/algorithm`` differs measures the sum again.
   public let algorithm: NormAlgorithm
-  /// The number of gradients added since the last step.
+  /// The number of gradients added since the last step, of whatever weight.
   public private(set) var count = 0
+  /// The sum of the weights of the gradients added since the last step.
+  public var totalWeight: Double { weights.total.double }
+  /// The power of two that the sum in memory is divided by: that of the largest weight, 1 without weights.
+  ///
+  /// So a sum overflows only where an unweighted one would, whatever the weights are.
+  public var sumScale: Double { weights.scale.double }
 
   private let threads: Int
   /// In this table, `gradient` is the gradient that is being added and `average` is the sum; the tile sums are those of
@@ -38,6 +54,7 @@ public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sen
   private let memory: ParameterVector<Scalar>
   /// Whether each tensor has had a gradient since the last step.
   private(set) var isSet: [Bool]
+  private(set) var weights = WeightSum()
 
   /// Prepares an empty sum of gradients.
   ///
@@ -67,27 +84,38 @@ public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sen
 
   /// Adds a gradient.
   ///
-  /// - Throws: ``MomentumError/layoutMismatch(_:)``, ``MomentumError/countMismatch(what:count:expected:)``; nothing has
-  ///   been added then.
+  /// - Parameters:
+  ///   - gradients: The gradient; only read.
+  ///   - weight: The factor of the gradient, at least 0: a number of tokens or of examples, for example. A gradient added
+  ///     without one has the weight 1. With the weight 0 the gradient is counted and not read, so that a micro-batch
+  ///     without tokens, whose mean is NaN, does no harm.
+  /// - Throws: ``MomentumError/layoutMismatch(_:)``, ``MomentumError/countMismatch(what:count:expected:)``,
+  ///   ``MomentumError/invalidSetting(_:)`` for a weight that is negative or not finite; nothing has been added then.
   /// - Complexity: O(n); reads 2n and writes n elements; for the first gradient reads n and writes n.
-  public mutating func add(_ gradients: borrowing ParameterVector<Scalar>) throws(MomentumError) {
+  public mutating func add(
+    _ gradients: borrowing ParameterVector<Scalar>, weight: Double = 1
+  ) throws(MomentumError) {
     try layout.check("gradients", ofVector: gradients.layout)
-    try add(UnsafeBufferPointer(start: gradients.base, count: gradients.count))
+    try add(UnsafeBufferPointer(start: gradients.base, count: gradients.count), weight: weight)
   }
 
-  /// Adds a gradient in the caller's memory, one flat vector; see ``add(_:)-(ParameterVector<Scalar>)``.
-  public mutating func add(_ gradients: UnsafeBufferPointer<Scalar>) throws(MomentumError) {
+  /// Adds a gradient in the caller's memory, one flat vector; see ``add(_:weight:)-(ParameterVector<Scalar>,_)``.
+  public mutating func add(_ gradients: UnsafeBufferPointer<Scalar>, weight: Double = 1) throws(MomentumError) {
+    try Self.check(weight)
     guard gradients.count == layout.count else {
       throw .countMismatch(what: "gradients", count: gradients.count, expected: layout.count)
     }
     let base = gradients.baseAddress.map { UnsafeMutablePointer(mutating: $0) } ?? TensorTable<Scalar>.emptyTensor
     for index in table.entries.indices { table.entries[index].gradient = base + table.entries[index].offset }
-    addBound()
+    addBound(weight)
   }
 
   /// Adds a gradient in the caller's memory, one buffer for each tensor; `nil` counts as 0. See
-  /// ``add(_:)-(ParameterVector<Scalar>)``.
-  public mutating func add(_ gradients: [UnsafeBufferPointer<Scalar>?]) throws(MomentumError) {
+  /// ``add(_:weight:)-(ParameterVector<Scalar>,_)``.
+  public mutating func add(
+    _ gradients: [UnsafeBufferPointer<Scalar>?], weight: Double = 1
+  ) throws(MomentumError) {
+    try Self.check(weight)
     guard gradients.count == layout.tensors.count else {
       throw .countMismatch(what: "list of gradients", count: gradients.count, expected: layout.tensors.count)
     }
@@ -100,17 +128,17 @@ public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sen
     for (index, gradient) in gradients.enumerated() {
       table.entries[index].gradient = gradient.map { UnsafeMutablePointer(mutating: $0.baseAddress) ?? placeholder }
     }
-    addBound()
+    addBound(weight)
   }
 
   /// Starts a new, empty sum.
   public mutating func reset() {
-    count = 0
+    (count, weights) = (0, WeightSum())
     for index in isSet.indices { isSet[index] = false }
   }
 
   /// Calls `body` with the sum of the gradients of one tensor, `nil` if it has had none. The buffer is valid during the
-  /// call only.
+  /// call only, and holds the sum divided by ``sumScale``.
   ///
   /// - Throws: The error that `body` throws.
   public borrowing func withUnsafeSum<R, E: Error>(
@@ -121,18 +149,31 @@ public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sen
     return try body(UnsafeBufferPointer(start: memory.base + tensor.offset, count: tensor.count))
   }
 
-  private mutating func addBound() {
-    for index in table.entries.indices where table.entries[index].gradient != nil {
+  private static func check(_ weight: Double) throws(MomentumError) {
+    guard weight >= 0, weight.isFinite else {
+      throw .invalidSetting(name: "weight of a gradient", value: weight, expected: .finiteAtLeast(0))
+    }
+  }
+
+  private mutating func addBound(_ weight: Double) {
+    count += 1
+    guard weight > 0 else { return }
+    let (factor, rescale) = weights.add(ScaledDouble(weight))
+    for index in table.entries.indices {
       // The first gradient is copied, later ones are added; program 0 copies, program 1 adds.
       setIfChanged(&table.entry(index).pointee.program, to: isSet[index] ? 1 : 0)
-      isSet[index] = true
+      if table.entries[index].gradient != nil { isSet[index] = true }
     }
     let (table, measure) = (table, algorithm == .blas ? TileMeasure.squares : .portableSquares)
+    let pass = AccumulatePass<Scalar>(factor: RoundedFactor(factor), rescale: rescale, measure: measure)
     let team = ThreadTeam(threads, elements: layout.count)
-    team.run { thread in
-      AccumulatePass.run(table, team.share(of: thread, count: table.count), measure)
-    }
-    count += 1
+    team.run { thread in pass.run(table, team.share(of: thread, count: table.count)) }
+  }
+
+  /// The number that the sum in memory is divided by for a step: for the mean the sum of the weights, in the unit of the
+  /// sum; for the sum that unit alone.
+  var divisor: ScaledDouble {
+    reduction == .mean ? ScaledDouble(weights.inUnits) : ScaledDouble(1) / weights.scale
   }
 
   /// The address of the sum of a tensor, `nil` if nothing has been added to it.

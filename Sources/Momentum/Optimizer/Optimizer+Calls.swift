@@ -65,7 +65,7 @@ extension Optimizer {
       setIfChanged(&table.entry(index).pointee.gradient, to: gradient + offset)
       setIfChanged(&table.entry(index).pointee.parameters, to: parameter + offset)
     }
-    return try takeStep(microSteps: 1, isMeasured: false)
+    return try takeStep(divisor: ScaledDouble(1), isMeasured: false)
   }
 
   /// Takes one step of tensors that lie anywhere in the caller's memory, with one buffer for each tensor in the order
@@ -100,7 +100,7 @@ extension Optimizer {
     // The buffers are those of the step before, whose overlaps were checked: sorting hundreds of buffers again would
     // take longer than their step.
     if !areKnown { try bind(parameters, gradients) }
-    return try takeStep(microSteps: 1, isMeasured: false)
+    return try takeStep(divisor: ScaledDouble(1), isMeasured: false)
   }
 
   // MARK: - Accumulated gradients
@@ -113,7 +113,8 @@ extension Optimizer {
   ///     stays as it was.
   /// - Returns: A report of what was measured and changed; norms are those of the mean.
   /// - Throws: As ``step(_:gradients:)-(ParameterVector<Scalar>,ParameterVector<Scalar>)``;
-  ///   ``MomentumError/countMismatch(what:count:expected:)`` if nothing has been added.
+  ///   ``MomentumError/countMismatch(what:count:expected:)`` if nothing has been added,
+  ///   ``MomentumError/invalidSetting(_:)`` if all weights were 0.
   /// - Complexity: O(n); with momentum reads 3n and writes 2n elements. Clipping by value, or a norm other than the
   ///   2-norm that the accumulator measures, reads n more.
   @discardableResult
@@ -166,6 +167,9 @@ extension Optimizer {
     guard gradients.count > 0 else {
       throw .countMismatch(what: "accumulated gradients", count: 0, expected: 1)
     }
+    guard gradients.weights.inUnits > 0 else {
+      throw .invalidSetting(name: "total weight of the accumulated gradients", value: 0.0, expected: .positive)
+    }
     areBuffersSeparate = false
     for index in table.entries.indices {
       setIfChanged(&table.entry(index).pointee.gradient, to: gradients.sum(ofTensor: index))
@@ -174,8 +178,7 @@ extension Optimizer {
     let settings = clipSettings
     let isMeasured = settings.normType == .l2 && settings.algorithm == gradients.algorithm
     if isMeasured { _ = table.sums.update(fromContentsOf: gradients.table.sums) }
-    let microSteps = gradients.reduction == .mean ? gradients.count : 1
-    let report = try takeStep(microSteps: microSteps, isMeasured: isMeasured)
+    let report = try takeStep(divisor: gradients.divisor, isMeasured: isMeasured)
     gradients.reset()
     return report
   }

@@ -3,13 +3,13 @@ extension Optimizer {
   /// Takes one step on the tensors bound in the table.
   ///
   /// - Parameters:
-  ///   - microSteps: The number of gradients whose sum is bound; the step is taken with their mean.
+  ///   - divisor: The number that the bound gradients are divided by: 1, or of a sum the weight of all its parts.
   ///   - isMeasured: Whether the table holds the tile sums of the gradients already.
-  mutating func takeStep(microSteps: Int, isMeasured: Bool) throws(MomentumError) -> StepReport {
+  mutating func takeStep(divisor: ScaledDouble, isMeasured: Bool) throws(MomentumError) -> StepReport {
     if areSettingsChecked, rules.holdForEveryStep { try checkVelocities() } else { try checkSettings() }
     let scale = adaptedLossScale.current
     stage.gradientFactor =
-      scale == 1 && microSteps == 1 ? ScaledDouble(1) : ScaledDouble(1) / (ScaledDouble(scale) * Double(microSteps))
+      scale == 1 && divisor == ScaledDouble(1) ? divisor : ScaledDouble(1) / (ScaledDouble(scale) * divisor)
     // A step that failed after it had entered its norm must not count that norm twice.
     if stage.settings.adapts { stage.adaptive = adaptedLimit }
     let team = team.assembled()

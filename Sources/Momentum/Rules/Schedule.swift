@@ -13,14 +13,20 @@
 /// |---|---|---|---|---|
 /// | ``constant(_:)`` | none | a number | `constant_schedule` | a number |
 /// | ``step(initial:factor:every:)`` | `StepLR(step_size, gamma)` | `ExponentialDecay(staircase=True)` | `exponential_decay(staircase=True)` | `step_decay` |
-/// | ``exponential(initial:rate:every:staircase:)`` | `ExponentialLR(gamma)`, every 1 | `ExponentialDecay` | `exponential_decay` | `exponential_decay`, every 1 |
-/// | ``cosine(initial:final:steps:restartFactor:)`` | `CosineAnnealingLR(T_max, eta_min)` up to t = T_max, where it turns back; `CosineAnnealingWarmRestarts(T_0, T_mult, eta_min)` | `CosineDecay`, alpha = final / initial; `CosineDecayRestarts(t_mul, m_mul=1)` | `cosine_decay_schedule`, alpha = final / initial | `cosine_decay(init, steps, end)` |
+/// | ``exponential(initial:rate:every:staircase:final:)`` | `ExponentialLR(gamma)`, every 1 | `ExponentialDecay` | `exponential_decay`, final = `end_value` | `exponential_decay`, every 1 |
+/// | ``cosine(initial:final:steps:power:restartFactor:restartScale:)`` | `CosineAnnealingLR(T_max, eta_min)` up to t = T_max, where it turns back; `CosineAnnealingWarmRestarts(T_0, T_mult, eta_min)` | `CosineDecay`, alpha = final / initial; `CosineDecayRestarts(t_mul, m_mul)` for a whole t_mul, restartScale = m_mul | `cosine_decay_schedule`, alpha = final / initial, power = `exponent` | `cosine_decay(init, steps, end)` |
 /// | ``inverseTime(initial:rate:every:staircase:)`` | none | `InverseTimeDecay` | none | none |
-/// | ``polynomial(from:to:steps:power:)`` | `PolynomialLR(total_iters, power)`, to 0 | `PolynomialDecay` | `polynomial_schedule` | none |
+/// | ``polynomial(from:to:steps:power:cycles:)`` | `PolynomialLR(total_iters, power)`, to 0 | `PolynomialDecay(power, cycle)` | `polynomial_schedule` | none |
+/// | ``oneCycle(peak:initial:final:steps:riseShare:curve:threePhases:)`` | `OneCycleLR(max_lr, total_steps, pct_start, anneal_strategy, three_phase)`, initial = max_lr / div_factor, final = initial / final_div_factor | none | as interpolated values, see below | none |
 /// | ``joined(_:boundaries:)`` | `SequentialLR(schedulers, milestones)` | none | `join_schedules` | `join_schedules` |
 /// | ``linear(from:to:steps:)`` | `LinearLR`, factors = from / lr, to / lr | `PolynomialDecay(power=1)` | `linear_schedule` | `linear_schedule` |
 /// | ``warmup(from:steps:then:)`` | `SequentialLR([LinearLR, next], [steps])` | `CosineDecay(warmup_target, warmup_steps)` | `join_schedules`, `warmup_cosine_decay_schedule` (whose `decay_steps` includes the warm-up) | `join_schedules` |
 /// | ``piecewise(boundaries:values:)`` | `MultiStepLR(milestones)`, values lr·gammaⁱ | `PiecewiseConstantDecay`, its boundaries one less: there a boundary still has the value before it | `piecewise_constant_schedule`, values init·scale·… | `join_schedules` of constants |
+/// | ``interpolated(boundaries:values:curve:)`` | none | none | `piecewise_interpolate_schedule`; `linear_onecycle_schedule`, `cosine_onecycle_schedule` | `join_schedules` of lines |
+///
+/// Optax's one-cycle schedules of T steps to a peak P are the interpolated values P / d, P, P / (d·f) with boundaries
+/// ⌊0.3·T⌋, T and a cosine curve, and P / d, P, P / d, P / (d·f) with boundaries ⌊0.3·T⌋, ⌊0.85·T⌋, T and lines, d
+/// being `div_factor` and f `final_div_factor`.
 ///
 /// In all of them the first step takes the value of t = 0; for PyTorch this means that its scheduler is stepped once
 /// after every step of the optimizer.
@@ -32,19 +38,29 @@ public struct Schedule: Sendable {
   indirect enum Form: Sendable {
     case constant(Double)
     case step(initial: Double, factor: Double, every: Int)
-    case exponential(initial: Double, rate: Double, every: Int, staircase: Bool)
-    case cosine(initial: Double, final: Double, steps: Int, restartFactor: Int?)
+    case exponential(initial: Double, rate: Double, every: Int, staircase: Bool, final: Double?)
+    case cosine(initial: Double, final: Double, steps: Int, power: Double, restartFactor: Int?, restartScale: Double)
     case inverseTime(initial: Double, rate: Double, every: Int, staircase: Bool)
-    case polynomial(from: Double, to: Double, steps: Int, power: Double)
+    case polynomial(from: Double, to: Double, steps: Int, power: Double, cycles: Bool)
+    case oneCycle(OneCycle)
     case warmup(from: Double, steps: Int, then: Schedule)
     case piecewise(boundaries: [Int], values: [Double])
+    case interpolated(boundaries: [Int], values: [Double], curve: Curve)
     case joined(boundaries: [Int], schedules: [Schedule])
     case custom(@Sendable (Int) -> Double)
   }
 
   let form: Form
 
-  private init(_ form: Form) { self.form = form }
+  /// The way from one value to another.
+  public enum Curve: String, Sendable, Hashable, Codable, CaseIterable {
+    /// A straight line.
+    case linear
+    /// Half a cosine, which is flat at both ends.
+    case cosine
+  }
+
+  init(_ form: Form) { self.form = form }
 }
 
 extension Schedule {
@@ -55,103 +71,6 @@ extension Schedule {
   public static func constant(_ value: Double) throws(MomentumError) -> Schedule {
     try check(value, "value of a constant schedule")
     return Schedule(.constant(value))
-  }
-
-  /// `initial · factor^⌊t / every⌋`.
-  ///
-  /// - Parameters:
-  ///   - initial: The value of the first `every` steps.
-  ///   - factor: The factor of the value after every `every` steps.
-  ///   - every: At least 1.
-  public static func step(initial: Double, factor: Double, every: Int) throws(MomentumError) -> Schedule {
-    try check(initial, "initial of a step schedule")
-    try check(factor, "factor of a step schedule")
-    try check(every, "every of a step schedule")
-    return Schedule(.step(initial: initial, factor: factor, every: every))
-  }
-
-  /// `initial · rate^(t / every)`.
-  ///
-  /// - Parameters:
-  ///   - initial: The value of the first step.
-  ///   - rate: The factor of the value over `every` steps. A value that outgrows `Double` is refused by the step that
-  ///     meets it.
-  ///   - every: At least 1.
-  ///   - staircase: Whether the exponent is rounded down, which makes it ``step(initial:factor:every:)``.
-  public static func exponential(
-    initial: Double, rate: Double, every: Int = 1, staircase: Bool = false
-  ) throws(MomentumError) -> Schedule {
-    try check(initial, "initial of an exponential schedule")
-    try check(rate, "rate of an exponential schedule")
-    try check(every, "every of an exponential schedule")
-    return Schedule(.exponential(initial: initial, rate: rate, every: every, staircase: staircase))
-  }
-
-  /// Half a cosine, `final + (initial - final) · (1 + cos(π·min(t, steps) / steps)) / 2`.
-  ///
-  /// - Parameters:
-  ///   - initial: The value of the first step.
-  ///   - final: The value from t = steps on, an absolute value and not a fraction of `initial`.
-  ///   - steps: At least 1.
-  ///   - restartFactor: If given, the schedule starts anew at t = steps and after each later period. Each period is
-  ///     this many times as long as the one before. `final` is then approached but not reached (Loshchilov and Hutter,
-  ///     arXiv:1608.03983). At least 1.
-  public static func cosine(
-    initial: Double, final: Double = 0, steps: Int, restartFactor: Int? = nil
-  ) throws(MomentumError) -> Schedule {
-    try check(initial, "initial of a cosine schedule")
-    try check(final, "final of a cosine schedule")
-    try check(steps, "steps of a cosine schedule")
-    if let restartFactor { try check(restartFactor, "restartFactor of a cosine schedule") }
-    return Schedule(.cosine(initial: initial, final: final, steps: steps, restartFactor: restartFactor))
-  }
-
-  /// `initial / (1 + rate · t / every)`.
-  ///
-  /// - Parameters:
-  ///   - initial: The value of the first step.
-  ///   - rate: The growth of the divisor over `every` steps.
-  ///   - every: At least 1.
-  ///   - staircase: Whether t / every is rounded down.
-  public static func inverseTime(
-    initial: Double, rate: Double, every: Int = 1, staircase: Bool = false
-  ) throws(MomentumError) -> Schedule {
-    try check(initial, "initial of an inverse time schedule")
-    try check(rate, "rate of an inverse time schedule")
-    try check(every, "every of an inverse time schedule")
-    return Schedule(.inverseTime(initial: initial, rate: rate, every: every, staircase: staircase))
-  }
-
-  /// A straight line, `from + (to - from) · min(t, steps) / steps`.
-  ///
-  /// - Parameters:
-  ///   - from: The value of the first step.
-  ///   - to: The value from t = steps on.
-  ///   - steps: At least 1.
-  public static func linear(from: Double, to: Double, steps: Int) throws(MomentumError) -> Schedule {
-    try check(from, "from of a linear schedule")
-    try check(to, "to of a linear schedule")
-    try check(steps, "steps of a linear schedule")
-    return Schedule(.polynomial(from: from, to: to, steps: steps, power: 1))
-  }
-
-  /// `to + (from - to) · (1 - min(t, steps) / steps)^power`.
-  ///
-  /// - Parameters:
-  ///   - from: The value of the first step.
-  ///   - to: The value from t = steps on.
-  ///   - steps: At least 1.
-  ///   - power: Positive; with 1 it is ``linear(from:to:steps:)``.
-  public static func polynomial(
-    from: Double, to: Double, steps: Int, power: Double
-  ) throws(MomentumError) -> Schedule {
-    try check(from, "from of a polynomial schedule")
-    try check(to, "to of a polynomial schedule")
-    try check(steps, "steps of a polynomial schedule")
-    guard power > 0, power.isFinite else {
-      throw .invalidSetting(name: "power of a polynomial schedule", value: power, expected: .finiteAbove(0))
-    }
-    return Schedule(.polynomial(from: from, to: to, steps: steps, power: power))
   }
 
   /// A straight line to the first value of another schedule, then that schedule, whose own t starts at 0:
@@ -181,6 +100,25 @@ extension Schedule {
     return Schedule(.piecewise(boundaries: boundaries, values: values))
   }
 
+  /// Values that are interpolated: `values[0]` at t = 0, `values[i]` at t = `boundaries[i - 1]`, between them the curve
+  /// from one to the next, and the last value after the last boundary.
+  ///
+  /// With the fractions of the curve, `x = (t - start) / (end - start)` and `x = (1 - cos(π·(t - start) / (end -
+  /// start))) / 2`, a value is `a + (b - a) · x`. (Optax `piecewise_interpolate_schedule`.)
+  ///
+  /// - Parameters:
+  ///   - boundaries: Increasing, at least 1.
+  ///   - values: One more than boundaries.
+  ///   - curve: The way from one value to the next.
+  /// - Throws: Also ``MomentumError/countMismatch(what:count:expected:)``.
+  public static func interpolated(
+    boundaries: [Int], values: [Double], curve: Curve = .linear
+  ) throws(MomentumError) -> Schedule {
+    for value in values { try check(value, "value of an interpolated schedule") }
+    try check(boundaries, values.count, "values", "an interpolated schedule")
+    return Schedule(.interpolated(boundaries: boundaries, values: values, curve: curve))
+  }
+
   /// One schedule after the other: `schedules[i]` from t = `boundaries[i - 1]` on, where its own t starts at 0.
   ///
   /// - Parameters:
@@ -196,19 +134,19 @@ extension Schedule {
   /// step checks its value. Such a schedule cannot be encoded.
   public static func custom(_ function: @escaping @Sendable (Int) -> Double) -> Schedule { Schedule(.custom(function)) }
 
-  private static func check(_ value: Double, _ name: String) throws(MomentumError) {
+  static func check(_ value: Double, _ name: String) throws(MomentumError) {
     guard value >= 0, value.isFinite else {
       throw .invalidSetting(name: name, value: value, expected: .finiteAtLeast(0))
     }
   }
 
-  private static func check(_ count: Int, _ name: String) throws(MomentumError) {
+  static func check(_ count: Int, _ name: String) throws(MomentumError) {
     guard count >= 1 else {
       throw .invalidSetting(name: name, value: count, expected: .countAtLeast(1))
     }
   }
 
-  private static func check(
+  static func check(
     _ boundaries: [Int], _ parts: Int, _ what: String, _ whole: String
   ) throws(MomentumError) {
     guard parts == boundaries.count + 1 else {

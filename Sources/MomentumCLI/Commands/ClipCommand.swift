@@ -6,7 +6,13 @@ struct ClipCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "clip",
     abstract: "Clip gradients in a tensor file.",
-    discussion: "Files are safetensors of F32 or of F64 tensors. The output is written whole or not at all."
+    discussion: """
+      Files are safetensors of F32 or of F64 tensors. The output is written whole or not at all.
+
+      Of the file of --config, which is that of "momentum step", "clipping", "convention" and "nonFinitePolicy" count. It \
+      may have no settings that make another gradient of it in a step: limits of groups, an adaptive limit, a loss scale, \
+      adaptive gradient clipping.
+      """
   )
 
   @Option(help: ArgumentHelp("The gradients.", valueName: "file"))
@@ -15,8 +21,25 @@ struct ClipCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Where the clipped gradients go.", valueName: "file"))
   var output: String
 
+  @Option(
+    help: ArgumentHelp(
+      "The clips, from the settings of an optimizer in JSON. No options that clip can be given with it.",
+      valueName: "file"))
+  var config: String?
+
   @OptionGroup(title: "Clipping")
   var clip: ClipOptions
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      The norm of all gradients together, if it is known: --clip-global-norm goes by it, and nothing is measured or \
+      checked.
+      """, valueName: "x"))
+  var totalNorm: Double?
+
+  @OptionGroup(title: "Clipping each example")
+  var examples: PerExampleOptions
 
   @OptionGroup
   var threading: ThreadOptions
@@ -24,7 +47,33 @@ struct ClipCommand: ParsableCommand {
   @Flag(help: "Print one JSON object.")
   var json = false
 
-  func validate() throws { _ = try clip.clipping() }
+  func validate() throws {
+    if config != nil {
+      let given = clip.given + (totalNorm == nil ? [] : ["--total-norm"]) + examples.given
+      if let option = given.first { throw ValidationError("\(option) cannot be given with --config") }
+      return
+    }
+    if let totalNorm {
+      try require("--clip-global-norm", with: "--total-norm", besides: ["--convention"])
+      guard totalNorm >= 0, totalNorm.isFinite else {
+        throw ValidationError("--total-norm is \(totalNorm); expected a finite number >= 0")
+      }
+    }
+    if examples.perExample {
+      try require("--clip-global-norm", with: "--per-example", besides: ["--non-finite"])
+      _ = try examples.clipping(clip)
+    }
+    _ = try clip.clipping()
+  }
+
+  /// Checks that one option that clips was given, and of the others at most some.
+  private func require(_ needed: String, with option: String, besides allowed: [String]) throws {
+    let given = clip.given + (totalNorm == nil ? [] : ["--total-norm"])
+    guard given.contains(needed) else { throw ValidationError("\(option) needs \(needed)") }
+    if let other = given.first(where: { $0 != needed && $0 != option && !allowed.contains($0) }) {
+      throw ValidationError("\(other) cannot be given with \(option)")
+    }
+  }
 
   func run() throws {
     let gradients = try TensorFile(gradients, access: .copyOnWrite)
@@ -35,14 +84,13 @@ struct ClipCommand: ParsableCommand {
   }
 
   private func run<Scalar: BLASScalar & SafetensorsScalar>(_ gradients: TensorFile, as: Scalar.Type) throws {
-    let clipping = try clip.clipping()
-    let buffers = try gradients.tensors.map { try gradients.file.unsafeMutableBuffer(of: $0.name, as: Scalar.self) }
-    let report = try gradients.naming { () throws(MomentumError) in
-      try Gradients.clip(
-        buffers, by: clipping, names: gradients.tensors.map(\.name), shapes: gradients.tensors.map(\.shape),
-        convention: clip.convention,
-        nonFinitePolicy: clip.nonFinite?.policy, threads: threading.threads)
+    if examples.perExample {
+      let average = try ExampleAverage<Scalar>(
+        gradients, clipping: examples.clipping(clip), output: output, threads: threading.threads)
+      return json ? try JSONOutput.print(average.report) : print(average.summary)
     }
+    let buffers = try gradients.tensors.map { try gradients.file.unsafeMutableBuffer(of: $0.name, as: Scalar.self) }
+    let report = try clip(buffers, of: gradients)
     try gradients.file.checkUnchanged()
     var writer = SafetensorsWriter(path: output, metadata: gradients.file.metadata)
     for (tensor, values) in zip(gradients.tensors, buffers) {
@@ -53,5 +101,64 @@ struct ClipCommand: ParsableCommand {
     withExtendedLifetime(gradients) {}
     let row = StepRow(report, step: 0)
     if json { try JSONOutput.print(["steps": [row]]) } else { print(row.summary) }
+  }
+
+  /// Clips tensors where they are.
+  private func clip<Scalar: BLASScalar>(
+    _ buffers: [UnsafeMutableBufferPointer<Scalar>], of gradients: TensorFile
+  ) throws -> ClipReport {
+    if let totalNorm, let limit = clip.clipGlobalNorm {
+      return try gradients.naming { () throws(MomentumError) in
+        try Gradients.clip(
+          buffers, byGlobalNorm: limit, givenNorm: totalNorm, convention: clip.convention, threads: threading.threads)
+      }
+    }
+    let settings = try config.map { try ClipSettings(file: $0) } ?? ClipSettings(options: clip)
+    return try gradients.naming { () throws(MomentumError) in
+      try Gradients.clip(
+        buffers, by: settings.clipping, names: gradients.tensors.map(\.name), shapes: gradients.tensors.map(\.shape),
+        convention: settings.convention, nonFinitePolicy: settings.policy, threads: threading.threads)
+    }
+  }
+}
+
+/// How `momentum clip` clips.
+private struct ClipSettings {
+  var clipping: GradientClipping
+  var convention: Convention
+  var policy: NonFinitePolicy?
+
+  init(options: ClipOptions) throws {
+    (clipping, convention) = (try options.clipping(), options.convention)
+    policy = options.nonFinite?.policy
+  }
+
+  /// Takes the clips from the settings of an optimizer.
+  ///
+  /// - Throws: ``DataFileError`` also for settings that would change the gradient in a step and cannot do so here.
+  init(file: String) throws {
+    let settings = try ConfigurationFile.read(file)
+    let others = [
+      ("groups.clipping", settings.groups.contains { $0.clipping != nil }),
+      ("adaptiveLimit", settings.adaptiveLimit != nil),
+      ("lossScale", settings.lossScale != .none),
+      (
+        "rule.adaptiveGradientClipping",
+        ([settings.rule] + settings.groups.compactMap(\.rule)).contains(where: \.limitsUnits)
+      ),
+    ]
+    if let (key, _) = others.first(where: \.1) {
+      throw DataFileError(file: file, cause: "'\(key)' is given; expected none, as only steps can follow it")
+    }
+    (clipping, convention, policy) = (settings.clipping, settings.convention, settings.nonFinitePolicy)
+    // The norm is part of every report.
+    if clipping.whole == nil { clipping.whole = .norm(.infinity) }
+  }
+}
+
+extension RuleConfiguration {
+  /// Whether gradients are limited in proportion to the parameters.
+  fileprivate var limitsUnits: Bool {
+    if case .adaptive = unitLimit { true } else { false }
   }
 }

@@ -49,11 +49,32 @@ struct StepCommand: ParsableCommand {
 
   @Option(
     parsing: .upToNextOption,
-    help: ArgumentHelp("The gradients; of several files, as micro-batches have them, their mean.", valueName: "file"))
+    help: ArgumentHelp(
+      """
+      The gradients; of several files of the same tensors, as micro-batches have them, their mean. See --shards for files of \
+      different tensors.
+      """, valueName: "file"))
   var gradients: [String]
 
-  @Option(help: "What to take of several files of gradients. Norms are measured and clipped after that.")
-  var accumulate = Accumulation.mean
+  @Option(
+    help: ArgumentHelp(
+      """
+      What to take of several files of gradients, which must be of the same tensors. Norms are measured and clipped after \
+      that. (default: mean)
+      """))
+  var accumulate: Accumulation?
+
+  @Flag(help: "Take several files of gradients for parts of one gradient: each tensor is in one of them.")
+  var shards = false
+
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp(
+      """
+      The weights of the files of gradients, one each: how many tokens or examples each is a mean over, say. Their mean is \
+      Σ w·g / Σ w, their sum Σ w·g. (default: 1 each)
+      """, valueName: "w"))
+  var weights: [Double] = []
 
   @Option(help: ArgumentHelp("Where the new parameters go.", valueName: "file"))
   var outputParameters: String
@@ -75,6 +96,12 @@ struct StepCommand: ParsableCommand {
 
   func validate() throws {
     guard steps >= 0 else { throw ValidationError("--steps is \(steps); expected at least 0") }
+    try checkWeights()
+    if shards, accumulate != nil || !weights.isEmpty {
+      let option = accumulate != nil ? "--accumulate" : "--weights"
+      throw ValidationError(
+        "\(option) adds up micro-batches; it cannot be given with --shards, the parts of one gradient")
+    }
     let outputs = [("--output-parameters", outputParameters)] + state.outputs
     for (index, (name, file)) in outputs.enumerated() where file != nil {
       if let other = outputs[..<index].first(where: { $0.1 == file }) {
@@ -83,6 +110,19 @@ struct StepCommand: ParsableCommand {
     }
     if options.config == nil, options.ema == nil, let option = state.averageOption {
       throw ValidationError("\(option) needs --ema, or a --config that averages")
+    }
+  }
+
+  private func checkWeights() throws {
+    guard !weights.isEmpty else { return }
+    guard weights.count == gradients.count else {
+      throw ValidationError("--weights has count \(weights.count); expected \(gradients.count) as --gradients")
+    }
+    if let weight = weights.first(where: { !($0 >= 0 && $0.isFinite) }) {
+      throw ValidationError("--weights has \(weight); expected finite numbers >= 0")
+    }
+    guard weights.contains(where: { $0 > 0 }) else {
+      throw ValidationError("--weights has zeros only; expected a positive number among them")
     }
   }
 
@@ -103,7 +143,7 @@ struct StepCommand: ParsableCommand {
     _ settings: OptimizerConfiguration, _ parameters: TensorFile, as: Scalar.Type
   ) throws {
     var source = try GradientSource<Scalar>(
-      gradients, of: parameters, accumulate.reduction(), settings.clipping.algorithm, threads: threading.threads)
+      gradients, gradientFiles, of: parameters, settings.clipping.algorithm, threads: threading.threads)
     let buffers = try parameters.tensors.map {
       try parameters.file.unsafeMutableBuffer(of: $0.name, as: Scalar.self)
     }
@@ -124,6 +164,13 @@ struct StepCommand: ParsableCommand {
     // The buffers point into the mapping.
     withExtendedLifetime(parameters) {}
     try show(rows)
+  }
+
+  private var gradientFiles: GradientFiles {
+    if shards { return .shards }
+    return .microBatches(
+      accumulate ?? .mean, weights: weights.isEmpty ? nil : weights,
+      isStated: accumulate != nil || !weights.isEmpty)
   }
 
   /// The optimizer, or an error that names where its settings come from.

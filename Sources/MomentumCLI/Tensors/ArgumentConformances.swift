@@ -5,3 +5,4 @@ public import Momentum
 extension Convention: ExpressibleByArgument {}
 extension NormAlgorithm: ExpressibleByArgument {}
 extension Accumulation: ExpressibleByArgument {}
+extension PerExampleClipping.Scope: ExpressibleByArgument {}

@@ -3,8 +3,12 @@ import Momentum
 
 /// The options of every command that clips.
 struct ClipOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Move every gradient element into -X...X.", valueName: "x"))
-  var clipValue: Double?
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Move every gradient element into -X...X, or with two numbers, separated by a comma, from the first to the second.",
+      valueName: "x"))
+  var clipValue: ValueBound?
 
   @Option(help: ArgumentHelp("Bring every tensor's gradient to a norm of at most X.", valueName: "x"))
   var clipNorm: Double?
@@ -59,14 +63,33 @@ struct ClipOptions: ParsableArguments {
     return try orUsageError {
       () throws(MomentumError) in
       let type = try NormType(order: givenNormType ?? 2)
-      if let clipValue, !(clipValue >= 0) {
-        throw MomentumError.invalidSetting(name: "clip value", value: clipValue, expected: .atLeast(0))
-      }
       return try GradientClipping(
-        value: clipValue.map { -$0...$0 },
+        value: clipValue?.range(),
         tensor: GradientClipping.tensorLimit(clipNorm, clipNormAxes.map { .axes($0.axes) }, clipBlockRMS),
         whole: .norm(clipGlobalNorm ?? .infinity), normType: type)
     }
+  }
+}
+
+/// A number, or two separated by a comma, as the value of an option that bounds elements.
+struct ValueBound: ExpressibleByArgument {
+  private var numbers: [Double]
+
+  init?(argument: String) {
+    let parts = argument.split(separator: ",", omittingEmptySubsequences: false).map { Double(String($0)) }
+    guard parts.count <= 2, parts.allSatisfy({ $0 != nil }) else { return nil }
+    numbers = parts.compactMap { $0 }
+  }
+
+  /// The range from minus one number to that number, or from one number to another.
+  func range() throws(MomentumError) -> ClosedRange<Double> {
+    let (lower, upper) = numbers.count == 1 ? (-numbers[0], numbers[0]) : (numbers[0], numbers[1])
+    if lower <= upper { return lower...upper }
+    guard numbers.count == 2 else {
+      throw .invalidSetting(name: "clip value", value: upper, expected: .atLeast(0))
+    }
+    throw .invalidSetting(
+      name: "clip value", value: "\(lower),\(upper)", expected: "a lower and an upper bound, in this order")
   }
 }
 

@@ -14,7 +14,11 @@ struct TensorFile {
     file = try SafetensorsFile(path: path, access: access)
     dtype = file.tensors.first?.dtype ?? .f32
     for tensor in file.tensors where tensor.dtype != dtype || (dtype != .f32 && dtype != .f64) {
-      let expected = dtype == .f32 || dtype == .f64 ? "\(dtype.rawValue) as of the first tensor" : "F32 or F64"
+      var expected = dtype == .f32 || dtype == .f64 ? "\(dtype.rawValue) as of the first tensor" : "F32 or F64"
+      if tensor.dtype == .c64 {
+        expected +=
+          "; as F32 with one more axis, of the two parts, a complex tensor has the same 2-norm and the same steps"
+      }
       throw DataFileError(
         file: path, cause: "tensor '\(tensor.name)' is of type \(tensor.dtype.rawValue); expected \(expected)")
     }

@@ -12,6 +12,18 @@ final class DocumentationSnippetsOfValues: XCTestCase {
     XCTAssertEqual(rate, 0.05)
   }
 
+  func testOneCycle() throws {
+    // snippet
+    let rates = try Schedule.oneCycle(peak: 0.1, steps: 1000)
+    let momenta = try Schedule.oneCycle(peak: 0.85, initial: 0.95, final: 0.95, steps: 1000)
+    let rate = rates.value(at: 299)  // 0.1
+    let momentum = momenta.value(at: 299)  // 0.85
+    // end
+    XCTAssertEqual([rate, momentum], [0.1, 0.85])
+    XCTAssertEqual([0, 999].map(rates.value(at:)), [0.1 / 25, 0.1 / 25 / 1e4])
+    XCTAssertEqual([0, 999].map(momenta.value(at:)), [0.95, 0.95])
+  }
+
   func testScheduled() throws {
     // snippet
     let rule = try Scheduled(

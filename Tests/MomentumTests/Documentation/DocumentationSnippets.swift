@@ -186,6 +186,21 @@ final class DocumentationSnippets: XCTestCase {
     XCTAssertEqual(parameters[0], -2)
   }
 
+  func testWeightedAccumulation() throws {
+    let layout = try ParameterLayout(count: 1)
+    var parameters = try ParameterVector<Float>(layout)
+    var optimizer = try Optimizer<Float>(layout, rule: SGD(learningRate: 1))
+    var accumulator = try GradientAccumulator<Float>(layout)
+    let ofOneToken = try ParameterVector<Float>([4])
+    let ofThreeTokens = try ParameterVector<Float>([0])
+    // snippet
+    try accumulator.add(ofOneToken, weight: 1)
+    try accumulator.add(ofThreeTokens, weight: 3)
+    try optimizer.step(&parameters, gradients: &accumulator)  // with the mean over four tokens
+    // end
+    XCTAssertEqual(parameters[0], -1)
+  }
+
   func testTwoRoutines() throws {
     // snippet
     let x: [Double] = [1, 2, 3]

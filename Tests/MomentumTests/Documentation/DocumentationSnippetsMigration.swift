@@ -176,20 +176,29 @@ final class DocumentationSnippetsMigration: XCTestCase {
     let stepped = try Schedule.step(initial: 0.1, factor: 0.1, every: 30)
     let milestones = try Schedule.piecewise(boundaries: [30, 80], values: [0.1, 0.01, 0.001])
     let exponential = try Schedule.exponential(initial: 0.1, rate: 0.95)
+    let ending = try Schedule.exponential(initial: 0.1, rate: 0.5, final: 0.01)
     let cosine = try Schedule.cosine(initial: 0.1, final: 0.001, steps: 100)
+    let powered = try Schedule.cosine(initial: 0.1, final: 0.001, steps: 100, power: 2)
     let restarts = try Schedule.cosine(initial: 0.1, steps: 10, restartFactor: 2)
+    let lower = try Schedule.cosine(initial: 0.1, steps: 10, restartFactor: 2, restartScale: 0.5)
     let linear = try Schedule.linear(from: 0.01, to: 0.1, steps: 5)
     let polynomial = try Schedule.polynomial(from: 0.1, to: 0, steps: 100, power: 2)
+    let cycles = try Schedule.polynomial(from: 0.1, to: 0, steps: 100, power: 2, cycles: true)
+    let oneCycle = try Schedule.oneCycle(peak: 0.1, steps: 100)
+    let rising = try Schedule.interpolated(boundaries: [30, 100], values: [0.004, 0.1, 4e-7], curve: .cosine)
+    let lines = try Schedule.interpolated(boundaries: [30, 80], values: [0.1, 0.2, 0.1])
     let inverseTime = try Schedule.inverseTime(initial: 0.1, rate: 0.5, every: 10)
     let warmup = try Schedule.warmup(from: 0, steps: 5, then: cosine)
     let joined = try Schedule.joined([linear, exponential], boundaries: [5])
     let own = Schedule.custom { t in 0.1 / Double(t + 1) }
     // end
     let at10 = [
-      stepped, milestones, exponential, cosine, restarts, linear, polynomial, inverseTime, warmup, joined, own,
+      stepped, milestones, exponential, ending, cosine, powered, restarts, lower, linear, polynomial, cycles, oneCycle,
+      rising, lines, inverseTime, warmup, joined, own,
     ].map { $0.value(at: 10) }
     let expected = [
-      0.1, 0.1, 0.05987369392383789, 0.09757729755661011, 0.1, 0.1, 0.081, 0.1 / 1.5, 0.0993905728594593, 0.0773780937,
+      0.1, 0.1, 0.05987369392383789, 0.01, 0.09757729755661011, 0.0952138828620001, 0.1, 0.05, 0.1, 0.081, 0.081,
+      0.029516394846410072, 0.027999999999999994, 0.13333333333333333, 0.1 / 1.5, 0.0993905728594593, 0.0773780937,
       0.1 / 11,
     ]
     for (index, (x, y)) in zip(at10, expected).enumerated() { XCTAssertEqual(x, y, accuracy: 1e-8, "\(index)") }

@@ -95,7 +95,7 @@ final class ScheduleTests: XCTestCase {
       refuses("factor of a step schedule is \(value); expected a finite number >= 0") {
         try .step(initial: 1, factor: value, every: 1)
       }
-      refuses("rate of an exponential schedule is \(value); expected a finite number >= 0") {
+      refuses("rate of an exponential schedule is \(value); expected a positive finite number") {
         try .exponential(initial: 1, rate: value)
       }
       refuses("final of a cosine schedule is \(value); expected a finite number >= 0") {
@@ -119,6 +119,10 @@ final class ScheduleTests: XCTestCase {
       refuses("value of a piecewise schedule is \(value); expected a finite number >= 0") {
         try .piecewise(boundaries: [1], values: [1, value])
       }
+    }
+    // A power of 0 would be the initial value once and then 0; Optax makes a constant of it.
+    refuses("rate of an exponential schedule is 0.0; expected a positive finite number") {
+      try .exponential(initial: 1, rate: 0)
     }
     for count in [0, -1] {
       refuses("every of a step schedule is \(count); expected at least 1") {
@@ -158,12 +162,27 @@ final class ScheduleTests: XCTestCase {
       (#"{"step": {"initial": 8, "factor": 0.5, "every": 2}}"#, 0..<4, [8, 8, 4, 4]),
       (#"{"exponential": {"initial": 8, "rate": 0.5}}"#, 0..<4, [8, 4, 2, 1]),
       (#"{"exponential": {"initial": 8, "rate": 0.5, "every": 2, "staircase": true}}"#, 0..<4, [8, 8, 4, 4]),
+      (#"{"exponential": {"initial": 8, "rate": 0.5, "final": 3}}"#, 0..<4, [8, 4, 3, 3]),
       (#"{"cosine": {"initial": 2, "steps": 1}}"#, 0..<2, [2, 0]),
+      (#"{"cosine": {"initial": 4, "steps": 2, "power": 2}}"#, 0..<3, [4, 1, 0]),
+      (#"{"cosine": {"initial": 4, "steps": 1, "restartFactor": 1, "restartScale": 0.5}}"#, 0..<3, [4, 2, 1]),
       (#"{"cosine": {"initial": 2, "final": 1, "steps": 1, "restartFactor": 1}}"#, 0..<2, [2, 2]),
       (#"{"linear": {"from": 0, "to": 4, "steps": 4}}"#, 0..<4, [0, 1, 2, 3]),
       (#"{"inverseTime": {"initial": 6, "rate": 1}}"#, 0..<3, [6, 3, 2]),
       (#"{"inverseTime": {"initial": 6, "rate": 2, "every": 2, "staircase": true}}"#, 0..<4, [6, 6, 2, 2]),
       (#"{"polynomial": {"from": 4, "to": 0, "steps": 2, "power": 2}}"#, 0..<3, [4, 1, 0]),
+      (#"{"polynomial": {"from": 4, "to": 0, "steps": 2, "power": 1, "cycles": true}}"#, 0..<5, [4, 2, 0, 1, 0]),
+      (
+        #"{"oneCycle": {"peak": 3, "initial": 1, "final": 0, "steps": 6, "riseShare": 0.5, "curve": "linear"}}"#, 0..<7,
+        [1, 2, 3, 2, 1, 0, 0]
+      ),
+      (
+        #"{"oneCycle": {"peak": 3, "initial": 1, "final": 0, "steps": 4, "riseShare": 0.5, "threePhases": true}}"#,
+        0..<5, [1, 3, 1, 0, 0]
+      ),
+      (#"{"oneCycle": {"peak": 500000, "steps": 2, "riseShare": 1}}"#, 0..<3, [20000, 500000, 2]),
+      (#"{"interpolated": {"boundaries": [2, 3], "values": [1, 3, 0]}}"#, 0..<5, [1, 2, 3, 0, 0]),
+      (#"{"interpolated": {"boundaries": [2], "values": [0, 4], "curve": "cosine"}}"#, 2..<4, [4, 4]),
       (
         #"{"joined": {"boundaries": [1], "schedules": [5, {"linear": {"from": 0, "to": 4, "steps": 4}}]}}"#, 0..<3,
         [5, 0, 1]
@@ -194,6 +213,16 @@ final class ScheduleTests: XCTestCase {
         "every"
       ),
       (#"{"piecewise": {"boundaries": [], "values": []}}"#, "piecewise", "has count 0; expected 1"),
+      (#"{"interpolated": {"boundaries": [3], "values": [1]}}"#, "interpolated", "has count 1; expected 2"),
+      (#"{"exponential": {"initial": 1, "rate": 0}}"#, "exponential", "rate of an exponential schedule is 0.0"),
+      (
+        #"{"cosine": {"initial": 1, "steps": 2, "restartScale": 0.5}}"#, "cosine",
+        "restartScale of a cosine schedule is 0.5; expected 1 without a restartFactor"
+      ),
+      (
+        #"{"oneCycle": {"peak": 1, "steps": 9, "riseShare": 0.75, "threePhases": true}}"#, "oneCycle",
+        "riseShare of a one-cycle schedule is 0.75; expected a number in 0...0.5"
+      ),
     ]
     for row in table {
       XCTAssertThrowsError(try JSONDecoder().decode(Schedule.self, from: Data(row.json.utf8)), row.json) {
