@@ -10,7 +10,7 @@ struct ExactText: Hashable, Comparable {
   }
 
   static func == (left: ExactText, right: ExactText) -> Bool {
-    left.withBytes { left in right.withBytes { right in left.elementsEqual(right) } }
+    left.withBytes { left in right.withBytes { right in areSame(left, right) } }
   }
 
   static func < (left: ExactText, right: ExactText) -> Bool {

@@ -13,6 +13,14 @@ extension SafetensorsError {
   }
 }
 
+/// Whether two pieces of memory hold the same bytes.
+func areSame(_ left: UnsafeBufferPointer<UInt8>, _ right: UnsafeBufferPointer<UInt8>) -> Bool {
+  guard left.count == right.count, let start = left.baseAddress, let other = right.baseAddress else {
+    return left.count == right.count
+  }
+  return memcmp(start, other, left.count) == 0
+}
+
 /// The operating system's words for an `errno`.
 func systemMessage(_ code: Int32) -> String {
   var buffer = [CChar](repeating: 0, count: 256)

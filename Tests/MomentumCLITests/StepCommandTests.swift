@@ -381,7 +381,7 @@ final class StepCommandTests: XCTestCase {
 
   func testGradientsOfSeveralFilesAreAddedUp() throws {
     try withFiles { files in
-      try files.write("g2", ["weight": [1, 0]])
+      try files.write("g2", ["weight": [1, 0], "bias": [0]])
       try files.write("g3", ["weight": [2, 2], "bias": [6]])
       for (name, divisor) in [("mean", 3.0), ("sum", 1)] {
         let run = try CommandRun(
@@ -413,7 +413,7 @@ final class StepCommandTests: XCTestCase {
   func testGradientsThatDoNotFit() throws {
     try withFiles { files in
       try files.write("other", ["weigth": [1, 0]])
-      try files.write("bad", ["weight": [.nan, 0]])
+      try files.write("bad", ["weight": [.nan, 0], "bias": [0]])
       for (file, text) in [
         ("other", "other: tensor 'weigth' is not in p"), ("nowhere", "nowhere"),
         ("bad", "g, bad: gradient of tensor 'weight' is nan at index 0"),

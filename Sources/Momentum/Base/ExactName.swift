@@ -10,7 +10,7 @@ struct ExactName: Hashable {
   }
 
   static func == (x: ExactName, y: ExactName) -> Bool {
-    x.withBytes { x in y.withBytes { y in x.elementsEqual(y) } }
+    x.withBytes { x in y.withBytes { y in Platform.areSame(x, y) } }
   }
 
   func hash(into hasher: inout Hasher) {

@@ -111,6 +111,12 @@ package enum Platform {
     #endif
   }
 
+  /// Whether two pieces of memory hold the same bytes.
+  static func areSame(_ x: UnsafeBufferPointer<UInt8>, _ y: UnsafeBufferPointer<UInt8>) -> Bool {
+    guard x.count == y.count, let start = x.baseAddress, let other = y.baseAddress else { return x.count == y.count }
+    return memcmp(start, other, x.count) == 0
+  }
+
   // MARK: - Threads
 
   /// Starts a thread that runs `body`. Signals are for the threads of the program, so it blocks them, except those that

@@ -49,11 +49,23 @@ struct StepCommand: ParsableCommand {
 
   @Option(
     parsing: .upToNextOption,
-    help: ArgumentHelp("The gradients; of several files, as micro-batches have them, their mean.", valueName: "file"))
+    help: ArgumentHelp(
+      """
+      The gradients; of several files of the same tensors, as micro-batches have them, their mean. See --shards for files of \
+      different tensors.
+      """, valueName: "file"))
   var gradients: [String]
 
-  @Option(help: "What to take of several files of gradients. Norms are measured and clipped after that.")
-  var accumulate = Accumulation.mean
+  @Option(
+    help: ArgumentHelp(
+      """
+      What to take of several files of gradients, which must be of the same tensors. Norms are measured and clipped after \
+      that. (default: mean)
+      """))
+  var accumulate: Accumulation?
+
+  @Flag(help: "Take several files of gradients for parts of one gradient: each tensor is in one of them.")
+  var shards = false
 
   @Option(
     parsing: .upToNextOption,
@@ -90,6 +102,11 @@ struct StepCommand: ParsableCommand {
   func validate() throws {
     guard steps >= 0 else { throw ValidationError("--steps is \(steps); expected at least 0") }
     try checkWeights()
+    if shards, accumulate != nil || !weights.isEmpty {
+      let option = accumulate != nil ? "--accumulate" : "--weights"
+      throw ValidationError(
+        "\(option) adds up micro-batches; it cannot be given with --shards, the parts of one gradient")
+    }
     let outputs = [("--output-parameters", outputParameters)] + state.outputs
     try StandardStream.checkOutputs(outputs)
     for (index, (name, file)) in outputs.enumerated() where file != nil {
@@ -135,8 +152,7 @@ struct StepCommand: ParsableCommand {
     _ settings: OptimizerConfiguration, _ parameters: TensorFile, as: Scalar.Type
   ) throws {
     var source = try GradientSource<Scalar>(
-      gradients, weights: weights.isEmpty ? gradients.map { _ in 1 } : weights, of: parameters,
-      accumulate.reduction(), settings.clipping.algorithm, threads: threading.threads)
+      gradients, gradientFiles, of: parameters, settings.clipping.algorithm, threads: threading.threads)
     let buffers = try parameters.tensors.map {
       try parameters.file.unsafeMutableBuffer(of: $0.name, as: Scalar.self)
     }
@@ -157,6 +173,13 @@ struct StepCommand: ParsableCommand {
     // The buffers point into the mapping.
     withExtendedLifetime(parameters) {}
     try show(rows)
+  }
+
+  private var gradientFiles: GradientFiles {
+    if shards { return .shards }
+    return .microBatches(
+      accumulate ?? .mean, weights: weights.isEmpty ? nil : weights,
+      isStated: accumulate != nil || !weights.isEmpty)
   }
 
   /// The optimizer, or an error that names where its settings come from.

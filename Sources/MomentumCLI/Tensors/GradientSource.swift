@@ -1,7 +1,8 @@
 import Momentum
 import MomentumFiles
 
-/// The source of gradients for steps: those of one file, or those of several added up, each times its weight.
+/// The source of gradients for steps: those of one file, those of several that are shards of one gradient, or those of
+/// micro-batches added up, each times its weight.
 struct GradientSource<Scalar: BLASScalar & SafetensorsScalar>: ~Copyable {
   private let files: [TensorFile]
   private let buffers: [[UnsafeBufferPointer<Scalar>?]]
@@ -12,22 +13,72 @@ struct GradientSource<Scalar: BLASScalar & SafetensorsScalar>: ~Copyable {
   ///
   /// - Parameters:
   ///   - paths: At least one.
-  ///   - weights: One for each path.
-  ///   - reduction: What becomes of several, or of weighted ones.
+  ///   - meaning: What several files are.
   ///   - algorithm: How the steps measure norms.
   init(
-    _ paths: [String], weights: [Double], of parameters: TensorFile,
-    _ reduction: GradientAccumulator<Scalar>.Reduction, _ algorithm: NormAlgorithm, threads: Int?
+    _ paths: [String], _ meaning: GradientFiles, of parameters: TensorFile, _ algorithm: NormAlgorithm, threads: Int?
   ) throws {
     let files = try paths.map { try TensorFile($0) }
-    let buffers = try files.map { try parameters.matching($0, as: Scalar.self) }
-    if weights != [1] {
-      accumulator = try GradientAccumulator(
-        parameters.layout(), reduction: reduction, algorithm: algorithm, threads: threads)
+    for file in files where file.tensors.isEmpty {
+      throw DataFileError(file: file.path, cause: "has no tensor; expected gradients of tensors in \(parameters.path)")
     }
+    let buffers = try files.map { try parameters.matching($0, as: Scalar.self) }
+    var (gradients, weights, reduction) = (buffers, [1.0], Accumulation.mean)
+    switch meaning {
+    case .shards:
+      gradients = [try Self.joined(buffers, files, parameters)]
+    case .microBatches(let stated, let given, let isStated):
+      try Self.checkCoverage(buffers, files, parameters, isStated)
+      (weights, reduction) = (given ?? files.map { _ in 1 }, stated)
+    }
+    accumulator =
+      weights == [1]
+      ? nil
+      : try GradientAccumulator(
+        parameters.layout(), reduction: reduction == .mean ? .mean : .sum, algorithm: algorithm, threads: threads)
     self.files = files
-    self.buffers = buffers
+    self.buffers = gradients
     self.weights = weights
+  }
+
+  /// The tensors of several files together.
+  ///
+  /// - Throws: ``DataFileError`` if a tensor is in two of them.
+  private static func joined(
+    _ buffers: [[UnsafeBufferPointer<Scalar>?]], _ files: [TensorFile], _ parameters: TensorFile
+  ) throws -> [UnsafeBufferPointer<Scalar>?] {
+    var whole = buffers[0]
+    for (shard, file) in zip(buffers, files).dropFirst() {
+      for (index, values) in shard.enumerated() where values != nil {
+        guard whole[index] == nil else {
+          let name = parameters.tensors[index].name
+          let first = files[buffers.firstIndex { $0[index] != nil }!].path
+          throw DataFileError(
+            file: file.path, cause: "tensor '\(name)' is in \(first) too; expected shards of different tensors")
+        }
+        whole[index] = values
+      }
+    }
+    return whole
+  }
+
+  /// Throws ``DataFileError`` unless all files are of the same tensors.
+  private static func checkCoverage(
+    _ buffers: [[UnsafeBufferPointer<Scalar>?]], _ files: [TensorFile], _ parameters: TensorFile, _ isStated: Bool
+  ) throws {
+    for (other, file) in zip(buffers, files).dropFirst() {
+      guard let index = other.indices.first(where: { (other[$0] == nil) != (buffers[0][$0] == nil) }) else { continue }
+      let isMissing = other[index] == nil
+      let (lacking, having) = isMissing ? (file, files[0]) : (files[0], file)
+      let expected =
+        isStated
+        ? "the same tensors in every micro-batch"
+        : "--shards, if these files are parts of one gradient, or the same tensors in each, if they are micro-batches "
+          + "to be added up as --accumulate says"
+      throw DataFileError(
+        file: lacking.path,
+        cause: "has no tensor '\(parameters.tensors[index].name)', which \(having.path) has; expected \(expected)")
+    }
   }
 
   /// The name of the gradients in errors.
@@ -48,9 +99,18 @@ struct GradientSource<Scalar: BLASScalar & SafetensorsScalar>: ~Copyable {
   }
 }
 
-/// The use of gradients of several files.
+/// What several files of gradients are.
+enum GradientFiles {
+  /// Parts of one gradient.
+  case shards
+  /// Gradients of the same tensors, to be added up.
+  ///
+  /// - weights: One for each file; `nil` for 1 each.
+  /// - isStated: Whether the command line says that they are micro-batches.
+  case microBatches(Accumulation, weights: [Double]?, isStated: Bool)
+}
+
+/// The use of gradients of several micro-batches.
 enum Accumulation: String, CaseIterable {
   case mean, sum
-
-  func reduction<Scalar>() -> GradientAccumulator<Scalar>.Reduction { self == .mean ? .mean : .sum }
 }

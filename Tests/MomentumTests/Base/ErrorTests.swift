@@ -190,6 +190,26 @@ final class ErrorTests: XCTestCase {
     }
   }
 
+  func testCountsOfPartialNorms() throws {
+    let words = try [3.0, .nan].withUnsafeBufferPointer { try NormPartial(of: $0).words }
+    let count = NormPartial.wordCount
+    for position in [count - 3, count - 2] {
+      for (value, isFine) in [(1 << 53, true), (1 << 53 + 1, false), (UInt64(Int.max), false), (.max, false)] {
+        var words = words
+        words[position] = value
+        if isFine {
+          var partial = try NormPartial(.l2, words: words)
+          partial.merge(try NormPartial(.l2, words: words))
+          XCTAssertEqual(partial.words[position], 1 << 54)
+        } else {
+          expect("words is not those of a partial norm; expected the words of partial norms") {
+            try NormPartial(.l2, words: words)
+          }
+        }
+      }
+    }
+  }
+
   // MARK: State
 
   func testStates() throws {
