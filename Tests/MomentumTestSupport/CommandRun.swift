@@ -10,11 +10,14 @@ public struct CommandRun {
   ///
   /// - Parameters:
   ///   - arguments: What follows the name of the command.
+  ///   - command: Its name, or that of another program that was built with it.
   ///   - environment: Variables to set, or with `nil` to remove, in a copy of this process's.
   ///   - folder: The working folder; by default this process's.
-  public init(_ arguments: [String], environment: [String: String?] = [:], in folder: URL? = nil) throws {
+  public init(
+    _ arguments: [String], of command: String = "momentum", environment: [String: String?] = [:], in folder: URL? = nil
+  ) throws {
     let process = Process()
-    process.executableURL = Self.productsFolder.appendingPathComponent("momentum")
+    process.executableURL = Self.productsFolder.appendingPathComponent(command)
     process.arguments = arguments
     var variables = ProcessInfo.processInfo.environment
     for (name, value) in environment { variables[name] = value }
