@@ -64,6 +64,15 @@ let package = Package(
       resources: [.copy("Resources/digits.bin"), .copy("Resources/digits-attribution.txt")],
       swiftSettings: settings),
 
+    // Steps, is killed, goes on: Scripts/soak.sh.
+    .executableTarget(
+      name: "MomentumSoak", dependencies: ["Momentum", "MomentumFiles"], path: "Tests/Fuzz/Soak",
+      swiftSettings: settings),
+    // Takes random steps in several ways and compares them: Scripts/fuzz.sh steps. No product, so no client sees it.
+    .executableTarget(
+      name: "MomentumStepFuzz", dependencies: ["Momentum", "MomentumFiles"], path: "Tests/Fuzz/Steps",
+      swiftSettings: settings),
+
     .target(
       name: "MomentumTestSupport", dependencies: ["Momentum"],
       path: "Tests/MomentumTestSupport", swiftSettings: settings),
@@ -84,7 +93,7 @@ let package = Package(
     .testTarget(
       name: "MomentumCLITests",
       dependencies: [
-        "MomentumCLI", "CMomentumLimit", "Momentum", "MomentumFiles", "MomentumTestSupport",
+        "MomentumCLI", "MomentumStepFuzz", "CMomentumLimit", "Momentum", "MomentumFiles", "MomentumTestSupport",
         .product(
           name: "ArgumentParser", package: "swift-argument-parser",
           condition: .when(traits: ["CommandLine"])),

@@ -20,7 +20,9 @@ final class ScriptTests: XCTestCase {
   }
 
   func testAnUnknownArgumentIsRefused() throws {
-    for script in ["check-client", "docs", "format", "fuzz", "make-digits", "make-reference", "setup", "test-large"] {
+    for script in [
+      "check-client", "docs", "format", "fuzz", "make-digits", "make-reference", "setup", "soak", "test-large",
+    ] {
       let (status, output) = try Self.run(["Scripts/\(script).sh", "--no-such-option"])
       XCTAssertNotEqual(status, 0, script)
       XCTAssertTrue(output.contains("'--no-such-option'") && output.contains("--help"), "\(script) prints: \(output)")

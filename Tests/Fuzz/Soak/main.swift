@@ -1,0 +1,49 @@
+import Foundation
+
+// Steps, is killed, goes on: Scripts/soak.sh.
+
+let arguments = Array(CommandLine.arguments.dropFirst())
+func stop(_ message: String, _ status: Int32) -> Never {
+  FileHandle.standardError.write(Data("error: \(message)\n".utf8))
+  exit(status)
+}
+
+do {
+  if arguments.count == 3, arguments[0] == "--client", let steps = Int(arguments[2]) {
+    try Client(folder: arguments[1], steps: steps).run()
+    exit(0)
+  }
+  guard arguments.count == 2, let minutes = Double(arguments[0]), minutes > 0 else {
+    stop("usage: MomentumSoak MINUTES COMMAND", 64)
+  }
+  let folder = NSTemporaryDirectory() + "/momentum-soak-\(ProcessInfo.processInfo.processIdentifier)"
+  defer { try? FileManager.default.removeItem(atPath: folder) }
+  let executable = URL(fileURLWithPath: CommandLine.arguments[0]).standardizedFileURL.path
+  var client = try ClientSoak(folder: folder + "/client", executable: executable)
+
+  // The command steps what a client has saved.
+  let seed = folder + "/seed"
+  try FileManager.default.createDirectory(atPath: seed, withIntermediateDirectories: true)
+  let first = try ChildProcess(executable, ["--client", seed, "1"])
+  guard first.status == 0 else { throw Failure("the client failed: \(first.errors)") }
+  var command = try CommandSoak(
+    folder: folder + "/command", command: arguments[1], parameters: seed + "/parameters-1.safetensors")
+
+  let end = Date(timeIntervalSinceNow: minutes * 60)
+  while Date() < end {
+    for _ in 0..<4 { try client.killOnce() }
+    for _ in 0..<2 { try command.killOnce() }
+  }
+  try client.compareWithUndisturbed()
+  print(
+    """
+    a stepping client: \(client.kills) kills in \(client.steps) steps; the same bytes as one that was left alone
+      memory at most \(client.largestMemory) kB, growth in the second half of a run at most \(client.largestGrowth) kB; \
+    \(client.leftOver) temporary files left by kills
+    momentum step: \(command.kills) kills in \(command.steps) steps; every file the old or the new one, whole
+      \(command.halfWay) times parameters and state were apart; \(command.leftOver) temporary files left by kills
+    \(client.kills + command.kills) kills, no fault.
+    """)
+} catch {
+  stop("\(error)", 1)
+}

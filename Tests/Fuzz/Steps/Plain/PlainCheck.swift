@@ -1,0 +1,206 @@
+import Momentum
+
+/// Compares what a step did with the plain loop, element by element.
+struct PlainCheck<Scalar: BLASScalar, Wide: WideNumber> {
+  let step: PlainStep<Scalar, Wide>
+  let clip: PlainClip<Wide>
+  let after: Snapshot<Scalar>
+  var record: AccuracyRecord
+
+  private var bounds: Bounds<Wide> { step.bounds }
+  private var isOnePass: Bool { step.settings.mode == .onePass }
+
+  init(_ step: PlainStep<Scalar, Wide>, _ clip: PlainClip<Wide>, after: Snapshot<Scalar>) {
+    (self.step, self.clip, self.after, record) = (step, clip, after, AccuracyRecord())
+  }
+
+  mutating func checkTensors() throws {
+    for index in step.layout.tensors.indices {
+      if step.gradients[index] == nil {
+        try checkUntouched(index)
+      } else {
+        try checkTensor(index)
+      }
+    }
+  }
+
+  /// A tensor without a gradient keeps every bit.
+  private func checkUntouched(_ index: Int) throws {
+    let tensor = step.layout.tensors[index]
+    let comparison = Comparison(names: "a tensor without a gradient", layout: step.layout)
+    let (x, y) = (step.before, after)
+    func part(_ vector: [Scalar]) -> [Scalar] {
+      vector.isEmpty ? Array(repeating: 0, count: tensor.count) : Array(vector[tensor.range])
+    }
+    for (what, x, y) in [
+      ("parameters", x.parameters, y.parameters), ("direction", x.state.direction, y.state.direction),
+      ("average", x.state.average, y.state.average),
+    ] {
+      guard let first = Bits.firstDifference(part(x), part(y)) else { continue }
+      throw Difference(
+        "a tensor without a gradient, \(what)", tensor: tensor.name, index: first, expected: part(x)[first],
+        found: part(y)[first])
+    }
+    try comparison.compare("velocity", x.state.velocities[index], y.state.velocities[index], tensor.name)
+    try comparison.compare("average", x.state.averages[index], y.state.averages[index], tensor.name)
+  }
+
+  private mutating func checkTensor(_ index: Int) throws {
+    let tensor = step.layout.tensors[index]
+    // Where a norm that may be 0 stands below a fraction line, nothing is known.
+    if clip.coefficients[index].high == .infinity, clip.coefficients[index].low.isFinite {
+      return record.note(.unbounded)
+    }
+    let rule = try step.rule(ofTensor: index, clip)
+    let (old, new) = (step.before.state.velocities[index], after.state.velocities[index])
+    let comparison = Comparison(names: "plain loop", layout: step.layout)
+    if rule.usesVelocity {
+      try comparison.compare("velocity is set", true, new.isSet, tensor.name)
+      try comparison.compare("velocity keeps the rate", rule.spec.keepsLearningRate, new.keepsLearningRate, tensor.name)
+    } else {
+      try comparison.compare("unused velocity", old, new, tensor.name)
+    }
+    let factors = PlainFactors<Wide>(
+      momentum: Wide(rule.momentum), entering: rule.entering(isFirstStep: !old.isSet), leaving: rule.leaving,
+      rate: Wide(rule.learningRate), coupled: rule.coupled.middle, coupledRadius: rule.coupled.radius,
+      decays: rule.spec.weightDecay > 0 && !rule.spec.decoupled, decoupled: rule.decoupled,
+      sign: rule.spec.maximize ? -1 : 1, usesVelocity: rule.usesVelocity,
+      isFirstStep: !old.isSet, nesterov: rule.spec.nesterov, onePass: isOnePass ? 1 : 0)
+    guard rule.coupled.high.isFinite || rule.coupled.isNaN else { return record.note(.unbounded) }
+    try checkElements(index, rule, factors)
+  }
+
+  /// The scale and the vector of a velocity or an average.
+  private struct Stored {
+    let vector: [Scalar]
+    let scale: Wide
+    func value(_ i: Int) -> Wide { vector.isEmpty ? 0 : Wide(vector[i]) * scale }
+  }
+
+  private mutating func checkElements(
+    _ index: Int, _ rule: PlainRule<Wide>, _ factors: PlainFactors<Wide>
+  ) throws {
+    let (tensor, before) = (step.layout.tensors[index], step.before)
+    let entry = step.entry(ofTensor: index)
+    let oldVelocity = Stored(
+      vector: before.state.direction, scale: Wide(before.state.velocities[index].scale))
+    let velocity = Stored(vector: after.state.direction, scale: Wide(after.state.velocities[index].scale))
+    let average = PlainAverage<Wide>(
+      step.settings.averaging, before.state.averages[index], after.state.averages[index], step: after.state.stepCount)
+    let whole = clip.coefficients[index]
+    let scalesUnits = rule.units.count > 1 || clip.unitCoefficients[index] != nil
+    // What an element lost to underflow is multiplied by on its way, if a scaled copy of the gradient is made.
+    let ruleFactor = rule.units.count > 1 ? 1 : rule.unitFactors[0].high
+    let copied = scalesUnits ? 4 * step.factor * whole.high * ruleFactor : 1
+    let lostOnEntry = bounds.underflow * (isOnePass ? 2 : 1) * max(1, copied)
+    let (velocityBound, parameterBound) = (bounds.velocity(onePass: isOnePass), bounds.parameter(onePass: isOnePass))
+    let lostVelocity = bounds.underflow * velocity.scale + factors.entering.magnitude * lostOnEntry
+    let lostParameter = bounds.underflow + factors.rate * lostOnEntry + factors.leaving.magnitude * lostVelocity
+
+    for i in 0..<tensor.count {
+      let position = tensor.offset + i
+      let unit = rule.units.count > 1 ? Int(rule.units.ofElement[i]) : 0
+      let coefficient = clip.coefficientOfUnit(i, ofTensor: index) * whole * rule.unitFactors[unit]
+      if coefficient.high == .infinity, coefficient.low.isFinite {
+        record.note(.unbounded)
+        continue
+      }
+      let y = entry.clamped(Wide(step.gradients[index]![i])) * step.factor
+      var plain = PlainElement(
+        p: Wide(before.parameters[position]), v: oldVelocity.value(position), y: y, coefficient: coefficient, factors)
+      if rule.usesVelocity {
+        let found = velocity.value(position)
+        // Nothing is known of what is made of a velocity that may overflow.
+        guard
+          try check(
+            .velocity, plain.velocity, found, stored: velocity.scale, velocityBound, lostVelocity, tensor, i)
+        else { continue }
+      }
+      if plain.parameter.size > bounds.greatest / 4, plain.parameter.size.isFinite {
+        record.note(.nearRange)
+        continue
+      }
+      if let average {
+        let old = before.state.average.isEmpty ? 0 : Wide(before.state.average[position])
+        let mean = average.next(old, plain.parameter)
+        let lost = bounds.underflow * average.newScale + average.entering * lostParameter
+        let found = Wide(after.state.average[position]) * average.newScale
+        guard
+          try check(
+            .average, mean, found, stored: average.leastScale, bounds.average(onePass: isOnePass), lost, tensor, i)
+        else { continue }
+        if average.overwrites { plain.parameter = mean }
+      }
+      let bound = average?.overwrites == true ? bounds.average(onePass: isOnePass) : parameterBound
+      let lost = average?.overwrites == true ? lostParameter + 2 * bounds.underflow : lostParameter
+      _ = try check(
+        .parameter, plain.parameter, Wide(after.parameters[position]), stored: 1, bound, lost, tensor, i)
+    }
+  }
+
+  /// - Returns: Whether the number could be compared.
+  @inline(__always)
+  private mutating func check(
+    _ kind: AccuracyRecord.Kind, _ plain: PlainNumber<Wide>, _ found: Wide, stored scale: Wide, _ bound: Wide,
+    _ lost: Wide, _ tensor: ParameterLayout.Tensor, _ index: Int
+  ) throws -> Bool {
+    // Near the end of the range an order of additions may overflow that another one does not.
+    let size = KnownFaults.storedVectorOverflows && scale < 1 ? plain.size / scale : plain.size
+    if size > bounds.greatest / 4, plain.size.isFinite {
+      record.note(.nearRange)
+      return false
+    }
+    guard plain.value.isFinite, plain.radius.isFinite else {
+      // What is not finite stays so, but infinities may cancel to NaN in one order and not in another.
+      guard !found.isFinite || plain.radius == .infinity else {
+        throw Difference(
+          "plain loop, \(kind.rawValue)", tensor: tensor.name, index: index, expected: plain.value, found: found)
+      }
+      return true
+    }
+    let allowed = bound * plain.size + plain.radius * (1 + 8 * bounds.unit) + lost
+    let error = (found - plain.value).magnitude
+    guard error <= allowed else {
+      throw Difference(
+        "plain loop, \(kind.rawValue), bound \(allowed)", tensor: tensor.name, index: index, expected: plain.value,
+        found: found)
+    }
+    // Where a norm decides, its bound hides that of the rounding.
+    if plain.radius == 0 { record.add(kind, error: error, allowed: allowed) } else { record.addCompared() }
+    return true
+  }
+}
+
+/// The average of one tensor by the plain loop.
+struct PlainAverage<Wide: WideNumber> {
+  let keeping, entering, oldScale, newScale: Wide
+  let overwrites: Bool
+
+  /// The scale that the vector was stored with during the step, or a smaller one: overwriting multiplies it in.
+  var leastScale: Wide { overwrites ? 0x1p-12 : newScale }
+
+  init?(_ spec: AveragingSpec?, _ old: AverageState, _ new: AverageState, step: Int) {
+    guard let spec else { return nil }
+    let count = Wide(old.count)
+    if old.count == 0 {
+      (keeping, entering) = (0, 1)
+    } else if let decay = spec.decay {
+      (keeping, entering) = (Wide(decay), 1 - Wide(decay))
+    } else {
+      (keeping, entering) = (count / (count + 1), 1 / (count + 1))
+    }
+    (oldScale, newScale) = (Wide(old.scale), Wide(new.scale))
+    overwrites = spec.overwriteEvery.map { step % $0 == 0 } ?? false
+  }
+
+  /// - Parameter stored: The vector without its scale.
+  @inline(__always)
+  func next(_ stored: Wide, _ parameter: PlainNumber<Wide>) -> PlainNumber<Wide> {
+    // What has no weight is not looked at, so that a NaN in it does not count.
+    let old = keeping == 0 ? 0 : keeping * oldScale * stored
+    guard entering != 0 else { return PlainNumber(value: old, size: old.magnitude) }
+    return PlainNumber(
+      value: old + entering * parameter.value, size: old.magnitude + entering * parameter.size,
+      radius: entering * parameter.radius)
+  }
+}
