@@ -44,9 +44,10 @@ import XCTest
       try TensorFolder.with { folder in
         let path = folder.path("la\u{1B}rgé")
         let name = URL(fileURLWithPath: path).lastPathComponent
-        for arguments in [["norm", name], ["clip", "--clip-global-norm", "1", "--output", "o", "--gradients", name]] {
+        let clip = ["clip", "--clip-global-norm", "1", "--output", "o", "--gradients", name]
+        for arguments in [["norm", name], ["norm", name, "--threads", "1"], clip, clip + ["--threads", "1"]] {
           try writeLargeFile(path)
-          let (process, errors) = try run(arguments + ["--threads", "1"], cutting: path, in: folder.url)
+          let (process, errors) = try run(arguments, cutting: path, in: folder.url)
           XCTAssertEqual(process.terminationReason, .exit, "\(arguments)")
           XCTAssertEqual(process.terminationStatus, 1, "\(arguments)")
           XCTAssertTrue(errors.hasPrefix("Error: /"), errors)

@@ -40,6 +40,23 @@ final class StreamTests: XCTestCase {
     }
   }
 
+  /// Nothing is printed there either when there turns out to be nothing to write.
+  func testAveragesOfExamplesGoToStandardOutput() throws {
+    try withFiles { folder in
+      let clip = "momentum clip --per-example --clip-global-norm 1 --output - --gradients"
+      try folder.write("e", ["a": [3, -4]])
+      let average = try ShellRun("\(clip) e > piped", in: folder.url)
+      XCTAssertEqual(average.status, 0, average.errors)
+      XCTAssertEqual(average.errors, "2 examples, norms 3.0 to 4.0, 2 clipped\n")
+      XCTAssertEqual(try folder.read("piped"), ["a": [0]])
+      try folder.write("e", ["a": [3, .nan]])
+      let skipped = try ShellRun("\(clip) e --non-finite skip", in: folder.url)
+      XCTAssertEqual(skipped.status, 0, skipped.errors)
+      XCTAssertEqual(skipped.output, "")
+      XCTAssertTrue(skipped.errors.contains("SKIPPED, nothing written"), skipped.errors)
+    }
+  }
+
   func testALostFileIsAnError() throws {
     try withFiles { folder in
       for (redirection, code) in [("> /dev/full", ENOSPC), (">&-", EBADF)] {

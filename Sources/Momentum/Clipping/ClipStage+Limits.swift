@@ -2,11 +2,12 @@
 extension ClipStage {
   /// Finds the coefficients of the tensors that have limits of their own.
   func limitTensors<Scalar>(
-    _ table: TensorTable<Scalar>, _ sums: UnsafeMutableBufferPointer<TileSum>, _ outcome: inout Outcome
+    _ table: TensorTable<Scalar>, _ measured: MeasuredTiles, _ outcome: inout Outcome
   ) throws(MomentumError) {
     for index in table.entries.indices where table.entries[index].gradient != nil {
       if settings.limitsUnits, try isLimitedByUnits(index, table) { continue }
-      guard let coefficient = coefficientOfTensor(index, table, sums), !coefficient.roundsToOne(in: Scalar.self) else {
+      guard let coefficient = coefficientOfTensor(index, table, measured), !coefficient.roundsToOne(in: Scalar.self)
+      else {
         continue
       }
       outcome.report.wasClipped = true
@@ -16,13 +17,13 @@ extension ClipStage {
 
   /// The coefficient from the limit of a tensor as a whole (not of its units); `nil` if it has no such limit.
   private func coefficientOfTensor<Scalar>(
-    _ index: Int, _ table: TensorTable<Scalar>, _ sums: UnsafeMutableBufferPointer<TileSum>
+    _ index: Int, _ table: TensorTable<Scalar>, _ measured: MeasuredTiles
   ) -> ScaledDouble? {
     let limits = settings.limits(ofGroup: table.decisions[index].group)
     guard limits.norm != nil || (limits.rootMeanSquare != nil && table.entries[index].count > 0) else { return nil }
-    let measured = table.norm(of: index, settings.normType, sums).value(finiteOnly: settings.policy == .zero)
-    table.decisions[index].tensorNorm = measured
-    let norm = measured * gradientFactor
+    let found = table.norm(of: index, settings.normType, measured).value(finiteOnly: settings.policy == .zero)
+    table.decisions[index].tensorNorm = found
+    let norm = found * gradientFactor
     if let limit = limits.norm { return settings.convention.coefficient(norm: norm, limit: limit, isWhole: false) }
     return limits.rootMeanSquare.map {
       let count = Double(table.entries[index].count)

@@ -60,14 +60,14 @@ final class ClipStage {
     report(measured, total, &outcome)
     guard try accepts(measured, table, &outcome) else { return }
 
-    let sums = outcome.clamps ? table.clampedSums : table.sums
+    let tiles = table.measured(clamped: outcome.clamps)
     if settings.limitsUnits { try limitUnits(table, team, &outcome) }
-    if settings.limitsTensors { try limitTensors(table, sums, &outcome) }
+    if settings.limitsTensors { try limitTensors(table, tiles, &outcome) }
     for group in settings.groups.indices {
       guard let limit = settings.groups[group]?.globalNorm else { continue }
-      limitGroup(group, to: limit, norm: groupNorm(group, table, sums), table, &outcome)
+      limitGroup(group, to: limit, norm: groupNorm(group, table, tiles), table, &outcome)
     }
-    limitWhole(norm: comparedNorm(total, table, sums, outcome), table, &outcome)
+    limitWhole(norm: comparedNorm(total, table, tiles, outcome), table, &outcome)
   }
 
   private func report(_ measured: GradientMeasurement, _ total: ScaledDouble, _ outcome: inout Outcome) {
@@ -146,29 +146,32 @@ final class ClipStage {
 
   /// The norm of the true gradients, from the norm of the gradients in memory.
   func value(_ norm: MeasuredNorm) -> ScaledDouble {
-    norm.value(finiteOnly: settings.policy == .zero) * gradientFactor
+    let value = norm.value(finiteOnly: settings.policy == .zero)
+    // The number of elements that are not 0 is the same for every multiple of a gradient.
+    if case .nonZeros = settings.normType.form { return value }
+    return value * gradientFactor
   }
 
   /// The norm of a tensor's gradient as the last pass measured it, after clipping by value and by unit norms.
   func norm<Scalar>(ofTensor index: Int, _ table: TensorTable<Scalar>, clamps: Bool) -> ScaledDouble {
     if let norm = table.decisions[index].unitClippedNorm { return norm * gradientFactor }
-    return value(table.norm(of: index, settings.normType, clamps ? table.clampedSums : table.sums))
+    return value(table.norm(of: index, settings.normType, table.measured(clamped: clamps)))
   }
 
   /// The norm of a group after the clips of its tensors.
   private func groupNorm<Scalar>(
-    _ group: Int, _ table: TensorTable<Scalar>, _ sums: UnsafeMutableBufferPointer<TileSum>
+    _ group: Int, _ table: TensorTable<Scalar>, _ measured: MeasuredTiles
   ) -> NormPartial {
-    table.clippedTotal(settings.normType, sums, finiteOnly: settings.policy == .zero) { $0.pointee.group == group }
+    table.clippedTotal(settings.normType, measured, finiteOnly: settings.policy == .zero) { $0.pointee.group == group }
   }
 
   /// The norm that is compared with the limit of all tensors together: after all other clips.
   private func comparedNorm<Scalar>(
-    _ total: ScaledDouble, _ table: TensorTable<Scalar>, _ sums: UnsafeMutableBufferPointer<TileSum>, _ outcome: Outcome
+    _ total: ScaledDouble, _ table: TensorTable<Scalar>, _ measured: MeasuredTiles, _ outcome: Outcome
   ) -> ScaledDouble {
     if outcome.report.wasClipped {
-      return value(table.clippedTotal(settings.normType, sums, finiteOnly: settings.policy == .zero) { _ in true })
+      return value(table.clippedTotal(settings.normType, measured, finiteOnly: settings.policy == .zero) { _ in true })
     }
-    return outcome.clamps ? value(table.total(settings.normType, sums)) : total
+    return outcome.clamps ? value(table.total(settings.normType, measured)) : total
   }
 }

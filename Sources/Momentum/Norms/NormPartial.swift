@@ -73,6 +73,11 @@ public struct NormPartial: Sendable {
     }
   }
 
+  /// Whether the elements found so far are finite, and their powers so small that some may have been lost.
+  var hasVanishingSum: Bool {
+    nanCount + infinityCount == 0 && sum.rounded() < ScaledDouble(1, exponent: -900)
+  }
+
   /// Adds a tensor whose norm is known.
   mutating func add(norm: ScaledDouble) {
     let term: ScaledDouble

@@ -29,8 +29,8 @@ public struct NormType: Sendable, Hashable {
   /// the call that measures or clips.
   ///
   /// For orders other than 1, 2 and infinity, elements are divided by the largest element of all tensors before their
-  /// powers are summed. Elements smaller than 10^(-308/p) of the largest one count as 0, also in the norm of a single
-  /// tensor.
+  /// powers are summed. Elements smaller than 10^(-308/p) of the largest one, for p below 1 smaller than 10^(-308), count
+  /// as 0, also in the norm of a single tensor.
   public static func p(_ order: Double) -> NormType { NormType(unchecked: order) }
 
   func validate(forClipping: Bool) throws(MomentumError) {

@@ -13,7 +13,7 @@ extension Optimizer {
       let (entry, decision) = (table.entries[index], table.decisions[index])
       var norm: Double?
       if settings.asksForNorm, entry.gradient != nil {
-        norm = stage.value(table.norm(of: index, settings.normType, table.sums)).double
+        norm = stage.value(table.norm(of: index, settings.normType, table.measured())).double
       }
       return TensorReport(
         name: tensor.name, norm: norm, clipCoefficient: decision.coefficient.double,

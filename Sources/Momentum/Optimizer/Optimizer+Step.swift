@@ -42,7 +42,7 @@ extension Optimizer {
     if stage.settings.asksForNorm {
       let measured =
         isMeasured && !outcome.clamps
-        ? GradientMeasurement(total: table.total(stage.settings.normType, table.sums))
+        ? GradientMeasurement(total: table.total(stage.settings.normType, table.measured()))
         : table.measure(stage.measurementPlan(outcome), team)
       try stage.decide(measured, table, &outcome, team)
       guard !outcome.report.wasSkipped else { return adapt(outcome.report) }

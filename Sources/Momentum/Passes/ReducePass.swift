@@ -4,21 +4,22 @@ extension TensorTable {
   /// - Complexity: Reads every gradient once, twice for a general p.
   func measure(_ plan: MeasurementPlan, _ team: ThreadTeam) -> GradientMeasurement {
     var pass = ReducePlan(measure: .maximum, clamps: plan.clamps, clearsNonFinite: plan.clearsNonFinite)
-    divisor = 1
+    (divisor, clampedDivisor) = (1, 1)
     if case .p = plan.type.form {
       _ = reduce(pass, team)
-      divisor = largestMagnitude(plan)
+      divisor = largestMagnitude(measured())
+      if plan.clamps { clampedDivisor = largestMagnitude(measured(clamped: true)) }
     }
     pass.measure = TileMeasure(plan.type, plan.algorithm, divisor: divisor)
+    pass.clampedMeasure = TileMeasure(plan.type, plan.algorithm, divisor: clampedDivisor)
     let changed = reduce(pass, team)
-    return GradientMeasurement(total: total(plan.type, sums), valueClippedCount: changed)
+    return GradientMeasurement(total: total(plan.type, measured()), valueClippedCount: changed)
   }
 
   /// The divisor of the elements that keeps their powers from overflowing: the largest magnitude that the last pass
   /// found, or 1.
-  private func largestMagnitude(_ plan: MeasurementPlan) -> Double {
-    var largest = total(.infinity, sums).finiteNorm.double
-    if plan.clamps { largest = max(largest, total(.infinity, clampedSums).finiteNorm.double) }
+  private func largestMagnitude(_ measured: MeasuredTiles) -> Double {
+    let largest = total(.infinity, measured).finiteNorm.double
     return largest > 0 ? largest : 1
   }
 
@@ -80,7 +81,8 @@ extension TensorTable {
           table.clampedSums[entry.pointee.firstTile + tile] = clamped
           clipped += changed
         } else if plan.clamps {
-          table.clampedSums[entry.pointee.firstTile + tile] = sum
+          table.clampedSums[entry.pointee.firstTile + tile] =
+            plan.measuresAlike ? sum : .measure(x, n, plan.clampedMeasure, copy: scratch.gradientTile)
         }
         tile += 1
       }
@@ -101,7 +103,7 @@ extension TensorTable {
     }
     let changed = Scalar._clampCounting(source, to: Scalar(bounds.lower), Scalar(bounds.upper), into: scratch, n)
     // A tile within the bounds does not change, so its sum is known.
-    if changed == 0, !plan.clearsNonFinite { return (sum, 0) }
-    return (.measure(scratch, n, plan.measure), changed)
+    if changed == 0, !plan.clearsNonFinite, plan.measuresAlike { return (sum, 0) }
+    return (.measure(scratch, n, plan.clampedMeasure), changed)
   }
 }

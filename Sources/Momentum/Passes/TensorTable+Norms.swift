@@ -1,19 +1,20 @@
 // Norms of tensors, from the tile sums that a reduce pass has left in the table.
 extension TensorTable {
   /// The norm of one tensor.
-  func norm(of index: Int, _ type: NormType, _ sums: UnsafeMutableBufferPointer<TileSum>) -> MeasuredNorm {
-    let tiles = tiles(of: entry(index), sums)
+  func norm(of index: Int, _ type: NormType, _ measured: MeasuredTiles) -> MeasuredNorm {
+    let tiles = tiles(of: entry(index), measured.sums)
     // A few tiles take the fast path if it applies. The sum is exact on every path, and rounded once.
     if type == .l2, tiles.count <= NormPartial.chunk, let sum = TileSum.plainSum(tiles) {
       return MeasuredNorm(finite: ScaledDouble(sum).squareRoot())
     }
-    var partial = NormPartial(unchecked: type, divisor: divisor)
+    var partial = NormPartial(unchecked: type, divisor: measured.divisor)
     partial.add(tiles)
     return MeasuredNorm(partial)
   }
 
   /// The norm of all tensors that have a gradient.
-  func total(_ type: NormType, _ sums: UnsafeMutableBufferPointer<TileSum>) -> NormPartial {
+  func total(_ type: NormType, _ measured: MeasuredTiles) -> NormPartial {
+    let (sums, divisor) = (measured.sums, measured.divisor)
     if type != .infinity, sums.count <= NormPartial.chunk, hasAllGradients,
       let sum = TileSum.plainSum(UnsafeBufferPointer(sums))
     {
@@ -44,23 +45,47 @@ extension TensorTable {
   /// The norm of some tensors after multiplication by their coefficients. A tensor with the coefficient 1 enters with
   /// the exact sums that were measured.
   func clippedTotal(
-    _ type: NormType, _ sums: UnsafeMutableBufferPointer<TileSum>, finiteOnly: Bool,
-    where isMeant: (UnsafePointer<Decision>) -> Bool
+    _ type: NormType, _ measured: MeasuredTiles, finiteOnly: Bool, where isMeant: (UnsafePointer<Decision>) -> Bool
   ) -> NormPartial {
-    var partial = NormPartial(unchecked: type, divisor: divisor)
+    var partial = NormPartial(unchecked: type, divisor: measured.divisor)
     for index in entries.indices {
       let (entry, decision) = (entry(index), decision(index))
       guard entry.pointee.gradient != nil, isMeant(decision) else { continue }
-      if let norm = decision.pointee.unitClippedNorm {
-        partial.add(norm: norm * decision.pointee.coefficient)
-      } else if decision.pointee.coefficient == ScaledDouble(1) {
-        partial.add(tiles(of: entry, sums))
+      if decision.pointee.coefficient == ScaledDouble(1), decision.pointee.unitClippedNorm == nil {
+        partial.add(tiles(of: entry, measured.sums))
       } else {
-        let measured = decision.pointee.tensorNorm ?? norm(of: index, type, sums).value(finiteOnly: finiteOnly)
-        partial.add(norm: measured * decision.pointee.coefficient)
+        partial.add(norm: clippedNorm(of: index, type, measured, finiteOnly))
       }
     }
+    guard case .p = type.form, partial.hasVanishingSum else { return partial }
+    return rescaledTotal(type, measured, finiteOnly, where: isMeant)
+  }
+
+  /// The same for a general p when the powers are too small to be added, because the divisor is the largest element
+  /// before norms were clipped: with the largest norm after that.
+  private func rescaledTotal(
+    _ type: NormType, _ measured: MeasuredTiles, _ finiteOnly: Bool, where isMeant: (UnsafePointer<Decision>) -> Bool
+  ) -> NormPartial {
+    var norms: [ScaledDouble] = []
+    for index in entries.indices where entry(index).pointee.gradient != nil && isMeant(decision(index)) {
+      norms.append(clippedNorm(of: index, type, measured, finiteOnly))
+    }
+    let largest = norms.reduce(0) { max($0, $1.double) }
+    guard largest > 0, largest.isFinite else { return NormPartial(unchecked: type, divisor: measured.divisor) }
+    var partial = NormPartial(unchecked: type, divisor: largest)
+    for norm in norms { partial.add(norm: norm) }
     return partial
+  }
+
+  /// The norm of one tensor after multiplication by its coefficient.
+  private func clippedNorm(
+    of index: Int, _ type: NormType, _ measured: MeasuredTiles, _ finiteOnly: Bool
+  ) -> ScaledDouble {
+    let decision = decision(index)
+    let norm =
+      decision.pointee.unitClippedNorm ?? decision.pointee.tensorNorm
+      ?? self.norm(of: index, type, measured).value(finiteOnly: finiteOnly)
+    return norm * decision.pointee.coefficient
   }
 
   @inline(__always)

@@ -72,8 +72,8 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   /// cache keeps all vectors of a step from step to step. In that case a step does not wait for memory, and longer BLAS
   /// calls are better.
   let cacheBytes: Int
-  /// The divisor of the elements before their powers were summed: for a general p-norm, the largest magnitude.
-  var divisor = 1.0
+  /// The divisors of the elements before their powers were summed; see ``MeasuredTiles/divisor``.
+  var (divisor, clampedDivisor) = (1.0, 1.0)
   /// The ``ThreadScratch`` of every thread, allocated by the first pass with this number of threads.
   private var scratch: UnsafeMutableRawBufferPointer?
 
@@ -104,6 +104,13 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
     count = offset
     let staysInCache = count < Machine.lastLevelCacheBytes / (3 * MemoryLayout<Scalar>.stride)
     self.cacheBytes = cacheBytes ?? (staysInCache ? .max : Machine.firstLevelCacheBytes)
+  }
+
+  /// What the reduce pass measured.
+  @inline(__always)
+  func measured(clamped: Bool = false) -> MeasuredTiles {
+    clamped
+      ? MeasuredTiles(sums: clampedSums, divisor: clampedDivisor) : MeasuredTiles(sums: sums, divisor: divisor)
   }
 
   /// The address of an entry; not a copy, because copying an entry takes as long as computing a tile.

@@ -85,6 +85,10 @@ extension AdaptiveGradientClipping: UpdateRule {
   }
 
   public func compile(_ tensor: TensorState, into program: inout StepProgram) -> Double {
-    base.compile(tensor, into: &program)
+    // The factor clips the gradient, and is in its factor already. It is none of the base rule's, which might apply it to
+    // more.
+    let state = TensorState(
+      gradientFactor: tensor.gradientFactor, velocityScale: tensor.velocityScale, isFirstStep: tensor.isFirstStep)
+    return base.compile(state, into: &program)
   }
 }

@@ -2,9 +2,10 @@ import MomentumFiles
 
 /// Where commands write tensors.
 enum TensorOutput {
-  /// Refuses a path that no file could be written to, before the work whose result would go there.
+  /// Refuses, before any work is done, an output that could not be written. From now on standard output is kept for a
+  /// file of tensors if that is where it goes.
   static func check(_ path: String, followsLinks: Bool) throws {
-    guard !StandardStream.isOutput(path) else { return }
+    if StandardStream.isOutput(path) { return StandardOutput.keepForFile() }
     try FileReplacement.check(path, followsLinks: followsLinks)
   }
 

@@ -4,7 +4,7 @@ import Synchronization
 
 /// The results of the command. Nothing else writes to standard output, so that no output is lost without an error.
 ///
-/// When a file of tensors goes there, what is printed after it goes to standard error.
+/// When a file of tensors goes there, what is printed goes to standard error.
 enum StandardOutput {
   /// Output that could not be written.
   struct Failure: Error, Hashable, CustomStringConvertible, LocalizedError {
@@ -15,7 +15,10 @@ enum StandardOutput {
     var errorDescription: String? { description }
   }
 
-  private static let holdsFile = Atomic<Bool>(false)
+  private static let isForFile = Atomic<Bool>(false)
+
+  /// From now on what is printed goes to standard error, since a file of tensors goes to standard output, if any does.
+  static func keepForFile() { isForFile.store(true, ordering: .relaxed) }
 
   /// Prints lines, with control characters escaped, also ends of lines: names from files are part of them.
   static func print(lines: [String]) throws(Failure) {
@@ -39,7 +42,7 @@ enum StandardOutput {
   ///
   /// - Throws: ``Failure``, or ``SafetensorsError`` for what has to do with the tensors.
   static func write(_ file: SafetensorsWriter) throws {
-    holdsFile.store(true, ordering: .relaxed)
+    keepForFile()
     do {
       try file.write(toDescriptor: STDOUT_FILENO)
     } catch {
@@ -49,7 +52,7 @@ enum StandardOutput {
   }
 
   private static func write(_ bytes: UnsafeRawBufferPointer) throws(Failure) {
-    let stream = holdsFile.load(ordering: .relaxed) ? STDERR_FILENO : STDOUT_FILENO
+    let stream = isForFile.load(ordering: .relaxed) ? STDERR_FILENO : STDOUT_FILENO
     var rest = bytes
     while !rest.isEmpty {
       let count = Foundation.write(stream, rest.baseAddress, min(rest.count, 1 << 30))

@@ -73,7 +73,7 @@ struct Client {
       }
       try writer.write()
     }
-    try StateFile.save(&optimizer, to: statePath)
+    try StateFile.save(optimizer, to: statePath)
   }
 
   /// Reads the parameters that belong to a state; returns the number of the call that made them.

@@ -145,8 +145,7 @@ struct PlainCheck<Scalar: BLASScalar, Wide: WideNumber> {
     _ lost: Wide, _ tensor: ParameterLayout.Tensor, _ index: Int
   ) throws -> Bool {
     // Near the end of the range an order of additions may overflow that another one does not.
-    let size = KnownFaults.storedVectorOverflows && scale < 1 ? plain.size / scale : plain.size
-    if size > bounds.greatest / 4, plain.size.isFinite {
+    if plain.size > bounds.greatest / 4, plain.size.isFinite {
       record.note(.nearRange)
       return false
     }

@@ -67,7 +67,7 @@ extension PlainStep {
       clip.largest = max(clip.largest, norm.largest)
       clampedNorms.append(entry.clamps ? clamped.value : norm.value)
     }
-    let scale = order == 0 && !KnownFaults.countsAreScaled ? 1 : factor
+    let scale = order == 0 ? 1 : factor
     let largest = clip.largest
     clip.tensorNorms = norms.map { interval($0, largest) * Interval(scale) }
     clip.totalNorm = interval(PlainNorm.total(norms, order), largest) * Interval(scale)
@@ -81,7 +81,7 @@ extension PlainStep {
   /// Finds all coefficients but that of the whole.
   func limitTensorsAndGroups(_ clip: inout PlainClip<Wide>, clampedNorms: [Wide]) {
     let order = settings.measuredType.order
-    let scale = order == 0 && !KnownFaults.countsAreScaled ? 1 : factor
+    let scale = order == 0 ? 1 : factor
     let largest = clip.largest
     var clipped = clampedNorms.map { interval($0, largest) * Interval(scale) }
     for index in gradients.indices where gradients[index] != nil {

@@ -75,7 +75,7 @@ extension PlainNorm {
   /// The interval of a norm that the engine may have lost beside the largest element.
   static func vanishing(_ norm: Interval<Wide>, _ order: Double, largest: Wide) -> Interval<Wide> {
     guard order != 0, order != 1, order != 2, order != .infinity, norm.high.isFinite else { return norm }
-    let least = largest * Wide.power(10, Wide(-280 / (KnownFaults.quotientsUnderflow ? max(1, order) : order)))
+    let least = largest * Wide.power(10, Wide(-280 / max(1, order)))
     // A quotient that is subnormal may also be rounded up, to at most twice its value.
     return norm.low < least ? Interval(0, 2 * norm.high) : norm
   }

@@ -17,7 +17,7 @@ struct PlainRule<Wide: WideNumber> {
     guard spec.weightDecay > 0, !spec.decoupled else { return Interval(0) }
     // LARS scales the decay with the gradient.
     let decay = Interval(Wide(spec.weightDecay))
-    let scalesDecay = spec.isLARS && (spec.adapts || (KnownFaults.adaptiveClippingScalesDecay && units.count == 1))
+    let scalesDecay = spec.isLARS && spec.adapts
     return scalesDecay ? decay * unitFactors[0] : decay
   }
 
