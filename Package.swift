@@ -41,7 +41,8 @@ let package = Package(
       swiftSettings: settings),
 
     // Tensor files, and optimizers in them. Apart from the engine, because it reads JSON with Foundation.
-    .target(name: "MomentumFiles", dependencies: ["Momentum"], swiftSettings: settings),
+    .systemLibrary(name: "CMomentumFiles"),
+    .target(name: "MomentumFiles", dependencies: ["Momentum", "CMomentumFiles"], swiftSettings: settings),
 
     // Reference values and their evaluation, for `momentum validate` and the tests.
     .target(name: "MomentumReference", dependencies: ["Momentum"], swiftSettings: settings),
@@ -49,10 +50,13 @@ let package = Package(
     // What the memory allows: hand-fused loops in C that `momentum bench` compares the engine with. No library links it.
     .target(name: "CMomentumLimit", exclude: ["limit_kernels.inc"]),
 
+    // What the command does before the libraries of its process are initialised, and in the handler of a signal.
+    .target(name: "CMomentumProcess"),
+
     .executableTarget(
       name: "MomentumCLI",
       dependencies: [
-        "Momentum", "MomentumFiles", "MomentumReference", "CMomentumLimit",
+        "Momentum", "MomentumFiles", "MomentumReference", "CMomentumLimit", "CMomentumProcess",
         .product(
           name: "ArgumentParser", package: "swift-argument-parser",
           condition: .when(traits: ["CommandLine"])),
@@ -63,12 +67,16 @@ let package = Package(
     .target(
       name: "MomentumTestSupport", dependencies: ["Momentum"],
       path: "Tests/MomentumTestSupport", swiftSettings: settings),
+    // A program that uses the library, for tests of what happens to a process.
+    .executableTarget(
+      name: "MomentumTestHost", dependencies: ["Momentum"], path: "Tests/MomentumTestHost", swiftSettings: settings),
     .testTarget(
-      name: "MomentumTests", dependencies: ["Momentum", "CMomentumKernels", "MomentumTestSupport"],
+      name: "MomentumTests",
+      dependencies: ["Momentum", "CMomentumKernels", "MomentumTestSupport", "MomentumTestHost"],
       swiftSettings: settings),
     .testTarget(
       name: "MomentumFilesTests",
-      dependencies: ["MomentumFiles", "Momentum", "MomentumReference", "MomentumTestSupport"],
+      dependencies: ["MomentumFiles", "CMomentumFiles", "Momentum", "MomentumReference", "MomentumTestSupport"],
       swiftSettings: settings),
     .testTarget(
       name: "MomentumReferenceTests", dependencies: ["MomentumReference", "Momentum"],

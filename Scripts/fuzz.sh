@@ -22,7 +22,7 @@ echo "Building $build/safetensors-fuzz ..."
 if ! swiftc -O -swift-version 6 -parse-as-library -sanitize=fuzzer,address -package-name swift_momentum \
   -enable-upcoming-feature ExistentialAny -enable-upcoming-feature InternalImportsByDefault \
   -enable-upcoming-feature MemberImportVisibility \
-  -module-name SafetensorsFuzz "$root"/Sources/MomentumFiles/*.swift "$root/Tests/Fuzz/SafetensorsFuzz.swift" \
+  -module-name SafetensorsFuzz -I "$root/Sources/CMomentumFiles" "$root"/Sources/MomentumFiles/*.swift "$root/Tests/Fuzz/SafetensorsFuzz.swift" \
   -o "$build/safetensors-fuzz" 2>"$build/compiler.log"; then
   cat "$build/compiler.log" >&2
   echo "The fuzzer could not be built. When the sanitizer runtime is what is missing: it is part of the toolchains of" \

@@ -84,10 +84,12 @@ struct JSONScanner {
     return value
   }
 
-  /// Reads the end of the text, which may be filled up with spaces.
+  /// Reads the end of the text, which may be filled up with white space.
   mutating func end() throws(Reason) {
-    while peek == UInt8(ascii: " ") { position += 1 }
-    guard peek == nil else { throw .malformedHeader(offset: offset, expected: "only spaces behind the header's '}'") }
+    skipSpace()
+    guard peek == nil else {
+      throw .malformedHeader(offset: offset, expected: "only white space behind the header's '}'")
+    }
   }
 
   /// Reads a string.
@@ -155,17 +157,26 @@ struct JSONScanner {
 
   private var peek: UInt8? { position < bytes.count ? bytes[position] : nil }
 
-  private mutating func skipSpace() {
-    while let byte = peek, " \t\n\r".utf8.contains(byte) { position += 1 }
+  /// What has not been read yet.
+  var rest: Slice<UnsafeRawBufferPointer> { bytes[position...] }
+
+  mutating func advance(by count: Int) { position += count }
+
+  mutating func skipSpace() {
+    while let byte = peek, Self.isSpace(byte) { position += 1 }
   }
 
-  private mutating func take(_ character: Unicode.Scalar) -> Bool {
+  /// Whether a byte is one of the four that JSON calls white space.
+  static func isSpace(_ byte: UInt8) -> Bool { " \t\n\r".utf8.contains(byte) }
+
+  /// Reads this character, if it is next.
+  mutating func take(_ character: Unicode.Scalar) -> Bool {
     guard nextIs(character) else { return false }
     position += 1
     return true
   }
 
-  private mutating func expect(_ character: Unicode.Scalar, _ expected: String) throws(Reason) {
+  mutating func expect(_ character: Unicode.Scalar, _ expected: String) throws(Reason) {
     guard take(character) else { throw .malformedHeader(offset: offset, expected: expected) }
   }
 }

@@ -72,13 +72,17 @@ enum SafetensorsSize: Equatable {
   /// The last byte is only partly used, which the format does not allow.
   case partialByte
 
-  /// Multiplies in the order of the shape, as the reference does: an extent of zero hides an overflow only when it
-  /// comes first.
+  /// A tensor with an extent of zero is empty, however great the others are and wherever it stands. (The reference
+  /// multiplies in the order of the shape and so depends on that.)
   init(dtype: SafetensorsDtype, shape: [Int]) {
-    var count = 1
-    for extent in shape {
+    guard shape.allSatisfy({ $0 >= 0 }) else {
+      self = .overflow
+      return
+    }
+    var count = shape.contains(0) ? 0 : 1
+    for extent in shape where count > 0 {
       let (product, overflow) = count.multipliedReportingOverflow(by: extent)
-      guard !overflow, extent >= 0 else {
+      if overflow {
         self = .overflow
         return
       }

@@ -6,6 +6,8 @@ extension SafetensorsError: CustomStringConvertible {
 extension SafetensorsError.Reason: CustomStringConvertible {
   public var description: String {
     switch self {
+    case .foreign(let file):
+      "\(file); \(file.advice)"
     case .tooShort(let bytes):
       "has \(bytes) bytes; expected a safetensors file, at least the 8 bytes of the header length"
     case .headerTooLong(let length):
@@ -27,8 +29,6 @@ extension SafetensorsError.Reason: CustomStringConvertible {
       "the metadata of key \(quoted(key)) is not a string; expected strings only"
     case .missingField(let tensor, let field):
       "tensor \(quoted(tensor)) has no field \(quoted(field)); expected dtype, shape and data_offsets"
-    case .unexpectedField(let tensor, let field):
-      "tensor \(quoted(tensor)) has a field \(quoted(field)); expected dtype, shape and data_offsets only"
 
     case .unknownDtype(let tensor, let dtype):
       "tensor \(quoted(tensor)) has the unknown dtype \(quoted(dtype)); expected one of \(knownDtypes)"
@@ -65,7 +65,10 @@ extension SafetensorsError.Reason: CustomStringConvertible {
       "is the target of two files written together; expected different paths"
 
     case .notRegularFile(let kind):
-      "is \(kind); expected a regular file"
+      "is \(kind); expected a regular file" + (kind == "a directory" ? ", perhaps one in it" : "")
+    case .symbolicLink(let target):
+      "is a symbolic link to \(quoted(target)); expected the path of a file, or links to be followed (--follow-links, "
+        + "SafetensorsWriter.followsLinks)"
     case .changedWhileOpen:
       "was changed by another program while it was read; expected it to stay as it was"
     case .system(let operation, let code):
@@ -78,11 +81,21 @@ private let knownDtypes = SafetensorsDtype.allCases.map(\.rawValue).joined(separ
 
 /// The text in quotes, escaped so that a message stays on one line whatever a file calls its tensors.
 func quoted(_ text: String) -> String {
-  let shown = text.unicodeScalars.prefix(200).map { scalar in
-    switch scalar.properties.generalCategory {
-    case .control, .format, .lineSeparator, .paragraphSeparator: scalar.escaped(asASCII: true)
-    default: String(scalar)
+  "'\(String(text.unicodeScalars.prefix(200)).escapingControls)'" + (text.unicodeScalars.count > 200 ? "..." : "")
+}
+
+extension String {
+  /// The text with every character escaped that acts on a terminal instead of being shown: control characters, line
+  /// separators, and what changes the direction of text or has no width.
+  package var escapingControls: String {
+    if utf8.allSatisfy({ (0x20...0x7E).contains($0) }) { return self }
+    var shown = ""
+    for scalar in unicodeScalars {
+      switch scalar.properties.generalCategory {
+      case .control, .format, .lineSeparator, .paragraphSeparator: shown += scalar.escaped(asASCII: true)
+      default: shown.unicodeScalars.append(scalar)
+      }
     }
+    return shown
   }
-  return "'\(shown.joined())'" + (text.unicodeScalars.count > 200 ? "..." : "")
 }

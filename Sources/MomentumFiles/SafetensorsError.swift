@@ -16,13 +16,15 @@ public struct SafetensorsError: Error, Hashable, Sendable {
   public enum Reason: Error, Hashable, Sendable {
     // Rule 1: the length and the start of the header.
 
+    /// The file is of another format, or was not fetched whole.
+    case foreign(ForeignFile)
     /// The file has fewer than the 8 bytes of the header length.
     case tooShort(bytes: Int)
     /// The header is longer than ``SafetensorsHeader/maximumLength``.
     case headerTooLong(length: UInt64)
     /// The header ends behind the end of the file.
     case headerBeyondEnd(length: Int, fileBytes: Int)
-    /// The first byte of the header is not `{`; nil when the header is empty.
+    /// The header does not begin with `{`; nil when it is empty or white space.
     case headerStart(found: UInt8?)
 
     // Rule 2: the text of the header.
@@ -39,8 +41,6 @@ public struct SafetensorsError: Error, Hashable, Sendable {
     case metadataNotText(key: String)
     /// The entry of a tensor lacks a field.
     case missingField(tensor: String, field: String)
-    /// The entry of a tensor has a field that the format does not know.
-    case unexpectedField(tensor: String, field: String)
 
     // Rule 3: element types and sizes.
 
@@ -89,6 +89,8 @@ public struct SafetensorsError: Error, Hashable, Sendable {
 
     /// The path names a directory, a device or the like.
     case notRegularFile(kind: String)
+    /// The path to write to is that of a symbolic link, and links were not to be followed.
+    case symbolicLink(target: String)
     /// Another program changed the file while it was open.
     case changedWhileOpen
     /// A call of the operating system failed with this `errno`.

@@ -16,8 +16,8 @@
 /// is never touched, so these too are held once.
 ///
 /// The mapping shows the file itself. When another program changes the file meanwhile, values may change, and when it
-/// cuts the file short, a read behind the new end kills this process (`SIGBUS`). Programs that replace files by
-/// renaming do no such harm. ``checkUnchanged()`` tells afterwards whether all was well.
+/// cuts the file short, a read behind the new end kills this process (`SIGBUS`), unless it has a handler for that, as
+/// the command has, which then ends with a message. Programs that replace files by renaming do no such harm. ``checkUnchanged()`` tells afterwards whether all was well.
 ///
 /// - Note: Instances may be shared by threads as long as no tensor is written by one while another uses it.
 public final class SafetensorsFile: @unchecked Sendable {  // All stored properties are constant; see the note.
@@ -59,7 +59,7 @@ public final class SafetensorsFile: @unchecked Sendable {  // All stored propert
   public var tensors: [SafetensorsTensor] { header.tensors }
 
   /// The `__metadata__` of the file; empty when it has none.
-  public var metadata: [String: String] { header.metadata }
+  public var metadata: SafetensorsMetadata { header.metadata }
 
   /// The tensor of exactly this name, byte for byte; nil when there is none.
   public func tensor(named name: String) -> SafetensorsTensor? {

@@ -1,6 +1,6 @@
 /// One tensor as the header of a file describes it.
 public struct SafetensorsTensor: Hashable, Sendable {
-  /// The name, unique in its file.
+  /// The name, unique in its file: two names are the same if their bytes are.
   public var name: String
   /// The type of its elements.
   public var dtype: SafetensorsDtype
@@ -20,6 +20,20 @@ public struct SafetensorsTensor: Hashable, Sendable {
   }
 }
 
+extension SafetensorsTensor {
+  public static func == (left: SafetensorsTensor, right: SafetensorsTensor) -> Bool {
+    ExactText(left.name) == ExactText(right.name) && left.dtype == right.dtype && left.shape == right.shape
+      && left.count == right.count && left.dataRange == right.dataRange
+  }
+
+  public func hash(into hasher: inout Hasher) {
+    hasher.combine(ExactText(name))
+    hasher.combine(dtype)
+    hasher.combine(shape)
+    hasher.combine(dataRange)
+  }
+}
+
 /// The header of a safetensors file, checked against the whole file.
 ///
 /// A value of this type is a promise: the tensors cover the data from its first byte to its last, one after the other,
@@ -31,16 +45,16 @@ public struct SafetensorsHeader: Hashable, Sendable {
   /// The tensors in the order of their data.
   public var tensors: [SafetensorsTensor]
   /// The `__metadata__` of the file; empty when it has none.
-  public var metadata: [String: String]
+  public var metadata: SafetensorsMetadata
   /// Where the data begins: 8 bytes and the length of the header.
   public var dataStart: Int
 
   /// Reads and checks the header of a file.
   ///
   /// The rules are checked in this order over the whole file, so that the error of the earliest rule is the one thrown:
-  /// the length and the first byte; UTF-8, JSON, unique keys, integers; element types and sizes; offsets; the end of
-  /// the file. Keys of tensors are told apart by their bytes, not by Swift's equality of text, for which two spellings
-  /// of "é" are one; two keys of `__metadata__` that differ only so are refused as duplicates.
+  /// the length and the first character; UTF-8, JSON, unique names, integers; element types and sizes; offsets; the end
+  /// of the file. Names are told apart by their bytes, not by Swift's equality of text, for which two spellings of "é"
+  /// are one. A file that breaks the first rule is named by what it is, if that can be seen (``ForeignFile``).
   ///
   /// - Parameters:
   ///   - bytes: the whole file. Of the data behind the header only the size is used.
@@ -63,8 +77,18 @@ public struct SafetensorsHeader: Hashable, Sendable {
 
   typealias Reason = SafetensorsError.Reason
 
-  /// Rule 1: the bytes of the header, which lie in the file and begin with `{`.
+  /// Rule 1: the bytes of the header, which lie in the file and begin with `{`, perhaps behind white space.
   private static func headerText(of bytes: UnsafeRawBufferPointer) throws(Reason) -> UnsafeRawBufferPointer {
+    do throws(Reason) {
+      return try lengthChecked(bytes)
+    } catch {
+      // A header that begins rightly is that of a file cut short, whatever its length looks like.
+      if case .headerBeyondEnd = error, bytes.dropFirst(8).first == UInt8(ascii: "{") { throw error }
+      throw ForeignFile(beginning: bytes).map(Reason.foreign) ?? error
+    }
+  }
+
+  private static func lengthChecked(_ bytes: UnsafeRawBufferPointer) throws(Reason) -> UnsafeRawBufferPointer {
     guard bytes.count >= 8 else { throw .tooShort(bytes: bytes.count) }
     let length = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
     // Within this limit the length fits in Int and 8 can be added to it.
@@ -73,7 +97,8 @@ public struct SafetensorsHeader: Hashable, Sendable {
       throw .headerBeyondEnd(length: Int(length), fileBytes: bytes.count)
     }
     let text = UnsafeRawBufferPointer(rebasing: bytes[8..<8 + Int(length)])
-    guard text.first == UInt8(ascii: "{") else { throw .headerStart(found: text.first) }
+    let first = text.first { !JSONScanner.isSpace($0) }
+    guard first == UInt8(ascii: "{") else { throw .headerStart(found: first) }
     return text
   }
 

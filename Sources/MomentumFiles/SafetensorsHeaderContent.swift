@@ -1,7 +1,10 @@
 /// The header as text says it: the right grammar (rule 2), not yet checked for meaning.
 ///
-/// A general JSON decoder will not do here: Foundation's take duplicate keys and fractions without a word. The grammar
-/// of this format is flat, so its parser does not recurse, and no nesting of the input can exhaust the stack.
+/// A general JSON decoder will not do here: Foundation's take duplicate keys and fractions without a word. What the
+/// reference implementation reads is read, for files in use may have it: metadata that are `null`, a key of the metadata
+/// given twice (the last one counts), further fields in the entry of a tensor, white space on both ends. Two tensors of
+/// one name are refused, though it takes the last one: the format forbids them, and a tensor would be lost. So are two
+/// accidents of its decoder, entries and element types in place of whose objects and names stand lists and objects.
 struct SafetensorsHeaderContent {
   typealias Reason = SafetensorsError.Reason
 
@@ -15,11 +18,11 @@ struct SafetensorsHeaderContent {
 
   /// The tensors in the order of the text.
   private(set) var entries: [Entry] = []
-  private(set) var metadata: [String: String] = [:]
+  private(set) var metadata: SafetensorsMetadata = [:]
 
   static let metadataKey = "__metadata__"
 
-  /// Parses the text of a header, which begins with `{`.
+  /// Parses the text of a header.
   init(parsing text: UnsafeRawBufferPointer) throws(Reason) {
     var scanner = JSONScanner(text, offset: 8)
     try scanner.checkUTF8()
@@ -35,14 +38,12 @@ struct SafetensorsHeaderContent {
     try scanner.end()
   }
 
-  private static func metadata(_ scanner: inout JSONScanner) throws(Reason) -> [String: String] {
-    var metadata: [String: String] = [:]
+  private static func metadata(_ scanner: inout JSONScanner) throws(Reason) -> SafetensorsMetadata {
+    var metadata: SafetensorsMetadata = [:]
+    if scanner.takeWord("null") { return metadata }
     try scanner.object { (scanner, key) throws(Reason) in
       guard scanner.nextIs("\"") else { throw .metadataNotText(key: key) }
-      let value = try scanner.string()
-      guard metadata.updateValue(value, forKey: key) == nil else {
-        throw .duplicateKey(key: key, object: metadataKey)
-      }
+      metadata[key] = try scanner.string()
     }
     return metadata
   }
@@ -67,7 +68,8 @@ struct SafetensorsHeaderContent {
         guard values.count == 2 else { throw .malformedHeader(offset: offset, expected: "two data offsets") }
         offsets = values
       default:
-        throw .unexpectedField(tensor: name, field: field)
+        isRepeated = false
+        try scanner.skipValue()
       }
       if isRepeated { throw .duplicateKey(key: field, object: name) }
     }

@@ -10,9 +10,14 @@
 /// type, so that `F64` comes before `F32`, then by the bytes of their names), metadata is sorted by key, and the header
 /// is filled with spaces to a multiple of 8, so that all data is aligned.
 ///
-/// The file is written under a temporary name beside its target, brought to the disk and renamed. A process killed at
-/// any moment leaves the old file or the new one; an error leaves what was there. A file that is replaced hands its
-/// permissions on. To have several files written all or none, see ``write(_:)``.
+/// The file is written beside its target, brought to the disk and then put in its place. A process killed at any moment
+/// leaves the old file or the new one; an error leaves what was there. Until all is written the new file has no name, so
+/// nothing is left of it (where the system has no files without names, on macOS and some file systems, it has a
+/// temporary one). To have several files written all or none, see ``write(_:)``.
+///
+/// A file that is replaced hands on its owner, group, permissions, extended attributes and access control list, as far
+/// as the system allows that to this process. Where it does not let a file have its group or list, the permissions of
+/// group and others become what both had: a new file is never open to more than the old one.
 public struct SafetensorsWriter {
   /// Produces the bytes of a tensor in file order by calling `emit` with one piece after the other.
   public typealias Source = (
@@ -30,12 +35,16 @@ public struct SafetensorsWriter {
   /// Where the file goes.
   public let path: String
   /// The pairs of strings in the header.
-  public var metadata: [String: String]
+  public var metadata: SafetensorsMetadata
+  /// Whether a symbolic link at ``path`` stands for the file behind it, which is then replaced; `false` to begin with,
+  /// and such a path is refused. Links often lead into a store whose files must stay as they are, such as the cache of
+  /// a model hub, where files are named by their content.
+  public var followsLinks = false
   private var tensors: [Tensor] = []
   private var names: Set<ExactText> = []
 
   /// Starts a file without tensors; nothing is written yet.
-  public init(path: String, metadata: [String: String] = [:]) {
+  public init(path: String, metadata: SafetensorsMetadata = [:]) {
     self.path = path
     self.metadata = metadata
   }
@@ -93,9 +102,10 @@ public struct SafetensorsWriter {
   }
 
   /// Writes several files so that either all of them are new or, when this throws, none: all are brought to the disk
-  /// under temporary names before the first takes the place of its target.
+  /// before the first takes the place of its target.
   ///
-  /// A process killed between two renames leaves the first file new and the second old, each whole.
+  /// A process killed while they take their places may leave the first file new and the second old, each whole, and
+  /// second names of them (`.momentum-*.tmp`).
   public static func write(_ writers: [SafetensorsWriter]) throws(SafetensorsError) {
     try write(writers, operations: .system)
   }
@@ -104,7 +114,9 @@ public struct SafetensorsWriter {
     var replacement = FileReplacement(operations: operations)
     do throws(SafetensorsError) {
       for writer in writers {
-        try replacement.stage(writer.path) { emit throws(SafetensorsError) in try writer.emit(to: emit) }
+        try replacement.stage(writer.path, followsLinks: writer.followsLinks) { emit throws(SafetensorsError) in
+          try writer.emit(to: emit)
+        }
       }
     } catch {
       replacement.discard()
@@ -136,8 +148,7 @@ public struct SafetensorsWriter {
   private func header(of tensors: [Tensor]) throws(SafetensorsError) -> [UInt8] {
     var members: [String] = []
     if !metadata.isEmpty {
-      let sorted = metadata.sorted { ExactText($0.key) < ExactText($1.key) }
-      let pairs = sorted.map { "\(json($0.key)):\(json($0.value))" }
+      let pairs = metadata.map { "\(json($0.key)):\(json($0.value))" }
       members.append("\(json(SafetensorsHeaderContent.metadataKey)):{\(pairs.joined(separator: ","))}")
     }
     var begin = 0

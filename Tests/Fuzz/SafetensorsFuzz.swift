@@ -21,7 +21,8 @@ private func checkConsistent(_ header: SafetensorsHeader, fileBytes: Int) {
   for tensor in header.tensors {
     precondition(tensor.dataRange.lowerBound == end, "a hole or an overlap")
     precondition(tensor.shape.allSatisfy { $0 >= 0 }, "a negative extent")
-    precondition(tensor.count == tensor.shape.reduce(1, *), "a wrong count")
+    // Wrapping, because the extents in front of a zero may have any product.
+    precondition(tensor.count == tensor.shape.reduce(1, &*), "a wrong count")
     precondition(tensor.count * tensor.dtype.bitWidth == 8 * tensor.dataRange.count, "a wrong size")
     end = tensor.dataRange.upperBound
   }

@@ -6,15 +6,15 @@ import XCTest
 
 /// `momentum clip` with all that the library's clips can do.
 final class ClipCommandTests: XCTestCase {
-  private func withFiles(_ body: (TensorFolder) throws -> Void) throws {
+  private func withFiles(_ body: (TensorWorkspace) throws -> Void) throws {
     try withScratchFolder { url in
-      let folder = TensorFolder(url: url)
+      let folder = TensorWorkspace(url: url)
       try folder.write("g", ["weight": [3, -4], "bias": [0, 12]])
       try body(folder)
     }
   }
 
-  private func clip(_ folder: TensorFolder, _ arguments: [String]) throws -> CommandRun {
+  private func clip(_ folder: TensorWorkspace, _ arguments: [String]) throws -> CommandRun {
     try folder.run(["clip", "--gradients", "g", "--output", "out"] + arguments)
   }
 
@@ -31,11 +31,11 @@ final class ClipCommandTests: XCTestCase {
     ]
     try withFiles { folder in
       for row in table {
-        succeed(try clip(folder, row.arguments))
+        assertSucceeds(try clip(folder, row.arguments))
         XCTAssertEqual(try folder.read("out"), ["weight": row.weight, "bias": row.bias], "\(row.arguments)")
       }
       try folder.write("p", ["weight": [0, 0], "bias": [0, 0]])
-      succeed(
+      assertSucceeds(
         try folder.run([
           "step", "--parameters", "p", "--gradients", "g", "--learning-rate", "1", "--clip-value", "-0.5,2",
           "--output-parameters", "out",
@@ -46,12 +46,16 @@ final class ClipCommandTests: XCTestCase {
 
   func testBoundsThatAreRefused() throws {
     try withFiles { folder in
-      fail(
+      assertFails(
         try clip(folder, ["--clip-value", "2,-0.5"]), 64,
-        "clip value is 2.0,-0.5; expected a lower and an upper bound, in this order")
-      fail(try clip(folder, ["--clip-value", "nan,1"]), 64, "clip value is nan,1.0; expected")
-      fail(try clip(folder, ["--clip-value", "-1"]), 64, "clip value is -1.0; expected a number >= 0")
-      for text in ["1,2,3", "a", "1,", ""] { fail(try clip(folder, ["--clip-value", text]), 64, "--clip-value") }
+        "--clip-value is 2.0,-0.5; expected a lower and an upper bound, in this order")
+      assertFails(try clip(folder, ["--clip-value", "nan,1"]), 64, "--clip-value is nan,1.0; expected")
+      assertFails(try clip(folder, ["--clip-value", "-1"]), 64, "--clip-value is -1.0; expected a number >= 0")
+      assertFails(try clip(folder, ["--clip-norm=-1"]), 64, "--clip-norm is -1.0; expected a number >= 0")
+      assertFails(try clip(folder, ["--norm-type=-1"]), 64, "--norm-type is -1.0; expected")
+      for text in ["1,2,3", "a", "1,", ""] {
+        assertFails(try clip(folder, ["--clip-value", text]), 64, "--clip-value")
+      }
       XCTAssertFalse(folder.has("out"))
     }
   }
@@ -61,12 +65,12 @@ final class ClipCommandTests: XCTestCase {
   func testAKnownNorm() throws {
     try withFiles { folder in
       let run = try clip(folder, ["--clip-global-norm", "13", "--total-norm", "26"])
-      succeed(run)
+      assertSucceeds(run)
       XCTAssertEqual(run.output, "norm 26.0, clipped by 0.5\n")
       XCTAssertEqual(try folder.read("out"), ["weight": [1.5, -2], "bias": [0, 6]])
-      succeed(try clip(folder, ["--clip-global-norm", "2", "--total-norm", "1"]))
+      assertSucceeds(try clip(folder, ["--clip-global-norm", "2", "--total-norm", "1"]))
       XCTAssertEqual(try folder.read("out"), try folder.read("g"))
-      succeed(try clip(folder, ["--clip-global-norm", "1", "--total-norm", "1", "--convention", "pytorch"]))
+      assertSucceeds(try clip(folder, ["--clip-global-norm", "1", "--total-norm", "1", "--convention", "pytorch"]))
       XCTAssertEqual(try folder.read("out")["bias"], [0, 12 * (1 / (1 + 1e-6))])
     }
   }
@@ -88,7 +92,7 @@ final class ClipCommandTests: XCTestCase {
       (["--total-norm=-1", "--clip-global-norm", "1"], "--total-norm is -1.0; expected a finite number >= 0"),
     ]
     try withFiles { folder in
-      for row in table { fail(try clip(folder, row.arguments), 64, row.text) }
+      for row in table { assertFails(try clip(folder, row.arguments), 64, row.text) }
       XCTAssertFalse(folder.has("out"))
     }
   }
@@ -109,18 +113,18 @@ final class ClipCommandTests: XCTestCase {
       for row in table {
         try folder.write("config", json: #"{"rule": {"learningRate": 1}, \#(row.json)}"#)
         let ours = try clip(folder, ["--config", "config", "--json"])
-        succeed(ours)
+        assertSucceeds(ours)
         let clipped = try folder.read("out")
         let theirs = try clip(folder, row.options + ["--json"])
         XCTAssertEqual(ours.output, theirs.output, row.json)
         XCTAssertEqual(clipped, try folder.read("out"), row.json)
       }
       try folder.write("config", json: #"{"rule": {"learningRate": 1}, "clipping": {"targetNorm": 26}}"#)
-      succeed(try clip(folder, ["--config", "config"]))
+      assertSucceeds(try clip(folder, ["--config", "config"]))
       XCTAssertEqual(try folder.read("out"), ["weight": [6, -8], "bias": [0, 24]])
       try folder.write("g", ["weight": [3, .nan], "bias": [0, 4]])
       try folder.write("config", json: #"{"rule": {"learningRate": 1}, "nonFinitePolicy": "zero"}"#)
-      succeed(try clip(folder, ["--config", "config"]))
+      assertSucceeds(try clip(folder, ["--config", "config"]))
       XCTAssertEqual(try folder.read("out"), ["weight": [3, 0], "bias": [0, 4]])
     }
   }
@@ -129,7 +133,7 @@ final class ClipCommandTests: XCTestCase {
     let table: [(json: String, text: String)] = [
       (
         #""groups": [{"name": "a", "patterns": ["*"], "clipping": {"norm": 1}}]"#,
-        "config: 'groups.clipping' is given; expected none, as only steps can follow it"
+        "config: 'groups.clipping' is given; expected none, since only a step can follow it"
       ),
       (#""adaptiveLimit": {"zClip": {}}"#, "config: 'adaptiveLimit' is given"),
       (#""lossScale": 8"#, "config: 'lossScale' is given"),
@@ -138,14 +142,15 @@ final class ClipCommandTests: XCTestCase {
     try withFiles { folder in
       for row in table {
         try folder.write("config", json: #"{"rule": {"learningRate": 1}, \#(row.json)}"#)
-        fail(try clip(folder, ["--config", "config"]), 1, row.text)
+        assertFails(try clip(folder, ["--config", "config"]), 1, row.text)
       }
       try folder.write("config", json: #"{"rule": {"learningRate": 1, "adaptiveGradientClipping": true}}"#)
-      fail(try clip(folder, ["--config", "config"]), 1, "config: 'rule.adaptiveGradientClipping' is given")
+      assertFails(try clip(folder, ["--config", "config"]), 1, "config: 'rule.adaptiveGradientClipping' is given")
       for option in [
         ["--clip-value", "1"], ["--convention", "keras"], ["--total-norm", "1"], ["--per-example"],
       ] {
-        fail(try clip(folder, ["--config", "config"] + option), 64, "\(option[0]) cannot be given with --config")
+        assertFails(
+          try clip(folder, ["--config", "config"] + option), 64, "\(option[0]) cannot be given with --config")
       }
       XCTAssertFalse(folder.has("out"))
     }
@@ -155,14 +160,14 @@ final class ClipCommandTests: XCTestCase {
 
   func testComplexTensorsAreRefusedWithAWayOut() throws {
     try withScratchFolder { url in
-      let folder = TensorFolder(url: url)
+      let folder = TensorWorkspace(url: url)
       let values: [Float] = [3, 4]
       try values.withUnsafeBytes { bytes in
         var writer = SafetensorsWriter(path: folder.path("z"))
         try writer.add("z", dtype: .c64, shape: [1], bytes: bytes)
         try writer.write()
       }
-      fail(
+      assertFails(
         try folder.run(["norm", "z"]), 1,
         "tensor 'z' is of type C64; expected F32 or F64; as F32 with one more axis, of the two parts, a complex tensor has "
           + "the same 2-norm and the same steps")

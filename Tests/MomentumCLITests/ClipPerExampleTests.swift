@@ -6,20 +6,20 @@ import XCTest
 /// `momentum clip --per-example`: gradients of examples, clipped one by one and averaged.
 final class ClipPerExampleTests: XCTestCase {
   /// Two examples with the norms 5 and 0.5.
-  private func withFiles(_ body: (TensorFolder) throws -> Void) throws {
+  private func withFiles(_ body: (TensorWorkspace) throws -> Void) throws {
     try withScratchFolder { url in
-      let folder = TensorFolder(url: url)
+      let folder = TensorWorkspace(url: url)
       try folder.write(
         "g", ["weight": [3, 0, 0.3, 0], "bias": [4, 0.4]], shapes: ["weight": [2, 1, 2], "bias": [2]])
       try body(folder)
     }
   }
 
-  private func clip(_ folder: TensorFolder, _ arguments: [String]) throws -> CommandRun {
+  private func clip(_ folder: TensorWorkspace, _ arguments: [String]) throws -> CommandRun {
     try folder.run(["clip", "--gradients", "g", "--output", "out", "--per-example"] + arguments)
   }
 
-  private func check(_ folder: TensorFolder, weight: [Double], bias: Double, line: UInt = #line) throws {
+  private func check(_ folder: TensorWorkspace, weight: [Double], bias: Double, line: UInt = #line) throws {
     let clipped = try folder.read("out")
     XCTAssertEqual(try folder.shapes("out"), ["weight": [1, 2], "bias": []], line: line)
     for (x, y) in zip(weight + [bias], clipped["weight"]! + clipped["bias"]!) {
@@ -30,19 +30,19 @@ final class ClipPerExampleTests: XCTestCase {
   func testTheAverageOfClippedExamples() throws {
     try withFiles { folder in
       let run = try clip(folder, ["--clip-global-norm", "1"])
-      succeed(run)
+      assertSucceeds(run)
       XCTAssertEqual(run.output, "2 examples, norms 0.5 to 5.0, 1 clipped\n")
       try check(folder, weight: [0.45, 0], bias: 0.6)
-      succeed(try clip(folder, ["--clip-global-norm", "1", "--batch-size", "4"]))
+      assertSucceeds(try clip(folder, ["--clip-global-norm", "1", "--batch-size", "4"]))
       try check(folder, weight: [0.225, 0], bias: 0.3)
-      succeed(try clip(folder, ["--clip-global-norm", "inf"]))
+      assertSucceeds(try clip(folder, ["--clip-global-norm", "inf"]))
       try check(folder, weight: [1.65, 0], bias: 2.2)
       // Limits of 1 for each of both tensors.
       let layers = try clip(folder, ["--clip-global-norm", "\(2.0.squareRoot())", "--scope", "uniformLayers"])
-      succeed(layers)
+      assertSucceeds(layers)
       XCTAssertTrue(layers.output.contains("clipped in each tensor: [1, 1]"), layers.output)
       try check(folder, weight: [0.65, 0], bias: 0.7)
-      succeed(try clip(folder, ["--clip-global-norm", "1", "--noise-multiplier", "0.5"]))
+      assertSucceeds(try clip(folder, ["--clip-global-norm", "1", "--noise-multiplier", "0.5"]))
       XCTAssertNotEqual(try folder.read("out")["weight"]?[1], 0)
     }
   }
@@ -50,7 +50,7 @@ final class ClipPerExampleTests: XCTestCase {
   func testTheReport() throws {
     try withFiles { folder in
       let run = try clip(folder, ["--clip-global-norm", "1", "--json"])
-      succeed(run)
+      assertSucceeds(run)
       let report = try JSONDecoder().decode(PerExampleReport.self, from: Data(run.output.utf8))
       assertClose([5, 0.5], report.norms, ulps: 1)
       XCTAssertEqual(report.clippedCounts, [1])
@@ -61,12 +61,12 @@ final class ClipPerExampleTests: XCTestCase {
   func testExamplesThatAreNotFinite() throws {
     try withFiles { folder in
       try folder.write("g", ["w": [3, 4, .nan, 4]], shapes: ["w": [2, 2]])
-      fail(try clip(folder, ["--clip-global-norm", "inf"]), 1, "example 1")
+      assertFails(try clip(folder, ["--clip-global-norm", "inf"]), 1, "example 1")
       let skipped = try clip(folder, ["--clip-global-norm", "1", "--non-finite", "skip"])
-      succeed(skipped)
+      assertSucceeds(skipped)
       XCTAssertTrue(skipped.output.contains("1 not finite, SKIPPED, nothing written"), skipped.output)
       XCTAssertFalse(folder.has("out"))
-      succeed(try clip(folder, ["--clip-global-norm", "10", "--non-finite", "zero"]))
+      assertSucceeds(try clip(folder, ["--clip-global-norm", "10", "--non-finite", "zero"]))
       XCTAssertEqual(try folder.read("out"), ["w": [1.5, 4]])
     }
   }
@@ -77,12 +77,14 @@ final class ClipPerExampleTests: XCTestCase {
       (["--clip-global-norm", "1", "--clip-norm", "1"], "--clip-norm cannot be given with --per-example"),
       (["--clip-global-norm", "1", "--total-norm", "1"], "--total-norm"),
       (["--clip-global-norm", "1", "--convention", "keras"], "--convention cannot be given with --per-example"),
-      (["--clip-global-norm", "1", "--batch-size", "0"], "batchSize is 0.0; expected"),
-      (["--clip-global-norm", "inf", "--noise-multiplier", "1"], "per-example norm is inf; expected a finite number"),
+      (["--clip-global-norm", "1", "--batch-size", "0"], "--batch-size is 0.0; expected"),
+      (
+        ["--clip-global-norm", "inf", "--noise-multiplier", "1"], "--clip-global-norm is inf; expected a finite number"
+      ),
     ]
     try withFiles { folder in
-      for row in usage { fail(try clip(folder, row.arguments), 64, row.text) }
-      fail(
+      for row in usage { assertFails(try clip(folder, row.arguments), 64, row.text) }
+      assertFails(
         try folder.run(["clip", "--gradients", "g", "--output", "out", "--scope", "example"]), 64,
         "--scope needs --per-example")
       let files: [(shapes: [String: [Int]], text: String)] = [
@@ -91,13 +93,13 @@ final class ClipPerExampleTests: XCTestCase {
       ]
       for row in files {
         try folder.write("g", ["a": [1, 2, 3, 4], "b": [1, 2, 3, 4]], shapes: row.shapes)
-        fail(try clip(folder, ["--clip-global-norm", "1"]), 1, row.text)
+        assertFails(try clip(folder, ["--clip-global-norm", "1"]), 1, row.text)
       }
       try folder.write("g", ["a": [1]], shapes: ["a": []])
-      fail(
+      assertFails(
         try clip(folder, ["--clip-global-norm", "1"]), 1, "tensor 'a' has no axis; expected examples along the first")
       try folder.write("g", ["a": []], shapes: ["a": [0, 2]])
-      fail(try clip(folder, ["--clip-global-norm", "1"]), 1, "has no examples")
+      assertFails(try clip(folder, ["--clip-global-norm", "1"]), 1, "has no examples")
       XCTAssertFalse(folder.has("out"))
     }
   }

@@ -8,7 +8,7 @@ import XCTest
 
 final class InfoCommandTests: XCTestCase {
   /// Neither the caller nor an earlier start of the command has chosen the kernels.
-  private let fresh: [String: String?] = [Launch.coreTypeVariable: nil, Launch.restartVariable: nil]
+  private let fresh: [String: String?] = [Launch.coreTypeVariable: nil, Launch.coreTypeMark: nil]
 
   func testPrintsOneLineATopic() throws {
     let run = try CommandRun(["info"], environment: fresh)
@@ -34,7 +34,7 @@ final class InfoCommandTests: XCTestCase {
 
   func testStartsAnewExactlyWhereThatHelps() throws {
     // The variable that marks a restart keeps the command from restarting: this is what OpenBLAS picks.
-    let picked = try blas([Launch.coreTypeVariable: nil, Launch.restartVariable: "1"])
+    let picked = try blas([Launch.coreTypeVariable: nil, Launch.coreTypeMark: "1"])
     XCTAssertEqual(picked["coreTypeChosenBy"] as? String, "openBLAS")
     let run = try blas(fresh)
     XCTAssertNil(run["recommendedCoreType"])
@@ -48,9 +48,9 @@ final class InfoCommandTests: XCTestCase {
   }
 
   func testTheCallersChoiceOfKernelsStands() throws {
-    let picked = try blas([Launch.coreTypeVariable: nil, Launch.restartVariable: "1"])
+    let picked = try blas([Launch.coreTypeVariable: nil, Launch.coreTypeMark: "1"])
     let coreType = try XCTUnwrap(picked["coreType"] as? String)
-    let run = try blas([Launch.coreTypeVariable: coreType, Launch.restartVariable: nil])
+    let run = try blas([Launch.coreTypeVariable: coreType, Launch.coreTypeMark: nil])
     XCTAssertEqual(run["coreType"] as? String, coreType)
     XCTAssertEqual(run["coreTypeChosenBy"] as? String, "environment")
   }

@@ -339,7 +339,7 @@ final class StepCommandTests: XCTestCase {
         (["--clip-norm-axes", "1"], "--clip-norm-axes needs --clip-norm"),
         (["--clip-norm", "1", "--clip-norm-axes", "x"], "clip-norm-axes"),
         (["--clip-norm", "1", "--clip-norm-axes", "2"], "axes [2] of the shape [2, 2]"),
-        (["--clip-norm", "1", "--clip-block-rms", "2"], "clip block RMS is 2.0"),
+        (["--clip-norm", "1", "--clip-block-rms", "2"], "--clip-block-rms is 2.0"),
       ] {
         let run = try CommandRun(
           ["step", "--parameters", "p2", "--gradients", "g2", "--learning-rate", "1", "--output-parameters", "no"]

@@ -2,16 +2,16 @@ import XCTest
 
 /// `momentum step --weights`: files of gradients that are means over different numbers of tokens.
 final class StepWeightsTests: XCTestCase {
-  private func step(_ folder: TensorFolder, _ arguments: String...) throws -> [Double]? {
+  private func step(_ folder: TensorWorkspace, _ arguments: String...) throws -> [Double]? {
     let run = try folder.run(
       ["step", "--parameters", "p", "--output-parameters", "out", "--learning-rate", "1"] + arguments)
-    succeed(run)
+    assertSucceeds(run)
     return try folder.read("out")["w"]
   }
 
-  private func withFiles(_ body: (TensorFolder) throws -> Void) throws {
+  private func withFiles(_ body: (TensorWorkspace) throws -> Void) throws {
     try withScratchFolder { url in
-      let folder = TensorFolder(url: url)
+      let folder = TensorWorkspace(url: url)
       try folder.write("p", ["w": [0]])
       try folder.write("one", ["w": [4]])
       try folder.write("three", ["w": [0]])
@@ -50,7 +50,7 @@ final class StepWeightsTests: XCTestCase {
             "step", "--parameters", "p", "--output-parameters", "out", "--learning-rate", "1", "--gradients", "one",
             "three", "--weights",
           ] + row.weights)
-        fail(run, 64, row.text)
+        assertFails(run, 64, row.text)
         XCTAssertFalse(folder.has("out"))
       }
     }

@@ -102,7 +102,7 @@ final class EarlierFormatTests: FolderTestCase {
     _ metadata: [String: String] = named,
     _ tensors: [String: [Float]] = ["velocity/weight": [1, 2, 3], "average/bias": [4]]
   ) throws {
-    var writer = SafetensorsWriter(path: path("named"), metadata: metadata)
+    var writer = SafetensorsWriter(path: path("named"), metadata: SafetensorsMetadata(metadata))
     for (name, values) in tensors {
       try writer.add(name, dtype: .f32, shape: [values.count]) { emit throws(SafetensorsError) in
         try values.withUnsafeBufferPointer { bytes throws(SafetensorsError) in try emit(UnsafeRawBufferPointer(bytes)) }
@@ -174,7 +174,7 @@ final class EarlierFormatTests: FolderTestCase {
 
   private func write(_ metadata: [String: String], _ names: [String] = ["weight"]) throws {
     let zeros = GuardedMemory([Float](repeating: 0, count: 3))
-    var writer = SafetensorsWriter(path: path("bad"), metadata: metadata)
+    var writer = SafetensorsWriter(path: path("bad"), metadata: SafetensorsMetadata(metadata))
     for name in names { try writer.add(name, shape: [3], values: zeros.readOnlyBuffer) }
     try writer.write()
     withExtendedLifetime(zeros) {}

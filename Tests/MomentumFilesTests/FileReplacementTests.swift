@@ -33,17 +33,47 @@ final class FileReplacementTests: FolderTestCase {
     }
   }
 
-  func testLinksStayLinks() throws {
+  func testLinksAreRefused() throws {
     try store([1], as: "file")
     try FileManager.default.createDirectory(atPath: path("folder"), withIntermediateDirectories: false)
     try FileManager.default.createSymbolicLink(atPath: path("folder/link"), withDestinationPath: "../file")
-    try SafetensorsWriter(path: path("folder/link")).write()
+    try FileManager.default.createSymbolicLink(atPath: path("dangling"), withDestinationPath: "missing")
+    let real = try XCTUnwrap(realpath(path("file"), nil))
+    defer { free(real) }
+    for (link, target) in [("folder/link", String(cString: real)), ("dangling", "missing")] {
+      let error = SafetensorsError(file: path(link), reason: .symbolicLink(target: target))
+      assertThrows(error) { try SafetensorsWriter(path: path(link)).write() }
+      assertThrows(error) { try FileReplacement.write("text", to: path(link)) }
+      XCTAssertTrue(error.description.contains("'\(target)'") && error.description.contains("--follow-links"))
+    }
+    XCTAssertEqual(try contents("file"), [1])
+    XCTAssertEqual(try names, ["dangling", "file", "folder"])
+    // A link on the way to the file is no matter.
+    try FileManager.default.createSymbolicLink(atPath: path("way"), withDestinationPath: "folder")
+    try SafetensorsWriter(path: path("way/new")).write()
+    XCTAssertEqual(try SafetensorsFile(path: path("folder/new")).tensors, [])
+  }
+
+  private func following(_ path: String) -> SafetensorsWriter {
+    var writer = SafetensorsWriter(path: path)
+    writer.followsLinks = true
+    return writer
+  }
+
+  func testLinksThatAreFollowedStayLinks() throws {
+    try store([1], as: "file")
+    try FileManager.default.createDirectory(atPath: path("folder"), withIntermediateDirectories: false)
+    try FileManager.default.createSymbolicLink(atPath: path("folder/link"), withDestinationPath: "../file")
+    try following(path("folder/link")).write()
     XCTAssertEqual(try FileManager.default.destinationOfSymbolicLink(atPath: path("folder/link")), "../file")
     XCTAssertEqual(try SafetensorsFile(path: path("file")).tensors, [])
     XCTAssertEqual(try names, ["file", "folder"])
 
     try FileManager.default.createSymbolicLink(atPath: path("dangling"), withDestinationPath: "missing")
-    assertFails("follow the link", ENOENT, path: path("dangling"))
+    assertThrows(
+      SafetensorsError(file: path("dangling"), reason: .system(operation: "follow the link", code: ENOENT))
+    ) { try following(path("dangling")).write() }
+    XCTAssertEqual(try names, ["dangling", "file", "folder"])
   }
 
   func testPathsWithoutADirectory() throws {
@@ -92,6 +122,7 @@ final class FileReplacementTests: FolderTestCase {
       let refusal = SafetensorsError(file: path, reason: .notRegularFile(kind: kind))
       assertThrows(refusal) { try SafetensorsWriter(path: path).write() }
       assertThrows(refusal) { try FileReplacement.write("text", to: path) }
+      assertThrows(refusal) { try following(path).write() }
     }
     XCTAssertEqual(try names, ["link", "pipe", "socket"])
     let types = try ["pipe", "socket"].map { name in
@@ -131,7 +162,7 @@ final class FileReplacementTests: FolderTestCase {
     try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path("file.csv"))
     try FileManager.default.createSymbolicLink(atPath: path("link"), withDestinationPath: "file.csv")
     let large = (0..<200_000).map { UInt8(truncatingIfNeeded: $0 % 251) }
-    try FileReplacement.write(Data(large), to: path("link"))
+    try FileReplacement.write(Data(large), to: path("link"), followsLinks: true)
     XCTAssertEqual(try contents("file.csv"), large)
     XCTAssertEqual(try mode("file.csv"), 0o600)
     XCTAssertEqual(try FileManager.default.destinationOfSymbolicLink(atPath: path("link")), "file.csv")
@@ -147,7 +178,7 @@ final class FileReplacementTests: FolderTestCase {
     func assertRefused(_ first: String, _ second: String, line: UInt = #line) {
       assertThrows(
         SafetensorsError(file: path(second), reason: .duplicateTarget),
-        { try SafetensorsWriter.write([SafetensorsWriter(path: path(first)), SafetensorsWriter(path: path(second))]) },
+        { try SafetensorsWriter.write([following(path(first)), following(path(second))]) },
         line: line)
     }
     assertRefused("new", "new")
@@ -155,8 +186,8 @@ final class FileReplacementTests: FolderTestCase {
     XCTAssertEqual(try names, [])
     try store([1], as: "file")
     try FileManager.default.createSymbolicLink(atPath: path("link"), withDestinationPath: "file")
-    assertRefused("file", "link")
     assertRefused("file", "./file")
+    assertRefused("file", "link")
     XCTAssertEqual(try names, ["file", "link"])
     XCTAssertEqual(try contents("file"), [1])
   }

@@ -73,15 +73,18 @@ final class HeaderTextTests: XCTestCase {
       (#"{"a":"#, 13, "an object, '{'"), ("{a:1}", 9, "a string, '\"'"),
       ("{,}", 9, "a string, '\"'"), (#"{"__metadata__":{},}"#, 27, "a string, '\"'"),
       (#"{"__metadata__":{} "b"}"#, 27, "',' or '}' behind a value"), (#"{"a":null}"#, 13, "an object, '{'"),
-      (#"{"__metadata__":null}"#, 24, "an object, '{'"), (#"{"a":[]}"#, 13, "an object, '{'"),
+      (#"{"__metadata__":nul}"#, 24, "an object, '{'"), (#"{"__metadata__":nullx}"#, 28, "',' or '}' behind a value"),
+      (#"{"a":[]}"#, 13, "an object, '{'"),
       (#"{"a":{"shape":3}}"#, 22, "a list of integers, '['"),
       (#"{"a":{"shape":[1 2]}}"#, 25, "',' or ']' behind an integer"),
       (#"{"a":{"shape":[1,]}}"#, 25, "an integer"), (#"{"a":{"shape":["1"]}}"#, 23, "an integer"),
       (#"{"a":{"shape":[[1]]}}"#, 23, "an integer"), (#"{"a":{"dtype":3}}"#, 22, "a string, '\"'"),
       (#"{"a":{"data_offsets":[0]}}"#, 29, "two data offsets"),
       (#"{"a":{"data_offsets":[0,1,2]}}"#, 29, "two data offsets"),
-      ("{}}", 10, "only spaces behind the header's '}'"), ("{}\n", 10, "only spaces behind the header's '}'"),
-      ("{} {}", 11, "only spaces behind the header's '}'"), ("{}\0", 10, "only spaces behind the header's '}'"),
+      ("{}}", 10, "only white space behind the header's '}'"),
+      ("{} {}", 11, "only white space behind the header's '}'"),
+      ("{}\0", 10, "only white space behind the header's '}'"),
+      ("{}\u{B}", 10, "only white space behind the header's '}'"),
     ] {
       assertRefused(fileBytes(text), .malformedHeader(offset: offset, expected: expected))
     }
@@ -91,8 +94,11 @@ final class HeaderTextTests: XCTestCase {
     let text =
       "{ \n\t\r\"a\" : {\"dtype\" : \"F32\" ,\n\"shape\" : [ 1 , 2 ] , \"data_offsets\" : [ 0 , 8 ] } , "
       + "\"__metadata__\":{ } }   "
-    let header = try parse(fileBytes(text, dataCount: 8))
-    XCTAssertEqual(header.tensors.map(\.shape), [[1, 2]])
+    for text in [text, "\n\t\r \(text)", "\(text)\r\n\t "] {
+      let header = try parse(fileBytes(text, dataCount: 8))
+      XCTAssertEqual(header.tensors.map(\.shape), [[1, 2]])
+      XCTAssertEqual(header.dataStart, 8 + text.utf8.count)
+    }
   }
 
   func testNumbersThatAreNoPlainIntegers() {
@@ -115,7 +121,7 @@ final class HeaderTextTests: XCTestCase {
     assertRefused(
       fileBytes(#"{"__metadata__":{},"__metadata__":{}}"#), .duplicateKey(key: "__metadata__", object: ""))
     assertRefused(
-      fileBytes(#"{"__metadata__":{"k":"1","k":"1"}}"#), .duplicateKey(key: "k", object: "__metadata__"))
+      fileBytes(#"{"__metadata__":null,"__metadata__":{}}"#), .duplicateKey(key: "__metadata__", object: ""))
     assertRefused(tensor(#""dtype":"F32","dtype":"F32""#), .duplicateKey(key: "dtype", object: "a"))
     assertRefused(tensor(#""shape":[],"shape":[]"#), .duplicateKey(key: "shape", object: "a"))
     assertRefused(
@@ -129,11 +135,18 @@ final class HeaderTextTests: XCTestCase {
     XCTAssertEqual(header.tensors.map { $0.name.utf8.count }, [3, 2])
   }
 
-  /// A dictionary of Swift can hold one of these only; losing the other in silence would be worse than refusing both.
-  func testMetadataKeysThatSwiftCannotTellApart() {
-    assertRefused(
-      fileBytes("{\"__metadata__\":{\"e\u{301}\":\"1\",\"\u{E9}\":\"2\"}}"),
-      .duplicateKey(key: "\u{E9}", object: "__metadata__"))
+  func testMetadataKeysAreToldApartByTheirBytes() throws {
+    let header = try parse(fileBytes("{\"__metadata__\":{\"e\u{301}\":\"1\",\"\u{E9}\":\"2\"}}"))
+    XCTAssertEqual(header.metadata.count, 2)
+    XCTAssertEqual(header.metadata["e\u{301}"], "1")
+    XCTAssertEqual(header.metadata["\u{E9}"], "2")
+  }
+
+  /// As the reference has them.
+  func testMetadataThatAreNullOrHaveAKeyTwice() throws {
+    XCTAssertEqual(try parse(fileBytes(#"{"__metadata__":null}"#)).metadata, [:])
+    XCTAssertEqual(try parse(fileBytes(#"{"__metadata__": null }"#)).metadata, [:])
+    XCTAssertEqual(try parse(fileBytes(#"{"__metadata__":{"k":"1","l":"","k":"2"}}"#)).metadata, ["k": "2", "l": ""])
   }
 
   func testMetadataIsText() {
@@ -146,14 +159,52 @@ final class HeaderTextTests: XCTestCase {
     assertRefused(tensor(#""shape":[0],"data_offsets":[0,0]"#), .missingField(tensor: "a", field: "dtype"))
     assertRefused(tensor(#""dtype":"F32","data_offsets":[0,0]"#), .missingField(tensor: "a", field: "shape"))
     assertRefused(tensor(#""dtype":"F32","shape":[0]"#), .missingField(tensor: "a", field: "data_offsets"))
-    assertRefused(tensor(#""strides":[1]"#), .unexpectedField(tensor: "a", field: "strides"))
+  }
+
+  private static let fields = #""dtype":"F32","shape":[1],"data_offsets":[0,4]"#
+
+  /// Whatever else an entry says is read over, if it is JSON. The reference gives the same verdict on each of these.
+  func testFurtherFields() throws {
+    let nested = String(repeating: "[", count: 125) + String(repeating: "]", count: 125)
+    for value in [
+      "1", "-1.5e3", "-0", "0", "1E+5", "0.1e-3", "123456789012345678901234567890", #""text \u00e9""#, "true", "false",
+      "null",
+      "{}", "[]", "[ ]", #"{"y":[1,{"z":null}],"t":true, "f" : false}"#, #"[1,"]",{"}":[]}]"#, nested,
+    ] {
+      for members in ["\(Self.fields),\"x\":\(value)", "\"x\": \(value) ,\(Self.fields),\"x\":0"] {
+        let header = try parse(fileBytes("{\"a\":{\(members)}}", dataCount: 4))
+        XCTAssertEqual(header.tensors.map(\.count), [1], members)
+      }
+    }
+  }
+
+  func testFurtherFieldsThatAreNotJSON() {
+    let place = 8 + #"{"a":{"x":"#.utf8.count
+    for (value, offset, expected) in [
+      ("tru", 0, "a value"), ("01", 0, "a value"), ("-", 0, "a value"), ("1.", 0, "a value"), (".5", 0, "a value"),
+      ("1e", 0, "a value"), ("1e+", 0, "a value"), ("NaN", 0, "a value"), ("+1", 0, "a value"), ("", 0, "a value"),
+      ("1e999", 0, "a number that Double can hold"), ("[1,]", 3, "a value"), ("[,]", 1, "a value"),
+      ("[1 2]", 3, "',' or ']' behind a value"), ("[1}", 2, "',' or ']' behind a value"),
+      (#"{"a":1]"#, 6, "',' or '}' behind a value"), (#"{"a":1,}"#, 7, "a string, '\"'"),
+      ("{1:1}", 1, "a string, '\"'"),
+      (#"{"a" 1}"#, 5, "':' behind a key"), (#""\q""#, 1, "one of the escapes \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\u"),
+      (#""\ud800""#, 1, "surrogates in pairs, the high one first"),
+    ] {
+      assertRefused(
+        tensor("\"x\":\(value),\(Self.fields)"), .malformedHeader(offset: place + offset, expected: expected))
+    }
   }
 
   /// A parser that recursed would need a stack as deep as this text.
   func testDeepNesting() {
-    let depth = 1_000_000
-    let text = String(repeating: #"{"a":"#, count: depth)
-    assertRefused(fileBytes(text), .unexpectedField(tensor: "a", field: "a"))
+    let expected = "at most 125 objects and lists in each other"
+    for opening in ["[", #"{"a":"#] {
+      for depth in [126, 1_000_000] {
+        let text = #"{"a":{"x":"# + String(repeating: opening, count: depth)
+        assertRefused(
+          fileBytes(text), .malformedHeader(offset: 8 + 10 + 125 * opening.utf8.count, expected: expected))
+      }
+    }
   }
 
   func testMessagesStayOnOneLine() {

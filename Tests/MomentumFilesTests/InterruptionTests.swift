@@ -2,6 +2,17 @@ import Foundation
 import MomentumFiles
 import XCTest
 
+/// What a system says that has no files without names.
+private func unsupported() -> CInt {
+  errno = ENOTSUP
+  return -1
+}
+
+private func isDirectory(_ descriptor: CInt) -> Bool {
+  var status = stat()
+  return fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+}
+
 /// Writes that fail, or stop, at each call of the operating system in turn.
 final class InterruptionTests: FolderTestCase {
   /// Counts the calls and spoils one of them.
@@ -15,16 +26,22 @@ final class InterruptionTests: FolderTestCase {
 
     private let kind: Kind
     private let index: Int
+    /// Whether the system can create files without names.
+    private let hasUnnamedFiles: Bool
     private var count = 0
+    /// The first call that was spoiled.
+    private(set) var call = ""
 
-    init(_ kind: Kind, at index: Int) {
+    init(_ kind: Kind, at index: Int, hasUnnamedFiles: Bool) {
       self.kind = kind
       self.index = index
+      self.hasUnnamedFiles = hasUnnamedFiles
     }
 
     var wasReached: Bool { count > index }
 
-    private func spoils() -> Bool {
+    private func spoils(_ name: String) -> Bool {
+      if count == index { call = name }
       defer { count += 1 }
       switch kind {
       case .error(let code):
@@ -40,23 +57,29 @@ final class InterruptionTests: FolderTestCase {
     var operations: FileOperations {
       var operations = FileOperations.system
       let system = operations
-      operations.create = { self.spoils() ? -1 : system.create($0, $1) }
-      operations.setMode = { self.spoils() ? -1 : system.setMode($0, $1) }
+      operations.createUnnamed = {
+        guard self.hasUnnamedFiles else { return unsupported() }
+        return self.spoils("create") ? -1 : system.createUnnamed($0, $1)
+      }
+      operations.giveName = { self.spoils("name") ? -1 : system.giveName($0, $1) }
+      operations.create = { self.spoils("create") ? -1 : system.create($0, $1) }
+      operations.setOwner = { self.spoils("set owner") ? -1 : system.setOwner($0, $1, $2) }
+      operations.setMode = { self.spoils("set mode") ? -1 : system.setMode($0, $1) }
       // Short writes, so that there are several and the loop over them is used.
       operations.writeSome = {
-        self.spoils() ? -1 : system.writeSome($0, UnsafeRawBufferPointer(rebasing: $1.prefix(50)))
+        self.spoils("write") ? -1 : system.writeSome($0, UnsafeRawBufferPointer(rebasing: $1.prefix(50)))
       }
       // Nothing here outlives the process, so nothing need reach the disk, which would take its time.
-      operations.synchronize = { _ in self.spoils() ? -1 : 0 }
+      operations.synchronize = { self.spoils(isDirectory($0) ? "synchronize directory" : "synchronize file") ? -1 : 0 }
       // Descriptors are closed in any case, as they are when a process dies.
       operations.closeDescriptor = {
         let result = system.closeDescriptor($0)
-        return self.spoils() ? -1 : result
+        return self.spoils("close") ? -1 : result
       }
-      operations.openDirectory = { self.spoils() ? -1 : system.openDirectory($0) }
-      operations.addLink = { self.spoils() ? -1 : system.addLink($0, $1) }
-      operations.move = { self.spoils() ? -1 : system.move($0, $1) }
-      operations.remove = { self.spoils() ? -1 : system.remove($0) }
+      operations.openDirectory = { self.spoils("open directory") ? -1 : system.openDirectory($0) }
+      operations.addLink = { self.spoils("link") ? -1 : system.addLink($0, $1) }
+      operations.move = { self.spoils("move") ? -1 : system.move($0, $1) }
+      operations.remove = { self.spoils("remove") ? -1 : system.remove($0) }
       return operations
     }
   }
@@ -88,29 +111,34 @@ final class InterruptionTests: FolderTestCase {
 
   /// Spoils each call in turn until there is none left to spoil; returns how many there were.
   private func spoilEach(
-    _ kind: Fault.Kind, existing: [String], check: (_ index: Int, _ error: (any Error)?) throws -> Void
+    _ kind: Fault.Kind, existing: [String], hasUnnamedFiles: Bool,
+    check: (_ index: Int, _ call: String, _ error: (any Error)?) throws -> Void
   ) throws -> Int {
     var index = 0
     while true {
       try reset(existing: existing)
-      let fault = Fault(kind, at: index)
+      let fault = Fault(kind, at: index, hasUnnamedFiles: hasUnnamedFiles)
       var thrown: (any Error)?
       do { try write(["first", "second"], operations: fault.operations) } catch { thrown = error }
       guard fault.wasReached else {
         XCTAssertNil(thrown)
         return index
       }
-      try check(index, thrown)
+      try check(index, fault.call, thrown)
       index += 1
     }
   }
 
+  private static let systems = [false, true]
+  private static let folders = [[], ["first"], ["second"], ["first", "second"]]
+
   func testAnErrorAtAnyCallLeavesWhatWasThere() throws {
-    for code in [EIO, ENOSPC, EDQUOT] {
-      for existing in [[], ["first"], ["second"], ["first", "second"]] {
+    for (hasUnnamedFiles, code) in Self.systems.flatMap({ system in [EIO, ENOSPC, EDQUOT].map { (system, $0) } }) {
+      for existing in Self.folders {
         var failures = 0
-        let calls = try spoilEach(.error(code), existing: existing) { index, error in
-          let context = "call \(index), existing \(existing)"
+        let calls = try spoilEach(.error(code), existing: existing, hasUnnamedFiles: hasUnnamedFiles) {
+          index, call, error in
+          let context = "\(call), number \(index), existing \(existing)"
           guard let error else {
             // Only what follows once all is in place may fail unnoticed: second names of old files, descriptors.
             XCTAssertTrue(try isNew("first") && isNew("second"), context)
@@ -130,9 +158,10 @@ final class InterruptionTests: FolderTestCase {
   }
 
   func testDeathAtAnyCallLeavesEachFileWhole() throws {
-    for existing in [[], ["first"], ["second"], ["first", "second"]] {
+    for (hasUnnamedFiles, existing) in Self.systems.flatMap({ system in Self.folders.map { (system, $0) } }) {
       var states: Set<[Bool]> = []
-      _ = try spoilEach(.death, existing: existing) { index, _ in
+      var leaving: Set<String> = []
+      _ = try spoilEach(.death, existing: existing, hasUnnamedFiles: hasUnnamedFiles) { index, call, _ in
         let state = try ["first", "second"].map { name in
           let exists = FileManager.default.fileExists(atPath: path(name))
           XCTAssertTrue(exists || !existing.contains(name), "\(name) is lost at call \(index), existing \(existing)")
@@ -141,22 +170,55 @@ final class InterruptionTests: FolderTestCase {
           return true
         }
         states.insert(state)
+        if try names.contains(where: { $0.hasPrefix(".") }) { leaving.insert(call) }
       }
       XCTAssertEqual(states, [[false, false], [true, false], [true, true]])
+      guard hasUnnamedFiles else { continue }
+      // Nothing is left by a death before the commit, which is short, nor where no file is replaced.
+      XCTAssertTrue(leaving.isDisjoint(with: ["create", "set owner", "set mode", "write", "synchronize file"]))
+      XCTAssertEqual(leaving.isEmpty, existing.isEmpty, "\(leaving)")
     }
   }
 
   /// What makes a file survive a loss of power is the order: content, then name, each brought to the disk.
   func testOrderOfTheCalls() throws {
+    XCTAssertEqual(
+      try calls(hasUnnamedFiles: true),
+      [
+        "create unnamed", "set mode", "write", "synchronize file",
+        "create unnamed", "write", "synchronize file",
+        "link first to temporary", "name temporary", "move temporary to first", "name second", "synchronize directory",
+        "remove temporary",
+      ])
+    XCTAssertEqual(
+      try calls(hasUnnamedFiles: false),
+      [
+        "create temporary", "set mode", "write", "synchronize file",
+        "create temporary", "write", "synchronize file",
+        "link first to temporary", "move temporary to first", "move temporary to second", "synchronize directory",
+        "remove temporary",
+      ])
+  }
+
+  /// The calls of a write of two files, the first of which is there.
+  private func calls(hasUnnamedFiles: Bool) throws -> [String] {
     try reset(existing: ["first"])
     var calls: [String] = []
-    var directories: Set<CInt> = []
     var operations = FileOperations.system
     let system = operations
     func named(_ path: String) -> String {
       path.hasSuffix(".tmp") ? "temporary" : String(path.split(separator: "/").last!)
     }
     func record(_ call: String) { if calls.last != call { calls.append(call) } }
+    operations.createUnnamed = {
+      guard hasUnnamedFiles else { return unsupported() }
+      record("create unnamed")
+      return system.createUnnamed($0, $1)
+    }
+    operations.giveName = {
+      record("name \(named($1))")
+      return system.giveName($0, $1)
+    }
     operations.create = {
       record("create \(named($0))")
       return system.create($0, $1)
@@ -169,13 +231,8 @@ final class InterruptionTests: FolderTestCase {
       record("write")
       return system.writeSome($0, $1)
     }
-    operations.openDirectory = {
-      let descriptor = system.openDirectory($0)
-      directories.insert(descriptor)
-      return descriptor
-    }
     operations.synchronize = {
-      record(directories.contains($0) ? "synchronize directory" : "synchronize file")
+      record(isDirectory($0) ? "synchronize directory" : "synchronize file")
       return system.synchronize($0)
     }
     operations.addLink = {
@@ -191,18 +248,62 @@ final class InterruptionTests: FolderTestCase {
       return system.remove($0)
     }
     try write(["first", "second"], operations: operations)
-    XCTAssertEqual(
-      calls,
-      [
-        "create temporary", "set mode", "write", "synchronize file",
-        "create temporary", "write", "synchronize file",
-        "link first to temporary", "move temporary to first", "move temporary to second", "synchronize directory",
-        "remove temporary",
-      ])
+    return calls
+  }
+
+  /// Between the look at a target and the commit another program may have created it.
+  func testAFileThatAppearsMeanwhileIsReplaced() throws {
+    try reset(existing: [])
+    var operations = FileOperations.system
+    let system = operations
+    operations.giveName = { descriptor, path in
+      if !path.hasSuffix(".tmp") { _ = try? self.store(self.old, as: "first") }
+      return system.giveName(descriptor, path)
+    }
+    try write(["first"], operations: operations)
+    XCTAssertTrue(try isNew("first"))
+    XCTAssertEqual(try names, ["first"])
+  }
+
+  /// What the handler of a signal does, where files have names while they are written.
+  func testTemporaryFilesAreGoneWhenTheProgramMayEnd() throws {
+    try reset(existing: ["first"])
+    var operations = FileOperations.system
+    let system = operations
+    operations.createUnnamed = { _, _ in unsupported() }
+    var mayEnd: Bool?
+    operations.writeSome = { descriptor, bytes in
+      XCTAssertEqual(try? self.names.count, 2)
+      mayEnd = InterruptedWrites.mayEnd(by: SIGTERM)
+      XCTAssertEqual(try? self.names, ["first"])
+      return system.writeSome(descriptor, bytes)
+    }
+    XCTAssertThrowsError(try write(["first"], operations: operations))
+    XCTAssertEqual(mayEnd, true)
+    XCTAssertEqual(try contents("first"), old)
+    XCTAssertEqual(try names, ["first"])
+  }
+
+  /// A signal that comes while files take their places waits for all of them, and then has its effect.
+  func testTheProgramMayNotEndInTheMiddleOfACommit() throws {
+    try reset(existing: ["first", "second"])
+    var operations = FileOperations.system
+    let system = operations
+    var answers: [Bool] = []
+    operations.move = { old, new in
+      // The default effect of this one is none, so that the test goes on.
+      answers.append(InterruptedWrites.mayEnd(by: SIGURG))
+      return system.move(old, new)
+    }
+    try write(["first", "second"], operations: operations)
+    XCTAssertEqual(answers, [false, false])
+    XCTAssertTrue(InterruptedWrites.mayEnd(by: SIGURG))
+    XCTAssertTrue(try isNew("first") && isNew("second"))
+    XCTAssertEqual(try names, ["first", "second"])
   }
 
   func testInterruptedCallsAreRepeated() throws {
-    for kind in 0..<3 {
+    for kind in 0..<4 {
       try reset(existing: ["first"])
       var interruptions = 0
       var operations = FileOperations.system
@@ -214,7 +315,10 @@ final class InterruptionTests: FolderTestCase {
         return true
       }
       switch kind {
-      case 0: operations.create = { interrupts() ? -1 : system.create($0, $1) }
+      case 0: operations.createUnnamed = { interrupts() ? -1 : system.createUnnamed($0, $1) }
+      case 3:
+        operations.createUnnamed = { _, _ in unsupported() }
+        operations.create = { interrupts() ? -1 : system.create($0, $1) }
       case 1: operations.writeSome = { interrupts() ? -1 : system.writeSome($0, $1) }
       default: operations.synchronize = { interrupts() ? -1 : system.synchronize($0) }
       }
@@ -259,14 +363,9 @@ final class InterruptionTests: FolderTestCase {
       errno = EPERM
       return -1
     }
-    var directories: Set<CInt> = []
-    operations.openDirectory = {
-      let descriptor = system.openDirectory($0)
-      directories.insert(descriptor)
-      return descriptor
-    }
+    operations.createUnnamed = { _, _ in unsupported() }
     operations.synchronize = {
-      guard directories.contains($0) else { return system.synchronize($0) }
+      guard isDirectory($0) else { return system.synchronize($0) }
       errno = EINVAL
       return -1
     }
@@ -278,8 +377,10 @@ final class InterruptionTests: FolderTestCase {
   func testLeavesNothingOpen() throws {
     func openFiles() throws -> Int { try FileManager.default.contentsOfDirectory(atPath: "/dev/fd").count }
     let before = try openFiles()
-    _ = try spoilEach(.error(EIO), existing: ["first"]) { index, _ in
-      XCTAssertEqual(try openFiles(), before, "call \(index)")
+    for hasUnnamedFiles in Self.systems {
+      _ = try spoilEach(.error(EIO), existing: ["first"], hasUnnamedFiles: hasUnnamedFiles) { index, call, _ in
+        XCTAssertEqual(try openFiles(), before, "\(call), number \(index)")
+      }
     }
     XCTAssertEqual(try openFiles(), before)
   }

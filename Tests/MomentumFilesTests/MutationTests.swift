@@ -18,6 +18,9 @@ final class MutationTests: XCTestCase {
       fileBytes("{\(tensor),\(others)}   ", dataCount: 34),
       fileBytes("{\"__metadata__\":{\"k\":\"v\",\"\":\"\\n\"},\(tensor)}", dataCount: 24),
       fileBytes("{ \"__metadata__\" : { } , \(tensor) }", dataCount: 24),
+      fileBytes(
+        "\n {\"__metadata__\":null,\"a\":{\"x\":[1,{\"y\":-1.5e3}],\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}\t",
+        dataCount: 4),
     ]
   }()
 
@@ -62,7 +65,7 @@ final class MutationTests: XCTestCase {
     for tensor in header.tensors {
       guard tensor.dataRange.lowerBound == end else { return "\(tensor.name) does not follow the one before" }
       guard tensor.shape.allSatisfy({ $0 >= 0 }) else { return "\(tensor.name) has a negative extent" }
-      guard tensor.count == tensor.shape.reduce(1, *) else { return "\(tensor.name) has a wrong count" }
+      guard tensor.count == tensor.shape.reduce(1, &*) else { return "\(tensor.name) has a wrong count" }
       guard tensor.count * tensor.dtype.bitWidth == 8 * tensor.dataRange.count else {
         return "\(tensor.name) has a wrong size"
       }

@@ -94,7 +94,7 @@ final class SafetensorsFileTests: FolderTestCase {
   }
 
   func testRefusesBrokenFilesByName() throws {
-    assertThrows(SafetensorsError(file: path("empty"), reason: .tooShort(bytes: 0))) {
+    assertThrows(SafetensorsError(file: path("empty"), reason: .foreign(.empty))) {
       _ = try SafetensorsFile(path: try store([], as: "empty"))
     }
     let bytes = fileBytes(header: Array(header.utf8), data: data.dropLast())

@@ -8,7 +8,7 @@ import XCTest
 final class StateFileDamageTests: StateFileTestCase {
   /// A file's content, to be damaged.
   private struct Content {
-    var metadata: [String: String]
+    var metadata: SafetensorsMetadata
     var tensors: [String: (shape: [Int], values: [Float])] = [:]
     var doubles: [String: [Double]] = [:]
 

@@ -46,7 +46,7 @@ final class StateFileTests: StateFileTestCase {
     )
     for gradient in data.gradients[..<2] { try run.step(gradient) }
     let before = run.optimizer.state()
-    XCTAssertEqual(before.velocities[0].scale, 0.7)
+    XCTAssertEqual(before.velocities[0].scale, 0.7 * 0x1p12, "a first step begins with 2^12")
     try StateFile.save(run.optimizer, to: path("state"))
     XCTAssertEqual(run.optimizer.state(), before)
     let file = try SafetensorsFile(path: path("state"))
@@ -58,7 +58,7 @@ final class StateFileTests: StateFileTestCase {
       [
         "momentum.stateFormat": "3", "momentum.parts": "velocity average", "momentum.step": "2",
         "momentum.lastStepClipped": "false", "momentum.averages": "",
-        "momentum.velocities": "3 withoutLearningRate 0x1.6666666666666p-1",
+        "momentum.velocities": "3 withoutLearningRate 0x1.6666666666666p+11",
         "momentum.otherTensors": #"[{"name":"bias","shape":[3]}]"#,
       ])
   }
@@ -74,8 +74,8 @@ final class StateFileTests: StateFileTestCase {
     let file = try SafetensorsFile(path: path("state"))
     XCTAssertEqual(
       file.metadata["momentum.velocities"],
-      "1 withoutLearningRate 0x1p-2, 3 withoutLearningRate 0x1p-5")
-    XCTAssertEqual(file.metadata["momentum.averages"], "1 3 0x1.5555555555555p-2, 3 6 0x1.5555555555556p-3")
+      "1 withoutLearningRate 0x1p+10, 3 withoutLearningRate 0x1p+7")
+    XCTAssertEqual(file.metadata["momentum.averages"], "1 3 0x1.5555555555555p+10, 3 6 0x1.5555555555556p+9")
     var resumed = try Run(configuration(json), run.parameters)
     try StateFile.load(path("state"), into: &resumed.optimizer)
     XCTAssertEqual(resumed.optimizer.state(), run.optimizer.state())

@@ -1,6 +1,6 @@
 public import Foundation
 
-/// One run of the `momentum` command that was built beside the tests, from its start to its end.
+/// One run of a program that was built beside the tests, usually the `momentum` command, from its start to its end.
 public struct CommandRun {
   public let status: Int32
   public let output: String
@@ -10,11 +10,15 @@ public struct CommandRun {
   ///
   /// - Parameters:
   ///   - arguments: What follows the name of the command.
+  ///   - program: The program.
   ///   - environment: Variables to set, or with `nil` to remove, in a copy of this process's.
   ///   - folder: The working folder; by default this process's.
-  public init(_ arguments: [String], environment: [String: String?] = [:], in folder: URL? = nil) throws {
+  public init(
+    _ arguments: [String], of program: String = "momentum", environment: [String: String?] = [:],
+    in folder: URL? = nil
+  ) throws {
     let process = Process()
-    process.executableURL = Self.productsFolder.appendingPathComponent("momentum")
+    process.executableURL = Self.productsFolder.appendingPathComponent(program)
     process.arguments = arguments
     var variables = ProcessInfo.processInfo.environment
     for (name, value) in environment { variables[name] = value }

@@ -47,12 +47,15 @@ public struct ScalarOracle<S: BLASScalar> {
       }
       return
     }
-    var next = isFirstStep ? 1 : μ * scale
-    if !(0x1p-40...0x1p40).contains(next) {
-      for i in direction.indices { direction[i] *= S(μ * scale) }
-      next = 1
+    // The scale falls from 2¹² to 1, or grows from 1 to 2¹²; then the direction takes it in.
+    let start = μ > 1 ? 1.0 : 4096
+    let next = isFirstStep ? start : μ * scale
+    if (1...4096).contains(next) {
+      scale = next
+    } else {
+      for i in direction.indices { direction[i] *= S(next / start) }
+      scale = start
     }
-    scale = next
     let isInside = rule.convention == .keras
     let entering = isInside ? -lr : rule.convention == .pytorch && isFirstStep ? 1 : 1 - rule.dampening
     let leaving = isInside ? 1 : -lr

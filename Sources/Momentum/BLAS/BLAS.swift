@@ -84,12 +84,15 @@ extension BLAS {
     }
   }
 
-  static func check(_ what: String, count: Int, stride: Int, base: UnsafeRawPointer?) throws(MomentumError) {
+  static func check<S>(_ what: String, count: Int, stride: Int, base: UnsafePointer<S>?) throws(MomentumError) {
     guard count >= 0, count == 0 || base != nil else {
       throw .countMismatch(what: what, count: count, expected: 0)
     }
     // Zero and negative strides have different meanings in different releases of OpenBLAS and in reference BLAS.
     guard stride > 0, stride <= Int(Int32.max) else { throw .invalidStride(what: what, stride: stride) }
+    // No address space holds more, and the address of the last element must be a number.
+    let most = (Int.max / MemoryLayout<S>.stride - 1) / stride
+    guard count <= most else { throw .countMismatch(what: what, count: count, expected: most) }
   }
 
   static func check<S>(_ x: Vector<S>, _ what: String = "x") throws(MomentumError) {

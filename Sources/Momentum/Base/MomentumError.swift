@@ -19,6 +19,9 @@ public enum MomentumError: Error, Hashable, Sendable {
   case invalidShape(tensor: String, shape: [Int])
   /// A gradient holds a NaN or an infinity; `index` is the flat index of the first one in that tensor.
   case nonFiniteGradient(tensor: String, index: Int, value: Double)
+  /// The update rule compiled a program that a step must not run; `operation` is the position of the first such
+  /// operation.
+  case invalidProgram(tensor: String, operation: Int, fault: ProgramFault)
   /// A velocity or an average that was to be taken on holds a number that is not finite, or stands for one: its scale
   /// times the element exceeds the type. `index` is the flat index of the first one in that tensor.
   case nonFiniteState(what: String, tensor: String, index: Int, value: Double)
@@ -49,6 +52,11 @@ extension MomentumError: CustomStringConvertible {
       "tensor '\(tensor)' has shape \(shape); expected non-negative extents whose product fits in Int"
     case .nonFiniteGradient(let tensor, let index, let value):
       "gradient of tensor '\(tensor)' is \(value) at index \(index); expected finite values"
+    case .invalidProgram(let tensor, let operation, let fault):
+      switch fault {
+      case .invalidScale, .tooLong: "the update rule's program of tensor '\(tensor)' \(fault)"
+      default: "operation \(operation) of the update rule's program of tensor '\(tensor)' \(fault)"
+      }
     case .nonFiniteState(let what, let tensor, let index, let value):
       "\(what) of tensor '\(tensor)' is \(value) at index \(index); expected finite values"
     case .allocationFailed(let bytes):

@@ -119,13 +119,16 @@ package enum Platform {
 
   // MARK: - Threads
 
-  /// Starts a thread that runs `body`, with all signals blocked, because signals are for the threads of the program.
+  /// Starts a thread that runs `body`. Signals are for the threads of the program, so it blocks them, except those that
+  /// its own instructions cause, which would otherwise end the process past the program's handlers, and that of a
+  /// profiler's clock.
   ///
   /// - Returns: Whether the system could start a thread.
   static func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
-    var (all, before) = (sigset_t(), sigset_t())
-    sigfillset(&all)
-    pthread_sigmask(SIG_SETMASK, &all, &before)
+    var (blocked, before) = (sigset_t(), sigset_t())
+    sigfillset(&blocked)
+    for signal in [SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS, SIGPROF] { sigdelset(&blocked, signal) }
+    pthread_sigmask(SIG_SETMASK, &blocked, &before)
     defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
 
     let context = Unmanaged.passRetained(ThreadBody(run: body))

@@ -5,6 +5,9 @@ extension GradientClipping {
     if let value, !(value.lowerBound <= value.upperBound) {
       throw .invalidSetting(name: "clip value", value: "\(value)", expected: "a range of numbers")
     }
+    if let value, value.lowerBound == .infinity || value.upperBound == -.infinity {
+      throw .invalidSetting(name: "clip value", value: "\(value)", expected: "a range that holds a finite number")
+    }
     func check(_ name: String, _ limit: Double) throws(MomentumError) {
       guard !(limit >= 0) else { return }
       throw .invalidSetting(

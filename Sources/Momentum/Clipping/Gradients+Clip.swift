@@ -24,6 +24,17 @@ extension Gradients {
     shapes: [[Int]]? = nil, convention: Convention = .native, nonFinitePolicy: NonFinitePolicy? = nil,
     threads: Int? = nil
   ) throws(MomentumError) -> ClipReport {
+    let call = EngineCall.begin()
+    defer { call.end() }
+    return try measureAndClip(tensors, clipping, names, shapes, convention, nonFinitePolicy, threads)
+  }
+
+  // Not inlined: the compiler may move arithmetic of this function, but not the call of one.
+  @inline(never)
+  private static func measureAndClip<Scalar: BLASScalar>(
+    _ tensors: [UnsafeMutableBufferPointer<Scalar>], _ clipping: GradientClipping, _ names: [String]?,
+    _ shapes: [[Int]]?, _ convention: Convention, _ nonFinitePolicy: NonFinitePolicy?, _ threads: Int?
+  ) throws(MomentumError) -> ClipReport {
     try clipping.validate(convention)
     if let names, names.count != tensors.count {
       throw .countMismatch(what: "names", count: names.count, expected: tensors.count)
@@ -35,7 +46,7 @@ extension Gradients {
     }
 
     // Closures, because a key path into a generic type is built anew at each use, which takes microseconds.
-    let table = TensorTable<Scalar>(counts: tensors.lazy.map { $0.count }, names: names ?? [], shapes: shapes ?? [])
+    let table = try TensorTable<Scalar>(counts: tensors.lazy.map { $0.count }, names: names ?? [], shapes: shapes ?? [])
     table.bindGradients(tensors.lazy.map { $0.baseAddress })
     let team = ThreadTeam(threads ?? Machine.availableProcessors, elements: table.count)
     let policy = nonFinitePolicy ?? convention.defaultNonFinitePolicy

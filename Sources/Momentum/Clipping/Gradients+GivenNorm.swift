@@ -25,6 +25,17 @@ extension Gradients {
     _ tensors: [UnsafeMutableBufferPointer<Scalar>], byGlobalNorm limit: Double, givenNorm norm: Double,
     convention: Convention = .native, threads: Int? = nil
   ) throws(MomentumError) -> ClipReport {
+    let call = EngineCall.begin()
+    defer { call.end() }
+    return try multiply(tensors, limit, norm, convention, threads)
+  }
+
+  // Not inlined: the compiler may move arithmetic of this function, but not the call of one.
+  @inline(never)
+  private static func multiply<Scalar: BLASScalar>(
+    _ tensors: [UnsafeMutableBufferPointer<Scalar>], _ limit: Double, _ norm: Double, _ convention: Convention,
+    _ threads: Int?
+  ) throws(MomentumError) -> ClipReport {
     try GradientClipping.byGlobalNorm(limit).validate(convention)
     guard norm >= 0, norm.isFinite else {
       throw .invalidSetting(name: "given norm", value: norm, expected: .finiteAtLeast(0))
@@ -37,7 +48,7 @@ extension Gradients {
     (report.totalNorm, report.comparedNorm, report.clipCoefficient) = (norm, norm, coefficient.double)
     guard !coefficient.roundsToOne(in: Scalar.self) else { return report }
     report.wasClipped = true
-    let table = TensorTable<Scalar>(counts: tensors.lazy.map { $0.count })
+    let table = try TensorTable<Scalar>(counts: tensors.lazy.map { $0.count })
     table.bindGradients(tensors.lazy.map { $0.baseAddress })
     var program = StepProgram()
     program.append(.scal(factor: coefficient, .gradient))

@@ -10,8 +10,18 @@ package enum Machine {
   /// The size of the last level of caches; 0 where the system does not say.
   static let lastLevelCacheBytes = Platform.lastLevelCacheBytes
 
-  /// The processors this process may use: its affinity mask, so that a rank bound to two cores starts two threads.
-  package static let availableProcessors: Int = allowedProcessors ?? Platform.onlineProcessors
+  /// The processors this process may use: those of its affinity mask, so that a rank bound to two cores starts two
+  /// threads, and no more than its quota of processor time pays for.
+  package static let availableProcessors: Int = min(boundProcessors, processorQuota ?? .max)
+
+  /// The processors that this process may run on: its affinity mask, or all.
+  package static let boundProcessors: Int = allowedProcessors ?? Platform.onlineProcessors
+
+  /// The processors whose time this process may use; `nil` without a limit.
+  package static let processorQuota: Int? = ProcessorQuota.processors()
+
+  /// The processors that are online.
+  package static var onlineProcessors: Int { Platform.onlineProcessors }
 
   /// The number of processors in the affinity mask of /proc/self/status. The C call for it is hidden from Swift behind
   /// a macro.

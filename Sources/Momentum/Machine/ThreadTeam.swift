@@ -57,7 +57,11 @@ struct ThreadTeam: Sendable {
     if count == 1 { return work.run(thread: 0) }
     if let pool, pool.run(work, count: count) { return }
     // Another thread is using the workers, or this thread is one of them.
-    DispatchQueue.concurrentPerform(iterations: count) { work.run(thread: $0) }
+    DispatchQueue.concurrentPerform(iterations: count) { thread in
+      let call = EngineCall.begin()
+      defer { call.end() }
+      work.run(thread: thread)
+    }
   }
 
   /// Runs `body` once for every thread and returns when all have ended.

@@ -1,3 +1,4 @@
+internal import CMomentumKernels
 internal import Synchronization
 
 /// Threads that wait for work: one for each processor but the caller's, started with the first work and kept.
@@ -12,6 +13,9 @@ internal import Synchronization
 /// the calling thread. Only one caller uses the workers at a time.
 final class WorkerPool: @unchecked Sendable {  // the job is written by the caller that holds `isTaken`
   static let shared = WorkerPool(workers: Machine.availableProcessors - 1)
+
+  /// The name of all workers in tools that list threads.
+  static let threadName = "momentum work"
 
   private let workers: [Worker]
   private let isTaken = Atomic(false)
@@ -57,6 +61,8 @@ final class WorkerPool: @unchecked Sendable {  // the job is written by the call
   }
 
   private func serve(_ worker: Worker) -> Never {
+    EngineCall.prepareWorker()
+    momentum_name_thread(Self.threadName)
     while true {
       worker.waitForWork()
       // Only now is it certain that the job is the one that this share belongs to.

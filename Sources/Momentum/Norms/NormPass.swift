@@ -4,9 +4,18 @@ enum NormPass {
   static func report<Scalar: BLASScalar>(
     of elements: UnsafeBufferPointer<Scalar>, _ type: NormType, _ algorithm: NormAlgorithm, _ threads: Int?
   ) throws(MomentumError) -> NormReport {
+    let call = EngineCall.begin()
+    defer { call.end() }
+    return try measure(elements, type, algorithm, threads)
+  }
+
+  @inline(never)
+  private static func measure<Scalar: BLASScalar>(
+    _ elements: UnsafeBufferPointer<Scalar>, _ type: NormType, _ algorithm: NormAlgorithm, _ threads: Int?
+  ) throws(MomentumError) -> NormReport {
     if type == .l2, algorithm == .blas, let norm = smallNorm(elements) { return NormReport(norm) }
     return try withUnsafePointer(to: elements) { elements throws(MomentumError) in
-      try report(of: UnsafeBufferPointer(start: elements, count: 1), type, algorithm, threads)
+      try measure(UnsafeBufferPointer(start: elements, count: 1), type, algorithm, threads)
     }
   }
 
@@ -15,14 +24,34 @@ enum NormPass {
     of buffers: UnsafeBufferPointer<UnsafeBufferPointer<Scalar>>, _ type: NormType, _ algorithm: NormAlgorithm,
     _ threads: Int?
   ) throws(MomentumError) -> NormReport {
+    let call = EngineCall.begin()
+    defer { call.end() }
+    return try measure(buffers, type, algorithm, threads)
+  }
+
+  @inline(never)
+  private static func measure<Scalar: BLASScalar>(
+    _ buffers: UnsafeBufferPointer<UnsafeBufferPointer<Scalar>>, _ type: NormType, _ algorithm: NormAlgorithm,
+    _ threads: Int?
+  ) throws(MomentumError) -> NormReport {
     try type.validate(forClipping: false)
     var partial = NormPartial(unchecked: type)
-    self.partial(buffers, type, algorithm, threads, into: &partial)
+    measure(buffers, type, algorithm, threads, into: &partial)
     return NormReport(partial)
   }
 
   /// Measures the concatenation of some buffers.
   static func partial<Scalar: BLASScalar>(
+    _ buffers: UnsafeBufferPointer<UnsafeBufferPointer<Scalar>>, _ type: NormType, _ algorithm: NormAlgorithm,
+    _ threads: Int?, into partial: inout NormPartial
+  ) {
+    let call = EngineCall.begin()
+    defer { call.end() }
+    measure(buffers, type, algorithm, threads, into: &partial)
+  }
+
+  @inline(never)
+  private static func measure<Scalar: BLASScalar>(
     _ buffers: UnsafeBufferPointer<UnsafeBufferPointer<Scalar>>, _ type: NormType, _ algorithm: NormAlgorithm,
     _ threads: Int?, into partial: inout NormPartial
   ) {

@@ -3,7 +3,7 @@
 /// The norm of finite elements can exceed the largest `Double`, and a clip coefficient can be below the smallest one;
 /// both are ordinary numbers here. Arithmetic rounds as `Double` does; NaN, infinity and zero are kept in the
 /// significand.
-public struct ScaledDouble: Sendable, Hashable {
+public struct ScaledDouble: BitwiseCopyable, Sendable, Hashable {
   /// The significand: in ±[1, 2), or 0, infinite or NaN.
   public let significand: Double
   /// The exponent: 0 if the significand is 0, infinite or NaN.

@@ -72,11 +72,12 @@ public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sen
       throw .invalidSetting(name: "threads", value: threads, expected: .countAtLeast(1))
     }
     let memory = try ParameterVector<Scalar>(layout, threads: threads)
+    let table = try TensorTable<Scalar>(counts: layout.tensors.map(\.count))
     self.layout = layout
     self.reduction = reduction
     self.algorithm = algorithm
     self.threads = threads ?? Machine.availableProcessors
-    table = TensorTable(counts: layout.tensors.map(\.count))
+    self.table = table
     isSet = Array(repeating: false, count: layout.tensors.count)
     for (index, tensor) in layout.tensors.enumerated() { table.entries[index].average = memory.base + tensor.offset }
     self.memory = memory
@@ -156,6 +157,14 @@ public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sen
   }
 
   private mutating func addBound(_ weight: Double) {
+    let call = EngineCall.begin()
+    defer { call.end() }
+    addInDefaultEnvironment(weight)
+  }
+
+  // Not inlined: the compiler may move arithmetic of this function, but not the call of one.
+  @inline(never)
+  private mutating func addInDefaultEnvironment(_ weight: Double) {
     count += 1
     guard weight > 0 else { return }
     let (factor, rescale) = weights.add(ScaledDouble(weight))

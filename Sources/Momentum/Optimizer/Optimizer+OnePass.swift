@@ -8,9 +8,9 @@ extension Optimizer {
     outcome.clearsNonFinite = nonFinitePolicy == .zero
     try bindState()
     let compiler = compiler(clearsNonFinite: outcome.clearsNonFinite)
-    compiler.compile(rules, states, into: programs)
+    try compiler.compile(rules, states, into: programs)
     // A rule that cannot correct a step must not take one before the norm is known.
-    guard compiler.compileCorrections(by: ScaledDouble(0), rules, states, into: corrections) else {
+    guard try compiler.compileCorrections(by: ScaledDouble(0), rules, states, into: corrections) else {
       throw .invalidSetting(name: "mode", value: mode.rawValue, expected: "twoPass for this update rule")
     }
 
@@ -27,9 +27,10 @@ extension Optimizer {
       if outcome.report.wasClipped {
         // All tensors have the same coefficient, so the same tensors share programs as before, and the numbers of the
         // programs stay valid.
-        compiler.compile(rules, states, into: programs)
+        // Rules were checked above, with other factors: one whose program is sound for some factors only is found too late.
+        try compiler.compile(rules, states, into: programs)
         let change = (ScaledDouble(outcome.report.clipCoefficient) + -1) * stage.gradientFactor
-        _ = compiler.compileCorrections(by: change, rules, states, into: corrections)
+        _ = try compiler.compileCorrections(by: change, rules, states, into: corrections)
       }
       speculation.finish(table, updated: corrections.all, rest: programs.all, team)
     }

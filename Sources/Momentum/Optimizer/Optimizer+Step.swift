@@ -6,6 +6,16 @@ extension Optimizer {
   ///   - divisor: The number that the bound gradients are divided by: 1, or of a sum the weight of all its parts.
   ///   - isMeasured: Whether the table holds the tile sums of the gradients already.
   mutating func takeStep(divisor: ScaledDouble, isMeasured: Bool) throws(MomentumError) -> StepReport {
+    let call = EngineCall.begin()
+    defer { call.end() }
+    return try computeStep(divisor, isMeasured)
+  }
+
+  // Not inlined: the compiler may move arithmetic of this function, but not the call of one.
+  @inline(never)
+  private mutating func computeStep(
+    _ divisor: ScaledDouble, _ isMeasured: Bool
+  ) throws(MomentumError) -> StepReport {
     if areSettingsChecked, rules.holdForEveryStep { try checkVelocities() } else { try checkSettings() }
     let scale = adaptedLossScale.current
     stage.gradientFactor =
@@ -39,7 +49,7 @@ extension Optimizer {
     }
     if rules.scaleUnits { try scaleUnits(outcome, team) }
     try bindState()
-    compiler(clearsNonFinite: outcome.clearsNonFinite).compile(rules, states, into: programs)
+    try compiler(clearsNonFinite: outcome.clearsNonFinite).compile(rules, states, into: programs)
     // Nothing fails from here on. State other than vectors is changed first, while it is in cache.
     commit(outcome.report)
     table.update(programs, team)

@@ -2,6 +2,8 @@
 extension Optimizer {
   /// Multiplies one operand of each tensor.
   func multiply(_ operand: Operand, by factors: [ScaledDouble]) {
+    let call = EngineCall.begin()
+    defer { call.end() }
     var programs: [StepProgram] = []
     for (index, factor) in factors.enumerated() {
       var program = StepProgram()

@@ -130,13 +130,18 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
       throw .invalidSetting(name: "threads", value: threads, expected: .countAtLeast(1))
     }
     // No machine can address more, and the table of tiles would trap before such a vector could be allocated.
-    guard layout.count <= 1 << 47 else { throw .allocationFailed(bytes: layout.count) }
+    guard layout.count <= 1 << 47 else {
+      let (bytes, overflow) = layout.count.multipliedReportingOverflow(by: MemoryLayout<Scalar>.stride)
+      throw .allocationFailed(bytes: overflow ? .max : bytes)
+    }
     let policy = nonFinitePolicy ?? rule.convention.defaultNonFinitePolicy
     let membership = try ParameterGroup.membership(groups, of: layout)
     let rules = try StepRules(rule, groups, at: 0)
     try rules.validate(groups, clipping, averaging)
     try mode.validate(policy, clipping, groups, averaging)
     try mode.validate(rules, lossScale, adaptiveLimit)
+    let table = try TensorTable<Scalar>(
+      counts: layout.tensors.map(\.count), names: layout.tensors.map(\.name), shapes: layout.tensors.map(\.shape))
     self.layout = layout
     self.rule = rule
     self.groups = groups
@@ -151,8 +156,7 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
         clipping, groups: groups.map(\.clipping), convention: rule.convention,
         policy: Self.effectivePolicy(policy, lossScale), adapts: adaptiveLimit != nil))
     team = ThreadTeam(self.threads, elements: layout.count)
-    table = TensorTable(
-      counts: layout.tensors.map(\.count), names: layout.tensors.map(\.name), shapes: layout.tensors.map(\.shape))
+    self.table = table
     programs = ProgramBuffer(capacity: layout.tensors.count)
     corrections = ProgramBuffer(capacity: layout.tensors.count)
     states = VectorStates(tensors: layout.tensors.count)

@@ -67,6 +67,7 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   /// The sum of each tile, and of each tile after clipping by value, as the reduce pass measured them.
   let sums: UnsafeMutableBufferPointer<TileSum>
   let clampedSums: UnsafeMutableBufferPointer<TileSum>
+  private let sumMemory: OwnedBuffer<TileSum>
   /// The size of the cache that the tiles of an update should fit into: a first-level cache, unless the last-level
   /// cache keeps all vectors of a step from step to step. In that case a step does not wait for memory, and longer BLAS
   /// calls are better.
@@ -77,8 +78,16 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   private var scratch: UnsafeMutableRawBufferPointer?
 
   /// - Parameter cacheBytes: The size of the cache, for tests; by default that of the machine.
-  init(counts: some Collection<Int>, names: [String] = [], shapes: [[Int]] = [], cacheBytes: Int? = nil) {
-    (self.names, self.shapes) = (names, shapes)
+  /// - Throws: ``MomentumError/allocationFailed(bytes:)``.
+  init(
+    counts: some Collection<Int>, names: [String] = [], shapes: [[Int]] = [], cacheBytes: Int? = nil
+  ) throws(MomentumError) {
+    let tiles = counts.reduce(0) { $0 + Tile.number(of: $1) }
+    // Both kinds of sums share one allocation. Nothing is written to it yet, so it costs no memory until it is used.
+    sumMemory = try OwnedBuffer(count: 2 * tiles)
+    sums = UnsafeMutableBufferPointer(rebasing: sumMemory.all[..<tiles])
+    clampedSums = UnsafeMutableBufferPointer(rebasing: sumMemory.all[tiles...])
+    (self.names, self.shapes, self.tiles) = (names, shapes, tiles)
     let lines = UnsafeMutableRawPointer.allocate(
       byteCount: counts.count * MemoryLayout<Entry>.stride, alignment: MemoryLayout<Entry>.stride)
     entries = UnsafeMutableBufferPointer(
@@ -92,15 +101,9 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
       offset += count
       tile += entry.tiles
     }
-    (count, tiles) = (offset, tile)
+    count = offset
     let staysInCache = count < Machine.lastLevelCacheBytes / (3 * MemoryLayout<Scalar>.stride)
     self.cacheBytes = cacheBytes ?? (staysInCache ? .max : Machine.firstLevelCacheBytes)
-    // Both kinds of sums share one allocation; `deinit` frees it through the first half.
-    let both = UnsafeMutableBufferPointer<TileSum>.allocate(capacity: 2 * tile)
-    both.initialize(repeating: TileSum(value: 0))
-    (sums, clampedSums) = (
-      UnsafeMutableBufferPointer(rebasing: both[..<tile]), UnsafeMutableBufferPointer(rebasing: both[tile...])
-    )
   }
 
   /// The address of an entry; not a copy, because copying an entry takes as long as computing a tile.
@@ -117,7 +120,6 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   deinit {
     entries.deallocate()
     decisions.deallocate()
-    sums.deallocate()
     scratch?.deallocate()
   }
 

@@ -32,18 +32,25 @@ public struct StepProgram: Sendable {
   /// A program that does nothing.
   public init() {}
 
+  /// Whether an operation was appended for which there was no room.
+  private(set) var isTruncated = false
+
   /// Adds an operation at the end.
   ///
-  /// - Precondition: The program has fewer than 16 operations.
+  /// A program holds 16 operations, those of clipping and averaging included. Whatever is appended after that is left
+  /// out, and the step refuses the program (``MomentumError/invalidProgram(tensor:operation:fault:)``).
   @inline(__always)
   public mutating func append(_ operation: StepOperation) {
-    precondition(count < Self.capacity, "a step program holds at most \(Self.capacity) operations")
+    guard count < Self.capacity else {
+      isTruncated = true
+      return
+    }
     storage[count] = Instruction(operation)
     count &+= 1
   }
 
   /// Removes all operations.
-  mutating func removeAll() { count = 0 }
+  mutating func removeAll() { (count, isTruncated) = (0, false) }
 
   /// The operation at a position in `0..<count`.
   public subscript(position: Int) -> StepOperation { storage[position].operation }

@@ -98,7 +98,7 @@ extension LARS: SchedulableRule {
 
     var scale = tensor.velocityScale
     if usesVelocity {
-      scale = tensor.isFirstStep ? 1 : program.decay(.direction, scale: tensor.velocityScale, by: momentum)
+      scale = program.decayVelocity(of: tensor, by: momentum)
       program.append(.axpy(factor: gradient / ScaledDouble(scale), from: .gradient, into: .direction))
       if let decay {
         program.append(.axpy(factor: decay / ScaledDouble(scale), from: .parameters, into: .direction))

@@ -107,7 +107,7 @@ extension SGD: SchedulableRule {
       return tensor.velocityScale
     }
 
-    let scale = tensor.isFirstStep ? 1 : program.decay(.direction, scale: tensor.velocityScale, by: momentum)
+    let scale = program.decayVelocity(of: tensor, by: momentum)
     let (entering, leaving) = factors(tensor)
     program.append(.axpy(factor: clipped * entering / ScaledDouble(scale), from: .gradient, into: .direction))
     if coupled {

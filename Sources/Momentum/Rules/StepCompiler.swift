@@ -14,7 +14,11 @@ struct StepCompiler<Scalar: BLASScalar> {
   /// Compiles the program of every tensor; neighbours in the same state share one.
   ///
   /// Stores the scales after the step and each tensor's program number in the table.
-  func compile(_ rules: borrowing StepRules, _ states: borrowing VectorStates, into programs: ProgramBuffer) {
+  ///
+  /// - Throws: ``MomentumError/invalidProgram(tensor:operation:fault:)``.
+  func compile(
+    _ rules: borrowing StepRules, _ states: borrowing VectorStates, into programs: ProgramBuffer
+  ) throws(MomentumError) {
     programs.removeAll()
     // The tensor for which the last program was compiled.
     var leader = -1
@@ -28,7 +32,7 @@ struct StepCompiler<Scalar: BLASScalar> {
         table.decisions[index].newAverageScale = table.decisions[leader].newAverageScale
       } else {
         leader = index
-        compileProgram(of: index, rules, states, into: programs.append())
+        try compileProgram(of: index, rules, states, into: programs.append())
       }
       setIfChanged(&table.entry(index).pointee.program, to: programs.count - 1)
     }
@@ -37,17 +41,21 @@ struct StepCompiler<Scalar: BLASScalar> {
   /// Compiles, for every program, the correction that turns its step into the step with another gradient factor.
   ///
   /// - Returns: Whether all rules can be corrected.
+  /// - Throws: ``MomentumError/invalidProgram(tensor:operation:fault:)``.
   func compileCorrections(
     by change: ScaledDouble, _ rules: borrowing StepRules, _ states: borrowing VectorStates,
     into corrections: ProgramBuffer
-  ) -> Bool {
+  ) throws(MomentumError) -> Bool {
     corrections.removeAll()
     for index in table.entries.indices where table.entries[index].program == corrections.count {
       let program = corrections.append()
       if clearsNonFinite { program.pointee.append(.clearNonFinite(inPlace: false)) }
-      let isPossible = rules[table.decisions[index].group].compileCorrection(
+      let (start, group) = (program.pointee.count, table.decisions[index].group)
+      let isPossible = rules[group].compileCorrection(
         state(of: index, states), change: change, scale: table.decisions[index].newScale, into: &program.pointee)
       guard isPossible else { return false }
+      try check(program, from: start, usesVelocity: rules.traits(of: group).usesVelocity, tensor: index)
+      try checkLength(program, tensor: index)
     }
     return true
   }
@@ -67,7 +75,7 @@ struct StepCompiler<Scalar: BLASScalar> {
   private func compileProgram(
     of index: Int, _ rules: borrowing StepRules, _ states: borrowing VectorStates,
     into program: UnsafeMutablePointer<StepProgram>
-  ) {
+  ) throws(MomentumError) {
     let decision = table.decision(index)
     if clearsNonFinite { program.pointee.append(.clearNonFinite(inPlace: false)) }
     if let bounds = decision.pointee.bounds {
@@ -75,9 +83,30 @@ struct StepCompiler<Scalar: BLASScalar> {
     }
     if decision.pointee.clipFactors != nil { program.pointee.append(.scaleUnits(.clipping, inPlace: false)) }
     if decision.pointee.ruleFactors != nil { program.pointee.append(.scaleUnits(.rule, inPlace: false)) }
-    decision.pointee.newScale = rules[decision.pointee.group].compile(state(of: index, states), into: &program.pointee)
+    let (start, group) = (program.pointee.count, decision.pointee.group)
+    let scale = rules[group].compile(state(of: index, states), into: &program.pointee)
+    let usesVelocity = rules.traits(of: group).usesVelocity
+    try check(program, from: start, usesVelocity: usesVelocity, tensor: index)
+    decision.pointee.newScale =
+      usesVelocity ? try contain(scale, program, tensor: index) : states.velocities[index].scale
     decision.pointee.newAverageScale =
       averaging?.compile(states.averages[index], step: step, into: &program.pointee) ?? 1
+    try checkLength(program, tensor: index)
+  }
+
+  /// The scale after a step. A rule may let it run, and with it the direction towards the end of the element type; then
+  /// the direction takes it in.
+  @inline(__always)
+  private func contain(
+    _ scale: Double, _ program: UnsafeMutablePointer<StepProgram>, tensor index: Int
+  ) throws(MomentumError) -> Double {
+    if scale >= StepProgram.leastScale, scale <= StepProgram.largestScale { return scale }
+    guard scale > 0, scale.isFinite else {
+      throw .invalidProgram(
+        tensor: table.name(of: index), operation: program.pointee.count, fault: .invalidScale(scale))
+    }
+    program.pointee.append(.scal(factor: ScaledDouble(scale), .direction))
+    return 1
   }
 
   /// The state of a tensor, as its rule sees it.

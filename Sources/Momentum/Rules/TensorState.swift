@@ -3,9 +3,9 @@
 /// ```swift
 /// var program = StepProgram()
 /// let state = TensorState(gradientFactor: ScaledDouble(0.5), velocityScale: 1, isFirstStep: true)
-/// let scale = try SGD(learningRate: 0.1, momentum: 0.9).compile(state, into: &program)  // 1
-/// // program.operations are two axpys: 0.5 of the gradient into the direction,
-/// // -0.1 of the direction into the parameters
+/// let scale = try SGD(learningRate: 0.1, momentum: 0.9).compile(state, into: &program)  // 4096
+/// // program.operations are two axpys: 0.5/4096 of the gradient into the direction,
+/// // -0.1·4096 of the direction into the parameters
 /// ```
 public struct TensorState: Sendable, Hashable {
   /// The factor of clipping for the gradient, times ``unitFactor``. The program folds it into its factors; the gradient

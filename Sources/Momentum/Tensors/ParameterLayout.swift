@@ -92,9 +92,10 @@ public struct ParameterLayout: Sendable, Hashable, Codable {
   private static let unnamed = "parameters"
 
   private static func elementCount(_ shape: [Int]) -> Int? {
-    var count = 1
-    for extent in shape {
-      guard extent >= 0 else { return nil }
+    guard shape.allSatisfy({ $0 >= 0 }) else { return nil }
+    // Empty is empty, wherever the zero stands: no other extent can make it overflow.
+    var count = shape.contains(0) ? 0 : 1
+    for extent in shape where count > 0 {
       let (product, overflow) = count.multipliedReportingOverflow(by: extent)
       guard !overflow else { return nil }
       count = product

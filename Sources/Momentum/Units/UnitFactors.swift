@@ -4,19 +4,19 @@
 /// range.
 final class UnitFactors<Scalar: BLASScalar>: @unchecked Sendable {  // written between passes, by one thread
   let grid: UnitGrid
-  private let values: UnsafeMutablePointer<Scalar>
+  private let memory: OwnedBuffer<Scalar>
+  private var values: UnsafeMutablePointer<Scalar> { memory.base }
   /// The powers of two that elements are multiplied by first: one for each unit, or none if no factor needs one.
   private var prescales: [Int32] = []
   /// Whether every factor rounds to 1.
   private(set) var changesNothing = true
 
-  init(_ grid: UnitGrid) {
+  /// - Throws: ``MomentumError/allocationFailed(bytes:)``.
+  init(_ grid: UnitGrid) throws(MomentumError) {
     self.grid = grid
-    values = .allocate(capacity: grid.unitCount)
-    values.initialize(repeating: 1, count: grid.unitCount)
+    memory = try OwnedBuffer(count: grid.unitCount)
+    values.update(repeating: 1, count: grid.unitCount)
   }
-
-  deinit { values.deallocate() }
 
   /// Makes every factor 1.
   func reset() {

@@ -7,22 +7,19 @@ final class UnitMemory<Scalar: BLASScalar> {
     let norms: UnitNorms<Scalar>
     let factors: UnitFactors<Scalar>
     /// The norms of the gradient and, for rules, of the parameters.
-    let gradientNorms: UnsafeMutableBufferPointer<ScaledDouble>
-    let parameterNorms: UnsafeMutableBufferPointer<ScaledDouble>
+    var gradientNorms: UnsafeMutableBufferPointer<ScaledDouble> { gradientMemory.all }
+    var parameterNorms: UnsafeMutableBufferPointer<ScaledDouble> { parameterMemory.all }
+    private let gradientMemory, parameterMemory: OwnedBuffer<ScaledDouble>
 
     var grid: UnitGrid { norms.grid }
 
-    init(_ units: TensorUnits, _ grid: UnitGrid, _ scaling: UnitScaling) {
+    /// - Throws: ``MomentumError/allocationFailed(bytes:)``.
+    init(_ units: TensorUnits, _ grid: UnitGrid, _ scaling: UnitScaling) throws(MomentumError) {
       self.units = units
-      norms = UnitNorms(grid)
-      factors = UnitFactors(grid)
-      gradientNorms = .allocate(capacity: grid.unitCount)
-      parameterNorms = .allocate(capacity: scaling == .rule ? grid.unitCount : 0)
-    }
-
-    deinit {
-      gradientNorms.deallocate()
-      parameterNorms.deallocate()
+      norms = try UnitNorms(grid)
+      factors = try UnitFactors(grid)
+      gradientMemory = try OwnedBuffer(count: grid.unitCount)
+      parameterMemory = try OwnedBuffer(count: scaling == .rule ? grid.unitCount : 0)
     }
   }
 
@@ -31,7 +28,7 @@ final class UnitMemory<Scalar: BLASScalar> {
   /// The units of a tensor.
   ///
   /// - Parameter shape: `nil` if it is not known; all units but ``TensorUnits/tensor`` are then refused.
-  /// - Throws: ``MomentumError/invalidSetting(_:)``.
+  /// - Throws: ``MomentumError/invalidSetting(_:)``, ``MomentumError/allocationFailed(bytes:)``.
   func slot(
     _ scaling: UnitScaling, of index: Int, count: Int, _ units: TensorUnits, shape: [Int]?, name: () -> String
   ) throws(MomentumError) -> Slot {
@@ -45,7 +42,7 @@ final class UnitMemory<Scalar: BLASScalar> {
       throw .invalidSetting(
         name: "units", of: .tensor(name()), value: "\(units) without a shape", expected: "the shapes of the tensors")
     }
-    let slot = Slot(units, grid, scaling)
+    let slot = try Slot(units, grid, scaling)
     var list = slots[scaling] ?? []
     while list.count <= index { list.append(nil) }
     list[index] = slot

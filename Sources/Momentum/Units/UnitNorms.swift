@@ -14,23 +14,20 @@ final class UnitNorms<Scalar: BLASScalar>: @unchecked Sendable {  // threads wri
   let grid: UnitGrid
   private let jobs: [UnitJob]
   /// The sums of all jobs, and the rounding errors of these sums.
-  private let sums: UnsafeMutablePointer<Double>
-  private let lost: UnsafeMutablePointer<Double>
-  private let totals: UnsafeMutablePointer<UnitSum>
+  private let sumMemory, lostMemory: OwnedBuffer<Double>
+  private let totalMemory: OwnedBuffer<UnitSum>
+  private var sums: UnsafeMutablePointer<Double> { sumMemory.base }
+  private var lost: UnsafeMutablePointer<Double> { lostMemory.base }
+  private var totals: UnsafeMutablePointer<UnitSum> { totalMemory.base }
 
-  init(_ grid: UnitGrid) {
+  /// - Throws: ``MomentumError/allocationFailed(bytes:)``.
+  init(_ grid: UnitGrid) throws(MomentumError) {
     self.grid = grid
     jobs = grid.jobs()
     let count = jobs.last.map { $0.firstSum + $0.sumCount } ?? 0
-    sums = .allocate(capacity: count)
-    lost = .allocate(capacity: count)
-    totals = .allocate(capacity: grid.unitCount)
-  }
-
-  deinit {
-    sums.deallocate()
-    lost.deallocate()
-    totals.deallocate()
+    sumMemory = try OwnedBuffer(count: count)
+    lostMemory = try OwnedBuffer(count: count)
+    totalMemory = try OwnedBuffer(count: grid.unitCount)
   }
 
   /// One of the tensors that are measured together.

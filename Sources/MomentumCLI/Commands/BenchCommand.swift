@@ -30,11 +30,11 @@ struct BenchCommand: ParsableCommand {
   var scalar: [BenchRun.Element] = [.float]
   @Option(help: "How the step clips: by global norm, the norm of each tensor, value, or not at all.")
   var clip = BenchOperation.Clip.global
-  @Option(help: "Momentum of the step.")
+  @Option(help: "Momentum of the step. (default: 0.9)", transform: NumberText.double)
   var momentum = 0.9
   @Flag(help: "Nesterov momentum.")
   var nesterov = false
-  @Option(help: "Weight decay of the step.")
+  @Option(help: "Weight decay of the step. (default: 0.0)", transform: NumberText.double)
   var weightDecay = 0.0
   @Flag(help: "Take the step in one pass, with a limit on the global norm that nothing exceeds.")
   var onePass = false
@@ -50,6 +50,8 @@ struct BenchCommand: ParsableCommand {
   var growth = false
   @Option(help: "Also write the rows to this CSV file.")
   var csv: String?
+  @OptionGroup
+  var writing: OutputOptions
   @Option(
     help: "Also write a page for a browser (report.html) and, with gnuplot, pictures into this folder, new or empty.")
   var plots: String?
@@ -85,6 +87,7 @@ struct BenchCommand: ParsableCommand {
 
   func run() throws {
     Interrupt.catchSignals()
+    if let csv { try FileReplacement.check(csv, followsLinks: writing.followLinks) }
     if growth { return try runGrowth() }
     let folder = try plots.map { try ReportFolder.choose($0, name: "bench") }
     let operation = BenchOperation(
@@ -121,15 +124,15 @@ struct BenchCommand: ParsableCommand {
   }
 
   private func show(_ report: BenchReport, _ folder: URL?) throws {
-    if let csv { try FileReplacement.write(report.csv, to: csv) }
+    if let csv { try FileReplacement.write(report.csv, to: csv, followsLinks: writing.followLinks) }
     if let folder, !report.rows.isEmpty {
       let pictures = BenchPictures(report: report)
       if try pictures.write(to: folder, gnuplot: Gnuplot(gnuplot)) == nil { Message.write(Gnuplot.isMissing) }
     }
     if json { return try JSONOutput.print(report) }
-    print(report.heading + "\n")
-    print(report.text + "\n")
-    print(BenchReport.legend)
+    try StandardOutput.print(report.heading + "\n")
+    try StandardOutput.print(report.text + "\n")
+    try StandardOutput.print(BenchReport.legend)
   }
 
   private func runGrowth() throws {
@@ -137,8 +140,8 @@ struct BenchCommand: ParsableCommand {
       counts: count.map(\.value), scalars: scalar, threads: threads.first ?? Machine.availableProcessors,
       repeats: repeats, rule: SGD(learningRate: 0.01, momentum: momentum, weightDecay: weightDecay, nesterov: nesterov),
       stop: { Interrupt.wasRequested })
-    if let csv { try FileReplacement.write(growth.csv, to: csv) }
+    if let csv { try FileReplacement.write(growth.csv, to: csv, followsLinks: writing.followLinks) }
     if json { return try JSONOutput.print(growth) }
-    print(growth.text)
+    try StandardOutput.print(growth.text)
   }
 }

@@ -9,9 +9,9 @@ struct ClipCommand: ParsableCommand {
     discussion: """
       Files are safetensors of F32 or of F64 tensors. The output is written whole or not at all.
 
-      Of the file of --config, which is that of "momentum step", "clipping", "convention" and "nonFinitePolicy" count. It \
-      may have no settings that make another gradient of it in a step: limits of groups, an adaptive limit, a loss scale, \
-      adaptive gradient clipping.
+      --config takes "clipping", "convention" and "nonFinitePolicy" of a file for "momentum step". Settings by which a step \
+      changes gradients in other ways are refused: limits of groups, an adaptive limit, a loss scale, adaptive gradient \
+      clipping.
       """
   )
 
@@ -20,6 +20,9 @@ struct ClipCommand: ParsableCommand {
 
   @Option(help: ArgumentHelp("Where the clipped gradients go.", valueName: "file"))
   var output: String
+
+  @OptionGroup
+  var writing: OutputOptions
 
   @Option(
     help: ArgumentHelp(
@@ -35,7 +38,7 @@ struct ClipCommand: ParsableCommand {
       """
       The norm of all gradients together, if it is known: --clip-global-norm goes by it, and nothing is measured or \
       checked.
-      """, valueName: "x"))
+      """, valueName: "x"), transform: NumberText.double)
   var totalNorm: Double?
 
   @OptionGroup(title: "Clipping each example")
@@ -76,6 +79,7 @@ struct ClipCommand: ParsableCommand {
   }
 
   func run() throws {
+    try FileReplacement.check(output, followsLinks: writing.followLinks)
     let gradients = try TensorFile(gradients, access: .copyOnWrite)
     switch gradients.dtype {
     case .f64: try run(gradients, as: Double.self)
@@ -86,13 +90,15 @@ struct ClipCommand: ParsableCommand {
   private func run<Scalar: BLASScalar & SafetensorsScalar>(_ gradients: TensorFile, as: Scalar.Type) throws {
     if examples.perExample {
       let average = try ExampleAverage<Scalar>(
-        gradients, clipping: examples.clipping(clip), output: output, threads: threading.threads)
-      return json ? try JSONOutput.print(average.report) : print(average.summary)
+        gradients, clipping: examples.clipping(clip), output: output, followsLinks: writing.followLinks,
+        threads: threading.threads)
+      return try json ? JSONOutput.print(average.report) : StandardOutput.print(average.summary)
     }
     let buffers = try gradients.tensors.map { try gradients.file.unsafeMutableBuffer(of: $0.name, as: Scalar.self) }
     let report = try clip(buffers, of: gradients)
     try gradients.file.checkUnchanged()
     var writer = SafetensorsWriter(path: output, metadata: gradients.file.metadata)
+    writer.followsLinks = writing.followLinks
     for (tensor, values) in zip(gradients.tensors, buffers) {
       try writer.add(tensor.name, shape: tensor.shape, values: UnsafeBufferPointer(values))
     }
@@ -100,7 +106,7 @@ struct ClipCommand: ParsableCommand {
     // The buffers point into the mapping.
     withExtendedLifetime(gradients) {}
     let row = StepRow(report, step: 0)
-    if json { try JSONOutput.print(["steps": [row]]) } else { print(row.summary) }
+    if json { try JSONOutput.print(["steps": [row]]) } else { try StandardOutput.print(row.summary) }
   }
 
   /// Clips tensors where they are.
@@ -148,7 +154,7 @@ private struct ClipSettings {
       ),
     ]
     if let (key, _) = others.first(where: \.1) {
-      throw DataFileError(file: file, cause: "'\(key)' is given; expected none, as only steps can follow it")
+      throw DataFileError(file: file, cause: "'\(key)' is given; expected none, since only a step can follow it")
     }
     (clipping, convention, policy) = (settings.clipping, settings.convention, settings.nonFinitePolicy)
     // The norm is part of every report.

@@ -27,10 +27,10 @@ struct InfoCommand: ParsableCommand {
     if json {
       try JSONOutput.print(report)
     } else {
-      print(report.text)
+      try StandardOutput.print(report.text)
     }
     if !report.selfCheck.passed {
-      FileHandle.standardError.write(Data("\(report.selfCheck.summary)\n".utf8))
+      Message.write(report.selfCheck.summary)
       throw ExitCode.failure
     }
   }
@@ -59,12 +59,22 @@ struct InfoCommand: ParsableCommand {
         ("BLAS", blas.config),
         ("version", blas.version ?? "unknown"),
         ("core type", "\(blas.coreType): \(Self.reason(blas))"),
-        ("BLAS threads", "\(blas.threads), \(blas.threading)"),
+        ("BLAS threads", "\(blas.threads), \(blas.threading): \(Self.reasonForThreads(blas))"),
         ("integers", "\(blas.integerBits) bits"),
         ("self-check", selfCheck.summary),
       ]
       let width = rows.map(\.0.count).max()! + 2
       return rows.map { $0.0.padding(toLength: width, withPad: " ", startingAt: 0) + $0.1 }.joined(separator: "\n")
+    }
+
+    /// Why OpenBLAS has this number of threads.
+    static func reasonForThreads(_ blas: MachineRecord.BLASRecord) -> String {
+      switch blas.threadsChosenBy {
+      case .openBLAS:
+        "chosen by OpenBLAS; a program that needs no others than the engine's sets \(Launch.threadsVariable)=1"
+      case .environment: "set in the environment"
+      case .restart: "chosen by momentum, which set \(Launch.threadsVariable): the engine has threads of its own"
+      }
     }
 
     /// Why these kernels run, and what would be better.

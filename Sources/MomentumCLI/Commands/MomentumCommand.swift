@@ -20,7 +20,8 @@ struct MomentumCommand: ParsableCommand {
   )
 
   static func main() {
-    Launch.restartForFastKernels()
-    main(nil)
+    Launch.prepare()
+    EndingSignals.cleanUp()
+    Invocation.run(Array(CommandLine.arguments.dropFirst()))
   }
 }

@@ -16,7 +16,9 @@ struct NormCommand: ParsableCommand {
   var file: String
 
   @Option(
-    help: ArgumentHelp("Which norm: 1, 2, inf, any p > 0, or 0 to count the elements that are not 0.", valueName: "p"))
+    help: ArgumentHelp(
+      "Which norm: 1, 2, inf, any p > 0, or 0 to count the elements that are not 0. (default: 2)", valueName: "p"),
+    transform: NumberText.double)
   var normType = 2.0
 
   @Option(
@@ -51,41 +53,15 @@ struct NormCommand: ParsableCommand {
       }
     }
     let total = try measure(buffers)
-    var rows: [Output.Tensor]?
-    if perTensor {
-      rows = try zip(file.tensors, buffers).map { tensor, buffer in
-        let norm = try measure([buffer]).norm
-        return Output.Tensor(name: tensor.name, count: tensor.count, norm: norm, normHex: HexDouble.text(of: norm))
+    var output = NormOutput(total, perTensor: perTensor)
+    // One by one only where somebody wants to know, or has to.
+    if perTensor || output.nonFiniteCount > 0 {
+      for (tensor, buffer) in zip(file.tensors, buffers) {
+        output.add(tensor.name, try measure([buffer]), of: buffer)
       }
     }
     try file.file.checkUnchanged()
     withExtendedLifetime(file) {}
-    try show(
-      Output(
-        totalNorm: total.norm, totalNormHex: HexDouble.text(of: total.norm), normOverflowed: total.overflowed,
-        nonFiniteCount: total.nanCount + total.infinityCount, tensors: rows))
-  }
-
-  private struct Output: Encodable {
-    struct Tensor: Encodable {
-      let name: String
-      let count: Int
-      let norm: Double
-      let normHex: String
-    }
-
-    let totalNorm: Double
-    let totalNormHex: String
-    let normOverflowed: Bool
-    let nonFiniteCount: Int
-    let tensors: [Tensor]?
-  }
-
-  private func show(_ output: Output) throws {
-    if json { return try JSONOutput.print(output) }
-    for tensor in output.tensors ?? [] { print("\(tensor.name)  \(tensor.count) elements  norm \(tensor.norm)") }
-    print("norm \(output.totalNorm)  \(output.totalNormHex)")
-    if output.normOverflowed { print("all elements are finite; the norm exceeds Double") }
-    if output.nonFiniteCount > 0 { print("\(output.nonFiniteCount) elements are not finite") }
+    if json { try JSONOutput.print(output) } else { try StandardOutput.print(lines: output.lines) }
   }
 }

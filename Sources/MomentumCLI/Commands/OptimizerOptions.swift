@@ -9,17 +9,20 @@ struct OptimizerOptions: ParsableArguments {
       valueName: "file"))
   var config: String?
 
-  @Option(help: ArgumentHelp("The learning rate. Needed without --config.", valueName: "x"))
+  @Option(
+    help: ArgumentHelp("The learning rate. Needed without --config.", valueName: "x"), transform: NumberText.double)
   var learningRate: Double?
 
-  @Option(help: ArgumentHelp("The momentum, at least 0. (default: 0)", valueName: "x"))
+  @Option(help: ArgumentHelp("The momentum, at least 0. (default: 0)", valueName: "x"), transform: NumberText.double)
   var momentum: Double?
 
   @Option(
-    help: ArgumentHelp("What the gradient loses on entering the velocity, in 0...1. (default: 0)", valueName: "x"))
+    help: ArgumentHelp("What the gradient loses on entering the velocity, in 0...1. (default: 0)", valueName: "x"),
+    transform: NumberText.double)
   var dampening: Double?
 
-  @Option(help: ArgumentHelp("The weight decay, at least 0. (default: 0)", valueName: "x"))
+  @Option(
+    help: ArgumentHelp("The weight decay, at least 0. (default: 0)", valueName: "x"), transform: NumberText.double)
   var weightDecay: Double?
 
   @Flag(help: "Decay the parameters directly, not through the velocity.")
@@ -36,14 +39,17 @@ struct OptimizerOptions: ParsableArguments {
       """
       Adaptive gradient clipping: bring the gradient of every unit to a norm of at most X times that of its parameters. \
       Units belong to one index of the first axis; under the optax convention they are Optax's.
-      """, valueName: "x"))
+      """, valueName: "x"), transform: NumberText.double)
   var agc: Double?
 
   @Option(
-    help: ArgumentHelp("What the loss was multiplied with: gradients are divided by X. (default: 1)", valueName: "x"))
+    help: ArgumentHelp("What the loss was multiplied with: gradients are divided by X. (default: 1)", valueName: "x"),
+    transform: NumberText.double)
   var lossScale: Double?
 
-  @Option(help: ArgumentHelp("Average the parameters: a = X·a + (1 - X)·p, with X in 0...1.", valueName: "x"))
+  @Option(
+    help: ArgumentHelp("Average the parameters: a = X·a + (1 - X)·p, with X in 0...1.", valueName: "x"),
+    transform: NumberText.double)
   var ema: Double?
 
   @Option(

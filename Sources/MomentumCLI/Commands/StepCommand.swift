@@ -73,11 +73,14 @@ struct StepCommand: ParsableCommand {
       """
       The weights of the files of gradients, one each: how many tokens or examples each is a mean over, say. Their mean is \
       Σ w·g / Σ w, their sum Σ w·g. (default: 1 each)
-      """, valueName: "w"))
+      """, valueName: "w"), transform: NumberText.double)
   var weights: [Double] = []
 
   @Option(help: ArgumentHelp("Where the new parameters go.", valueName: "file"))
   var outputParameters: String
+
+  @OptionGroup
+  var writing: OutputOptions
 
   @OptionGroup(title: "State")
   var state: StateOptions
@@ -127,6 +130,9 @@ struct StepCommand: ParsableCommand {
   }
 
   func run() throws {
+    for case let file? in [outputParameters] + state.outputs.map(\.1) {
+      try FileReplacement.check(file, followsLinks: writing.followLinks)
+    }
     let settings = try options.configuration()
     if settings.averaging == nil, let config = options.config, let option = state.averageOption {
       throw DataFileError(file: config, cause: "'averaging' is missing; expected it with \(option)")
@@ -197,12 +203,13 @@ struct StepCommand: ParsableCommand {
     for (tensor, values) in zip(parameters.tensors, buffers) {
       try writer.add(tensor.name, shape: tensor.shape, values: UnsafeBufferPointer(values))
     }
-    let writers = try state.writers(of: optimizer)
-    try SafetensorsWriter.write([writer] + writers)
+    var writers = [writer] + (try state.writers(of: optimizer))
+    for index in writers.indices { writers[index].followsLinks = writing.followLinks }
+    try SafetensorsWriter.write(writers)
   }
 
   private func show(_ rows: [StepRow]) throws {
     if json { return try JSONOutput.print(["steps": rows]) }
-    for row in rows { print(row.text) }
+    try StandardOutput.print(lines: rows.map(\.text))
   }
 }

@@ -28,19 +28,31 @@ struct TrainCommand: ParsableCommand {
   var hidden = defaults.hidden
   @Option(help: "Pixels read at a step: 2 gives sequences of 32 steps, 1 of 64.")
   var pixelsPerStep = defaults.pixelsPerStep
-  @Option(help: "The recurrent weights start as a rotation times this.")
+  @Option(
+    help: "The recurrent weights start as a rotation times this. (default: \(defaults.gain))",
+    transform: NumberText.double)
   var gain = defaults.gain
-  @Option(help: "Momentum of the rules momentum and nesterov.")
+  @Option(
+    help: "Momentum of the rules momentum and nesterov. (default: \(defaults.momentum))", transform: NumberText.double)
   var momentum = defaults.momentum
-  @Option(help: "Learning rate of the rules momentum and nesterov.")
+  @Option(
+    help: "Learning rate of the rules momentum and nesterov. (default: \(defaults.learningRate))",
+    transform: NumberText.double)
   var learningRate = defaults.learningRate
-  @Option(help: "Learning rates that momentum 0 is tried with, separated by commas.")
+  @Option(
+    help:
+      "Learning rates that momentum 0 is tried with, separated by commas. (default: \(NumberList(defaults.plainLearningRates)))",
+    transform: NumberList.list)
   var plainLearningRates = NumberList(defaults.plainLearningRates)
-  @Option(help: "Threshold of clipping by value.")
+  @Option(help: "Threshold of clipping by value. (default: \(defaults.clipValue))", transform: NumberText.double)
   var clipValue = defaults.clipValue
-  @Option(help: "Threshold of clipping by the norm of each tensor.")
+  @Option(
+    help: "Threshold of clipping by the norm of each tensor. (default: \(defaults.clipNorm))",
+    transform: NumberText.double)
   var clipNorm = defaults.clipNorm
-  @Option(help: "Threshold of clipping by the global norm.")
+  @Option(
+    help: "Threshold of clipping by the global norm. (default: \(defaults.clipGlobalNorm))",
+    transform: NumberText.double)
   var clipGlobalNorm = defaults.clipGlobalNorm
   @Option(parsing: .upToNextOption, help: "Ways of clipping to compare: none, value, norm, global.")
   var clippings = defaults.clippings
@@ -87,9 +99,9 @@ struct TrainCommand: ParsableCommand {
     if json {
       try JSONOutput.print(Output(results, folder: checkpoint.folder, pictures: pictures))
     } else {
-      print(TrainingTable(results).text)
-      print(TrainingTable.legend)
-      print("\nReport: \(checkpoint.folder.appendingPathComponent("report.html").path)")
+      try StandardOutput.print(TrainingTable(results).text)
+      try StandardOutput.print(TrainingTable.legend)
+      try StandardOutput.print(lines: ["", "Report: \(checkpoint.folder.appendingPathComponent("report.html").path)"])
     }
     guard results.isComplete else {
       Message.write("interrupted; go on with: momentum train --resume \(checkpoint.folder.path)")

@@ -16,13 +16,17 @@ struct TrajectoryCommand: ParsableCommand {
 
   @Option(parsing: .upToNextOption, help: "Surfaces: quadratic, rosenbrock, beale.")
   var surfaces = TestSurface.allCases
-  @Option(help: "Momentum of the methods momentum and nesterov.")
+  @Option(
+    help: "Momentum of the methods momentum and nesterov. (default: \(defaults.momentum))", transform: NumberText.double
+  )
   var momentum = defaults.momentum
-  @Option(help: "One learning rate for all methods, instead of the best for each.")
+  @Option(help: "One learning rate for all methods, instead of the best for each.", transform: NumberText.double)
   var learningRate: Double?
-  @Option(help: "Clip the gradient to this norm.")
+  @Option(help: "Clip the gradient to this norm.", transform: NumberText.double)
   var clipGlobalNorm: Double?
-  @Option(help: "A descent arrives when the value is at most this far above the minimum.")
+  @Option(
+    help: "A descent arrives when the value is at most this far above the minimum. (default: \(defaults.tolerance))",
+    transform: NumberText.double)
   var tolerance = defaults.tolerance
   @Option(help: "Steps after which a descent is given up.")
   var maximumSteps = defaults.maximumSteps
@@ -67,8 +71,8 @@ struct TrajectoryCommand: ParsableCommand {
           report: folder.path, complete: results.count == surfaces.count, descents: report.records,
           pictures: pictures ?? []))
     } else {
-      print(report.table)
-      print("\nReport: \(folder.path)")
+      try StandardOutput.print(report.table)
+      try StandardOutput.print(lines: ["", "Report: \(folder.path)"])
     }
     guard results.count == surfaces.count else {
       Message.write("interrupted; the report holds the surfaces that were finished")

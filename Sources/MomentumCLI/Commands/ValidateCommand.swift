@@ -49,7 +49,7 @@ struct ValidateCommand: ParsableCommand {
       try ReferenceReport(fixtures: fixtures.map { URL(filePath: $0) } ?? ReferenceFixtures.locate())
     }
     let output = Output(passed: report.passed, rows: report.rows, negativeControls: report.negativeControls)
-    if json { try JSONOutput.print(output) } else { print(output.text) }
+    if json { try JSONOutput.print(output) } else { try StandardOutput.print(output.text) }
     guard report.passed else { throw ExitCode.failure }
   }
 
@@ -58,13 +58,13 @@ struct ValidateCommand: ParsableCommand {
       try orFailure {
         try SweepReport(largest: largest, scalars: scalar.map { [$0] } ?? ["float", "double"], progress: Self.show)
       })
-    if json { try JSONOutput.print(output) } else { print(output.text) }
+    if json { try JSONOutput.print(output) } else { try StandardOutput.print(output.text) }
     guard output.passed else { throw ExitCode.failure }
   }
 
   private func runLarge() throws {
     let output = LargeOutput(try orFailure { try LargeReport(progress: Self.show) })
-    if json { try JSONOutput.print(output) } else { print(output.text) }
+    if json { try JSONOutput.print(output) } else { try StandardOutput.print(output.text) }
     guard output.passed else { throw ExitCode.failure }
   }
 

@@ -8,10 +8,11 @@ struct MachineRecord: Encodable {
     let config: String
     let version: String?
     let coreType: String
-    let coreTypeChosenBy: Launch.CoreTypeChoice
+    let coreTypeChosenBy: Launch.Choice
     let recommendedCoreType: String?
     let threading: String
     let threads: Int
+    let threadsChosenBy: Launch.Choice
     let integerBits: Int
   }
 
@@ -44,8 +45,9 @@ struct MachineRecord: Encodable {
       operatingSystem: process.operatingSystemVersionString,
       blas: BLASRecord(
         config: info.config, version: info.version, coreType: info.coreName,
-        coreTypeChosenBy: Launch.coreTypeChoice, recommendedCoreType: info.recommendedCoreType,
-        threading: info.threading.rawValue, threads: info.threadCount, integerBits: info.integerWidth),
+        coreTypeChosenBy: Launch.choices.coreType, recommendedCoreType: info.recommendedCoreType,
+        threading: info.threading.rawValue, threads: info.threadCount,
+        threadsChosenBy: Launch.choices.threads, integerBits: info.integerWidth),
       processor: Processor.current.model.isEmpty ? nil : Processor.current.model,
       caches: caches(in: "/sys/devices/system/cpu/cpu0/cache"),
       processorCount: process.processorCount,

@@ -7,10 +7,12 @@ struct ClipOptions: ParsableArguments {
     parsing: .unconditional,
     help: ArgumentHelp(
       "Move every gradient element into -X...X, or with two numbers, separated by a comma, from the first to the second.",
-      valueName: "x"))
+      valueName: "x"), transform: ValueBound.init(text:))
   var clipValue: ValueBound?
 
-  @Option(help: ArgumentHelp("Bring every tensor's gradient to a norm of at most X.", valueName: "x"))
+  @Option(
+    help: ArgumentHelp("Bring every tensor's gradient to a norm of at most X.", valueName: "x"),
+    transform: NumberText.double)
   var clipNorm: Double?
 
   @Option(
@@ -24,18 +26,21 @@ struct ClipOptions: ParsableArguments {
 
   @Option(
     name: .customLong("clip-block-rms"),
-    help: ArgumentHelp("Bring every tensor's gradient to a root mean square of at most X.", valueName: "x"))
+    help: ArgumentHelp("Bring every tensor's gradient to a root mean square of at most X.", valueName: "x"),
+    transform: NumberText.double)
   var clipBlockRMS: Double?
 
   @Option(
     help: ArgumentHelp(
-      "Bring the whole gradient to a norm of at most X; inf measures the norm and clips nothing.", valueName: "x"))
+      "Bring the whole gradient to a norm of at most X; inf measures the norm and clips nothing.", valueName: "x"),
+    transform: NumberText.double)
   var clipGlobalNorm: Double?
 
   @Option(
     name: .customLong("norm-type"),
     help: ArgumentHelp(
-      "The norm of --clip-norm and --clip-global-norm: 1, 2, inf, or any p > 0. (default: 2)", valueName: "p"))
+      "The norm of --clip-norm and --clip-global-norm: 1, 2, inf, or any p > 0. (default: 2)", valueName: "p"),
+    transform: NumberText.double)
   var givenNormType: Double?
 
   @Option(name: .customLong("convention"), help: "Whose formulas to follow. (default: native)")
@@ -57,11 +62,16 @@ struct ClipOptions: ParsableArguments {
     ].filter(\.value).keys.sorted()
   }
 
+  /// The options of the library's settings.
+  static let options = [
+    "clip value": "--clip-value", "clip norm": "--clip-norm", "clip block RMS": "--clip-block-rms",
+    "clip global norm": "--clip-global-norm", "normType": "--norm-type", "normUnits": "--clip-norm-axes",
+  ]
+
   /// Where nothing is clipped the norm is measured all the same: it is part of every report.
   func clipping() throws -> GradientClipping {
     guard clipNorm != nil || clipNormAxes == nil else { throw ValidationError("--clip-norm-axes needs --clip-norm") }
-    return try orUsageError {
-      () throws(MomentumError) in
+    return try orUsageError(naming: Self.options) { () throws(MomentumError) in
       let type = try NormType(order: givenNormType ?? 2)
       return try GradientClipping(
         value: clipValue?.range(),
@@ -72,13 +82,12 @@ struct ClipOptions: ParsableArguments {
 }
 
 /// A number, or two separated by a comma, as the value of an option that bounds elements.
-struct ValueBound: ExpressibleByArgument {
+struct ValueBound {
   private var numbers: [Double]
 
-  init?(argument: String) {
-    let parts = argument.split(separator: ",", omittingEmptySubsequences: false).map { Double(String($0)) }
-    guard parts.count <= 2, parts.allSatisfy({ $0 != nil }) else { return nil }
-    numbers = parts.compactMap { $0 }
+  init(text: String) throws(NumberText.Refusal) {
+    numbers = try NumberText.doubles(text)
+    guard numbers.count <= 2 else { throw NumberText.Refusal(description: "expected one number or two") }
   }
 
   /// The range from minus one number to that number, or from one number to another.
@@ -129,15 +138,20 @@ struct ThreadOptions: ParsableArguments {
 }
 
 /// Turns errors about settings, which come from the command line, into usage errors.
-func orUsageError<R>(_ body: () throws(MomentumError) -> R) throws -> R {
+///
+/// - Parameter options: The options of some settings, which are named in their place.
+func orUsageError<R>(naming options: [String: String] = [:], _ body: () throws(MomentumError) -> R) throws -> R {
   do {
     return try body()
   } catch {
-    throw usageError(for: error) ?? error as any Error
+    throw usageError(for: error, naming: options) ?? error as any Error
   }
 }
 
 /// The usage error for a setting out of its range, `nil` for any other error.
-func usageError(for error: MomentumError) -> ValidationError? {
-  if case .invalidSetting = error { ValidationError(error.description) } else { nil }
+func usageError(for error: MomentumError, naming options: [String: String] = [:]) -> ValidationError? {
+  guard case .invalidSetting(let refused) = error else { return nil }
+  guard let option = options[refused.name] else { return ValidationError(error.description) }
+  return ValidationError(
+    InvalidSetting(option, of: refused.place, value: refused.value, expected: refused.expected).description)
 }

@@ -7,7 +7,8 @@ struct ExampleAverage<Scalar: BLASScalar & SafetensorsScalar> {
   let report: PerExampleReport
 
   /// Clips, averages and writes. A skipped average is not written.
-  init(_ gradients: TensorFile, clipping: PerExampleClipping, output: String, threads: Int?) throws {
+  init(_ gradients: TensorFile, clipping: PerExampleClipping, output: String, followsLinks: Bool, threads: Int?) throws
+  {
     let examples = try Self.examples(of: gradients)
     let layout = try gradients.naming { () throws(MomentumError) in
       try ParameterLayout(gradients.tensors.map { ($0.name, Array($0.shape.dropFirst())) })
@@ -26,6 +27,7 @@ struct ExampleAverage<Scalar: BLASScalar & SafetensorsScalar> {
     try gradients.file.checkUnchanged()
     guard !report.wasSkipped else { return }
     var writer = SafetensorsWriter(path: output, metadata: gradients.file.metadata)
+    writer.followsLinks = followsLinks
     try average.withUnsafeBufferPointer { average in
       for tensor in layout.tensors {
         try writer.add(tensor.name, shape: tensor.shape, values: UnsafeBufferPointer(rebasing: average[tensor.range]))

@@ -19,10 +19,13 @@ struct PerExampleOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Add normal noise, of X times the limit before division by the batch size. (default: 0)", valueName: "x"))
+      "Add normal noise, of X times the limit before division by the batch size. (default: 0)", valueName: "x"),
+    transform: NumberText.double)
   var noiseMultiplier: Double?
 
-  @Option(help: ArgumentHelp("The divisor of the sum. (default: how many examples there are)", valueName: "x"))
+  @Option(
+    help: ArgumentHelp("The divisor of the sum. (default: how many examples there are)", valueName: "x"),
+    transform: NumberText.double)
   var batchSize: Double?
 
   /// The names of the options that were given.
@@ -39,7 +42,10 @@ struct PerExampleOptions: ParsableArguments {
 
   /// The clips that these options describe.
   func clipping(_ clip: ClipOptions) throws -> PerExampleClipping {
-    try orUsageError { () throws(MomentumError) in
+    let options = [
+      "per-example norm": "--clip-global-norm", "noiseMultiplier": "--noise-multiplier", "batchSize": "--batch-size",
+    ]
+    return try orUsageError(naming: options) { () throws(MomentumError) in
       try PerExampleClipping(
         norm: clip.clipGlobalNorm ?? .infinity, scope: scope ?? .example, noiseMultiplier: noiseMultiplier ?? 0,
         batchSize: batchSize, nonFinitePolicy: clip.nonFinite?.policy ?? .throw)

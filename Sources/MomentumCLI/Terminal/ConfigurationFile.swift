@@ -13,11 +13,32 @@ enum ConfigurationFile {
     } catch {
       throw DataFileError(file: path, cause: error.localizedDescription)
     }
+    if let refusal = numberRefusal(in: data) { throw DataFileError(file: path, cause: refusal) }
     do {
       return try JSONDecoder().decode(OptimizerConfiguration.self, from: data)
     } catch let error as DecodingError {
       throw DataFileError(file: path, cause: error.explanation)
     }
+  }
+
+  /// Where the text has a number that a `Double` does not hold, and what is wrong with it; the decoder says neither.
+  private static func numberRefusal(in text: Data) -> String? {
+    let numberBytes = Set("+-.0123456789Ee".utf8)
+    var (line, isInString, isEscaped, number) = (1, false, false, "")
+    for byte in text + [UInt8(ascii: "\n")] {
+      if !isInString, numberBytes.contains(byte) {
+        number.unicodeScalars.append(Unicode.Scalar(byte))
+        continue
+      }
+      if Double(number) != nil {
+        do { _ = try NumberText.double(number) } catch { return "line \(line): \(error)" }
+      }
+      number = ""
+      if byte == UInt8(ascii: "\n") { line += 1 }
+      if byte == UInt8(ascii: "\""), !isEscaped { isInString.toggle() }
+      isEscaped = isInString && byte == UInt8(ascii: "\\") && !isEscaped
+    }
+    return nil
   }
 }
 

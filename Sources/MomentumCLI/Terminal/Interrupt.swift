@@ -17,7 +17,7 @@ enum Interrupt {
     for number in [SIGINT, SIGTERM] {
       signal(number) { number in
         Interrupt.flag.store(true, ordering: .relaxed)
-        signal(number, SIG_DFL)
+        signal(number, EndingSignals.handler)
       }
     }
   }

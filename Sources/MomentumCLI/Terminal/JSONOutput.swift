@@ -12,6 +12,6 @@ enum JSONOutput {
   }
 
   static func print(_ value: some Encodable) throws {
-    Swift.print(try text(value))
+    try StandardOutput.write(try text(value) + "\n")
   }
 }

@@ -58,7 +58,7 @@ final class ProgressDisplay: Sendable {
     write(isTerminal ? "\r" + line + "\u{1B}[K" : line + "\n")
   }
 
-  private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+  private func write(_ text: String) { try? FileHandle.standardError.write(contentsOf: Data(text.utf8)) }
 
   /// One line: bar (of `bar` cells, if any), share, count, rate, time left, note.
   static func line(

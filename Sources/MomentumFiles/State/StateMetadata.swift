@@ -23,8 +23,8 @@ struct StateMetadata {
   /// - Parameter areFolded: Whether the file holds the vectors multiplied by their scales.
   static func text<Scalar>(
     of optimizer: borrowing Optimizer<Scalar>, _ parts: StateFile.Parts, areFolded: Bool
-  ) throws -> [String: String] {
-    var text = [formatKey: format, partsKey: parts.description]
+  ) throws -> SafetensorsMetadata {
+    var text: SafetensorsMetadata = [formatKey: format, partsKey: parts.description]
     if parts.contains(.velocity) {
       text[stepKey] = String(optimizer.stepCount)
       text[clippedKey] = String(optimizer.lastStepClipped)
@@ -44,7 +44,7 @@ struct StateMetadata {
   // MARK: - Reading
 
   let file: SafetensorsFile
-  var text: [String: String] { file.metadata }
+  var text: SafetensorsMetadata { file.metadata }
 
   init(of file: SafetensorsFile) {
     self.file = file

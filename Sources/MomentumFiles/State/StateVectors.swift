@@ -22,7 +22,7 @@ enum StateVectors {
   /// - Parameter areFolded: Whether the file holds the vectors multiplied by their scales.
   static func write<Scalar>(
     _ optimizer: borrowing Optimizer<Scalar>, _ parts: StateFile.Parts, areFolded: Bool,
-    into text: inout [String: String]
+    into text: inout SafetensorsMetadata
   ) throws {
     let tensors = optimizer.layout.tensors
     var velocities: [(name: String, value: VelocityState)] = []

@@ -40,6 +40,11 @@ final class ErrorTests: XCTestCase {
   func testSettingsOfClipping() {
     expect("clip value is -1.0; expected a number >= 0") { try GradientClipping.byValue(-1) }
     expect("clip value is nan; expected a number >= 0") { try GradientClipping.byValue(.nan) }
+    for bound in [Double.infinity, -.infinity] {
+      expect("clip value is \(bound)...\(bound); expected a range that holds a finite number") {
+        try GradientClipping(value: bound...bound)
+      }
+    }
     for (name, make) in [
       ("clip norm", { try GradientClipping.byNorm($0) }),
       ("clip global norm", { try GradientClipping.byGlobalNorm($0) }),

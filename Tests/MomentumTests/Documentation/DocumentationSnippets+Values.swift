@@ -66,16 +66,16 @@ final class DocumentationSnippetsOfValues: XCTestCase {
     // snippet
     var program = StepProgram()
     let state = TensorState(gradientFactor: ScaledDouble(0.5), velocityScale: 1, isFirstStep: true)
-    let scale = try SGD(learningRate: 0.1, momentum: 0.9).compile(state, into: &program)  // 1
-    // program.operations are two axpys: 0.5 of the gradient into the direction,
-    // -0.1 of the direction into the parameters
+    let scale = try SGD(learningRate: 0.1, momentum: 0.9).compile(state, into: &program)  // 4096
+    // program.operations are two axpys: 0.5/4096 of the gradient into the direction,
+    // -0.1·4096 of the direction into the parameters
     // end
-    XCTAssertEqual(scale, 1)
+    XCTAssertEqual(scale, 4096)
     XCTAssertEqual(
       program.operations,
       [
-        .axpy(factor: ScaledDouble(0.5), from: .gradient, into: .direction),
-        .axpy(factor: ScaledDouble(-0.1), from: .direction, into: .parameters),
+        .axpy(factor: ScaledDouble(0.5 / 4096), from: .gradient, into: .direction),
+        .axpy(factor: ScaledDouble(-0.1 * 4096), from: .direction, into: .parameters),
       ])
   }
 

@@ -229,6 +229,40 @@ struct HalfStep: UpdateRule {
 }
 // end
 
+/// Momentum without a convention: `v ← m·v + g; p ← p - lr·v`.
+private struct HeavyBall: UpdateRule {
+  var (learningRate, momentum) = (0.1, 0.9)
+  var convention: Convention { .native }
+  var usesVelocity: Bool { true }
+  func validate() throws(MomentumError) {}
+
+  // snippet
+  func compile(_ tensor: TensorState, into program: inout StepProgram) -> Double {
+    let scale = program.decayVelocity(of: tensor, by: momentum)
+    program.append(.axpy(factor: tensor.gradientFactor / ScaledDouble(scale), from: .gradient, into: .direction))
+    program.append(.axpy(factor: ScaledDouble(-learningRate) * scale, from: .direction, into: .parameters))
+    return scale
+  }
+  // end
+}
+
+extension DocumentationSnippets {
+  func testARuleWithAVelocity() throws {
+    let layout = try ParameterLayout(count: 3)
+    var own = try Optimizer<Float>(layout, rule: HeavyBall())
+    var ours = try Optimizer<Float>(layout, rule: SGD(learningRate: 0.1, momentum: 0.9))
+    var first = try ParameterVector<Float>(layout)
+    var second = try ParameterVector<Float>(layout)
+    var gradients = try ParameterVector<Float>(layout)
+    for step in 0..<200 {
+      for index in 0..<3 { gradients[index] = Float(step % 7) - Float(index) }
+      try own.step(&first, gradients: gradients)
+      try ours.step(&second, gradients: gradients)
+      for index in 0..<3 { XCTAssertEqual(first[index].bitPattern, second[index].bitPattern) }
+    }
+  }
+}
+
 // MARK: - Units and examples
 
 extension DocumentationSnippets {

@@ -13,10 +13,10 @@ final class GradientMeasurementTests: XCTestCase {
     let stage: ClipStage
     var outcome = ClipStage.Outcome()
 
-    init(_ elements: ArraySlice<S>, _ settings: ClipSettings) {
+    init(_ elements: ArraySlice<S>, _ settings: ClipSettings) throws {
       memory = GuardedMemory(Array(elements))
       memory.forbidWriting()
-      table = TensorTable(counts: [elements.count])
+      table = try TensorTable(counts: [elements.count])
       table.bindGradients([UnsafeMutablePointer(mutating: memory.readOnlyBuffer.baseAddress)])
       stage = ClipStage(settings)
     }
@@ -35,11 +35,11 @@ final class GradientMeasurementTests: XCTestCase {
       for algorithm in NormAlgorithm.allCases {
         let clipping = try GradientClipping(whole: .norm(0.5), normType: type, algorithm: algorithm)
         let settings = ClipSettings(clipping, convention: .native, policy: .throw)
-        var whole = Owner(elements[...], settings)
+        var whole = try Owner(elements[...], settings)
         try whole.stage.decide(whole.table.measure(plan(whole), team), whole.table, &whole.outcome, team)
         XCTAssertTrue(whole.outcome.report.wasClipped)
 
-        var owners = zip(cuts, cuts.dropFirst()).map { Owner(elements[$0..<$1], settings) }
+        var owners = try zip(cuts, cuts.dropFirst()).map { try Owner(elements[$0..<$1], settings) }
         let measured = owners.map { $0.table.measure(plan($0), team).total }
         // Any order gives the same bits.
         let total = try XCTUnwrap(
@@ -60,7 +60,7 @@ final class GradientMeasurementTests: XCTestCase {
 
   func testANaNOfOneOwnerIsTheVerdictOfAll() throws {
     let settings = ClipSettings(.none, convention: .native, policy: .skipStep)
-    var owners = [Owner<Float>([1, 2], settings), Owner<Float>([3, .nan], settings)]
+    var owners = try [Owner<Float>([1, 2], settings), Owner<Float>([3, .nan], settings)]
     var total = owners[0].table.measure(plan(owners[0]), team).total
     total.merge(owners[1].table.measure(plan(owners[1]), team).total)
     for index in owners.indices {

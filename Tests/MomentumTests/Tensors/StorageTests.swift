@@ -17,6 +17,17 @@ final class StorageTests: XCTestCase {
     XCTAssertEqual(try ParameterLayout([]).count, 0)
   }
 
+  func testEmptyIsEmptyWhereverTheZeroStands() throws {
+    for shape in [[0, 1 << 40, 1 << 40], [1 << 40, 1 << 40, 0], [1 << 40, 0, 1 << 40]] {
+      XCTAssertEqual(try ParameterLayout([("a", shape), ("b", [2])]).tensors.map(\.offset), [0, 0])
+    }
+    for shape in [[1 << 40, 1 << 40], [-1, 0], [0, -1]] {
+      XCTAssertThrowsError(try ParameterLayout([("a", shape)])) {
+        XCTAssertEqual($0 as? MomentumError, .invalidShape(tensor: "a", shape: shape))
+      }
+    }
+  }
+
   func testADecodedLayoutIsCheckedLikeAnyOther() throws {
     let layout = try ParameterLayout([("a", [2, 3]), ("b", [])])
     let data = try JSONEncoder().encode(layout)

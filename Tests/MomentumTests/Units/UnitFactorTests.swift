@@ -12,7 +12,7 @@ final class UnitFactorTests: XCTestCase {
     var random = SeededGenerator(seed: 311)
     for shape in UnitGridTests.shapes where !shape.contains(0) {
       for units in UnitGridTests.units(of: shape) {
-        let factors = UnitFactors<S>(try UnitGrid(shape, units, tensor: "t"))
+        let factors = try UnitFactors<S>(try UnitGrid(shape, units, tensor: "t"))
         let numbers = UnitGridTests.numbers(shape, over: UnitGridTests.axes(units, shape))
         let x: [S] = random.numbers(numbers.count)
         XCTAssertTrue(factors.changesNothing)
@@ -35,7 +35,7 @@ final class UnitFactorTests: XCTestCase {
 
   func testFactorsBeyondTheType() throws {
     for units in [TensorUnits.firstAxis, .axes([0])] {
-      let factors = UnitFactors<Float>(try UnitGrid([3, 3], units, tensor: "t"))
+      let factors = try UnitFactors<Float>(try UnitGrid([3, 3], units, tensor: "t"))
       factors.set(0, to: ScaledDouble(1.5, exponent: -140))
       factors.set(1, to: ScaledDouble(1.5, exponent: 140))
       factors.set(2, to: ScaledDouble(.nan))
@@ -51,7 +51,7 @@ final class UnitFactorTests: XCTestCase {
   }
 
   func testAFactorOfZeroAndInfinityFollowTheStandard() throws {
-    let factors = UnitFactors<Double>(try UnitGrid([2, 3], .firstAxis, tensor: "t"))
+    let factors = try UnitFactors<Double>(try UnitGrid([2, 3], .firstAxis, tensor: "t"))
     factors.set(0, to: ScaledDouble(0))
     factors.set(1, to: ScaledDouble(.infinity))
     let x: [Double] = [1, .nan, .infinity, 1, .nan, 0]

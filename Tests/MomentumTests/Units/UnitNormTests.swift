@@ -23,7 +23,7 @@ final class UnitNormTests: XCTestCase {
     _ x: [S], _ shape: [Int], _ units: TensorUnits, threads: Int = 1, parameters: [S]? = nil,
     _ change: (inout UnitSource<S>) -> Void = { _ in }
   ) throws -> [ScaledDouble] {
-    let norms = UnitNorms<S>(try UnitGrid(shape, units, tensor: "t"))
+    let norms = try UnitNorms<S>(try UnitGrid(shape, units, tensor: "t"))
     let memory = GuardedMemory(x, shift: 3)
     let other = GuardedMemory(parameters ?? [], shift: 5)
     for buffer in [memory, other] { buffer.forbidWriting() }

@@ -40,6 +40,17 @@ extension PerExampleClipping {
     _ examples: BLAS.Matrix<Scalar>, layout: ParameterLayout? = nil, into gradient: UnsafeMutableBufferPointer<Scalar>,
     threads: Int? = nil, using random: inout Generator
   ) throws(MomentumError) -> PerExampleReport {
+    let call = EngineCall.begin()
+    defer { call.end() }
+    return try clipAndAverage(examples, layout, gradient, threads, &random)
+  }
+
+  // Not inlined: the compiler may move arithmetic of this function, but not the call of one.
+  @inline(never)
+  private func clipAndAverage<Scalar: BLASScalar, Generator: RandomNumberGenerator>(
+    _ examples: BLAS.Matrix<Scalar>, _ layout: ParameterLayout?, _ gradient: UnsafeMutableBufferPointer<Scalar>,
+    _ threads: Int?, _ random: inout Generator
+  ) throws(MomentumError) -> PerExampleReport {
     try validate()
     let layers = try check(examples, layout, gradient)
     let divisor = batchSize ?? Double(examples.rows)
@@ -52,7 +63,7 @@ extension PerExampleClipping {
         name: "noiseMultiplier", value: noiseMultiplier, expected: .words("noise that \(Scalar.self) can hold"))
     }
 
-    var sum = PerExampleSum(self, examples, layers, divisor, threads ?? Machine.availableProcessors)
+    var sum = try PerExampleSum(self, examples, layers, divisor, threads ?? Machine.availableProcessors)
     try sum.measure()
     guard !sum.report.wasSkipped, let base = gradient.baseAddress, gradient.count > 0 else { return sum.report }
     try sum.write(base)
@@ -77,8 +88,13 @@ extension PerExampleClipping {
     guard gradient.count == columns else {
       throw .countMismatch(what: "gradient", count: gradient.count, expected: columns)
     }
-    guard !BLAS.overlap(examples.base, columns > 0 ? (rows - 1) * step + columns : 0, gradient.baseAddress, columns)
-    else { throw .overlap(first: "examples", second: "gradient") }
+    let (gap, isLarge) = (rows - 1).multipliedReportingOverflow(by: step)
+    guard !isLarge, gap <= Int.max / MemoryLayout<Scalar>.stride - columns else {
+      throw .countMismatch(what: "examples", count: rows, expected: Int.max / MemoryLayout<Scalar>.stride / step)
+    }
+    guard !BLAS.overlap(examples.base, columns > 0 ? gap + columns : 0, gradient.baseAddress, columns) else {
+      throw .overlap(first: "examples", second: "gradient")
+    }
     if let layout, layout.count != columns {
       throw .countMismatch(what: "layout", count: layout.count, expected: columns)
     }

@@ -14,7 +14,11 @@ struct PerExampleSum<Scalar: BLASScalar> {
   init(
     _ clipping: PerExampleClipping, _ examples: BLAS.Matrix<Scalar>, _ layers: [Range<Int>], _ divisor: Double,
     _ threads: Int
-  ) {
+  ) throws(MomentumError) {
+    // Arrays end the process where there is no memory for them, so it is asked for first. What is asked for in vain is
+    // not touched.
+    let (elements, overflow) = examples.rows.multipliedReportingOverflow(by: layers.count + 1)
+    _ = try OwnedBuffer<ScaledDouble>(count: overflow ? .max : elements)
     (self.clipping, self.examples, self.layers) = (clipping, examples, layers)
     (self.divisor, self.threads) = (divisor, threads)
   }

@@ -1,0 +1,17 @@
+#ifndef MOMENTUM_PROCESS_H
+#define MOMENTUM_PROCESS_H
+
+// What the command needs where Swift cannot run: before the libraries of the process are initialised, and in a handler of a
+// signal.
+
+// The variable that says how many threads OpenBLAS starts.
+#define MOMENTUM_THREADS_VARIABLE "OPENBLAS_NUM_THREADS"
+
+// Says that the command has set that variable, and not its caller.
+#define MOMENTUM_THREADS_MARK "MOMENTUM_RESTARTED_FOR_THREADS"
+
+// From now on, reading a part of a mapped file that is no longer there ends the process with a message that names the file, and
+// with this status, instead of a bus error.
+void momentum_report_shrunk_files(int status);
+
+#endif

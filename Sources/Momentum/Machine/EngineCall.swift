@@ -1,0 +1,33 @@
+internal import CMomentumKernels
+
+/// What every call of the engine does on the thread that makes it, so that neither the host's settings nor its end
+/// reaches into the arithmetic.
+///
+/// - It computes in the default floating-point environment: rounding to nearest, subnormal numbers kept, no traps. The
+///   host's own comes back when the call ends. Workers are always in the default one, so bits cannot depend on which
+///   thread ran a share.
+/// - It holds off the destructors of libraries while it runs, and does not begin once `exit` has. OpenBLAS takes its
+///   kernels away there.
+///
+///     let call = EngineCall.begin()
+///     defer { call.end() }
+struct EngineCall {
+  private let callersRegister: UInt64
+
+  @inline(__always)
+  static func begin() -> EngineCall {
+    momentum_exit_gate_enter()
+    let register = momentum_float_register()
+    if momentum_float_register_is_changed(register) != 0 { momentum_set_default_float_register() }
+    return EngineCall(callersRegister: register)
+  }
+
+  @inline(__always)
+  func end() {
+    if momentum_float_register_is_changed(callersRegister) != 0 { momentum_set_float_register(callersRegister) }
+    momentum_exit_gate_leave()
+  }
+
+  /// Brings a thread of the engine's own into the default environment, for good. It starts with that of its creator.
+  static func prepareWorker() { momentum_set_default_float_register() }
+}

@@ -1,0 +1,45 @@
+// The check of the programs that rules compile. Rules come from other packages as well, and a pass trusts its program: an
+// operand that is not bound would be a wild address.
+extension StepCompiler {
+  /// Checks the operations that a rule has appended.
+  ///
+  /// - Parameters:
+  ///   - program: The program of a tensor.
+  ///   - start: The number of operations that the engine had put before those of the rule.
+  ///   - usesVelocity: Whether the rule keeps a velocity.
+  ///   - index: The tensor.
+  /// - Throws: ``MomentumError/invalidProgram(tensor:operation:fault:)``.
+  @inline(__always)
+  func check(
+    _ program: UnsafePointer<StepProgram>, from start: Int, usesVelocity: Bool, tensor index: Int
+  ) throws(MomentumError) {
+    for position in start..<program.pointee.count {
+      guard let fault = program.pointee.instruction(at: position).fault(usesVelocity: usesVelocity) else { continue }
+      throw .invalidProgram(tensor: table.name(of: index), operation: position, fault: fault)
+    }
+  }
+
+  /// Checks that a program has not lost operations for which there was no room.
+  @inline(__always)
+  func checkLength(_ program: UnsafePointer<StepProgram>, tensor index: Int) throws(MomentumError) {
+    guard program.pointee.isTruncated else { return }
+    throw .invalidProgram(
+      tensor: table.name(of: index), operation: StepProgram.capacity, fault: .tooLong(most: StepProgram.capacity))
+  }
+}
+
+extension StepProgram.Instruction {
+  /// What a rule must not do here; `nil` if it may.
+  @inline(__always)
+  fileprivate func fault(usesVelocity: Bool) -> ProgramFault? {
+    switch kind {
+    case .scaleClippingUnits, .scaleRuleUnits: return .scalesUnits
+    case .clamp where !(factor.double <= upper): return .invalidBounds(lower: factor.double, upper: upper)
+    default: break
+    }
+    if into == .gradient { return .writesGradient }
+    if from == .average || into == .average { return .touchesAverage }
+    if !usesVelocity, from == .direction || into == .direction { return .needsVelocity }
+    return nil
+  }
+}

@@ -1,0 +1,70 @@
+import Momentum
+import MomentumFiles
+
+/// The output of `momentum norm`.
+struct NormOutput: Encodable {
+  /// The norm of one tensor.
+  struct Tensor: Encodable {
+    let name: String
+    let count: Int
+    let norm: Double
+    let normHex: String
+    let nanCount: Int
+    let infinityCount: Int
+  }
+
+  /// A tensor that holds NaN or infinities: how many, and where the first one of them is.
+  struct NonFiniteTensor: Encodable {
+    let name: String
+    let nanCount: Int
+    let infinityCount: Int
+    let firstIndex: Int
+    let firstValue: Double
+
+    var line: String {
+      "tensor '\(name)': \(nanCount) NaN, \(infinityCount) infinite; the first, \(firstValue), at index \(firstIndex)"
+    }
+  }
+
+  let totalNorm: Double
+  let totalNormHex: String
+  let normOverflowed: Bool
+  let nonFiniteCount: Int
+  /// All tensors that are not finite, whether or not the others are listed.
+  private(set) var nonFiniteTensors: [NonFiniteTensor] = []
+  private(set) var tensors: [Tensor]?
+
+  init(_ total: NormReport, perTensor: Bool) {
+    totalNorm = total.norm
+    totalNormHex = HexDouble.text(of: total.norm)
+    normOverflowed = total.overflowed
+    nonFiniteCount = total.nanCount + total.infinityCount
+    tensors = perTensor ? [] : nil
+  }
+
+  /// Adds one tensor of the file.
+  mutating func add<Scalar: BLASScalar>(
+    _ name: String, _ report: NormReport, of elements: UnsafeBufferPointer<Scalar>
+  ) {
+    tensors?.append(
+      Tensor(
+        name: name, count: elements.count, norm: report.norm, normHex: HexDouble.text(of: report.norm),
+        nanCount: report.nanCount, infinityCount: report.infinityCount))
+    guard report.nanCount + report.infinityCount > 0,
+      let first = elements.firstIndex(where: { !$0.isFinite })
+    else { return }
+    nonFiniteTensors.append(
+      NonFiniteTensor(
+        name: name, nanCount: report.nanCount, infinityCount: report.infinityCount, firstIndex: first,
+        firstValue: Double(elements[first])))
+  }
+
+  /// The same for people.
+  var lines: [String] {
+    var lines = (tensors ?? []).map { "\($0.name)  \($0.count) elements  norm \($0.norm)" }
+    lines.append("norm \(totalNorm)  \(totalNormHex)")
+    if normOverflowed { lines.append("all elements are finite; the norm exceeds Double") }
+    if nonFiniteCount > 0 { lines.append("\(nonFiniteCount) elements are not finite") }
+    return lines + nonFiniteTensors.map(\.line)
+  }
+}

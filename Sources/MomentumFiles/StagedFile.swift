@@ -1,0 +1,188 @@
+#if canImport(Darwin)
+  import Darwin
+#elseif canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// The new version of one file on its way to its place.
+///
+/// Where the system can (`O_TMPFILE`), it has no name until all its bytes are on the disk: whatever ends the process,
+/// nothing is left. Elsewhere it has a temporary name, which ``InterruptedWrites`` knows.
+struct StagedFile {
+  /// Tells targets apart however their paths are spelled.
+  struct Place: Equatable {
+    var device: dev_t
+    var directory: ino_t
+    var name: String
+  }
+
+  let target: OutputTarget
+  let place: Place
+  private let operations: FileOperations
+  /// The directory, opened early, so that nothing but its fsync can fail once the target is replaced.
+  private let directory: CInt
+  /// The open file, while it is written or has no name.
+  private var descriptor: CInt?
+  private var temporary: TemporaryName?
+  /// A second name of the old file while the targets are replaced.
+  private var backup: TemporaryName?
+  private var isInPlace = false
+
+  /// Opens the directory of a target; nothing is created yet.
+  init(_ target: OutputTarget, _ operations: FileOperations) throws(SafetensorsError) {
+    self.target = target
+    self.operations = operations
+    directory = retryingInterrupts { operations.openDirectory(target.directory) }
+    guard directory >= 0 else { throw .system("open its directory \(target.directory)", file: target.path) }
+    var status = stat()
+    guard fstat(directory, &status) == 0 else {
+      let code = errno
+      _ = operations.closeDescriptor(directory)
+      throw .system("examine its directory", file: target.path, code: code)
+    }
+    place = Place(device: status.st_dev, directory: status.st_ino, name: target.name)
+  }
+
+  // MARK: Content
+
+  /// Writes the whole file and brings it to the disk.
+  mutating func write(
+    _ content: (FileReplacement.Emit) throws(SafetensorsError) -> Void
+  ) throws(SafetensorsError) {
+    let descriptor = try create()
+    self.descriptor = descriptor
+    try target.existing?.apply(to: descriptor, operations, path: target.path)
+    let (operations, path) = (operations, target.path)
+    func writeAll(_ bytes: UnsafeRawBufferPointer) throws(SafetensorsError) {
+      var rest = bytes
+      while !rest.isEmpty {
+        let part = UnsafeRawBufferPointer(rebasing: rest.prefix(largestTransfer))
+        let count = retryingInterrupts { operations.writeSome(descriptor, part) }
+        guard count > 0 else { throw .system("write it", file: path, code: count == 0 ? EIO : errno) }
+        rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(count))
+      }
+    }
+    var gathered = GatheredBytes()
+    try content { (bytes) throws(SafetensorsError) in try gathered.append(bytes, writeAll) }
+    try gathered.flush(writeAll)
+    let result = retryingInterrupts { operations.synchronize(descriptor) }
+    guard result == 0 else { throw .system("bring it to the disk", file: path) }
+    if temporary != nil { try close() }
+  }
+
+  private mutating func create() throws(SafetensorsError) -> CInt {
+    // 0666 less the umask, as for any new file; never more than the file that is replaced allows.
+    let mode = target.existing?.mode ?? 0o666
+    var result = retryingInterrupts { operations.createUnnamed(target.directory, mode) }
+    // What systems and file systems say that cannot do this. If it is true of all files, the next call says it again.
+    if result < 0, [ENOTSUP, EOPNOTSUPP, EISDIR, ENOENT, EINVAL, ENOSYS].contains(errno) {
+      let name = TemporaryName(in: target.directory)
+      result = retryingInterrupts { operations.create(name.path, mode) }
+      let code = errno
+      if result >= 0 { temporary = name } else { name.forget() }
+      errno = code
+    }
+    guard result >= 0 else { throw .system("create a file in \(target.directory)", file: target.path) }
+    return result
+  }
+
+  /// Closes the file. Never repeated: after an error the descriptor may already belong to another thread's file.
+  private mutating func close() throws(SafetensorsError) {
+    guard let descriptor else { return }
+    self.descriptor = nil
+    guard operations.closeDescriptor(descriptor) == 0 else { throw .system("close it", file: target.path) }
+  }
+
+  // MARK: Place
+
+  /// Gives the old file a second name, which costs no copy, and the new one a temporary name if it will replace it.
+  mutating func prepare() throws(SafetensorsError) {
+    guard target.existing != nil else { return }
+    let backup = TemporaryName(in: target.directory)
+    if operations.addLink(target.location, backup.path) == 0 {
+      self.backup = backup
+    } else {
+      let code = errno
+      backup.forget()
+      if ![EPERM, ENOTSUP, EOPNOTSUPP, ENOSYS, EMLINK].contains(code) {
+        throw .system("keep its old version", file: target.path, code: code)
+      }
+    }
+    if temporary == nil { try giveTemporaryName() }
+  }
+
+  private mutating func giveTemporaryName() throws(SafetensorsError) {
+    guard let descriptor else { return }
+    let name = TemporaryName(in: target.directory)
+    guard operations.giveName(descriptor, name.path) == 0 else {
+      let code = errno
+      name.forget()
+      throw .system("name it in \(target.directory)", file: target.path, code: code)
+    }
+    temporary = name
+  }
+
+  /// Puts the new file in the place of the old one, or where none is.
+  mutating func replace() throws(SafetensorsError) {
+    if temporary == nil, let descriptor {
+      isInPlace = operations.giveName(descriptor, target.location) == 0
+      guard isInPlace || errno == EEXIST else { throw .system("name it", file: target.path) }
+      // Another program has created a file there meanwhile.
+      if !isInPlace { try giveTemporaryName() }
+    }
+    if let temporary {
+      guard operations.move(temporary.path, target.location) == 0 else {
+        throw .system("replace it", file: target.path)
+      }
+      isInPlace = true
+      temporary.forget()
+      self.temporary = nil
+    }
+    try close()
+  }
+
+  /// Brings the names in the directory to the disk.
+  func synchronizeDirectory() throws(SafetensorsError) {
+    let result = retryingInterrupts { operations.synchronize(directory) }
+    // Some file systems cannot do this for a directory and say so.
+    guard result == 0 || errno == EINVAL || errno == ENOTSUP else {
+      throw .system("bring its directory to the disk", file: target.path)
+    }
+  }
+
+  // MARK: End
+
+  /// Lets go of the old file, once all is done.
+  mutating func finish() {
+    remove(&backup)
+    _ = operations.closeDescriptor(directory)
+  }
+
+  /// Takes everything back.
+  mutating func discard() {
+    if let descriptor { _ = operations.closeDescriptor(descriptor) }
+    descriptor = nil
+    if isInPlace {
+      if let backup {
+        _ = operations.move(backup.path, target.location)
+        backup.forget()
+      } else if target.existing == nil {
+        _ = operations.remove(target.location)
+      }
+      _ = operations.synchronize(directory)
+    } else {
+      remove(&temporary)
+      remove(&backup)
+    }
+    _ = operations.closeDescriptor(directory)
+  }
+
+  private func remove(_ name: inout TemporaryName?) {
+    guard let known = name else { return }
+    _ = operations.remove(known.path)
+    known.forget()
+    name = nil
+  }
+}

@@ -1,0 +1,102 @@
+import Foundation
+import MomentumTestSupport
+import XCTest
+
+@testable import MomentumCLI
+
+#if canImport(Glibc)
+  /// The command under limits of the address space and of threads, which batch systems set: OpenBLAS's threads want
+  /// 128 MiB each, and the command does not need them.
+  final class ProcessLimitTests: XCTestCase {
+    private func succeed(_ script: String, in folder: TensorFolder, prints words: String, line: UInt = #line) throws {
+      // A command that hangs is ended, and its status is 124.
+      let run = try ShellRun(script, in: folder.url)
+      XCTAssertEqual(run.status, 0, "\(script)\n\(run.errors)", line: line)
+      XCTAssertTrue(run.output.hasPrefix(words), "\(script)\n\(run.output)", line: line)
+      XCTAssertEqual(run.errors, "", script, line: line)
+    }
+
+    override func setUpWithError() throws {
+      let isSanitized = dlsym(nil, "__asan_init") != nil || dlsym(nil, "__tsan_init") != nil
+      try XCTSkipIf(isSanitized, "sanitizers take terabytes of address space, and start in another way")
+    }
+
+    /// The libraries themselves take more than a hundred thousand kilobytes. From the limit on with which the process
+    /// starts, it works.
+    func testRunsWithLittleAddressSpace() throws {
+      try TensorFolder.with { folder in
+        try folder.write("s", ["weight": [3, 4]])
+        var tested = 0
+        for limit in stride(from: 100_000, through: 300_000, by: 20_000) {
+          let starts = try ShellRun("ulimit -v \(limit); OPENBLAS_NUM_THREADS=1 momentum --version", in: folder.url)
+          guard starts.status == 0 else { continue }
+          tested += 1
+          let command = "ulimit -v \(limit); timeout 60 momentum"
+          try succeed("\(command) norm s", in: folder, prints: "norm 5.0")
+          try succeed("\(command) --version", in: folder, prints: "0.")
+        }
+        XCTAssertGreaterThan(tested, 2)
+      }
+    }
+
+    func testRunsWhereNoThreadCanStart() throws {
+      try TensorFolder.with { folder in
+        try folder.write("s", ["weight": [3, 4]])
+        var user = ""
+        if geteuid() == 0 {
+          // The limit does not hold for root.
+          user = "setpriv --reuid 65534 --regid 65534 --clear-groups"
+          let reach = try ShellRun(
+            "chmod 755 . && chmod 644 s && \(user) test -x $(command -v momentum)", in: folder.url)
+          try XCTSkipUnless(reach.status == 0, "no other user than root can run the command from where it is")
+        }
+        try succeed(
+          "exec \(user) prlimit --nproc=2 timeout --foreground 60 momentum norm s", in: folder, prints: "norm 5.0")
+      }
+    }
+
+    func testOpenBLASHasOneThreadUnlessSomebodyWantsMore() throws {
+      try TensorFolder.with { folder in
+        func blas(_ script: String) throws -> [String: Any] {
+          let run = try ShellRun(script, in: folder.url)
+          XCTAssertEqual(run.status, 0, run.errors)
+          let object = try JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any]
+          let machine = try XCTUnwrap(object?["machine"] as? [String: Any])
+          return try XCTUnwrap(machine["blas"] as? [String: Any])
+        }
+        let usual = try blas("momentum info --json")
+        XCTAssertEqual(usual["threads"] as? Int, 1)
+        XCTAssertEqual(usual["threadsChosenBy"] as? String, "restart")
+        for variable in ["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"] {
+          let wanted = try blas("\(variable)=1 momentum info --json")
+          XCTAssertEqual(wanted["threads"] as? Int, 1)
+          XCTAssertEqual(wanted["threadsChosenBy"] as? String, "environment")
+        }
+        // The bench times OpenBLAS as it is.
+        let bench = try blas("momentum bench --count 1e3 --rows step --repeat 1 --json")
+        XCTAssertEqual(bench["threadsChosenBy"] as? String, "openBLAS")
+        let text = try ShellRun("momentum info", in: folder.url).output
+        XCTAssertTrue(text.contains("chosen by momentum, which set OPENBLAS_NUM_THREADS"), text)
+      }
+    }
+
+    /// Programs that the command starts get the environment of its caller.
+    func testTheRestartsLeaveNoTraceInTheEnvironment() throws {
+      try TensorFolder.with { folder in
+        let gnuplot = folder.path("gnuplot")
+        try "#!/bin/sh\nenv > '\(folder.path("environment"))'\n".write(
+          toFile: gnuplot, atomically: true, encoding: .utf8)
+        let run = try ShellRun(
+          """
+          chmod +x gnuplot
+          momentum trajectory --surfaces quadratic --learning-rate 0.01 --maximum-steps 10 --output report \
+            --gnuplot "$PWD/gnuplot"
+          """, in: folder.url)
+        XCTAssertTrue(FileManager.default.fileExists(atPath: folder.path("environment")), run.errors)
+        let environment = try String(contentsOfFile: folder.path("environment"), encoding: .utf8)
+        XCTAssertTrue(environment.contains("PATH="), environment)
+        XCTAssertFalse(environment.contains("OPENBLAS_NUM_THREADS") || environment.contains("MOMENTUM_"), environment)
+      }
+    }
+  }
+#endif

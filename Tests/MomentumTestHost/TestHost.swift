@@ -1,0 +1,84 @@
+import Momentum
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+/// A program that uses the library in ways that end a process.
+///
+///     MomentumTestHost exit SEED        calls exit() while threads take steps
+///     MomentumTestHost exit-handlers    takes a step in handlers of exit()
+@main
+enum TestHost {
+  static func main() throws {
+    let arguments = CommandLine.arguments.dropFirst()
+    switch arguments.first {
+    case "exit": try exitWhileStepping(seed: arguments.dropFirst().first.flatMap { UInt32($0) } ?? 0)
+    case "exit-handlers": try stepInHandlers()
+    default:
+      print("expected exit or exit-handlers")
+      exit(64)
+    }
+  }
+
+  /// Some threads step small vectors, which one thread does, some large ones, which the workers share.
+  private static func exitWhileStepping(seed: UInt32) throws {
+    for count in [10, 3000, 200_000, 10, 200_000] {
+      start {
+        guard let layout = try? ParameterLayout(count: count),
+          var optimizer = try? Optimizer<Float>(layout, rule: SGD(learningRate: 1e-3, momentum: 0.9)),
+          var parameters = try? ParameterVector<Float>(layout), var gradients = try? ParameterVector<Float>(layout)
+        else { return }
+        gradients.fill(1)
+        while true { _ = try? optimizer.step(&parameters, gradients: gradients) }
+      }
+    }
+    usleep(1000 + seed &* 7919 % 4000)
+    exit(0)
+  }
+
+  /// One handler is registered before the library has done anything, one after; exit() runs the later one first.
+  private static func stepInHandlers() throws {
+    func step() {
+      guard let layout = try? ParameterLayout(count: 100_000), var ones = try? ParameterVector<Float>(layout) else {
+        return
+      }
+      ones.fill(1)
+      guard let report = try? Gradients.norm(of: ones) else { return }
+      print(Int(report.norm * report.norm + 0.5))
+    }
+    atexit { TestHost.handler() }
+    handler = step
+    step()
+    atexit { TestHost.handler() }
+  }
+
+  nonisolated(unsafe) private static var handler: () -> Void = {}
+
+  private static func start(_ body: @escaping @Sendable () -> Void) {
+    final class Box: Sendable {
+      let body: @Sendable () -> Void
+      init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+    }
+    #if canImport(Darwin)
+      var thread: pthread_t?
+    #else
+      var thread = pthread_t()
+    #endif
+    pthread_create(
+      &thread, nil,
+      { raw in
+        #if canImport(Darwin)
+          let opaque = raw
+        #else
+          let opaque = raw!
+        #endif
+        Unmanaged<Box>.fromOpaque(opaque).takeRetainedValue().body()
+        return nil
+      }, Unmanaged.passRetained(Box(body)).toOpaque())
+  }
+}
