@@ -7,9 +7,9 @@ final class StepShardsTests: XCTestCase {
     "expected --shards, if these files are parts of one gradient, or the same tensors in each, if they are micro-batches "
     + "to be added up as --accumulate says"
 
-  private func withFiles(_ body: (TensorFolder) throws -> Void) throws {
+  private func withFiles(_ body: (TensorWorkspace) throws -> Void) throws {
     try withScratchFolder { url in
-      let folder = TensorFolder(url: url)
+      let folder = TensorWorkspace(url: url)
       try folder.write("p", ["a": [0], "b": [0], "c": [7]])
       try folder.write("a", ["a": [3]])
       try folder.write("b", ["b": [4]])
@@ -19,7 +19,7 @@ final class StepShardsTests: XCTestCase {
     }
   }
 
-  private func step(_ folder: TensorFolder, _ arguments: [String]) throws -> CommandRun {
+  private func step(_ folder: TensorWorkspace, _ arguments: [String]) throws -> CommandRun {
     try folder.run(["step", "--parameters", "p", "--output-parameters", "out", "--learning-rate", "1"] + arguments)
   }
 
@@ -27,11 +27,11 @@ final class StepShardsTests: XCTestCase {
     try withFiles { folder in
       for order in [["a", "b"], ["b", "a"]] {
         let run = try step(folder, ["--gradients"] + order + ["--shards", "--clip-global-norm", "2.5"])
-        succeed(run)
+        assertSucceeds(run)
         XCTAssertTrue(run.output.contains("norm 5.0, clipped by 0.5"), run.output)
         XCTAssertEqual(try folder.read("out"), ["a": [-1.5], "b": [-2], "c": [7]])
       }
-      succeed(try step(folder, ["--gradients", "a", "--shards"]))
+      assertSucceeds(try step(folder, ["--gradients", "a", "--shards"]))
       XCTAssertEqual(try folder.read("out"), ["a": [-3], "b": [0], "c": [7]])
     }
   }
@@ -58,12 +58,12 @@ final class StepShardsTests: XCTestCase {
     try withFiles { folder in
       for row in table {
         let run = try step(folder, row.arguments)
-        fail(run, 1, row.text)
+        assertFails(run, 1, row.text)
         XCTAssertFalse(folder.has("out"))
       }
       for option in [["--accumulate", "sum"], ["--weights", "1", "2"]] {
         let run = try step(folder, ["--gradients", "a", "b", "--shards"] + option)
-        fail(run, 64, "\(option[0]) adds up micro-batches; it cannot be given with --shards")
+        assertFails(run, 64, "\(option[0]) adds up micro-batches; it cannot be given with --shards")
       }
     }
   }

@@ -166,6 +166,40 @@ final class StepStateTests: XCTestCase {
     }
   }
 
+  func testTwoSpellingsOfANameAreTwoTensors() throws {
+    let names = ["caf\u{e9}", "cafe\u{301}"]
+    func read(_ file: String, _ prefix: String, _ files: Files) throws -> [[Double]] {
+      let file = try SafetensorsFile(path: files.path(file))
+      return try names.map { try file.withUnsafeBuffer(of: prefix + $0, as: Double.self) { Array($0) } }
+    }
+    try withFiles { files in
+      for (file, values) in [("p", [[1.0], [2]]), ("g", [[8], [-4]])] {
+        var writer = SafetensorsWriter(path: files.path(file))
+        for (name, values) in zip(names, values) {
+          try writer.add(name, dtype: .f64, shape: [1]) { emit throws(SafetensorsError) in
+            try values.withUnsafeBufferPointer { values throws(SafetensorsError) in
+              try emit(UnsafeRawBufferPointer(values))
+            }
+          }
+        }
+        try writer.write()
+      }
+      let rule = ["--learning-rate", "0.5", "--momentum", "0.5"]
+      func step(_ arguments: [String]) throws {
+        succeed(
+          try CommandRun(
+            ["step", "--gradients", "g", "--output-parameters", "out"] + rule + arguments, in: files.folder))
+      }
+      try step(["--parameters", "p", "--output-state", "s"])
+      XCTAssertEqual(try read("out", "", files), [[-3], [4]])
+      XCTAssertEqual(try read("s", "velocity/", files), [[8 / 4096], [-4 / 4096]])
+      try step(["--parameters", "out", "--state", "s", "--output-state", "s"])
+      XCTAssertEqual(try read("out", "", files), [[-9], [7]])
+      try step(["--parameters", "out", "--velocity", "s", "--output-velocity", "v"])
+      XCTAssertEqual(try read("v", "", files), [[14], [-7]])
+    }
+  }
+
   func testMisuseOfStates() throws {
     try withFiles { files in
       for (arguments, text) in [

@@ -31,7 +31,7 @@ public import Momentum
 /// | `momentum.otherTensors` | the tensors without any vector in the file, in JSON; none if it is missing | |
 ///
 /// Velocities and averages are listed in the order of the bytes of the tensors' names, equal neighbours once behind
-/// their number: `2 withoutLearningRate 0x1.8p-1, 1 withLearningRate 0x1p+0`, and `3 17 0x1.ccp-5` for three averages
+/// their number: `2 withoutLearningRate 0x1.8p+11, 1 withLearningRate 0x1p+0`, and `3 17 0x1.e2p+7` for three averages
 /// of 17 steps. A scale is exact, in hexadecimal, and a vector stands for its product with it.
 ///
 /// Keys that do not begin with `momentum.` are left to others. Files of earlier formats are read as well: states of
