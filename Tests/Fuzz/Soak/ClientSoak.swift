@@ -5,8 +5,12 @@ import Foundation
 struct ClientSoak {
   let folder: String
   private let executable: String
+  /// How long the client takes to start and to save once.
+  private let startTime: Double
   private(set) var kills = 0
   private(set) var steps = 0
+  /// How many kills in a row have said nothing; each may have saved one step.
+  private var silent = 0
   private(set) var leftOver = 0
   private(set) var largestMemory = 0
   private(set) var largestGrowth = 0
@@ -14,15 +18,15 @@ struct ClientSoak {
   /// The signals that end a process: those that cannot be caught, and those that batch systems send.
   static let signals = [SIGKILL, SIGKILL, SIGTERM, SIGINT, SIGHUP, SIGXCPU]
 
-  init(folder: String, executable: String) throws {
-    (self.folder, self.executable) = (folder, executable)
+  init(folder: String, executable: String, startTime: Double) throws {
+    (self.folder, self.executable, self.startTime) = (folder, executable, startTime)
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
   }
 
   /// One run of the client, and a look at what it has left.
   mutating func killOnce() throws {
     // Mostly short, so that starting and the first save are hit too; now and then long, to see memory grow.
-    let seconds = Double.random(in: 0...1) < 0.01 ? 5 : Double.random(in: 0.005...0.25)
+    let seconds = Double.random(in: 0...1) < 0.01 ? 5 : Double.random(in: 0...4 * startTime)
     let child = try ChildProcess(
       executable, ["--client", folder, "\(Int.max)"], signal: Self.signals.randomElement()!, after: seconds)
     guard child.wasKilled else { throw Failure("the client ended by itself: \(child.errors)") }
@@ -38,10 +42,14 @@ struct ClientSoak {
       $0.split(separator: " ").map { Int($0) }
     }
     let whole = lines.filter { $0.count == 3 && !$0.contains(nil) }.map { $0.map { $0! } }
-    guard let first = whole.first, let last = whole.last else { return }
-    guard first[0] == steps + 1 || first[0] == steps + 2 else {
+    guard let first = whole.first, let last = whole.last else {
+      silent += 1
+      return
+    }
+    guard (steps + 1...steps + 2 + silent).contains(first[0]) else {
       throw Failure("went on with step \(first[0]) after \(steps)")
     }
+    silent = 0
     steps = last[0]
     largestMemory = max(largestMemory, last[1])
     let half = whole[whole.count / 2]
@@ -63,7 +71,7 @@ struct ClientSoak {
     let parameters = names.filter { $0.hasPrefix("parameters-") }
     // Besides the current ones those of a step that was not committed, and those that there was no time to remove.
     let stale = parameters.filter { name in
-      !(steps - 1...steps + 2).contains { name == "parameters-\($0).safetensors" }
+      !(steps - 1...steps + 2 + silent).contains { name == "parameters-\($0).safetensors" }
     }
     for name in stale { try FileManager.default.removeItem(atPath: "\(folder)/\(name)") }
     let unknown = Set(names).subtracting(temporary + parameters + ["state.safetensors"])

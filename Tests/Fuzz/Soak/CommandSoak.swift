@@ -9,7 +9,9 @@ struct CommandSoak {
   private(set) var steps = 0
   /// How often a process that was killed left the parameters new and the state old, which two files cannot rule out.
   private(set) var halfWay = 0
-  private(set) var leftOver = 0
+  /// Temporary files left by SIGKILL, which nothing can prevent, and by signals that a program can answer.
+  private(set) var leftByKill = 0
+  private(set) var leftByOthers = 0
   private var known: Files
 
   /// The bytes of both files.
@@ -65,17 +67,18 @@ struct CommandSoak {
     guard alone.status == 0, !alone.wasKilled else { throw Failure("momentum step failed: \(alone.errors)") }
     let (next, time) = (try files("alone"), Date().timeIntervalSince(start))
 
+    let signal = ClientSoak.signals.randomElement()!
     let child = try ChildProcess(
-      command, arguments("real"), signal: ClientSoak.signals.randomElement()!, after: Double.random(in: 0...1.2 * time))
+      command, arguments("real"), signal: signal, after: Double.random(in: 0...1.2 * time))
     if child.wasKilled || child.status != 0 { kills += 1 }
-    try settle(next)
+    try settle(next, signal)
   }
 
   /// Compares what there is with the old and the new, each file by itself and both together.
-  private mutating func settle(_ next: Files) throws {
+  private mutating func settle(_ next: Files, _ signal: Int32) throws {
     let found = try files("real")
     for name in try FileManager.default.contentsOfDirectory(atPath: "\(folder)/real") where name.hasSuffix(".tmp") {
-      leftOver += 1
+      if signal == SIGKILL { leftByKill += 1 } else { leftByOthers += 1 }
       try FileManager.default.removeItem(atPath: "\(folder)/real/\(name)")
     }
     if found == next {

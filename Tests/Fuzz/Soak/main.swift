@@ -8,6 +8,7 @@ func stop(_ message: String, _ status: Int32) -> Never {
   exit(status)
 }
 
+let folder = NSTemporaryDirectory() + "/momentum-soak-\(ProcessInfo.processInfo.processIdentifier)"
 do {
   if arguments.count == 3, arguments[0] == "--client", let steps = Int(arguments[2]) {
     try Client(folder: arguments[1], steps: steps).run()
@@ -16,23 +17,23 @@ do {
   guard arguments.count == 2, let minutes = Double(arguments[0]), minutes > 0 else {
     stop("usage: MomentumSoak MINUTES COMMAND", 64)
   }
-  let folder = NSTemporaryDirectory() + "/momentum-soak-\(ProcessInfo.processInfo.processIdentifier)"
-  defer { try? FileManager.default.removeItem(atPath: folder) }
   let executable = URL(fileURLWithPath: CommandLine.arguments[0]).standardizedFileURL.path
-  var client = try ClientSoak(folder: folder + "/client", executable: executable)
 
   // The command steps what a client has saved.
   let seed = folder + "/seed"
   try FileManager.default.createDirectory(atPath: seed, withIntermediateDirectories: true)
+  let start = Date()
   let first = try ChildProcess(executable, ["--client", seed, "1"])
+  let startTime = Date().timeIntervalSince(start)
   guard first.status == 0 else { throw Failure("the client failed: \(first.errors)") }
+  var client = try ClientSoak(folder: folder + "/client", executable: executable, startTime: startTime)
   var command = try CommandSoak(
     folder: folder + "/command", command: arguments[1], parameters: seed + "/parameters-1.safetensors")
 
   let end = Date(timeIntervalSinceNow: minutes * 60)
   while Date() < end {
-    for _ in 0..<4 { try client.killOnce() }
-    for _ in 0..<2 { try command.killOnce() }
+    for _ in 0..<3 { try client.killOnce() }
+    for _ in 0..<3 { try command.killOnce() }
   }
   try client.compareWithUndisturbed()
   print(
@@ -41,9 +42,12 @@ do {
       memory at most \(client.largestMemory) kB, growth in the second half of a run at most \(client.largestGrowth) kB; \
     \(client.leftOver) temporary files left by kills
     momentum step: \(command.kills) kills in \(command.steps) steps; every file the old or the new one, whole
-      \(command.halfWay) times parameters and state were apart; \(command.leftOver) temporary files left by kills
+      \(command.halfWay) times parameters and state were apart; temporary files left: \(command.leftByKill) by SIGKILL, \
+    \(command.leftByOthers) by other signals
     \(client.kills + command.kills) kills, no fault.
     """)
+  try? FileManager.default.removeItem(atPath: folder)
 } catch {
-  stop("\(error)", 1)
+  let isKept = FileManager.default.fileExists(atPath: folder)
+  stop("\(error)" + (isKept ? "; the files are in \(folder)" : ""), 1)
 }

@@ -6,7 +6,7 @@ struct PlainClip<Wide: WideNumber> {
   var infinityCount = 0
   var valueClippedCount = 0
   var totalNorm: Interval<Wide>
-  /// The largest magnitude of the finite elements, as they lie in memory.
+  /// The largest magnitude of the finite elements as they lie in memory, or after clipping by value.
   var largest: Wide = 0
   /// The norm of the true gradient of each tensor before any clip; 0 where there is none.
   var tensorNorms: [Interval<Wide>]
@@ -64,7 +64,7 @@ extension PlainStep {
         clamped.add(y)
       }
       norms.append(norm.value)
-      clip.largest = max(clip.largest, norm.largest)
+      clip.largest = max(clip.largest, norm.largest, clamped.largest)
       clampedNorms.append(entry.clamps ? clamped.value : norm.value)
     }
     let scale = order == 0 ? 1 : factor
