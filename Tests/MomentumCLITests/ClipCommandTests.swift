@@ -6,15 +6,15 @@ import XCTest
 
 /// `momentum clip` with all that the library's clips can do.
 final class ClipCommandTests: XCTestCase {
-  private func withFiles(_ body: (TensorWorkspace) throws -> Void) throws {
+  private func withFiles(_ body: (TensorFolder<Double>) throws -> Void) throws {
     try withScratchFolder { url in
-      let folder = TensorWorkspace(url: url)
+      let folder = TensorFolder<Double>(url: url)
       try folder.write("g", ["weight": [3, -4], "bias": [0, 12]])
       try body(folder)
     }
   }
 
-  private func clip(_ folder: TensorWorkspace, _ arguments: [String]) throws -> CommandRun {
+  private func clip(_ folder: TensorFolder<Double>, _ arguments: [String]) throws -> CommandRun {
     try folder.run(["clip", "--gradients", "g", "--output", "out"] + arguments)
   }
 
@@ -160,7 +160,7 @@ final class ClipCommandTests: XCTestCase {
 
   func testComplexTensorsAreRefusedWithAWayOut() throws {
     try withScratchFolder { url in
-      let folder = TensorWorkspace(url: url)
+      let folder = TensorFolder<Double>(url: url)
       let values: [Float] = [3, 4]
       try values.withUnsafeBytes { bytes in
         var writer = SafetensorsWriter(path: folder.path("z"))

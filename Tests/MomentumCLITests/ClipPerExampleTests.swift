@@ -6,20 +6,20 @@ import XCTest
 /// `momentum clip --per-example`: gradients of examples, clipped one by one and averaged.
 final class ClipPerExampleTests: XCTestCase {
   /// Two examples with the norms 5 and 0.5.
-  private func withFiles(_ body: (TensorWorkspace) throws -> Void) throws {
+  private func withFiles(_ body: (TensorFolder<Double>) throws -> Void) throws {
     try withScratchFolder { url in
-      let folder = TensorWorkspace(url: url)
+      let folder = TensorFolder<Double>(url: url)
       try folder.write(
         "g", ["weight": [3, 0, 0.3, 0], "bias": [4, 0.4]], shapes: ["weight": [2, 1, 2], "bias": [2]])
       try body(folder)
     }
   }
 
-  private func clip(_ folder: TensorWorkspace, _ arguments: [String]) throws -> CommandRun {
+  private func clip(_ folder: TensorFolder<Double>, _ arguments: [String]) throws -> CommandRun {
     try folder.run(["clip", "--gradients", "g", "--output", "out", "--per-example"] + arguments)
   }
 
-  private func check(_ folder: TensorWorkspace, weight: [Double], bias: Double, line: UInt = #line) throws {
+  private func check(_ folder: TensorFolder<Double>, weight: [Double], bias: Double, line: UInt = #line) throws {
     let clipped = try folder.read("out")
     XCTAssertEqual(try folder.shapes("out"), ["weight": [1, 2], "bias": []], line: line)
     for (x, y) in zip(weight + [bias], clipped["weight"]! + clipped["bias"]!) {

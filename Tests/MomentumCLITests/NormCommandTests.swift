@@ -5,7 +5,7 @@ import XCTest
 @testable import MomentumCLI
 
 final class NormCommandTests: XCTestCase {
-  private func json(_ arguments: [String], in folder: TensorFolder) throws -> [String: Any] {
+  private func json(_ arguments: [String], in folder: TensorFolder<Float>) throws -> [String: Any] {
     let run = try CommandRun(["norm", "--json"] + arguments, in: folder.url)
     XCTAssertEqual(run.status, 0, run.errors)
     return try XCTUnwrap(JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any])
@@ -13,8 +13,8 @@ final class NormCommandTests: XCTestCase {
 
   // MARK: Elements that are not finite
 
-  private func withBadTensors(_ body: (TensorFolder) throws -> Void) throws {
-    try TensorFolder.with { folder in
+  private func withBadTensors(_ body: (TensorFolder<Float>) throws -> Void) throws {
+    try TensorFolder<Float>.with { folder in
       try folder.write(
         "s", ["a": [1, -.infinity, 2, .nan, .nan], "b": [3, 4], "c": [0, 0, .nan], "d": [.infinity]])
       try body(folder)
@@ -55,7 +55,7 @@ final class NormCommandTests: XCTestCase {
   }
 
   func testFiniteTensorsAreNotListed() throws {
-    try TensorFolder.with { folder in
+    try TensorFolder<Float>.with { folder in
       try folder.write("s", ["a": [3, 4]])
       let output = try json(["s"], in: folder)
       XCTAssertEqual(output["nonFiniteTensors"] as? [[String: String]], [])
@@ -70,7 +70,7 @@ final class NormCommandTests: XCTestCase {
   private let hostileShown = #"w\nError: forged\r\u{1B}[2J\u{07}\u{009B}31m\u{2028}\u{202E}\u{7F}é"#
 
   func testNamesOfTensorsAreShownEscaped() throws {
-    try TensorFolder.with { folder in
+    try TensorFolder<Float>.with { folder in
       try folder.write("s", [hostile: [3, 4]])
       try folder.write("bad", [hostile: [3, .nan]])
       let rows = try CommandRun(["norm", "s", "--per-tensor"], in: folder.url).output
@@ -87,7 +87,7 @@ final class NormCommandTests: XCTestCase {
     }
   }
 
-  private func step(_ parameters: String, _ gradients: String, in folder: TensorFolder) throws -> String {
+  private func step(_ parameters: String, _ gradients: String, in folder: TensorFolder<Float>) throws -> String {
     try folder.write("other", [hostile: [3, 4, 5]])
     let run = try CommandRun(
       [
@@ -99,7 +99,7 @@ final class NormCommandTests: XCTestCase {
   }
 
   func testJSONHasTheNameItself() throws {
-    try TensorFolder.with { folder in
+    try TensorFolder<Float>.with { folder in
       try folder.write("s", [hostile: [3, 4]])
       let rows = try json(["s", "--per-tensor"], in: folder)["tensors"] as? [[String: Any]]
       XCTAssertEqual(rows?.first?["name"] as? String, hostile)
@@ -107,7 +107,7 @@ final class NormCommandTests: XCTestCase {
   }
 
   func testArgumentsAreShownEscaped() throws {
-    try TensorFolder.with { folder in
+    try TensorFolder<Float>.with { folder in
       let badData: [[String]] = [
         ["norm", "x\(hostile)"], ["train", "--resume", hostile],
         ["step", "--config", hostile, "--parameters", "s", "--gradients", "s", "--output-parameters", "o"],

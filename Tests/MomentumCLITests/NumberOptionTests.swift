@@ -70,7 +70,7 @@ final class NumberOptionTests: XCTestCase {
   }
 
   func testTheCommandRefusesThem() throws {
-    try TensorFolder.with { folder in
+    try TensorFolder<Float>.with { folder in
       try folder.write("s", ["a": [3, 4]])
       for value in ["1e-400", "1e400"] {
         let run = try CommandRun(
@@ -88,7 +88,7 @@ final class NumberOptionTests: XCTestCase {
   }
 
   func testAFileOfSettingsSaysWhere() throws {
-    try TensorFolder.with { folder in
+    try TensorFolder<Float>.with { folder in
       try folder.write("s", ["a": [3, 4]])
       func step(_ json: String) throws -> CommandRun {
         try Data(json.utf8).write(to: folder.url.appendingPathComponent("c"))

@@ -8,7 +8,7 @@ import XCTest
   /// The command under limits of the address space and of threads, which batch systems set: OpenBLAS's threads want
   /// 128 MiB each, and the command does not need them.
   final class ProcessLimitTests: XCTestCase {
-    private func succeed(_ script: String, in folder: TensorFolder, prints words: String, line: UInt = #line) throws {
+    private func succeed(_ script: String, in folder: TensorFolder<Float>, prints words: String, line: UInt = #line) throws {
       // A command that hangs is ended, and its status is 124.
       let run = try ShellRun(script, in: folder.url)
       XCTAssertEqual(run.status, 0, "\(script)\n\(run.errors)", line: line)
@@ -24,7 +24,7 @@ import XCTest
     /// The libraries themselves take more than a hundred thousand kilobytes. From the limit on with which the process
     /// starts, it works.
     func testRunsWithLittleAddressSpace() throws {
-      try TensorFolder.with { folder in
+      try TensorFolder<Float>.with { folder in
         try folder.write("s", ["weight": [3, 4]])
         var tested = 0
         for limit in stride(from: 100_000, through: 300_000, by: 20_000) {
@@ -40,7 +40,7 @@ import XCTest
     }
 
     func testRunsWhereNoThreadCanStart() throws {
-      try TensorFolder.with { folder in
+      try TensorFolder<Float>.with { folder in
         try folder.write("s", ["weight": [3, 4]])
         var user = ""
         if geteuid() == 0 {
@@ -56,7 +56,7 @@ import XCTest
     }
 
     func testOpenBLASHasOneThreadUnlessSomebodyWantsMore() throws {
-      try TensorFolder.with { folder in
+      try TensorFolder<Float>.with { folder in
         func blas(_ script: String) throws -> [String: Any] {
           let run = try ShellRun(script, in: folder.url)
           XCTAssertEqual(run.status, 0, run.errors)
@@ -82,7 +82,7 @@ import XCTest
 
     /// Programs that the command starts get the environment of its caller.
     func testTheRestartsLeaveNoTraceInTheEnvironment() throws {
-      try TensorFolder.with { folder in
+      try TensorFolder<Float>.with { folder in
         let gnuplot = folder.path("gnuplot")
         try "#!/bin/sh\nenv > '\(folder.path("environment"))'\n".write(
           toFile: gnuplot, atomically: true, encoding: .utf8)

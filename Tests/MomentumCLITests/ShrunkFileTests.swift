@@ -41,7 +41,7 @@ import XCTest
     }
 
     func testTheCommandNamesTheFile() throws {
-      try TensorFolder.with { folder in
+      try TensorFolder<Float>.with { folder in
         let path = folder.path("la\u{1B}rgé")
         let name = URL(fileURLWithPath: path).lastPathComponent
         let clip = ["clip", "--clip-global-norm", "1", "--output", "o", "--gradients", name]
@@ -60,7 +60,7 @@ import XCTest
 
     /// The system refuses to write from such a place, without a signal.
     func testTheCommandNamesTheFileWhileItWrites() throws {
-      try TensorFolder.with { folder in
+      try TensorFolder<Float>.with { folder in
         try folder.write("g", ["a": Array(repeating: 1, count: 1 << 20)])
         let (process, pipe) = (Process(), Pipe())
         process.executableURL = CommandRun.productsFolder.appendingPathComponent("momentum")

@@ -24,7 +24,7 @@ final class StandardOutputTests: XCTestCase {
   }
 
   private func check(_ redirection: String, _ code: Int32) throws {
-    try TensorFolder.with { folder in
+    try TensorFolder<Float>.with { folder in
       try folder.write("s", ["weight": [3, 4]])
       for arguments in printing {
         let script = "momentum \(arguments) \(redirection)"
@@ -38,7 +38,7 @@ final class StandardOutputTests: XCTestCase {
 
   /// A file that is opened while a standard stream is closed must not get what is meant for the stream.
   func testClosedStreamsHarmNoFile() throws {
-    try TensorFolder.with { folder in
+    try TensorFolder<Float>.with { folder in
       try folder.write("s", ["weight": [3, 4]])
       let run = try ShellRun(
         "momentum clip --gradients s --clip-global-norm 1 --output o <&- >&- 2>&-; momentum norm missing <&- >&- 2>&-",
@@ -51,7 +51,7 @@ final class StandardOutputTests: XCTestCase {
 
   /// As with other programs, nothing is said when the reader of a pipe has had enough.
   func testAReaderThatLeavesEndsTheCommandQuietly() throws {
-    try TensorFolder.with { folder in
+    try TensorFolder<Float>.with { folder in
       try folder.write("s", Dictionary(uniqueKeysWithValues: (0..<20_000).map { ("tensor \($0)", [3, 4]) }))
       let run = try ShellRun("momentum norm s --per-tensor | head -1; exit ${PIPESTATUS[0]}", in: folder.url)
       XCTAssertEqual(run.status, 128 + SIGPIPE, run.errors)

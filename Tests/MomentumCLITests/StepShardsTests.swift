@@ -7,9 +7,9 @@ final class StepShardsTests: XCTestCase {
     "expected --shards, if these files are parts of one gradient, or the same tensors in each, if they are micro-batches "
     + "to be added up as --accumulate says"
 
-  private func withFiles(_ body: (TensorWorkspace) throws -> Void) throws {
+  private func withFiles(_ body: (TensorFolder<Double>) throws -> Void) throws {
     try withScratchFolder { url in
-      let folder = TensorWorkspace(url: url)
+      let folder = TensorFolder<Double>(url: url)
       try folder.write("p", ["a": [0], "b": [0], "c": [7]])
       try folder.write("a", ["a": [3]])
       try folder.write("b", ["b": [4]])
@@ -19,7 +19,7 @@ final class StepShardsTests: XCTestCase {
     }
   }
 
-  private func step(_ folder: TensorWorkspace, _ arguments: [String]) throws -> CommandRun {
+  private func step(_ folder: TensorFolder<Double>, _ arguments: [String]) throws -> CommandRun {
     try folder.run(["step", "--parameters", "p", "--output-parameters", "out", "--learning-rate", "1"] + arguments)
   }
 

@@ -2,16 +2,16 @@ import XCTest
 
 /// `momentum step --weights`: files of gradients that are means over different numbers of tokens.
 final class StepWeightsTests: XCTestCase {
-  private func step(_ folder: TensorWorkspace, _ arguments: String...) throws -> [Double]? {
+  private func step(_ folder: TensorFolder<Double>, _ arguments: String...) throws -> [Double]? {
     let run = try folder.run(
       ["step", "--parameters", "p", "--output-parameters", "out", "--learning-rate", "1"] + arguments)
     assertSucceeds(run)
     return try folder.read("out")["w"]
   }
 
-  private func withFiles(_ body: (TensorWorkspace) throws -> Void) throws {
+  private func withFiles(_ body: (TensorFolder<Double>) throws -> Void) throws {
     try withScratchFolder { url in
-      let folder = TensorWorkspace(url: url)
+      let folder = TensorFolder<Double>(url: url)
       try folder.write("p", ["w": [0]])
       try folder.write("one", ["w": [4]])
       try folder.write("three", ["w": [0]])

@@ -7,8 +7,8 @@ import XCTest
 
 /// Files of tensors that go to standard output, and paths that are no files.
 final class StreamTests: XCTestCase {
-  private func withFiles(_ body: (TensorFolder) throws -> Void) throws {
-    try TensorFolder.with { folder in
+  private func withFiles(_ body: (TensorFolder<Float>) throws -> Void) throws {
+    try TensorFolder<Float>.with { folder in
       try folder.write("p", ["a": [1, 2], "b": [3]])
       try folder.write("g", ["a": [3, 0], "b": [4]])
       try body(folder)

@@ -20,8 +20,16 @@ package enum Machine {
   /// The processors whose time this process may use; `nil` without a limit.
   package static let processorQuota: Int? = ProcessorQuota.processors()
 
-  /// The processors that are online.
-  package static var onlineProcessors: Int { Platform.onlineProcessors }
+  /// The number of threads that a caller allows: by default one for each processor that this process may use.
+  ///
+  /// - Throws: ``MomentumError/invalidSetting(_:)`` for less than one.
+  static func threads(_ requested: Int?) throws(MomentumError) -> Int {
+    guard let requested else { return availableProcessors }
+    guard requested >= 1 else {
+      throw .invalidSetting(name: "threads", value: requested, expected: .countAtLeast(1))
+    }
+    return requested
+  }
 
   /// The number of processors in the affinity mask of /proc/self/status. The C call for it is hidden from Swift behind
   /// a macro.

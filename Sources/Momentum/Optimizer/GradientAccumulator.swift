@@ -68,15 +68,13 @@ public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sen
   public init(
     _ layout: ParameterLayout, reduction: Reduction = .mean, algorithm: NormAlgorithm = .blas, threads: Int? = nil
   ) throws(MomentumError) {
-    if let threads, threads < 1 {
-      throw .invalidSetting(name: "threads", value: threads, expected: .countAtLeast(1))
-    }
+    let threads = try Machine.threads(threads)
     let memory = try ParameterVector<Scalar>(layout, threads: threads)
     let table = try TensorTable<Scalar>(counts: layout.tensors.map(\.count))
     self.layout = layout
     self.reduction = reduction
     self.algorithm = algorithm
-    self.threads = threads ?? Machine.availableProcessors
+    self.threads = threads
     self.table = table
     isSet = Array(repeating: false, count: layout.tensors.count)
     for (index, tensor) in layout.tensors.enumerated() { table.entries[index].average = memory.base + tensor.offset }

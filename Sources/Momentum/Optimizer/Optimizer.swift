@@ -126,9 +126,7 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
     averaging: WeightAveraging? = nil, lossScale: LossScale = .none, adaptiveLimit: AdaptiveLimit? = nil,
     threads: Int? = nil
   ) throws(MomentumError) {
-    if let threads, threads < 1 {
-      throw .invalidSetting(name: "threads", value: threads, expected: .countAtLeast(1))
-    }
+    let threads = try Machine.threads(threads)
     // No machine can address more, and the table of tiles would trap before such a vector could be allocated.
     guard layout.count <= 1 << 47 else {
       let (bytes, overflow) = layout.count.multipliedReportingOverflow(by: MemoryLayout<Scalar>.stride)
@@ -150,7 +148,7 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
     self.mode = mode
     self.averaging = averaging
     (adaptedLossScale, adaptedLimit) = (lossScale, adaptiveLimit)
-    self.threads = threads ?? Machine.availableProcessors
+    self.threads = threads
     stage = ClipStage(
       ClipSettings(
         clipping, groups: groups.map(\.clipping), convention: rule.convention,

@@ -9,6 +9,8 @@ public struct ParameterVector<Scalar: BLASScalar>: ~Copyable, @unchecked Sendabl
   /// The tensors in this vector.
   public let layout: ParameterLayout
   private let memory: AlignedMemory
+  /// The first element; the address of a subscript is computed by the caller's own code.
+  @usableFromInline let base: UnsafeMutablePointer<Scalar>
 
   /// Makes a vector of zeros.
   ///
@@ -16,16 +18,17 @@ public struct ParameterVector<Scalar: BLASScalar>: ~Copyable, @unchecked Sendabl
   ///   - layout: The tensors.
   ///   - threads: The number of threads that touch the pages of a large vector first; by default as many as the process
   ///     may use.
-  /// - Throws: ``MomentumError/allocationFailed(bytes:)``.
+  /// - Throws: ``MomentumError/allocationFailed(bytes:)``, ``MomentumError/invalidSetting(_:)`` for less than one thread.
   /// - Complexity: O(n); writes n elements.
   public init(_ layout: ParameterLayout, threads: Int? = nil) throws(MomentumError) {
+    let threads = try Machine.threads(threads)
     let (bytes, overflow) = layout.count.multipliedReportingOverflow(by: MemoryLayout<Scalar>.stride)
     guard !overflow, bytes <= Int.max / 2 else { throw .allocationFailed(bytes: Int.max) }
     let memory = try AlignedMemory(byteCount: bytes)
     self.layout = layout
     self.memory = memory
-    memory.base.bindMemory(to: Scalar.self, capacity: layout.count)
-    let team = ThreadTeam(threads ?? Machine.availableProcessors, elements: layout.count)
+    base = memory.base.bindMemory(to: Scalar.self, capacity: layout.count)
+    let team = ThreadTeam(threads, elements: layout.count)
     if team.count > 1 { Self.firstTouch(base, count: layout.count, team) }
   }
 
@@ -42,11 +45,12 @@ public struct ParameterVector<Scalar: BLASScalar>: ~Copyable, @unchecked Sendabl
   deinit { memory.deallocate() }
 
   /// The number of elements.
-  public var count: Int { layout.count }
+  @inlinable public var count: Int { layout.count }
 
   /// The element at a flat index.
   ///
   /// - Precondition: `0 <= index < count`.
+  @inlinable
   public subscript(index: Int) -> Scalar {
     get {
       precondition(index >= 0 && index < count, "index \(index) must be in 0..<\(count)")
@@ -111,8 +115,6 @@ public struct ParameterVector<Scalar: BLASScalar>: ~Copyable, @unchecked Sendabl
   var tensorBuffers: [UnsafeBufferPointer<Scalar>] {
     layout.tensors.map { UnsafeBufferPointer(start: base + $0.offset, count: $0.count) }
   }
-
-  var base: UnsafeMutablePointer<Scalar> { memory.base.assumingMemoryBound(to: Scalar.self) }
 
   /// Writes one element of every page, from the thread that will work on the page.
   private static func firstTouch(_ base: UnsafeMutablePointer<Scalar>, count: Int, _ team: ThreadTeam) {

@@ -47,7 +47,7 @@ struct InfoCommand: ParsableCommand {
         ("Swift", machine.swiftVersion),
         ("system", machine.operatingSystem),
         ("processor", machine.processor ?? "unknown"),
-        ("processors", "\(machine.availableProcessorCount) of \(machine.processorCount) available to this process"),
+        ("processors", Self.processors(machine)),
       ]
       if !machine.caches.isEmpty {
         let caches = machine.caches.map { "L\($0.level) \($0.type.lowercased()) \($0.kilobytes) KiB" }
@@ -65,6 +65,15 @@ struct InfoCommand: ParsableCommand {
       ]
       let width = rows.map(\.0.count).max()! + 2
       return rows.map { $0.0.padding(toLength: width, withPad: " ", startingAt: 0) + $0.1 }.joined(separator: "\n")
+    }
+
+    /// How many processors this process uses, and what limits them.
+    static func processors(_ machine: MachineRecord) -> String {
+      let uses = "\(machine.availableProcessorCount) of \(machine.processorCount) available to this process"
+      if let quota = machine.processorQuota, quota < machine.boundProcessorCount {
+        return "\(uses), by the processor time that its control group grants"
+      }
+      return machine.boundProcessorCount < machine.processorCount ? "\(uses), by its affinity" : uses
     }
 
     /// Why OpenBLAS has this number of threads.

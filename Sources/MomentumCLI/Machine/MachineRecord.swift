@@ -29,8 +29,12 @@ struct MachineRecord: Encodable {
   let processor: String?
   let caches: [Cache]
   let processorCount: Int
-  /// Processors that this process may run on: fewer than the machine has, where a launcher or a container has bound it.
+  /// Processors that this process uses: fewer than the machine has, where a launcher has bound it, or where a container
+  /// or a batch system limits its time.
   let availableProcessorCount: Int
+  /// Processors that this process may run on, and those whose time a control group grants, if one does.
+  let boundProcessorCount: Int
+  let processorQuota: Int?
   let memoryBytes: UInt64
   /// The setting in force, for example `madvise`.
   let transparentHugePages: String?
@@ -51,7 +55,8 @@ struct MachineRecord: Encodable {
       processor: Processor.current.model.isEmpty ? nil : Processor.current.model,
       caches: caches(in: "/sys/devices/system/cpu/cpu0/cache"),
       processorCount: process.processorCount,
-      availableProcessorCount: Machine.availableProcessors,
+      availableProcessorCount: Machine.availableProcessors, boundProcessorCount: Machine.boundProcessors,
+      processorQuota: Machine.processorQuota,
       memoryBytes: process.physicalMemory,
       transparentHugePages: Platform.contents(ofSmallFile: "/sys/kernel/mm/transparent_hugepage/enabled")
         .flatMap(selectedSetting),

@@ -107,6 +107,9 @@ final class ErrorTests: XCTestCase {
       expect("threads is \(threads); expected at least 1") {
         _ = try Optimizer<Float>(layout, rule: SGD(learningRate: 1), threads: threads)
       }
+      expect("threads is \(threads); expected at least 1") {
+        _ = try ParameterVector<Float>(layout, threads: threads)
+      }
     }
   }
 
