@@ -81,6 +81,24 @@ final class StateFileTests: StateFileTestCase {
     XCTAssertEqual(resumed.optimizer.state(), run.optimizer.state())
   }
 
+  func testManyTensorsOfOneHistoryTakeOneEntry() throws {
+    let layout = try ParameterLayout((0..<20_000).map { ("layer.\($0)", [2]) })
+    let rule = try SGD(learningRate: 0.1, momentum: 0.9)
+    var optimizer = try Optimizer<Float>(layout, rule: rule)
+    var parameters = try ParameterVector<Float>(layout)
+    var gradients = try ParameterVector<Float>(layout)
+    gradients.fill(1)
+    for _ in 0..<2 { try optimizer.step(&parameters, gradients: gradients) }
+    try StateFile.save(optimizer, to: path("state"))
+    let file = try SafetensorsFile(path: path("state"))
+    XCTAssertEqual(file.tensors.count, 20_000)
+    XCTAssertEqual(file.metadata["momentum.velocities"], "20000 withoutLearningRate 0x1.ccccccccccccdp+11")
+    XCTAssertLessThan(file.metadata.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count }, 400)
+    var resumed = try Optimizer<Float>(layout, rule: rule)
+    try StateFile.load(path("state"), into: &resumed)
+    XCTAssertEqual(resumed.state(), optimizer.state())
+  }
+
   func testTheOrderOfTensorsInAModelDoesNotMatter() throws {
     let names = ["b", "a", "cafe\u{301}", "caf\u{e9}"]
     func optimizer(_ names: [String]) throws -> Optimizer<Double> {
