@@ -8,7 +8,9 @@ import XCTest
   /// The command under limits of the address space and of threads, which batch systems set: OpenBLAS's threads want
   /// 128 MiB each, and the command does not need them.
   final class ProcessLimitTests: XCTestCase {
-    private func succeed(_ script: String, in folder: TensorFolder<Float>, prints words: String, line: UInt = #line) throws {
+    private func succeed(_ script: String, in folder: TensorFolder<Float>, prints words: String, line: UInt = #line)
+      throws
+    {
       // A command that hangs is ended, and its status is 124.
       let run = try ShellRun(script, in: folder.url)
       XCTAssertEqual(run.status, 0, "\(script)\n\(run.errors)", line: line)

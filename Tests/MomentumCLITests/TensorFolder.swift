@@ -41,7 +41,9 @@ struct TensorFolder<Element: SafetensorsScalar> {
     let file = try SafetensorsFile(path: path(name))
     return try withExtendedLifetime(file) {
       try Dictionary(
-        uniqueKeysWithValues: file.tensors.map { ($0.name, Array(try file.unsafeBuffer(of: $0.name, as: Element.self))) }
+        uniqueKeysWithValues: file.tensors.map {
+          ($0.name, Array(try file.unsafeBuffer(of: $0.name, as: Element.self)))
+        }
       )
     }
   }
