@@ -109,6 +109,11 @@ public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sen
     addBound(weight)
   }
 
+  /// Adds a gradient in a span; see ``add(_:weight:)-(ParameterVector<Scalar>,_)``.
+  public mutating func add(_ gradients: Span<Scalar>, weight: Double = 1) throws(MomentumError) {
+    try gradients.withUnsafeBufferPointer { gradients throws(MomentumError) in try add(gradients, weight: weight) }
+  }
+
   /// Adds a gradient in the caller's memory, one buffer for each tensor; `nil` counts as 0. See
   /// ``add(_:weight:)-(ParameterVector<Scalar>,_)``.
   public mutating func add(

@@ -18,6 +18,9 @@ struct LazyVector<Scalar: BLASScalar>: ~Copyable {
     UnsafeBufferPointer(start: base, count: base == nil ? 0 : layout.count)
   }
 
+  /// Sets all elements to zero, if there are any.
+  func clear(_ layout: ParameterLayout) { base?.update(repeating: 0, count: layout.count) }
+
   /// Replaces the elements, for which memory has been allocated; an empty list frees the memory.
   mutating func replace(by elements: [Scalar]) {
     if elements.isEmpty {

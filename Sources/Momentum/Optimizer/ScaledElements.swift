@@ -34,6 +34,8 @@ package struct ScaledElements<Scalar: BLASScalar> {
     _ elements: UnsafeBufferPointer<Scalar>, by factor: ScaledDouble, into products: UnsafeMutableBufferPointer<Scalar>
   ) {
     guard let x = elements.baseAddress, let y = products.baseAddress else { return }
+    let call = EngineCall.begin()
+    defer { call.end() }
     let rounded = RoundedFactor<Scalar>(factor)
     ElementLoops.scale(x, byPowerOfTwo: rounded.prescale, into: y, elements.count)
     ElementLoops.multiply(y, by: rounded.value, elements.count)

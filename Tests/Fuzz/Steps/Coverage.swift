@@ -18,7 +18,8 @@ struct Coverage: Sendable {
       "one pass", "one pass, clipped", "fixed loss scale", "dynamic loss scale", "limit autoClip", "limit zClip",
       "limit spikeSkipping", "average mean", "average exponential", "average overwrites", "accumulated mean",
       "accumulated sum", "accumulated one against direct", "missing gradients", "gradient not finite", "clipped",
-      "skipped", "values clipped", "norm beyond Double", "restored in memory", "restored from a file", "folded",
+      "skipped", "values clipped", "norm beyond Double", "restored in memory", "state refused", "restored from a file",
+      "folded",
       "velocity set", "velocity converted", "settings changed", "limit at the norm", "refused: count",
       "refused: overlap", "refused: empty accumulator", "refused: setting", "refused: not finite",
     ] + Conventions.names + NormTypes.names + ElementKind.allCases.map { "gradient \($0)" }

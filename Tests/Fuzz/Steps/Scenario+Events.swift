@@ -21,6 +21,7 @@ extension Scenario {
   private func restore() throws {
     let twin = twins[3]
     var state = twin.optimizer.state()
+    guard isFinite(state) else { return try refuse(state) }
     if plant == .scale { Plant.forgetScales(in: &state) }
     twin.optimizer = try settings.spoiled(by: plant).makeOptimizer(layout, threads: twin.threads)
     try twin.optimizer.restore(state)
@@ -32,10 +33,31 @@ extension Scenario {
     let path = NSTemporaryDirectory() + "/step-fuzz-\(UUID()).safetensors"
     defer { try? FileManager.default.removeItem(atPath: path) }
     let twin = twins[3]
+    guard isFinite(twin.optimizer.state()) else { return }
     try StateFile.save(twin.optimizer, to: path)
     twin.optimizer = try settings.spoiled(by: plant).makeOptimizer(layout, threads: twin.threads)
     try StateFile.load(path, into: &twin.optimizer)
     coverage.note("restored from a file")
+  }
+
+  /// Whether the velocities and averages that a state stands for are finite: others are not taken back.
+  private func isFinite(_ state: OptimizerState<Scalar>) -> Bool {
+    layout.tensors.enumerated().allSatisfy { index, tensor in
+      let vectors = [(state.direction, state.velocities[index].scale), (state.average, state.averages[index].scale)]
+      return vectors.allSatisfy { vector, scale in
+        vector.isEmpty || vector[tensor.range].allSatisfy { ($0 * Scalar(scale)).isFinite }
+      }
+    }
+  }
+
+  private func refuse(_ state: OptimizerState<Scalar>) throws {
+    var other: Optimizer<Scalar> = try settings.makeOptimizer(layout, threads: 1)
+    do {
+      try other.restore(state)
+    } catch MomentumError.nonFiniteState {
+      return coverage.note("state refused")
+    }
+    throw Difference("restoring a state that is not finite", expected: "a refusal", found: "a state")
   }
 
   private func fold() {
