@@ -113,36 +113,36 @@ struct PlainCheck<Scalar: BLASScalar, Wide: WideNumber> {
         // Nothing is known of what is made of a velocity that may overflow.
         guard
           try check(
-            .velocity, plain.velocity, found, stored: velocity.scale, velocityBound, lostVelocity, tensor, i)
+            .velocity, plain.velocity, found, velocityBound, lostVelocity, tensor, i)
         else { continue }
       }
       if plain.parameter.size > bounds.greatest / 4, plain.parameter.size.isFinite {
         record.note(.nearRange)
         continue
       }
+      var lostAsStored = lostParameter
       if let average {
         let old = before.state.average.isEmpty ? 0 : Wide(before.state.average[position])
         let mean = average.next(old, plain.parameter)
-        let lost = bounds.underflow * average.newScale + average.entering * lostParameter
+        let lost = bounds.underflow * average.largestScale + average.entering * lostParameter
         let found = Wide(after.state.average[position]) * average.newScale
         guard
           try check(
-            .average, mean, found, stored: average.leastScale, bounds.average(onePass: isOnePass), lost, tensor, i)
+            .average, mean, found, bounds.average(onePass: isOnePass), lost, tensor, i)
         else { continue }
-        if average.overwrites { plain.parameter = mean }
+        if average.overwrites { (plain.parameter, lostAsStored) = (mean, lost) }
       }
       let bound = average?.overwrites == true ? bounds.average(onePass: isOnePass) : parameterBound
-      let lost = average?.overwrites == true ? lostParameter + 2 * bounds.underflow : lostParameter
       _ = try check(
-        .parameter, plain.parameter, Wide(after.parameters[position]), stored: 1, bound, lost, tensor, i)
+        .parameter, plain.parameter, Wide(after.parameters[position]), bound, lostAsStored, tensor, i)
     }
   }
 
   /// - Returns: Whether the number could be compared.
   @inline(__always)
   private mutating func check(
-    _ kind: AccuracyRecord.Kind, _ plain: PlainNumber<Wide>, _ found: Wide, stored scale: Wide, _ bound: Wide,
-    _ lost: Wide, _ tensor: ParameterLayout.Tensor, _ index: Int
+    _ kind: AccuracyRecord.Kind, _ plain: PlainNumber<Wide>, _ found: Wide, _ bound: Wide, _ lost: Wide,
+    _ tensor: ParameterLayout.Tensor, _ index: Int
   ) throws -> Bool {
     // Near the end of the range an order of additions may overflow that another one does not.
     if plain.size > bounds.greatest / 4, plain.size.isFinite {
@@ -175,8 +175,8 @@ struct PlainAverage<Wide: WideNumber> {
   let keeping, entering, oldScale, newScale: Wide
   let overwrites: Bool
 
-  /// The scale that the vector was stored with during the step, or a smaller one: overwriting multiplies it in.
-  var leastScale: Wide { overwrites ? 0x1p-12 : newScale }
+  /// The scale that the vector was stored with during the step, or a larger one: overwriting multiplies it in.
+  var largestScale: Wide { overwrites ? 0x1p12 : newScale }
 
   init?(_ spec: AveragingSpec?, _ old: AverageState, _ new: AverageState, step: Int) {
     guard let spec else { return nil }
