@@ -70,7 +70,7 @@ final class ClipStage {
     limitWhole(norm: comparedNorm(total, table, tiles, outcome), table, &outcome)
   }
 
-  private func report(_ measured: GradientMeasurement, _ total: ScaledDouble, _ outcome: inout Outcome) {
+  func report(_ measured: GradientMeasurement, _ total: ScaledDouble, _ outcome: inout Outcome) {
     outcome.report.valueClippedCount = measured.valueClippedCount
     outcome.report.nanCount = measured.total.nanCount
     outcome.report.infinityCount = measured.total.infinityCount
@@ -81,7 +81,7 @@ final class ClipStage {
   /// Applies the policy to a gradient that is not finite.
   ///
   /// - Returns: Whether the step goes on.
-  private func accepts<Scalar>(
+  func accepts<Scalar>(
     _ measured: GradientMeasurement, _ table: TensorTable<Scalar>, _ outcome: inout Outcome
   ) throws(MomentumError) -> Bool {
     guard measured.total.nanCount + measured.total.infinityCount > 0 else { return true }
@@ -98,7 +98,7 @@ final class ClipStage {
   }
 
   /// The first element, by tensor position and then by index, that is not finite: the same for any number of threads.
-  private func firstOffender<Scalar>(_ table: TensorTable<Scalar>) -> MomentumError {
+  func firstOffender<Scalar>(_ table: TensorTable<Scalar>) -> MomentumError {
     for (position, entry) in table.entries.enumerated() {
       guard let gradient = entry.gradient else { continue }
       for tile in 0..<entry.tiles {
@@ -113,7 +113,7 @@ final class ClipStage {
   }
 
   /// Finds the coefficient of all tensors.
-  private func limitWhole<Scalar>(norm: ScaledDouble, _ table: TensorTable<Scalar>, _ outcome: inout Outcome) {
+  func limitWhole<Scalar>(norm: ScaledDouble, _ table: TensorTable<Scalar>, _ outcome: inout Outcome) {
     outcome.report.comparedNorm = norm.double
     var (limit, target) = (settings.globalNorm, settings.targetNorm)
     if settings.adapts {

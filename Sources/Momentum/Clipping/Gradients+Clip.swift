@@ -26,14 +26,40 @@ extension Gradients {
   ) throws(MomentumError) -> ClipReport {
     let call = EngineCall.begin()
     defer { call.end() }
-    return try measureAndClip(tensors, clipping, names, shapes, convention, nonFinitePolicy, threads)
+    return try measureAndClip(tensors, clipping, names, shapes, convention, nonFinitePolicy, threads, nil)
+  }
+
+  /// Clips some tensors of a gradient in place, together with the owners of the others; see ``NormExchange``.
+  ///
+  /// - Parameter exchange: Where the owners meet; the other parameters are those of
+  ///   ``clip(_:by:names:shapes:convention:nonFinitePolicy:threads:)-([UnsafeMutableBufferPointer<Scalar>],_,_,_,_,_,_)``.
+  /// - Returns: A report of what was measured and changed, of all owners.
+  /// - Throws: Also the errors of other owners: if one throws, all do, and no owner has written anything.
+  @discardableResult
+  public static func clip<Scalar: BLASScalar>(
+    _ tensors: [UnsafeMutableBufferPointer<Scalar>], by clipping: GradientClipping, names: [String]? = nil,
+    shapes: [[Int]]? = nil, convention: Convention = .native, nonFinitePolicy: NonFinitePolicy? = nil,
+    threads: Int? = nil, exchange: some NormExchange
+  ) throws(MomentumError) -> ClipReport {
+    let meetings = NormMeetings(exchange)
+    func run() throws(MomentumError) -> ClipReport {
+      let call = EngineCall.begin()
+      defer { call.end() }
+      return try measureAndClip(tensors, clipping, names, shapes, convention, nonFinitePolicy, threads, meetings)
+    }
+    do throws(MomentumError) {
+      return try run()
+    } catch {
+      throw meetings.failure(error)
+    }
   }
 
   // Not inlined: the compiler may move arithmetic of this function, but not the call of one.
   @inline(never)
   private static func measureAndClip<Scalar: BLASScalar>(
     _ tensors: [UnsafeMutableBufferPointer<Scalar>], _ clipping: GradientClipping, _ names: [String]?,
-    _ shapes: [[Int]]?, _ convention: Convention, _ nonFinitePolicy: NonFinitePolicy?, _ threads: Int?
+    _ shapes: [[Int]]?, _ convention: Convention, _ nonFinitePolicy: NonFinitePolicy?, _ threads: Int?,
+    _ meetings: NormMeetings?
   ) throws(MomentumError) -> ClipReport {
     try clipping.validate(convention)
     if let names, names.count != tensors.count {
@@ -54,7 +80,12 @@ extension Gradients {
     var outcome = ClipStage.Outcome()
     if stage.settings.clipsValues { stage.bindBounds(table, &outcome) }
     guard stage.settings.asksForNorm else { return outcome.report }
-    try stage.decide(table.measure(stage.measurementPlan(outcome), team), table, &outcome, team)
+    if let meetings {
+      try stage.decide(table, &outcome, team, meetings)
+      if !outcome.report.wasSkipped { try meetings.agree(&outcome.report) }
+    } else {
+      try stage.decide(table.measure(stage.measurementPlan(outcome), team), table, &outcome, team)
+    }
     guard !outcome.report.wasSkipped, outcome.changesGradients else { return outcome.report }
 
     table.update(compilePrograms(table, outcome), team)

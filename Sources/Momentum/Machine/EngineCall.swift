@@ -28,6 +28,14 @@ struct EngineCall {
     momentum_exit_gate_leave()
   }
 
+  /// Runs code of the host that may take its time, outside of the call that this thread is in: the process may end
+  /// meanwhile.
+  static func interrupted<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
+    momentum_exit_gate_leave()
+    defer { momentum_exit_gate_enter() }
+    return try body()
+  }
+
   /// Brings a thread of the engine's own into the default environment, for good. It starts with that of its creator.
   static func prepareWorker() { momentum_set_default_float_register() }
 }

@@ -26,6 +26,22 @@ public enum Gradients {
     }
   }
 
+  /// The norm of tensors of both types together; see
+  /// ``norm(of:type:algorithm:threads:)-([UnsafeBufferPointer<Scalar>],_,_,_)``.
+  ///
+  /// Tiles are measured each in its own type, and their sums are added exactly. So the norm is rounded once, and does not
+  /// depend on the order of the tensors.
+  public static func norm(
+    of floats: [UnsafeBufferPointer<Float>], _ doubles: [UnsafeBufferPointer<Double>], type: NormType = .l2,
+    algorithm: NormAlgorithm = .blas, threads: Int? = nil
+  ) throws(MomentumError) -> NormReport {
+    try floats.withUnsafeBufferPointer { floats throws(MomentumError) in
+      try doubles.withUnsafeBufferPointer { doubles throws(MomentumError) in
+        try NormPass.report(of: floats, doubles, type, algorithm, threads)
+      }
+    }
+  }
+
   /// The norm of one buffer; see ``norm(of:type:algorithm:threads:)-([UnsafeBufferPointer<Scalar>],_,_,_)``.
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)

@@ -98,6 +98,9 @@ public struct NormPartial: Sendable {
     }
   }
 
+  /// Whether another is a part of the same norm, on the same scale.
+  func isMergeable(with other: NormPartial) -> Bool { type == other.type && divisor == other.divisor }
+
   /// Takes in another part of the same norm.
   ///
   /// - Precondition: `other.type == type`.

@@ -40,6 +40,40 @@ enum NormPass {
     return NormReport(partial)
   }
 
+  /// The norm of the concatenation of buffers of two types.
+  static func report(
+    of floats: UnsafeBufferPointer<UnsafeBufferPointer<Float>>,
+    _ doubles: UnsafeBufferPointer<UnsafeBufferPointer<Double>>, _ type: NormType, _ algorithm: NormAlgorithm,
+    _ threads: Int?
+  ) throws(MomentumError) -> NormReport {
+    try type.validate(forClipping: false)
+    func total(_ type: NormType, divisor: Double = 1) -> NormPartial {
+      let call = EngineCall.begin()
+      defer { call.end() }
+      return sum(floats, doubles, type, algorithm, divisor, threads)
+    }
+    guard case .p = type.form else { return NormReport(total(type)) }
+    // The largest element of both, or their powers would not be on one scale.
+    let magnitude = total(.infinity).finiteNorm.double
+    return NormReport(total(type, divisor: magnitude > 0 ? magnitude : 1))
+  }
+
+  @inline(never)
+  private static func sum(
+    _ floats: UnsafeBufferPointer<UnsafeBufferPointer<Float>>,
+    _ doubles: UnsafeBufferPointer<UnsafeBufferPointer<Double>>, _ type: NormType, _ algorithm: NormAlgorithm,
+    _ divisor: Double, _ threads: Int?
+  ) -> NormPartial {
+    var (total, other) = (
+      NormPartial(unchecked: type, divisor: divisor), NormPartial(unchecked: type, divisor: divisor)
+    )
+    let measure = TileMeasure(type, algorithm, divisor: divisor)
+    run(floats, measure, threads, into: &total)
+    run(doubles, measure, threads, into: &other)
+    total.merge(other)
+    return total
+  }
+
   /// Measures the concatenation of some buffers.
   static func partial<Scalar: BLASScalar>(
     _ buffers: UnsafeBufferPointer<UnsafeBufferPointer<Scalar>>, _ type: NormType, _ algorithm: NormAlgorithm,

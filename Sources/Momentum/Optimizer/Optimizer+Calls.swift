@@ -81,6 +81,15 @@ extension Optimizer {
   public mutating func step(
     parameters: [UnsafeMutableBufferPointer<Scalar>], gradients: [UnsafeBufferPointer<Scalar>?]
   ) throws(MomentumError) -> StepReport {
+    try bindLists(parameters, gradients)
+    return try takeStep(divisor: ScaledDouble(1), isMeasured: false)
+  }
+
+  /// Points every tensor at its buffers of two lists, which are checked.
+  @inline(__always)
+  mutating func bindLists(
+    _ parameters: [UnsafeMutableBufferPointer<Scalar>], _ gradients: [UnsafeBufferPointer<Scalar>?]
+  ) throws(MomentumError) {
     try Self.check("list of parameters", parameters.count, layout.tensors.count)
     try Self.check("list of gradients", gradients.count, layout.tensors.count)
     let (entries, placeholder) = (table.entries, TensorTable<Scalar>.emptyTensor)
@@ -100,7 +109,6 @@ extension Optimizer {
     // The buffers are those of the step before, whose overlaps were checked: sorting hundreds of buffers again would
     // take longer than their step.
     if !areKnown { try bind(parameters, gradients) }
-    return try takeStep(divisor: ScaledDouble(1), isMeasured: false)
   }
 
   // MARK: - Accumulated gradients
@@ -147,6 +155,14 @@ extension Optimizer {
   public mutating func step(
     parameters: [UnsafeMutableBufferPointer<Scalar>], gradients: inout GradientAccumulator<Scalar>
   ) throws(MomentumError) -> StepReport {
+    try step(parameters: parameters, accumulated: &gradients, nil)
+  }
+
+  /// The same, together with other owners if there are meetings.
+  mutating func step(
+    parameters: [UnsafeMutableBufferPointer<Scalar>], accumulated gradients: inout GradientAccumulator<Scalar>,
+    _ meetings: NormMeetings?
+  ) throws(MomentumError) -> StepReport {
     try Self.check("list of parameters", parameters.count, layout.tensors.count)
     var regions: [MemoryRegion] = []
     for (index, tensor) in layout.tensors.enumerated() {
@@ -156,11 +172,11 @@ extension Optimizer {
     try MemoryRegion.checkSeparate(&regions) { layout.tensors[$0].name }
     let bases = parameters.map { $0.baseAddress ?? TensorTable<Scalar>.emptyTensor }
     var next = bases.makeIterator()
-    return try step(accumulated: &gradients) { _ in next.next()! }
+    return try step(accumulated: &gradients, meetings) { _ in next.next()! }
   }
 
   private mutating func step(
-    accumulated gradients: inout GradientAccumulator<Scalar>,
+    accumulated gradients: inout GradientAccumulator<Scalar>, _ meetings: NormMeetings? = nil,
     _ parameters: (TensorTable<Scalar>.Entry) -> UnsafeMutablePointer<Scalar>
   ) throws(MomentumError) -> StepReport {
     try layout.check("accumulated gradients", ofTensors: gradients.layout)
@@ -178,7 +194,7 @@ extension Optimizer {
     let settings = clipSettings
     let isMeasured = settings.normType == .l2 && settings.algorithm == gradients.algorithm
     if isMeasured { _ = table.sums.update(fromContentsOf: gradients.table.sums) }
-    let report = try takeStep(divisor: gradients.divisor, isMeasured: isMeasured)
+    let report = try takeStep(divisor: gradients.divisor, isMeasured: isMeasured, meetings)
     gradients.reset()
     return report
   }

@@ -5,21 +5,31 @@ extension Optimizer {
   /// - Parameters:
   ///   - divisor: The number that the bound gradients are divided by: 1, or of a sum the weight of all its parts.
   ///   - isMeasured: Whether the table holds the tile sums of the gradients already.
-  mutating func takeStep(divisor: ScaledDouble, isMeasured: Bool) throws(MomentumError) -> StepReport {
+  ///   - meetings: Those with the owners of the model's other tensors, if there are any.
+  mutating func takeStep(
+    divisor: ScaledDouble, isMeasured: Bool, _ meetings: NormMeetings? = nil
+  ) throws(MomentumError) -> StepReport {
     let call = EngineCall.begin()
     defer { call.end() }
-    return try computeStep(divisor, isMeasured)
+    return try computeStep(divisor, isMeasured, meetings)
   }
 
   // Not inlined: the compiler may move arithmetic of this function, but not the call of one.
   @inline(never)
   private mutating func computeStep(
-    _ divisor: ScaledDouble, _ isMeasured: Bool
+    _ divisor: ScaledDouble, _ isMeasured: Bool, _ meetings: NormMeetings?
   ) throws(MomentumError) -> StepReport {
     if areSettingsChecked, rules.holdForEveryStep { try checkVelocities() } else { try checkSettings() }
     let scale = adaptedLossScale.current
     stage.gradientFactor =
       scale == 1 && divisor == ScaledDouble(1) ? divisor : ScaledDouble(1) / (ScaledDouble(scale) * divisor)
+    if let meetings {
+      guard mode == .twoPass else {
+        throw .invalidSetting(
+          name: "mode", value: mode.rawValue, expected: "twoPass with an exchange, before which nothing is written")
+      }
+      meetings.begin(gradientFactor: stage.gradientFactor)
+    }
     // A step that failed after it had entered its norm must not count that norm twice.
     if stage.settings.adapts { stage.adaptive = adaptedLimit }
     let team = team.assembled()
@@ -27,29 +37,34 @@ extension Optimizer {
     if mode == .onePass, !lastStepClipped, clipping.globalNorm != nil, !isMeasured {
       try updateInOnePass(&outcome, team)
     } else {
-      try updateInTwoPasses(&outcome, team, isMeasured)
+      try updateInTwoPasses(&outcome, team, isMeasured, meetings)
     }
     return StepReport(step: stepCount, clip: outcome.report, lossScale: scale)
   }
 
   /// Measures the gradients, decides about clipping, compiles the programs and runs the update.
   private mutating func updateInTwoPasses(
-    _ outcome: inout ClipStage.Outcome, _ team: ThreadTeam, _ isMeasured: Bool
+    _ outcome: inout ClipStage.Outcome, _ team: ThreadTeam, _ isMeasured: Bool, _ meetings: NormMeetings?
   ) throws(MomentumError) {
     table.resetDecisions()
     if stage.settings.clipsValues { stage.bindBounds(table, &outcome) }
     // Without clips, and under a policy that ignores NaN, reading the gradient first would be a wasted pass.
     if stage.settings.asksForNorm {
-      let measured =
-        isMeasured && !outcome.clamps
-        ? GradientMeasurement(total: table.total(stage.settings.normType, table.measured()))
-        : table.measure(stage.measurementPlan(outcome), team)
-      try stage.decide(measured, table, &outcome, team)
+      if let meetings {
+        try stage.decide(table, &outcome, team, isMeasured: isMeasured, meetings)
+      } else {
+        let measured =
+          isMeasured && !outcome.clamps
+          ? GradientMeasurement(total: table.total(stage.settings.normType, table.measured()))
+          : table.measure(stage.measurementPlan(outcome), team)
+        try stage.decide(measured, table, &outcome, team)
+      }
       guard !outcome.report.wasSkipped else { return adapt(outcome.report) }
     }
     if rules.scaleUnits { try scaleUnits(outcome, team) }
     try bindState()
     try compiler(clearsNonFinite: outcome.clearsNonFinite).compile(rules, states, into: programs)
+    if let meetings { try meetings.agree(&outcome.report) }
     // Nothing fails from here on. State other than vectors is changed first, while it is in cache.
     commit(outcome.report)
     table.update(programs, team)

@@ -3,23 +3,35 @@ extension TensorTable {
   ///
   /// - Complexity: Reads every gradient once, twice for a general p.
   func measure(_ plan: MeasurementPlan, _ team: ThreadTeam) -> GradientMeasurement {
-    var pass = ReducePlan(measure: .maximum, clamps: plan.clamps, clearsNonFinite: plan.clearsNonFinite)
+    guard case .p = plan.type.form else { return measure(plan, team, largest: nil) }
+    return measure(plan, team, largest: largestElements(plan, team))
+  }
+
+  /// The largest magnitudes for a general p, of the gradients and of those after clipping by value.
+  func largestElements(_ plan: MeasurementPlan, _ team: ThreadTeam) -> (all: NormPartial, clamped: NormPartial) {
     (divisor, clampedDivisor) = (1, 1)
-    if case .p = plan.type.form {
-      _ = reduce(pass, team)
-      divisor = largestMagnitude(measured())
-      if plan.clamps { clampedDivisor = largestMagnitude(measured(clamped: true)) }
+    _ = reduce(ReducePlan(measure: .maximum, clamps: plan.clamps, clearsNonFinite: plan.clearsNonFinite), team)
+    return (total(.infinity, measured()), total(.infinity, measured(clamped: plan.clamps)))
+  }
+
+  /// Measures all gradients, those of a general p on the scale of known largest magnitudes.
+  func measure(
+    _ plan: MeasurementPlan, _ team: ThreadTeam, largest: (all: NormPartial, clamped: NormPartial)?
+  ) -> GradientMeasurement {
+    (divisor, clampedDivisor) = (1, 1)
+    if let largest {
+      (divisor, clampedDivisor) = (Self.divisor(largest.all), Self.divisor(largest.clamped))
     }
+    var pass = ReducePlan(measure: .maximum, clamps: plan.clamps, clearsNonFinite: plan.clearsNonFinite)
     pass.measure = TileMeasure(plan.type, plan.algorithm, divisor: divisor)
     pass.clampedMeasure = TileMeasure(plan.type, plan.algorithm, divisor: clampedDivisor)
     let changed = reduce(pass, team)
     return GradientMeasurement(total: total(plan.type, measured()), valueClippedCount: changed)
   }
 
-  /// The divisor of the elements that keeps their powers from overflowing: the largest magnitude that the last pass
-  /// found, or 1.
-  private func largestMagnitude(_ measured: MeasuredTiles) -> Double {
-    let largest = total(.infinity, measured).finiteNorm.double
+  /// The divisor of the elements that keeps their powers from overflowing: the largest magnitude, or 1.
+  private static func divisor(_ norm: NormPartial) -> Double {
+    let largest = norm.finiteNorm.double
     return largest > 0 ? largest : 1
   }
 

@@ -47,6 +47,19 @@ extension TensorTable {
   func clippedTotal(
     _ type: NormType, _ measured: MeasuredTiles, finiteOnly: Bool, where isMeant: (UnsafePointer<Decision>) -> Bool
   ) -> NormPartial {
+    let partial = clippedSum(type, measured, finiteOnly: finiteOnly, where: isMeant)
+    guard case .p = type.form, partial.hasVanishingSum else { return partial }
+    // The powers are too small to be added, because the divisor is the largest element before norms were clipped.
+    let norms = clippedNorms(type, measured, finiteOnly: finiteOnly, where: isMeant)
+    return Self.sum(
+      norms, type, largest: norms.reduce(0) { max($0, $1.double) }, divisor: measured.divisor)
+  }
+
+  /// The same on the scale of the elements before norms were clipped.
+  @inline(__always)
+  func clippedSum(
+    _ type: NormType, _ measured: MeasuredTiles, finiteOnly: Bool, where isMeant: (UnsafePointer<Decision>) -> Bool
+  ) -> NormPartial {
     var partial = NormPartial(unchecked: type, divisor: measured.divisor)
     for index in entries.indices {
       let (entry, decision) = (entry(index), decision(index))
@@ -57,21 +70,24 @@ extension TensorTable {
         partial.add(norm: clippedNorm(of: index, type, measured, finiteOnly))
       }
     }
-    guard case .p = type.form, partial.hasVanishingSum else { return partial }
-    return rescaledTotal(type, measured, finiteOnly, where: isMeant)
+    return partial
   }
 
-  /// The same for a general p when the powers are too small to be added, because the divisor is the largest element
-  /// before norms were clipped: with the largest norm after that.
-  private func rescaledTotal(
-    _ type: NormType, _ measured: MeasuredTiles, _ finiteOnly: Bool, where isMeant: (UnsafePointer<Decision>) -> Bool
-  ) -> NormPartial {
+  /// The norms of some tensors after multiplication by their coefficients.
+  func clippedNorms(
+    _ type: NormType, _ measured: MeasuredTiles, finiteOnly: Bool, where isMeant: (UnsafePointer<Decision>) -> Bool
+  ) -> [ScaledDouble] {
     var norms: [ScaledDouble] = []
     for index in entries.indices where entry(index).pointee.gradient != nil && isMeant(decision(index)) {
       norms.append(clippedNorm(of: index, type, measured, finiteOnly))
     }
-    let largest = norms.reduce(0) { max($0, $1.double) }
-    guard largest > 0, largest.isFinite else { return NormPartial(unchecked: type, divisor: measured.divisor) }
+    return norms
+  }
+
+  /// The norm of tensors of known norms, for a general p: on the scale of the largest norm; 0 unless that is positive
+  /// and finite.
+  static func sum(_ norms: [ScaledDouble], _ type: NormType, largest: Double, divisor: Double) -> NormPartial {
+    guard largest > 0, largest.isFinite else { return NormPartial(unchecked: type, divisor: divisor) }
     var partial = NormPartial(unchecked: type, divisor: largest)
     for norm in norms { partial.add(norm: norm) }
     return partial

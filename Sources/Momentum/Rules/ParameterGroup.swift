@@ -22,6 +22,8 @@ public struct ParameterGroup: Sendable {
   /// ``GradientClipping/whole`` limits the norm of the group's tensors together. The optimizer's limit of all tensors
   /// together comes after that and holds for all tensors.
   public var clipping: GradientClipping?
+  /// Whether the group may have no tensor, because other owners have its tensors (see ``NormExchange``).
+  public var mayBeEmpty: Bool
 
   /// Describes a group.
   ///
@@ -30,13 +32,17 @@ public struct ParameterGroup: Sendable {
   ///   - patterns: Patterns of the names of the group's tensors.
   ///   - rule: The update rule.
   ///   - clipping: The clips.
+  ///   - mayBeEmpty: Whether the group may have no tensor, because other owners have its tensors. Otherwise a group
+  ///     without one is refused: its pattern is probably misspelled.
   public init(
-    _ name: String, _ patterns: [String], rule: (any UpdateRule)? = nil, clipping: GradientClipping? = nil
+    _ name: String, _ patterns: [String], rule: (any UpdateRule)? = nil, clipping: GradientClipping? = nil,
+    mayBeEmpty: Bool = false
   ) {
     self.name = name
     self.patterns = patterns
     self.rule = rule
     self.clipping = clipping
+    self.mayBeEmpty = mayBeEmpty
   }
 
   /// Whether a pattern matches the name of a tensor.
@@ -51,7 +57,7 @@ extension ParameterGroup {
     _ groups: [ParameterGroup], of layout: ParameterLayout
   ) throws(MomentumError) -> [Int?] {
     let membership = layout.tensors.map { tensor in groups.firstIndex { $0.matches(tensor.name) } }
-    for (position, group) in groups.enumerated() where !membership.contains(position) {
+    for (position, group) in groups.enumerated() where !group.mayBeEmpty && !membership.contains(position) {
       throw .invalidSetting(
         name: "group '\(group.name)'", value: "\(group.patterns)",
         expected: "patterns of which one matches the name of a tensor that is in no earlier group")

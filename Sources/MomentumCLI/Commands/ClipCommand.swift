@@ -82,7 +82,7 @@ struct ClipCommand: ParsableCommand {
   func run() throws {
     try TensorOutput.check(output, followsLinks: writing.followLinks)
     let gradients = try TensorFile(gradients, access: .copyOnWrite)
-    switch gradients.dtype {
+    switch try gradients.onlyType(with: "clip") {
     case .f64: try run(gradients, as: Double.self)
     default: try run(gradients, as: Float.self)
     }

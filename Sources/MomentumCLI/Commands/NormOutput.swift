@@ -42,6 +42,9 @@ struct NormOutput: Encodable {
     tensors = perTensor ? [] : nil
   }
 
+  /// Whether tensors are to be added: all are listed, or some are not finite.
+  var listsTensors: Bool { tensors != nil || nonFiniteCount > 0 }
+
   /// Adds one tensor of the file.
   mutating func add<Scalar: BLASScalar>(
     _ name: String, _ report: NormReport, of elements: UnsafeBufferPointer<Scalar>

@@ -142,7 +142,7 @@ struct StepCommand: ParsableCommand {
     }
     // A private mapping: the tensors are updated where they are, and the file stays as it is.
     let parameters = try TensorFile(parameters, access: .copyOnWrite)
-    switch parameters.dtype {
+    switch try parameters.onlyType(with: "step") {
     case .f64: try run(settings, parameters, as: Double.self)
     default: try run(settings, parameters, as: Float.self)
     }

@@ -1,21 +1,22 @@
 import Momentum
 import MomentumFiles
 
-/// A safetensors file whose tensors are all of one type that the engine computes with.
+/// A safetensors file of `F32` and `F64` tensors, the types that the engine computes with. One file may hold both; each
+/// tensor keeps its type.
 struct TensorFile {
   let file: SafetensorsFile
-  /// The type of all tensors; `Float` if there are none.
-  let dtype: SafetensorsDtype
+  /// The tensors in the order of the file: all, or those of one type (``part(_:)``).
+  let tensors: [SafetensorsTensor]
 
-  /// Opens a file of F32 or of F64 tensors.
+  /// Opens a file of F32 and F64 tensors.
   ///
   /// - Throws: ``SafetensorsError``, or ``DataFileError`` naming a tensor of another type.
   init(_ path: String, access: SafetensorsFile.Access = .readOnly) throws {
     try StandardStream.refuseInput(path)
     file = try SafetensorsFile(path: path, access: access)
-    dtype = file.tensors.first?.dtype ?? .f32
-    for tensor in file.tensors where tensor.dtype != dtype || (dtype != .f32 && dtype != .f64) {
-      var expected = dtype == .f32 || dtype == .f64 ? "\(dtype.rawValue) as of the first tensor" : "F32 or F64"
+    tensors = file.tensors
+    for tensor in tensors where tensor.dtype != .f32 && tensor.dtype != .f64 {
+      var expected = "F32 or F64"
       if tensor.dtype == .c64 {
         expected +=
           "; as F32 with one more axis, of the two parts, a complex tensor has the same 2-norm and the same steps"
@@ -25,15 +26,52 @@ struct TensorFile {
     }
   }
 
+  private init(_ whole: TensorFile, only dtype: SafetensorsDtype) {
+    file = whole.file
+    tensors = whole.tensors.filter { $0.dtype == dtype }
+  }
+
   var path: String { file.path }
-  var tensors: [SafetensorsTensor] { file.tensors }
+
+  /// The types that occur, in the order of their first tensors; `F32` if there are none.
+  var dtypes: [SafetensorsDtype] {
+    var found: [SafetensorsDtype] = []
+    for tensor in tensors where !found.contains(tensor.dtype) { found.append(tensor.dtype) }
+    return found.isEmpty ? [.f32] : found
+  }
+
+  /// The type of all tensors.
+  ///
+  /// - Throws: ``DataFileError`` naming the first tensor of another type than the first.
+  func onlyType(with feature: String) throws -> SafetensorsDtype {
+    let dtype = dtypes[0]
+    guard let other = tensors.first(where: { $0.dtype != dtype }) else { return dtype }
+    throw DataFileError(
+      file: path,
+      cause: "tensor '\(other.name)' is of type \(other.dtype.rawValue); expected \(dtype.rawValue) as of the first "
+        + "tensor, since \(feature) takes tensors of one type")
+  }
+
+  /// The same file with the tensors of one type only.
+  func part<Scalar: SafetensorsScalar>(_: Scalar.Type) -> TensorFile { TensorFile(self, only: Scalar.dtype) }
+
+  /// The elements of the tensors, which must be of this type, for use as long as the file lives.
+  func buffers<Scalar: SafetensorsScalar>(as type: Scalar.Type) throws -> [UnsafeBufferPointer<Scalar>] {
+    try tensors.map { try file.unsafeBuffer(of: $0.name, as: type) }
+  }
+
+  /// The same, to be changed in memory; the file must have been opened copy-on-write.
+  func mutableBuffers<Scalar: SafetensorsScalar>(as type: Scalar.Type) throws -> [UnsafeMutableBufferPointer<Scalar>] {
+    try tensors.map { try file.unsafeMutableBuffer(of: $0.name, as: type) }
+  }
 
   /// The layout of the tensors, in the order of the file.
   func layout() throws -> ParameterLayout {
     try ParameterLayout(tensors.map { ($0.name, $0.shape) })
   }
 
-  /// The tensors of another file in the order of this one, `nil` where it has none of that name.
+  /// The tensors of another file in the order of this one, `nil` where it has none of that name. Where these are the
+  /// tensors of one type only, the other file may hold those of the whole.
   ///
   /// - Throws: ``DataFileError`` if the other has a tensor that is not here, or of another shape or type.
   func matching<Scalar: SafetensorsScalar>(

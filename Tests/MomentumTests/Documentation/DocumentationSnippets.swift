@@ -99,6 +99,26 @@ final class DocumentationSnippets: XCTestCase {
     }
   }
 
+  func testOwnersOfOneGradient() throws {
+    var gradients: [[Float]] = [[3, 0], [0, 4]]
+    let buffers = gradients.map { gradient in
+      let buffer = UnsafeMutableBufferPointer<Float>.allocate(capacity: gradient.count)
+      _ = buffer.initialize(from: gradient)
+      return buffer
+    }
+    defer { for buffer in buffers { buffer.deallocate() } }
+    let (first, second) = (buffers[0], buffers[1])
+    // snippet
+    nonisolated(unsafe) let parts = [first, second]  // two buffers, each for one thread
+    let reports = try ThreadExchange.run(owners: 2) { owner, exchange throws(MomentumError) in
+      try Gradients.clip([parts[owner]], by: .byGlobalNorm(1), exchange: exchange)
+    }
+    // end
+    gradients = buffers.map { Array($0) }
+    XCTAssertEqual(reports.map { $0.totalNorm }, [5, 5])
+    XCTAssertEqual(gradients, [[0.6, 0], [0, 0.8]])
+  }
+
   func testResuming() throws {
     let layout = try ParameterLayout(count: 2)
     let rule = try SGD(learningRate: 0.1, momentum: 0.9)

@@ -1,0 +1,88 @@
+// Deciding together with the other owners of a gradient.
+extension ClipStage {
+  /// Measures, meets the other owners, and decides as one owner of all would; see ``decide(_:_:_:_:)``.
+  ///
+  /// The clips by value, by the norms of units and by those of tensors are decisions of each owner alone. They come
+  /// before the first meeting but that of a general p, so that one meeting suffices unless groups have limits.
+  ///
+  /// - Parameter isMeasured: Whether the table holds the tile sums of the gradients already.
+  func decide<Scalar>(
+    _ table: TensorTable<Scalar>, _ outcome: inout Outcome, _ team: ThreadTeam, isMeasured: Bool = false,
+    _ meetings: NormMeetings
+  ) throws(MomentumError) {
+    // All owners or none: their powers are measured on one scale.
+    outcome.clamps = settings.clipsValues
+    var measured = try measure(table, outcome, team, isMeasured && !outcome.clamps, meetings)
+    if measured.total.nanCount + measured.total.infinityCount > 0 {
+      // All owners throw this error, at the next meeting.
+      if settings.policy == .throw { throw firstOffender(table) }
+      outcome.clearsNonFinite = settings.policy == .zero
+    }
+
+    let tiles = table.measured(clamped: outcome.clamps)
+    if settings.limitsUnits { try limitUnits(table, team, &outcome) }
+    if settings.limitsTensors { try limitTensors(table, tiles, &outcome) }
+    let groups = settings.groups.indices.filter { settings.groups[$0]?.globalNorm != nil }
+    func inGroup(_ group: Int) -> (UnsafePointer<TensorTable<Scalar>.Decision>) -> Bool {
+      { $0.pointee.group == group }
+    }
+    var message = [measured.total, clippedSum(table, tiles) { _ in true }]
+    for group in groups { message.append(clippedSum(table, tiles, where: inGroup(group))) }
+    var all = try meetings.merge(message, counts: [measured.valueClippedCount, outcome.report.wasClipped ? 1 : 0])
+    (measured.total, measured.valueClippedCount) = (all.partials[0], all.counts[0])
+    report(measured, value(measured.total), &outcome)
+    guard try accepts(measured, table, &outcome) else {
+      outcome.report.wasClipped = false
+      return table.resetDecisions()
+    }
+
+    for (group, partial) in zip(groups, all.partials[2...]) {
+      guard let limit = settings.groups[group]?.globalNorm else { continue }
+      let norm = try rescaled(partial, table, tiles, meetings, where: inGroup(group))
+      limitGroup(group, to: limit, norm: norm, table, &outcome)
+    }
+    if !groups.isEmpty {
+      all = try meetings.merge(
+        [measured.total, clippedSum(table, tiles) { _ in true }], counts: [0, outcome.report.wasClipped ? 1 : 0])
+    }
+    outcome.report.wasClipped = all.counts[1] > 0
+    var compared = all.partials[1]
+    if outcome.report.wasClipped { compared = try rescaled(compared, table, tiles, meetings) { _ in true } }
+    limitWhole(norm: value(compared), table, &outcome)
+  }
+
+  /// Measures the gradients of this owner; those of a general p on the scale of the largest element of all.
+  private func measure<Scalar>(
+    _ table: TensorTable<Scalar>, _ outcome: Outcome, _ team: ThreadTeam, _ isMeasured: Bool, _ meetings: NormMeetings
+  ) throws(MomentumError) -> GradientMeasurement {
+    if isMeasured { return GradientMeasurement(total: table.total(settings.normType, table.measured())) }
+    let plan = measurementPlan(outcome)
+    guard case .p = plan.type.form else { return table.measure(plan, team) }
+    let own = table.largestElements(plan, team)
+    let largest = try meetings.merge([own.all, own.clamped]).partials
+    return table.measure(plan, team, largest: (largest[0], largest[1]))
+  }
+
+  private func clippedSum<Scalar>(
+    _ table: TensorTable<Scalar>, _ measured: MeasuredTiles,
+    where isMeant: (UnsafePointer<TensorTable<Scalar>.Decision>) -> Bool
+  ) -> NormPartial {
+    table.clippedSum(settings.normType, measured, finiteOnly: settings.policy == .zero, where: isMeant)
+  }
+
+  /// The norm of all owners' tensors after they were clipped, measured anew if the powers are too small to be added: on
+  /// the scale of the largest norm.
+  private func rescaled<Scalar>(
+    _ norm: NormPartial, _ table: TensorTable<Scalar>, _ measured: MeasuredTiles, _ meetings: NormMeetings,
+    where isMeant: (UnsafePointer<TensorTable<Scalar>.Decision>) -> Bool
+  ) throws(MomentumError) -> NormPartial {
+    guard case .p = settings.normType.form, norm.hasVanishingSum else { return norm }
+    let norms = table.clippedNorms(settings.normType, measured, finiteOnly: settings.policy == .zero, where: isMeant)
+    var own = NormPartial(unchecked: .infinity)
+    for norm in norms { own.add(norm: norm) }
+    let largest = try meetings.merge([own]).partials[0].finiteNorm.double
+    return try meetings.merge([
+      TensorTable<Scalar>.sum(norms, settings.normType, largest: largest, divisor: measured.divisor)
+    ]).partials[0]
+  }
+}

@@ -1,0 +1,75 @@
+/// The meeting place of the owners of one gradient, between measuring and deciding.
+///
+/// A gradient may have several owners: the tensors of each element type in a mixed model, the shards of several threads
+/// or processes. Each owner clips or steps by calls of its own, with the same settings. In each call it meets the others
+/// a few times, hands over what it has measured, and gets back what all of them together have. So all decide by the norm
+/// of the whole, and to the same bits as one owner would, because a ``NormPartial`` does not depend on how the elements
+/// are spread, nor on their types.
+///
+/// The last meeting of a call comes when nothing can fail any more and before anything is written. An owner that fails
+/// earlier still comes to its next meeting, and says so there: every owner then throws that error, and none has written
+/// anything.
+///
+/// An owner must hold whole tensors. Where no limit is that of a tensor or of a unit, it may hold pieces that were cut
+/// between tiles (at multiples of ``Tile/count``).
+///
+/// ``ThreadExchange`` is the meeting place of threads. To make one of your own, let every owner wait for the messages of
+/// all, and merge them in the order of the owners (``NormMessage/merge(_:)``).
+public protocol NormExchange {
+  /// Hands over the message of one owner, and replaces it by that of all.
+  ///
+  /// All owners call this equally often. The result must have the same bits for all.
+  ///
+  /// - Throws: An error if the owners cannot meet, which ends the call of this owner.
+  func merge(_ message: inout NormMessage) throws(MomentumError)
+}
+
+/// What an owner of a part of a gradient tells the others in one meeting of a ``NormExchange``.
+public struct NormMessage: Sendable {
+  /// The place in the course of the calls; the owners' must be the same.
+  struct Point: Sendable, Hashable {
+    /// The number of steps taken before this call.
+    var step = 0
+    /// The number of meetings of this call before this one.
+    var meeting = 0
+    /// The factor of the gradients, which norms are multiplied by after they were merged.
+    var gradientFactor = ScaledDouble(1)
+  }
+
+  let point: Point
+  /// Measured norms: which, follows from the settings and the meeting.
+  public internal(set) var partials: [NormPartial] = []
+  /// Numbers that are summed.
+  public internal(set) var counts: [Int] = []
+  /// The error that all owners throw; `nil` while none has failed.
+  public internal(set) var failure: MomentumError?
+
+  init(at point: Point, partials: [NormPartial] = [], counts: [Int] = []) {
+    (self.point, self.partials, self.counts) = (point, partials, counts)
+  }
+
+  init(at point: Point, failure: MomentumError) { (self.point, self.failure) = (point, failure) }
+
+  /// Takes in the message of the next owner.
+  ///
+  /// Merge in the order of the owners: if several have failed, the error of the first one counts. So of several owners
+  /// with NaN elements under ``NonFinitePolicy/throw``, all throw the error that names the first owner's first one. The
+  /// order matters for nothing else.
+  public mutating func merge(_ next: NormMessage) {
+    guard failure == nil else { return }
+    if next.failure != nil { return self = next }
+    guard fits(next) else {
+      failure = .invalidSetting(
+        name: "exchange", value: "of owners that differ in step, settings or loss scale",
+        expected: "the same calls with the same settings by all owners")
+      return
+    }
+    for index in partials.indices { partials[index].merge(next.partials[index]) }
+    for index in counts.indices { counts[index] += next.counts[index] }
+  }
+
+  private func fits(_ other: NormMessage) -> Bool {
+    point == other.point && counts.count == other.counts.count && partials.count == other.partials.count
+      && zip(partials, other.partials).allSatisfy { $0.isMergeable(with: $1) }
+  }
+}

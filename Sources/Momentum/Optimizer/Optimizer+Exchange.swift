@@ -1,0 +1,47 @@
+// Steps of one owner of the tensors, who meets the others between measuring and deciding.
+extension Optimizer {
+  /// Takes one step of some of a model's tensors, together with the owners of the others; see ``NormExchange``.
+  ///
+  /// Each owner has an optimizer of its own tensors. Settings must be equal but for the groups' tensors: a group without
+  /// a tensor here must be ``ParameterGroup/mayBeEmpty``. Norms, counts and decisions are those of all tensors together:
+  /// parameters and velocities have the bits that one optimizer of all tensors would give them, and the report is the
+  /// same for all owners.
+  ///
+  /// - Parameters:
+  ///   - parameters: One buffer for each tensor, in the order of the layout.
+  ///   - gradients: Likewise; `nil` leaves a tensor alone.
+  ///   - exchange: Where the owners meet.
+  /// - Returns: A report of what was measured and changed, of all owners.
+  /// - Throws: As ``step(parameters:gradients:)-([UnsafeMutableBufferPointer<Scalar>],_)``, and the errors of other
+  ///   owners: if one throws, all do, and no owner has written anything. Also in ``StepMode/onePass``, which writes
+  ///   before the norm is known.
+  @discardableResult
+  public mutating func step(
+    parameters: [UnsafeMutableBufferPointer<Scalar>], gradients: [UnsafeBufferPointer<Scalar>?],
+    exchange: some NormExchange
+  ) throws(MomentumError) -> StepReport {
+    let meetings = NormMeetings(exchange, step: stepCount)
+    do throws(MomentumError) {
+      try bindLists(parameters, gradients)
+      return try takeStep(divisor: ScaledDouble(1), isMeasured: false, meetings)
+    } catch {
+      throw meetings.failure(error)
+    }
+  }
+
+  /// Takes one step with accumulated gradients, together with the owners of the other tensors; see
+  /// ``step(parameters:gradients:exchange:)-([UnsafeMutableBufferPointer<Scalar>],[UnsafeBufferPointer<Scalar>?],_)``.
+  /// The weights of all owners must have the same sum.
+  @discardableResult
+  public mutating func step(
+    parameters: [UnsafeMutableBufferPointer<Scalar>], gradients: inout GradientAccumulator<Scalar>,
+    exchange: some NormExchange
+  ) throws(MomentumError) -> StepReport {
+    let meetings = NormMeetings(exchange, step: stepCount)
+    do throws(MomentumError) {
+      return try step(parameters: parameters, accumulated: &gradients, meetings)
+    } catch {
+      throw meetings.failure(error)
+    }
+  }
+}
