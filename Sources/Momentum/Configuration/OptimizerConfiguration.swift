@@ -101,8 +101,30 @@ extension OptimizerConfiguration {
   public func makeOptimizer<Scalar>(
     _ layout: ParameterLayout, threads: Int? = nil
   ) throws(MomentumError) -> Optimizer<Scalar> {
+    try makeOptimizer(layout, groups: makeGroups(), threads)
+  }
+
+  /// Makes the optimizer of some tensors of a model, whose steps meet those of the others; see ``NormExchange``.
+  ///
+  /// - Parameters:
+  ///   - layout: The tensors.
+  ///   - whole: All tensors of the model. A group needs one of them, but none of `layout`.
+  ///   - threads: The most threads to use; by default as many as the process may use.
+  /// - Throws: The errors of `Optimizer.init`.
+  public func makeOptimizer<Scalar>(
+    _ layout: ParameterLayout, partOf whole: ParameterLayout, threads: Int? = nil
+  ) throws(MomentumError) -> Optimizer<Scalar> {
+    var groups = try makeGroups()
+    _ = try ParameterGroup.membership(groups, of: whole)
+    for index in groups.indices { groups[index].mayBeEmpty = true }
+    return try makeOptimizer(layout, groups: groups, threads)
+  }
+
+  private func makeOptimizer<Scalar>(
+    _ layout: ParameterLayout, groups: [ParameterGroup], _ threads: Int?
+  ) throws(MomentumError) -> Optimizer<Scalar> {
     try Optimizer<Scalar>(
-      layout, rule: makeRule(), groups: makeGroups(), clipping: clipping, nonFinitePolicy: nonFinitePolicy, mode: mode,
+      layout, rule: makeRule(), groups: groups, clipping: clipping, nonFinitePolicy: nonFinitePolicy, mode: mode,
       averaging: averaging, lossScale: lossScale, adaptiveLimit: adaptiveLimit, threads: threads)
   }
 

@@ -59,6 +59,12 @@ struct StateOptions: ParsableArguments {
     [("--output-state", outputState), ("--output-velocity", outputVelocity), ("--output-average", outputAverage)]
   }
 
+  /// The names of the options that were given.
+  var given: [String] {
+    let inputs = [("--state", state), ("--velocity", velocity), ("--average", average)]
+    return (inputs + outputs).compactMap { $1 == nil ? nil : $0 }
+  }
+
   /// The option, if given, that makes no sense unless parameters are averaged.
   var averageOption: String? {
     if average != nil { return "--average" }

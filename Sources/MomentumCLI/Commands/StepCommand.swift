@@ -7,7 +7,9 @@ struct StepCommand: ParsableCommand {
     commandName: "step",
     abstract: "Clip gradients and take steps of SGD with momentum on tensor files.",
     discussion: """
-      Files are safetensors of F32 or of F64 tensors, matched by name. A parameter without a gradient is left alone; a \
+      Files are safetensors of F32 and F64 tensors, matched by name. One file may hold both: each tensor keeps its type, \
+      norms are those of all, and each type is stepped on a thread of its own. The options of state and --one-pass take \
+      tensors of one type. A parameter without a gradient is left alone; a \
       gradient without a parameter, or of another shape or type, is an error. Outputs are written whole or not at all.
 
       A file for --config holds the settings as one JSON object, for example:
@@ -142,37 +144,80 @@ struct StepCommand: ParsableCommand {
     }
     // A private mapping: the tensors are updated where they are, and the file stays as it is.
     let parameters = try TensorFile(parameters, access: .copyOnWrite)
-    switch try parameters.onlyType(with: "step") {
-    case .f64: try run(settings, parameters, as: Double.self)
-    default: try run(settings, parameters, as: Float.self)
+    let rows: [StepRow]
+    switch parameters.dtypes {
+    case [.f64]: rows = try run(settings, parameters, as: Double.self)
+    case [.f32]: rows = try run(settings, parameters, as: Float.self)
+    default: rows = try runBoth(settings, parameters)
     }
+    // Buffers and writers point into the mapping.
+    withExtendedLifetime(parameters) {}
+    try show(rows)
   }
 
   private func run<Scalar: BLASScalar & SafetensorsScalar>(
-    _ settings: OptimizerConfiguration, _ parameters: TensorFile, as: Scalar.Type
-  ) throws {
-    var source = try GradientSource<Scalar>(
-      gradients, gradientFiles, of: parameters, settings.clipping.algorithm, threads: threading.threads)
-    let buffers = try parameters.tensors.map {
-      try parameters.file.unsafeMutableBuffer(of: $0.name, as: Scalar.self)
+    _ settings: OptimizerConfiguration, _ parameters: TensorFile, as type: Scalar.Type
+  ) throws -> [StepRow] {
+    var source: GradientSource<Scalar> = try source(settings, parameters, threading.threads)
+    let buffers = try parameters.mutableBuffers(as: type)
+    let layout = try parameters.layout()
+    var optimizer: Optimizer<Scalar> = try make { () throws(MomentumError) in
+      try settings.makeOptimizer(layout, threads: threading.threads)
     }
-    var optimizer: Optimizer<Scalar> = try make(settings, parameters.layout())
     try state.load(into: &optimizer)
 
+    let rows = try takeSteps(source.name) { () throws(MomentumError) in try source.step(&optimizer, buffers) }
+    try source.checkUnchanged()
+    try parameters.file.checkUnchanged()
+    try write(parameters, state.writers(of: optimizer))
+    return rows
+  }
+
+  /// Steps parameters of both types. Only the mapping is changed before the output is written, so a failure loses
+  /// nothing.
+  private func runBoth(_ settings: OptimizerConfiguration, _ parameters: TensorFile) throws -> [StepRow] {
+    for option in state.given + (settings.mode == .onePass ? ["the one-pass mode"] : []) {
+      _ = try parameters.onlyType(with: option)
+    }
+    let mixed = try MixedSteps(
+      floats: steps(settings, parameters), doubles: steps(settings, parameters),
+      doublesFirst: parameters.dtypes.first == .f64)
+    let rows = try takeSteps(gradients.joined(separator: ", ")) { () throws(MomentumError) in try mixed.step() }
+    try mixed.checkUnchanged()
+    try parameters.file.checkUnchanged()
+    try write(parameters, [])
+    return rows
+  }
+
+  /// The steps of the parameters of one type, of a file of both.
+  private func steps<Scalar>(_ settings: OptimizerConfiguration, _ whole: TensorFile) throws -> StepsOfType<Scalar> {
+    let (part, threads) = (whole.part(Scalar.self), threading.threads)
+    let (layout, wholeLayout) = (try part.layout(), try whole.layout())
+    let optimizer: Optimizer<Scalar> = try make { () throws(MomentumError) in
+      try settings.makeOptimizer(layout, partOf: wholeLayout, threads: threads)
+    }
+    return try StepsOfType(part.mutableBuffers(as: Scalar.self), source(settings, part, threads), optimizer)
+  }
+
+  private func source<Scalar>(
+    _ settings: OptimizerConfiguration, _ parameters: TensorFile, _ threads: Int?
+  ) throws -> GradientSource<Scalar> {
+    try GradientSource(gradients, gradientFiles, of: parameters, settings.clipping.algorithm, threads: threads)
+  }
+
+  /// Takes all steps.
+  ///
+  /// - Parameter gradients: The name of the gradients in errors.
+  private func takeSteps(_ gradients: String, _ step: () throws(MomentumError) -> StepReport) throws -> [StepRow] {
     var rows: [StepRow] = []
     for _ in 0..<steps {
       do {
-        rows.append(StepRow(try source.step(&optimizer, buffers)))
+        rows.append(StepRow(try step()))
       } catch {
-        throw settingsError(for: error) ?? DataFileError(file: source.name, cause: error.description)
+        throw settingsError(for: error) ?? DataFileError(file: gradients, cause: error.description)
       }
     }
-    try source.checkUnchanged()
-    try parameters.file.checkUnchanged()
-    try write(parameters, buffers, optimizer)
-    // The buffers point into the mapping.
-    withExtendedLifetime(parameters) {}
-    try show(rows)
+    return rows
   }
 
   private var gradientFiles: GradientFiles {
@@ -183,11 +228,9 @@ struct StepCommand: ParsableCommand {
   }
 
   /// The optimizer, or an error that names where its settings come from.
-  private func make<Scalar>(
-    _ settings: OptimizerConfiguration, _ layout: ParameterLayout
-  ) throws -> Optimizer<Scalar> {
+  private func make<Scalar>(_ body: () throws(MomentumError) -> Optimizer<Scalar>) throws -> Optimizer<Scalar> {
     do {
-      return try settings.makeOptimizer(layout, threads: threading.threads)
+      return try body()
     } catch {
       throw settingsError(for: error) ?? error as any Error
     }
@@ -199,14 +242,10 @@ struct StepCommand: ParsableCommand {
     return DataFileError(file: config, cause: error.description)
   }
 
-  private func write<Scalar: BLASScalar & SafetensorsScalar>(
-    _ parameters: TensorFile, _ buffers: [UnsafeMutableBufferPointer<Scalar>], _ optimizer: borrowing Optimizer<Scalar>
-  ) throws {
+  private func write(_ parameters: TensorFile, _ states: [SafetensorsWriter]) throws {
     var writer = SafetensorsWriter(path: outputParameters, metadata: parameters.file.metadata)
-    for (tensor, values) in zip(parameters.tensors, buffers) {
-      try writer.add(tensor.name, shape: tensor.shape, values: UnsafeBufferPointer(values))
-    }
-    var writers = [writer] + (try state.writers(of: optimizer))
+    try parameters.add(to: &writer)
+    var writers = [writer] + states
     for index in writers.indices { writers[index].followsLinks = writing.followLinks }
     try TensorOutput.write(writers, from: parameters)
   }

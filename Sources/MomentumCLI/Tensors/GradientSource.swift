@@ -89,8 +89,24 @@ struct GradientSource<Scalar: BLASScalar & SafetensorsScalar>: ~Copyable {
     _ optimizer: inout Optimizer<Scalar>, _ parameters: [UnsafeMutableBufferPointer<Scalar>]
   ) throws(MomentumError) -> StepReport {
     guard accumulator != nil else { return try optimizer.step(parameters: parameters, gradients: buffers[0]) }
-    for (gradients, weight) in zip(buffers, weights) { try accumulator!.add(gradients, weight: weight) }
+    try accumulate()
     return try optimizer.step(parameters: parameters, gradients: &accumulator!)
+  }
+
+  /// Takes a step together with the parameters of the other type.
+  mutating func step(
+    _ optimizer: inout Optimizer<Scalar>, _ parameters: [UnsafeMutableBufferPointer<Scalar>],
+    exchange: some NormExchange
+  ) throws(MomentumError) -> StepReport {
+    guard accumulator != nil else {
+      return try optimizer.step(parameters: parameters, gradients: buffers[0], exchange: exchange)
+    }
+    try accumulate()
+    return try optimizer.step(parameters: parameters, gradients: &accumulator!, exchange: exchange)
+  }
+
+  private mutating func accumulate() throws(MomentumError) {
+    for (gradients, weight) in zip(buffers, weights) { try accumulator!.add(gradients, weight: weight) }
   }
 
   /// Fails if a file has changed since it was opened. The buffers point into the files until then.

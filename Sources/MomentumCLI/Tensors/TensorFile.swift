@@ -65,6 +65,17 @@ struct TensorFile {
     try tensors.map { try file.unsafeMutableBuffer(of: $0.name, as: type) }
   }
 
+  /// Adds the tensors, as they are in memory, to a file that is to be written while this one lives.
+  func add(to writer: inout SafetensorsWriter) throws {
+    for tensor in tensors {
+      if tensor.dtype == .f64 {
+        try writer.add(tensor.name, shape: tensor.shape, values: file.unsafeBuffer(of: tensor.name, as: Double.self))
+      } else {
+        try writer.add(tensor.name, shape: tensor.shape, values: file.unsafeBuffer(of: tensor.name, as: Float.self))
+      }
+    }
+  }
+
   /// The layout of the tensors, in the order of the file.
   func layout() throws -> ParameterLayout {
     try ParameterLayout(tensors.map { ($0.name, $0.shape) })
