@@ -57,9 +57,9 @@ final class MixedTypesTests: XCTestCase {
 
   // MARK: Clips
 
-  private func withGradients(_ body: (TensorWorkspace) throws -> Void) throws {
+  private func withGradients(_ body: (TensorFolder<Double>) throws -> Void) throws {
     try withScratchFolder { url in
-      let folder = TensorWorkspace(url: url)
+      let folder = TensorFolder<Double>(url: url)
       try folder.write("g", floats: ["a": [3, 0]], ["b": [0, 4]])
       try folder.write("p", floats: ["a": [1, 1]], ["b": [2, 2]])
       try body(folder)
@@ -115,7 +115,7 @@ final class MixedTypesTests: XCTestCase {
 
   // MARK: Steps
 
-  private func step(_ folder: TensorWorkspace, _ arguments: String...) throws -> CommandRun {
+  private func step(_ folder: TensorFolder<Double>, _ arguments: String...) throws -> CommandRun {
     try folder.run(["step", "--parameters", "p", "--output-parameters", "out"] + arguments)
   }
 
