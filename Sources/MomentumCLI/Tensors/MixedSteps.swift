@@ -1,7 +1,7 @@
 import Momentum
 import MomentumFiles
 
-/// Steps of a file of parameters of both types: an optimizer for each type, on a thread of its own, and one norm over all.
+/// Steps of a file of parameters of both types: an optimizer for each, on a thread of its own, and one norm over all.
 struct MixedSteps {
   private let parts: [any TypedSteps]
 
@@ -31,7 +31,7 @@ protocol TypedSteps: AnyObject, Sendable {
 }
 
 /// The parameters of one type, their gradients and their optimizer.
-final class StepsOfType<Scalar: BLASScalar & SafetensorsScalar>: TypedSteps, @unchecked Sendable {  // used by one thread
+final class StepsOfType<Scalar: BLASScalar & SafetensorsScalar>: TypedSteps, @unchecked Sendable {  // one thread a step
   private var source: GradientSource<Scalar>
   private var optimizer: Optimizer<Scalar>
   private let parameters: [UnsafeMutableBufferPointer<Scalar>]
