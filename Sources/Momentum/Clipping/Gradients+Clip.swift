@@ -31,8 +31,15 @@ extension Gradients {
 
   /// Clips some tensors of a gradient in place, together with the owners of the others; see ``NormExchange``.
   ///
-  /// - Parameter exchange: Where the owners meet; the other parameters are those of
-  ///   ``clip(_:by:names:shapes:convention:nonFinitePolicy:threads:)-([UnsafeMutableBufferPointer<Scalar>],_,_,_,_,_,_)``.
+  /// - Parameters:
+  ///   - tensors: The gradients of this owner; none may overlap another.
+  ///   - clipping: The clips, the same for all owners.
+  ///   - names: The tensors' names, for errors; by default their positions.
+  ///   - shapes: The tensors' shapes, for limits of units.
+  ///   - convention: The convention to follow.
+  ///   - nonFinitePolicy: The treatment of NaN and infinite elements; by default that of an ``Optimizer``.
+  ///   - threads: The most threads of this owner; by default as many as the process may use.
+  ///   - exchange: Where the owners meet.
   /// - Returns: A report of what was measured and changed, of all owners.
   /// - Throws: Also the errors of other owners: if one throws, all do, and no owner has written anything.
   @discardableResult

@@ -12,9 +12,10 @@ extension Optimizer {
   ///   - gradients: Likewise; `nil` leaves a tensor alone.
   ///   - exchange: Where the owners meet.
   /// - Returns: A report of what was measured and changed, of all owners.
-  /// - Throws: As ``step(parameters:gradients:)-([UnsafeMutableBufferPointer<Scalar>],_)``, and the errors of other
-  ///   owners: if one throws, all do, and no owner has written anything. Also in ``StepMode/onePass``, which writes
-  ///   before the norm is known.
+  /// - Throws: As
+  ///   ``step(parameters:gradients:)-([UnsafeMutableBufferPointer<Scalar>],[UnsafeBufferPointer<Scalar>?])``, and the
+  ///   errors of other owners: if one throws, all do, and no owner has written anything. Also in
+  ///   ``StepMode/onePass``, which writes before the norm is known.
   @discardableResult
   public mutating func step(
     parameters: [UnsafeMutableBufferPointer<Scalar>], gradients: [UnsafeBufferPointer<Scalar>?],
