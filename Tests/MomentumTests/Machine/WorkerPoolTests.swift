@@ -54,13 +54,17 @@ final class WorkerPoolTests: XCTestCase {
     let pool = WorkerPool.shared
     guard Machine.availableProcessors > 1 else { return XCTAssertFalse(pool.areAwake(1), "there are no workers") }
     _ = Self.counts(threads: 2, runs: 1)
-    usleep(20_000)  // long enough to fall asleep
-    XCTAssertFalse(pool.areAwake(1))
+    // It falls asleep after some hundred yields, which take long on a busy machine.
+    let deadline = ContinuousClock.now + .seconds(60)
+    var isAwake = true
+    while isAwake, ContinuousClock.now < deadline {
+      usleep(1000)
+      isAwake = pool.areAwake(1)
+    }
+    XCTAssertFalse(isAwake)
     // One of 64 looks wakes the sleeper, which the next looks find.
-    let deadline = ContinuousClock.now + .seconds(10)
-    var found = false
-    while !found, ContinuousClock.now < deadline { found = pool.areAwake(1) }
-    XCTAssertTrue(found)
+    while !isAwake, ContinuousClock.now < deadline { isAwake = pool.areAwake(1) }
+    XCTAssertTrue(isAwake)
     XCTAssertFalse(pool.areAwake(1 << 20), "there are not that many")
     XCTAssertEqual(Self.counts(threads: 2, runs: 50), [50, 50])
   }
