@@ -8,6 +8,9 @@ func stop(_ message: String, _ status: Int32) -> Never {
   exit(status)
 }
 
+// Who starts this in the background may ignore some of them, and programs inherit that: what is then sent ends nothing.
+for ending in Set(ClientSoak.signals) where ending != SIGKILL { signal(ending, SIG_DFL) }
+
 let folder = NSTemporaryDirectory() + "/momentum-soak-\(ProcessInfo.processInfo.processIdentifier)"
 do {
   if arguments.count == 3, arguments[0] == "--client", let steps = Int(arguments[2]) {
