@@ -26,7 +26,7 @@ final class FloatEnvironmentTests: XCTestCase {
     let expected = try work.bits(threads: 1, register: nil)
     for (name, register) in Self.environments {
       for threads in [1, 2, 3] {
-        for _ in 0..<10 {
+        for _ in 0..<4 {
           let bits = try work.bits(threads: threads, register: register)
           XCTAssertEqual(bits, expected, "\(name), \(threads) threads")
           guard bits == expected else { return }

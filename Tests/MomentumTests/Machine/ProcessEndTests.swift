@@ -5,7 +5,7 @@ import XCTest
 /// The end of a process in which steps are being taken.
 final class ProcessEndTests: XCTestCase {
   func testExitWhileThreadsStepIsClean() throws {
-    for seed in 0..<60 {
+    for seed in 0..<16 {
       let run = try CommandRun(["exit", "\(seed)"], of: "MomentumTestHost")
       XCTAssertEqual(run.status, 0, "seed \(seed): \(run.errors)")
       if run.status != 0 { return }
