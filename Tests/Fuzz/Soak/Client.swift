@@ -9,6 +9,9 @@ import MomentumFiles
 struct Client {
   let folder: String
   let steps: Int
+  /// Whether to save after each step, and not only after the last: saving leaves no trace in a run, so that both end with
+  /// the same bytes.
+  let savesOften: Bool
 
   private var statePath: String { "\(folder)/state.safetensors" }
   private func parametersPath(_ step: Int) -> String { "\(folder)/parameters-\(step).safetensors" }
@@ -57,6 +60,7 @@ struct Client {
       try optimizer.step(&span, gradients: gradient.span)
       // A skipped step changes the loss scale only; the calls, which choose the gradients, are in the parameters' file.
       if optimizer.stepCount == before { continue }
+      guard savesOften || call == steps else { continue }
       try save(&optimizer, parameters, call: call)
       if before > 0 { try? FileManager.default.removeItem(atPath: parametersPath(before)) }
       say("\(optimizer.stepCount) \(ProcessMemory.current.text)")

@@ -13,8 +13,8 @@ for ending in Set(ClientSoak.signals) where ending != SIGKILL { signal(ending, S
 
 let folder = NSTemporaryDirectory() + "/momentum-soak-\(ProcessInfo.processInfo.processIdentifier)"
 do {
-  if arguments.count == 3, arguments[0] == "--client", let steps = Int(arguments[2]) {
-    try Client(folder: arguments[1], steps: steps).run()
+  if arguments.count == 3, ["--client", "--undisturbed"].contains(arguments[0]), let steps = Int(arguments[2]) {
+    try Client(folder: arguments[1], steps: steps, savesOften: arguments[0] == "--client").run()
     exit(0)
   }
   guard arguments.count == 2, let minutes = Double(arguments[0]), minutes > 0 else {
