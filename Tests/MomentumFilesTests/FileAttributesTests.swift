@@ -1,6 +1,7 @@
 import Foundation
-import MomentumFiles
 import XCTest
+
+@testable import MomentumFiles
 
 #if os(Linux)
   import CMomentumFiles
@@ -30,46 +31,7 @@ final class FileAttributesTests: FolderTestCase {
     XCTAssertEqual(status.st_uid, 1000)
     XCTAssertEqual(status.st_gid, 2000)
     XCTAssertEqual(status.st_mode & 0o7777, 0o640)
-  }
 
-  /// Writes with owners that cannot be set.
-  private func write(_ name: String, refusing: @escaping (_ owner: UInt32, _ group: UInt32) -> Bool) throws {
-    var operations = FileOperations.system
-    let system = operations
-    operations.setOwner = { descriptor, owner, group in
-      guard refusing(owner, group) else { return system.setOwner(descriptor, owner, group) }
-      errno = EPERM
-      return -1
-    }
-    try SafetensorsWriter.write([SafetensorsWriter(path: path(name))], operations: operations)
-  }
-
-  func testAnOwnerThatCannotBeKept() throws {
-    guard geteuid() == 0 else { throw XCTSkip("only the superuser can give files away") }
-    try store([1], as: "file")
-    XCTAssertEqual(chown(path("file"), 1000, 2000), 0)
-    XCTAssertEqual(chmod(path("file"), 0o664), 0)
-    try write("file") { owner, _ in owner != .max }
-    var status = status("file")
-    XCTAssertEqual(status.st_uid, 0)
-    XCTAssertEqual(status.st_gid, 2000)
-    XCTAssertEqual(status.st_mode & 0o7777, 0o664)
-    // Without its group, nobody gets what not both had.
-    for (mode, narrowed) in [(0o664, 0o644), (0o640, 0o600), (0o606, 0o600), (0o666, 0o666)] as [(mode_t, mode_t)] {
-      XCTAssertEqual(chown(path("file"), 1000, 2000), 0)
-      XCTAssertEqual(chmod(path("file"), mode), 0)
-      try write("file") { _, _ in true }
-      status = self.status("file")
-      XCTAssertEqual(status.st_uid, 0)
-      XCTAssertEqual(status.st_gid, 0)
-      XCTAssertEqual(status.st_mode & 0o7777, narrowed)
-    }
-  }
-
-  func testAFailureToSetTheOwnerIsAnError() throws {
-    guard geteuid() == 0 else { throw XCTSkip("only the superuser can give files away") }
-    try store([1], as: "file")
-    XCTAssertEqual(chown(path("file"), 1000, 2000), 0)
     var operations = FileOperations.system
     operations.setOwner = { _, _, _ in
       errno = EIO
@@ -79,7 +41,49 @@ final class FileAttributesTests: FolderTestCase {
       try SafetensorsWriter.write([SafetensorsWriter(path: path("file"))], operations: operations)
     }
     XCTAssertEqual(try names, ["file"])
-    XCTAssertEqual(try contents("file"), [1])
+    XCTAssertEqual(try SafetensorsFile(path: path("file")).tensors, [])
+  }
+
+  /// What is asked of the system for a new file that replaces one of another owner and group, and the mode that it gets.
+  private func take(
+    over mode: mode_t, answers: @escaping (_ owner: UInt32, _ group: UInt32) -> CInt
+  ) throws -> (asked: [[UInt32]], mode: mode_t) {
+    try store([1], as: "file")
+    XCTAssertEqual(chmod(path("file"), mode), 0)
+    var old = status("file")
+    (old.st_uid, old.st_gid) = (old.st_uid + 1000, old.st_gid + 2000)
+    var operations = FileOperations.system
+    var asked: [[UInt32]] = []
+    operations.setOwner = { _, owner, group in
+      asked.append([owner, group])
+      errno = answers(owner, group)
+      return errno == 0 ? 0 : -1
+    }
+    let descriptor = open(path("file"), O_WRONLY)
+    defer { close(descriptor) }
+    try FileAttributes(old, at: path("file")).apply(to: descriptor, operations, path: path("file"))
+    return (asked, status("file").st_mode & 0o7777)
+  }
+
+  func testAnOwnerThatCannotBeKept() throws {
+    let (owner, group) = (geteuid() + 1000, getegid() + 2000)
+    let kept = try take(over: 0o664) { _, _ in 0 }
+    XCTAssertEqual(kept.asked, [[owner, group]])
+    XCTAssertEqual(kept.mode, 0o664)
+    // At least the group.
+    let grouped = try take(over: 0o664) { owner, _ in owner == .max ? 0 : EPERM }
+    XCTAssertEqual(grouped.asked, [[owner, group], [.max, group]])
+    XCTAssertEqual(grouped.mode, 0o664)
+    // Without its group, nobody gets what not both had.
+    for (mode, narrowed) in [(0o664, 0o644), (0o640, 0o600), (0o606, 0o600), (0o666, 0o666)] as [(mode_t, mode_t)] {
+      XCTAssertEqual(try take(over: mode) { _, _ in EPERM }.mode, narrowed)
+    }
+  }
+
+  func testAFailureToSetTheOwnerIsAnError() throws {
+    assertThrows(SafetensorsError(file: path("file"), reason: .system(operation: "set its owner", code: EIO))) {
+      _ = try take(over: 0o644) { _, _ in EIO }
+    }
   }
 
   /// The bits that run a program as its owner are not for data that somebody else has written.

@@ -17,12 +17,26 @@ public struct CommandRun {
     _ arguments: [String], of program: String = "momentum", environment: [String: String?] = [:],
     in folder: URL? = nil
   ) throws {
-    let process = Process()
-    process.executableURL = Self.productsFolder.appendingPathComponent(program)
-    process.arguments = arguments
     var variables = ProcessInfo.processInfo.environment
     for (name, value) in environment { variables[name] = value }
-    process.environment = variables
+    try self.init(Self.productsFolder.appendingPathComponent(program), arguments, variables, folder)
+  }
+
+  /// Runs a shell script with bash and waits for it, for what only a shell can arrange: limits, pipes, closed streams.
+  ///
+  /// `momentum` in it is the command that was built beside the tests; nobody has chosen the number of BLAS threads.
+  public init(script: String, in folder: URL) throws {
+    var variables = ProcessInfo.processInfo.environment
+    variables["PATH"] = "\(Self.productsFolder.path):\(variables["PATH"] ?? "/usr/bin:/bin")"
+    for name in ["OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OMP_NUM_THREADS"] { variables[name] = nil }
+    try self.init(URL(fileURLWithPath: "/usr/bin/env"), ["bash", "-c", script], variables, folder)
+  }
+
+  private init(_ executable: URL, _ arguments: [String], _ environment: [String: String], _ folder: URL?) throws {
+    let process = Process()
+    process.executableURL = executable
+    process.arguments = arguments
+    process.environment = environment
     if let folder { process.currentDirectoryURL = folder }
     // Files and not pipes: nothing to drain, so nothing can block.
     let scratch = FileManager.default.temporaryDirectory.appendingPathComponent("momentum-\(UUID())")
