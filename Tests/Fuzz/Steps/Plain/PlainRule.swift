@@ -88,6 +88,8 @@ extension PlainStep {
     }
     let g = unitNorms(ofTensor: index, whole, clip)[0]
     let least = PlainCoefficient.trust(spec, p.low, g.high, g.high + decay * p.low)
+    // A norm that may be 0 gives 1 there, and next to it up to η·p/ε.
+    guard g.low > 0 || g.high == 0 else { return Interval(min(1, least), .infinity) }
     let most = PlainCoefficient.trust(spec, p.high, g.low, g.low + decay * p.high)
     return least.isNaN || most.isNaN ? Interval(.nan) : Interval(min(least, most), max(least, most))
   }
