@@ -13,6 +13,7 @@ let package = Package(
   name: "swift-momentum",
   products: [
     .library(name: "Momentum", targets: ["Momentum"]),
+    .library(name: "MomentumLAPACK", targets: ["MomentumLAPACK"]),
     .library(name: "MomentumFiles", targets: ["MomentumFiles"]),
     .executable(name: "momentum", targets: ["MomentumCLI"]),
   ],
@@ -36,9 +37,10 @@ let package = Package(
     .target(name: "CMomentumKernels"),
 
     // The engine: nothing but the C libraries and Swift's own modules.
-    .target(
-      name: "Momentum", dependencies: ["CMomentumBLAS", "CMomentumLAPACKE", "CMomentumKernels"],
-      swiftSettings: settings),
+    .target(name: "Momentum", dependencies: ["CMomentumBLAS", "CMomentumKernels"], swiftSettings: settings),
+
+    // Apart from the engine, because LAPACKE brings LAPACK, a second name of BLAS and Fortran's runtime along.
+    .target(name: "MomentumLAPACK", dependencies: ["Momentum", "CMomentumLAPACKE"], swiftSettings: settings),
 
     // Tensor files, and optimizers in them. Apart from the engine, because it reads JSON with Foundation.
     .systemLibrary(name: "CMomentumFiles"),
@@ -56,7 +58,7 @@ let package = Package(
     .executableTarget(
       name: "MomentumCLI",
       dependencies: [
-        "Momentum", "MomentumFiles", "MomentumReference", "CMomentumLimit", "CMomentumProcess",
+        "Momentum", "MomentumLAPACK", "MomentumFiles", "MomentumReference", "CMomentumLimit", "CMomentumProcess",
         .product(
           name: "ArgumentParser", package: "swift-argument-parser",
           condition: .when(traits: ["CommandLine"])),
@@ -82,6 +84,9 @@ let package = Package(
     .testTarget(
       name: "MomentumTests",
       dependencies: ["Momentum", "CMomentumKernels", "MomentumTestSupport", "MomentumTestHost"],
+      swiftSettings: settings),
+    .testTarget(
+      name: "MomentumLAPACKTests", dependencies: ["MomentumLAPACK", "Momentum", "MomentumTestSupport"],
       swiftSettings: settings),
     .testTarget(
       name: "MomentumFilesTests",
