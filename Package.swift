@@ -36,8 +36,13 @@ let package = Package(
     // What Swift cannot say: loops on the processor's widest vectors, and a hint to it. In C that needs nothing but a compiler.
     .target(name: "CMomentumKernels"),
 
+    // Which BLAS the process has loaded, and the choice of OpenBLAS's kernels while it is loaded.
+    .target(name: "CMomentumLoadedBLAS", dependencies: ["CMomentumBLAS"]),
+
     // The engine: nothing but the C libraries and Swift's own modules.
-    .target(name: "Momentum", dependencies: ["CMomentumBLAS", "CMomentumKernels"], swiftSettings: settings),
+    .target(
+      name: "Momentum", dependencies: ["CMomentumBLAS", "CMomentumLoadedBLAS", "CMomentumKernels"],
+      swiftSettings: settings),
 
     // Apart from the engine, because LAPACKE brings LAPACK, a second name of BLAS and Fortran's runtime along.
     .target(name: "MomentumLAPACK", dependencies: ["Momentum", "CMomentumLAPACKE"], swiftSettings: settings),
@@ -83,7 +88,9 @@ let package = Package(
       name: "MomentumTestHost", dependencies: ["Momentum"], path: "Tests/MomentumTestHost", swiftSettings: settings),
     .testTarget(
       name: "MomentumTests",
-      dependencies: ["Momentum", "CMomentumKernels", "MomentumTestSupport", "MomentumTestHost"],
+      dependencies: [
+        "Momentum", "CMomentumKernels", "CMomentumLoadedBLAS", "MomentumTestSupport", "MomentumTestHost",
+      ],
       swiftSettings: settings),
     .testTarget(
       name: "MomentumLAPACKTests", dependencies: ["MomentumLAPACK", "Momentum", "MomentumTestSupport"],

@@ -27,7 +27,7 @@ extract() {
   local options
   # Not by "swift package dump-symbol-graph": that builds the tests as well, and fails on modules made by SwiftPM itself.
   read -ra options < <(pkg-config --cflags-only-I openblas lapacke)
-  for folder in CMomentumBLAS CMomentumLAPACKE CMomentumKernels/include CMomentumFiles; do
+  for folder in CMomentumBLAS CMomentumLAPACKE CMomentumKernels/include CMomentumLoadedBLAS/include CMomentumFiles; do
     options+=(-Xcc "-fmodule-map-file=$root/Sources/$folder/module.modulemap")
   done
   [ "$(uname)" != Darwin ] || options+=(-sdk "$(xcrun --show-sdk-path)")

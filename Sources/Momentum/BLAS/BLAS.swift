@@ -85,6 +85,7 @@ extension BLAS {
   }
 
   static func check<S>(_ what: String, count: Int, stride: Int, base: UnsafePointer<S>?) throws(MomentumError) {
+    try BLASTraits.checkCounts()
     guard count >= 0, count == 0 || base != nil else {
       throw .countMismatch(what: what, count: count, expected: 0)
     }

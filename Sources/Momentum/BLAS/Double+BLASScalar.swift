@@ -44,7 +44,7 @@ extension Double: BLASScalar {
     _ x: UnsafePointer<Double>, _ incx: Int32, _ beta: Double, _ y: UnsafeMutablePointer<Double>, _ incy: Int32
   ) {
     cblas_dgemv(
-      CblasRowMajor, transposed ? CblasTrans : CblasNoTrans, m, n, alpha, a, lda, x, incx, beta, y, incy)
+      Int32(MOMENTUM_ROW_MAJOR), transposition(transposed), m, n, alpha, a, lda, x, incx, beta, y, incy)
   }
 
   public static func _gemm(
@@ -53,7 +53,7 @@ extension Double: BLASScalar {
     _ c: UnsafeMutablePointer<Double>, _ ldc: Int32
   ) {
     cblas_dgemm(
-      CblasRowMajor, transposedA ? CblasTrans : CblasNoTrans, transposedB ? CblasTrans : CblasNoTrans, m, n, k,
+      Int32(MOMENTUM_ROW_MAJOR), transposition(transposedA), transposition(transposedB), m, n, k,
       alpha, a, lda, b, ldb, beta, c, ldc)
   }
 
