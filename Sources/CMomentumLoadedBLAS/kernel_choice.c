@@ -46,7 +46,7 @@ static int threads_of_process(void) {
 static int threads_of_openblas(void) {
   if (momentum_openblas_parallel() != 1 || !IS_IN_BLAS(blas_server_avail) || !IS_IN_BLAS(blas_num_threads)) return 0;
   // Before a fork it ends its threads, until a call needs them again.
-  return blas_server_avail ? blas_num_threads - 1 : 0;
+  return *ADDRESS(blas_server_avail) ? *ADDRESS(blas_num_threads) - 1 : 0;
 }
 
 static bool nobody_else_computes(void) {
@@ -65,8 +65,8 @@ static bool runs(const char *family) {
 int momentum_take_kernels(const char *family) {
   // OpenBLAS reads the variable only while it chooses.
   if (getenv(variable) || setenv(variable, family, 1) != 0) return 0;
-  gotoblas_dynamic_quit();
-  gotoblas_dynamic_init();
+  ADDRESS(gotoblas_dynamic_quit)();
+  ADDRESS(gotoblas_dynamic_init)();
   unsetenv(variable);
   return runs(family);
 }
@@ -76,7 +76,7 @@ static momentum_kernel_choice choose(bool caller_knows) {
   if (getenv(variable)) return momentum_kernels_of_environment;
   bool can_choose = IS_IN_BLAS(gotoblas_dynamic_init) && IS_IN_BLAS(gotoblas_dynamic_quit);
   // In a static library this code may run first. Does nothing if OpenBLAS has chosen.
-  if (can_choose) gotoblas_dynamic_init();
+  if (can_choose) ADDRESS(gotoblas_dynamic_init)();
 
   const char *running = momentum_openblas_core();
   if (!running) return momentum_kernels_of_library;

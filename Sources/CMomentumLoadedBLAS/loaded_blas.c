@@ -23,21 +23,27 @@ const char *momentum_file_of(const char *function) {
 }
 
 const char *momentum_openblas_config(void) {
-  return IS_IN_BLAS(openblas_get_config) ? openblas_get_config() : NULL;
+  return IS_IN_BLAS(openblas_get_config) ? ADDRESS(openblas_get_config)() : NULL;
 }
 
 const char *momentum_openblas_core(void) {
-  if (IS_IN_BLAS(openblas_get_corename)) return openblas_get_corename();
-  return IS_IN_BLAS(gotoblas_corename) ? gotoblas_corename() : NULL;
+  if (IS_IN_BLAS(openblas_get_corename)) return ADDRESS(openblas_get_corename)();
+  return IS_IN_BLAS(gotoblas_corename) ? ADDRESS(gotoblas_corename)() : NULL;
 }
 
 int momentum_blas_is_openblas(void) { return momentum_openblas_config() != NULL || momentum_openblas_core() != NULL; }
 
-int momentum_openblas_parallel(void) { return IS_IN_BLAS(openblas_get_parallel) ? openblas_get_parallel() : -1; }
+int momentum_openblas_parallel(void) {
+  return IS_IN_BLAS(openblas_get_parallel) ? ADDRESS(openblas_get_parallel)() : -1;
+}
 
-int momentum_openblas_threads(void) { return IS_IN_BLAS(openblas_get_num_threads) ? openblas_get_num_threads() : 0; }
+int momentum_openblas_threads(void) {
+  return IS_IN_BLAS(openblas_get_num_threads) ? ADDRESS(openblas_get_num_threads)() : 0;
+}
 
-int momentum_openblas_processors(void) { return IS_IN_BLAS(openblas_get_num_procs) ? openblas_get_num_procs() : 0; }
+int momentum_openblas_processors(void) {
+  return IS_IN_BLAS(openblas_get_num_procs) ? ADDRESS(openblas_get_num_procs)() : 0;
+}
 
 int momentum_blas_integer_bits(void) {
   // The count is 3 for a library that reads its lower half, and negative, which is nothing to sum, for one that reads all of it.

@@ -1,15 +1,19 @@
 #ifndef MOMENTUM_OPENBLAS_SYMBOLS_H
 #define MOMENTUM_OPENBLAS_SYMBOLS_H
 
-// What only OpenBLAS has. The references are weak: a program links and starts with any other library.
+// What only OpenBLAS has. The references are weak, so that a program links and starts with any other library.
 //
 // That such a function exists does not say that it speaks of the BLAS that is called. LAPACK may bring an OpenBLAS along beside
 // another BLAS. So a function counts only if the object that holds it also serves cblas_sdot.
 
 #if defined(__APPLE__)
-#define OPTIONAL __attribute__((weak_import))
+// The linker there wants to see each weak symbol in some library; the loader can be asked for any.
+#include <dlfcn.h>
+#define OPTIONAL
+#define ADDRESS(symbol) ((__typeof__(&(symbol)))dlsym(RTLD_DEFAULT, #symbol))
 #else
 #define OPTIONAL __attribute__((weak))
+#define ADDRESS(symbol) (&(symbol))
 #endif
 
 extern char *openblas_get_config(void) OPTIONAL;
@@ -29,6 +33,6 @@ extern int blas_num_threads OPTIONAL;
 // Whether an address lies in the object that serves cblas_sdot.
 int momentum_is_in_blas(const void *address);
 
-#define IS_IN_BLAS(symbol) (&(symbol) != 0 && momentum_is_in_blas((const void *)&(symbol)))
+#define IS_IN_BLAS(symbol) (ADDRESS(symbol) != 0 && momentum_is_in_blas((const void *)ADDRESS(symbol)))
 
 #endif

@@ -38,6 +38,7 @@ public enum LAPACK {
   ///   `MomentumError.lapackFailure`.
   /// - Complexity: O(rows·columns²).
   public static func orthonormalize<S: LAPACKScalar>(_ a: BLAS.MutableMatrix<S>) throws(MomentumError) {
+    try BLASTraits.checkCounts()
     guard a.columns <= a.rows else {
       throw .countMismatch(what: "columns of A", count: a.columns, expected: a.rows)
     }

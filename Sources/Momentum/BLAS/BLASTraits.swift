@@ -4,7 +4,7 @@ internal import Synchronization
 ///
 /// Some are promises that OpenBLAS and its relatives keep. What differs is found by probes (``BLAS/Behavior``) at the
 /// first use, and kept until other kernels are chosen.
-enum BLASTraits {
+package enum BLASTraits {
   /// The elements of a call are rounded in the same way only up to a multiple of this number.
   ///
   /// Kernels treat the last `count mod 32` elements of a call differently from the others: with another rounding, on
@@ -24,7 +24,7 @@ enum BLASTraits {
 
   /// Refuses a library whose counts have another width than those of the calls here.
   @inline(__always)
-  static func checkCounts() throws(MomentumError) {
+  package static func checkCounts() throws(MomentumError) {
     if flags & Flag.countsDiffer != 0 { throw countsDiffer() }
   }
 

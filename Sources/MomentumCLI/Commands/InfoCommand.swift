@@ -17,6 +17,11 @@ struct InfoCommand: ParsableCommand {
   var json = false
 
   func run() throws {
+    let bits = BLAS.LibraryInfo.current.integerWidth
+    guard bits == 32 else {
+      let check = SelfCheckReport(refusal: "this BLAS counts with \(bits)-bit integers; expected 32 bits")
+      return try show(Report(machine: .current(), selfCheck: check))
+    }
     let start = ContinuousClock.now
     let failures = BLAS.selfCheck()
     let time = ContinuousClock.now - start
@@ -116,8 +121,16 @@ struct InfoCommand: ParsableCommand {
     let milliseconds: Double
     let failureCount: Int
     let firstFailures: [Failure]
+    /// Why nothing was checked.
+    let refusal: String?
+
+    /// For a library that cannot be called.
+    init(refusal: String) {
+      (passed, milliseconds, failureCount, firstFailures, self.refusal) = (false, 0, 0, [], refusal)
+    }
 
     init(_ failures: [BLAS.SelfCheckFailure], time: Duration) {
+      refusal = nil
       passed = failures.isEmpty
       milliseconds = time / .milliseconds(1)
       failureCount = failures.count
@@ -131,6 +144,7 @@ struct InfoCommand: ParsableCommand {
 
     /// One line.
     var summary: String {
+      if let refusal { return "not run: \(refusal)" }
       let time = String(format: "%.1f ms", milliseconds)
       guard let first = firstFailures.first else { return "passed in \(time)" }
       let routines = firstFailures.map { "\($0.routine) of \($0.scalar)" }.joined(separator: ", ")

@@ -43,7 +43,9 @@ struct BLASRecord: Encodable {
     case .refused(let reason): (coreTypeChosenBy, coreTypeBefore, coreTypeRefusal) = ("nobody", nil, reason.rawValue)
     }
     recommendedCoreType = info.recommendedCoreType
-    (threading, threads, self.threadsChosenBy) = (info.threading?.rawValue, info.threadCount, threadsChosenBy)
+    (threading, threads) = (info.threading?.rawValue, info.threadCount)
+    // Builds with OpenMP do not listen to the variable.
+    self.threadsChosenBy = threadsChosenBy == .momentum && info.threadCount != 1 ? .library : threadsChosenBy
     integerBits = info.integerWidth
     dotDependsOnAlignment = info.behavior.dotDependsOnAlignment
     axpyRounding = info.behavior.axpyRounding.rawValue

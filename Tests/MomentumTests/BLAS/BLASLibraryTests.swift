@@ -136,14 +136,14 @@ final class BLASLibraryTests: XCTestCase {
       integerWidth: 32, dotDependsOnAlignment: false, axpyRounding: .fused, floatSumError: 3, doubleSumError: 3)
     XCTAssertEqual(good.warnings, [])
     let bad = BLAS.Behavior(
-      integerWidth: 64, dotDependsOnAlignment: true, axpyRounding: .mixed, floatSumError: 50.4, doubleSumError: 3)
+      integerWidth: 64, dotDependsOnAlignment: true, axpyRounding: .mixed, floatSumError: 350.4, doubleSumError: 3)
     XCTAssertEqual(
       bad.warnings,
       [
         "counts with 64-bit integers and is refused",
         "the bits of its dot depend on alignment, so tiles that are not aligned are copied first",
         "its axpy rounds elements in two ways, so steps use slower loops instead",
-        "its dot of 2048 Floats is off by 50 units of the last place, so norms lose digits",
+        "its dot of 2048 Floats is off by 350 units of the last place, so norms lose digits",
       ])
   }
 }
