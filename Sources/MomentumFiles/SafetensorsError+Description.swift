@@ -71,6 +71,9 @@ extension SafetensorsError.Reason: CustomStringConvertible {
         + "SafetensorsWriter.followsLinks)"
     case .changedWhileOpen:
       "was changed by another program while it was read; expected it to stay as it was"
+    case .notDurable(let code):
+      "is in its place, but its directory could not be brought to the disk, so that a loss of power may bring the old "
+        + "file back: \(systemMessage(code))"
     case .system(let operation, let code):
       "could not \(operation): \(systemMessage(code))"
     }

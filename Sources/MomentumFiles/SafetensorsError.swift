@@ -93,6 +93,9 @@ public struct SafetensorsError: Error, Hashable, Sendable {
     case symbolicLink(target: String)
     /// Another program changed the file while it was open.
     case changedWhileOpen
+    /// The new file is in its place, but its directory could not be brought to the disk: nobody knows whether a loss of
+    /// power would bring the old one back.
+    case notDurable(code: Int32)
     /// A call of the operating system failed with this `errno`.
     case system(operation: String, code: Int32)
   }
