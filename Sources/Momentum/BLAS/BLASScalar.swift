@@ -31,20 +31,6 @@ where Exponent == Int, Compute == Self {
     _ a: UnsafePointer<Self>, _ lda: Int32, _ b: UnsafePointer<Self>, _ ldb: Int32, _ beta: Self,
     _ c: UnsafeMutablePointer<Self>, _ ldc: Int32)
 
-  // MARK: LAPACKE
-
-  static func _lassq(
-    _ n: Int32, _ x: UnsafePointer<Self>, _ incx: Int32, _ scale: inout Self, _ sumOfSquares: inout Self
-  ) -> Int32
-  static func _geqrf(
-    _ m: Int32, _ n: Int32, _ a: UnsafeMutablePointer<Self>, _ lda: Int32, _ tau: UnsafeMutablePointer<Self>
-  )
-    -> Int32
-  static func _orgqr(
-    _ m: Int32, _ n: Int32, _ k: Int32, _ a: UnsafeMutablePointer<Self>, _ lda: Int32, _ tau: UnsafePointer<Self>
-  )
-    -> Int32
-
   // MARK: Element loops that BLAS lacks
 
   static func _clamp(

@@ -4,6 +4,7 @@ enum NormPass {
   static func report<Scalar: BLASScalar>(
     of elements: UnsafeBufferPointer<Scalar>, _ type: NormType, _ algorithm: NormAlgorithm, _ threads: Int?
   ) throws(MomentumError) -> NormReport {
+    try BLASTraits.checkCounts()
     let call = EngineCall.begin()
     defer { call.end() }
     return try measure(elements, type, algorithm, threads)
@@ -24,6 +25,7 @@ enum NormPass {
     of buffers: UnsafeBufferPointer<UnsafeBufferPointer<Scalar>>, _ type: NormType, _ algorithm: NormAlgorithm,
     _ threads: Int?
   ) throws(MomentumError) -> NormReport {
+    try BLASTraits.checkCounts()
     let call = EngineCall.begin()
     defer { call.end() }
     return try measure(buffers, type, algorithm, threads)
@@ -46,6 +48,7 @@ enum NormPass {
     _ doubles: UnsafeBufferPointer<UnsafeBufferPointer<Double>>, _ type: NormType, _ algorithm: NormAlgorithm,
     _ threads: Int?
   ) throws(MomentumError) -> NormReport {
+    try BLASTraits.checkCounts()
     try type.validate(forClipping: false)
     func total(_ type: NormType, divisor: Double = 1) -> NormPartial {
       let call = EngineCall.begin()

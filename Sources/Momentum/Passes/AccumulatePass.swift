@@ -76,12 +76,18 @@ struct AccumulatePass<Scalar: BLASScalar>: Sendable {
     // Tiles start at multiples of their size in every tensor, so the bits depend on neither threads nor places: an
     // element is always at the same place in its call. With the factor 1 they are those of a plain addition.
     guard factor.prescale != 0 else {
-      return Scalar._axpy(Int32(truncatingIfNeeded: n), factor.value, gradient, 1, sum, 1)
+      return axpy(gradient, into: sum, n)
     }
     withUnsafeTemporaryAllocation(of: Scalar.self, capacity: Tile.count) { scratch in
       let scaled = scratch.baseAddress!
       ElementLoops.scale(gradient, byPowerOfTwo: factor.prescale, into: scaled, n)
-      Scalar._axpy(Int32(truncatingIfNeeded: n), factor.value, scaled, 1, sum, 1)
+      axpy(scaled, into: sum, n)
     }
+  }
+
+  @inline(__always)
+  private func axpy(_ x: UnsafePointer<Scalar>, into sum: UnsafeMutablePointer<Scalar>, _ n: Int) {
+    if BLASTraits.axpyMixesFormulas { return ElementLoops.multiplyAdd(factor.value, x, into: sum, n) }
+    Scalar._axpy(Int32(truncatingIfNeeded: n), factor.value, x, 1, sum, 1)
   }
 }

@@ -86,6 +86,7 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   init(
     counts: some Collection<Int>, names: [String] = [], shapes: [[Int]] = [], cacheBytes: Int? = nil
   ) throws(MomentumError) {
+    try BLASTraits.checkCounts()
     let tiles = counts.reduce(0) { $0 + Tile.number(of: $1) }
     // Both kinds of sums share one allocation. Nothing is written to it yet, so it costs no memory until it is used.
     sumMemory = try OwnedBuffer(count: 2 * tiles)
