@@ -97,8 +97,9 @@ extension Gradients {
     }
     guard !outcome.report.wasSkipped, outcome.changesGradients else { return outcome.report }
 
+    if table.halves.isUsed { table.clearHalfCounts(team) }
     table.update(compilePrograms(table, outcome), team)
-    if table.halves.isUsed { outcome.report.overflowedElements = table.overflowedElements(team) }
+    if table.halves.isUsed { outcome.report.overflowedElements = table.halfCounts(team).overflowed }
     return outcome.report
   }
 

@@ -73,8 +73,9 @@ extension Gradients {
     var program = StepProgram()
     program.append(.scal(factor: coefficient, .gradient))
     let team = ThreadTeam(threads ?? Machine.availableProcessors, elements: table.count)
+    if table.halves.isUsed { table.clearHalfCounts(team) }
     withUnsafePointer(to: program) { table.update(UnsafeBufferPointer(start: $0, count: 1), team) }
-    return table.halves.isUsed ? table.overflowedElements(team) : 0
+    return table.halves.isUsed ? table.halfCounts(team).overflowed : 0
   }
 
   /// Clips one vector in place by a norm that is known already; see

@@ -23,6 +23,42 @@ enum HalfLoops {
     return type == .bfloat16 ? momentum_squares_bfloat16(x, n) : momentum_squares_float16(x, n)
   }
 
+  /// `y ← x + remainders`, the numbers that were split.
+  @inline(__always)
+  static func join(
+    _ x: UnsafeRawPointer, _ remainders: UnsafeRawPointer, into y: UnsafeMutablePointer<Float>, _ n: Int
+  ) {
+    momentum_join_float(
+      x.assumingMemoryBound(to: UInt16.self), remainders.assumingMemoryBound(to: Int16.self), y, n)
+  }
+
+  /// Splits numbers into those rounded to nearest, ties away from 0, and what their bits then lack.
+  @inline(__always)
+  static func split(
+    _ x: UnsafePointer<Float>, into y: UnsafeMutableRawPointer, _ remainders: UnsafeMutableRawPointer, _ n: Int
+  ) {
+    momentum_split_float(
+      x, y.assumingMemoryBound(to: UInt16.self), remainders.assumingMemoryBound(to: Int16.self), n)
+  }
+
+  /// `y ← x`, rounded to nearest, ties to even.
+  ///
+  /// - Returns: The number of elements that keep their bits although x is another number.
+  @inline(__always)
+  static func storeBFloat16(_ x: UnsafePointer<Float>, into y: UnsafeMutableRawPointer, _ n: Int) -> Int {
+    momentum_store_bfloat16(x, y.assumingMemoryBound(to: UInt16.self), n)
+  }
+
+  /// `y ← x`, rounded at random: the elements of a tensor from `index` on, in a step.
+  @inline(__always)
+  static func storeStochasticBFloat16(
+    _ x: UnsafePointer<Float>, into y: UnsafeMutableRawPointer, _ n: Int, key: UInt64, step: Int, index: Int
+  ) {
+    let place = momentum_random_place(key: key, step: UInt64(truncatingIfNeeded: step), stream: 1)
+    momentum_store_stochastic_bfloat16(
+      x, y.assumingMemoryBound(to: UInt16.self), n, place, UInt64(truncatingIfNeeded: index))
+  }
+
   /// The number of finite elements that become infinite when they are narrowed.
   @inline(__always)
   static func countOverflowing(_ x: UnsafePointer<Float>, _ type: ElementType, _ n: Int) -> Int {

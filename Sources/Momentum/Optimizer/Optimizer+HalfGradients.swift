@@ -68,7 +68,7 @@ extension Optimizer where Scalar == Float {
       setIfChanged(&table.entry(index).pointee.gradient, to: gradient)
       setIfChanged(&table.entry(index).pointee.parameters, to: parameter + offset)
     }
-    return try takeStep(withGradientsOf: Half.self, nil)
+    return try takeStep(HalfOperands(), withGradientsOf: Half.self)
   }
 
   /// Takes one step of tensors that lie anywhere in the caller's memory, with gradients in half precision, one buffer for
@@ -79,7 +79,7 @@ extension Optimizer where Scalar == Float {
     parameters: [UnsafeMutableBufferPointer<Float>], gradients: [UnsafeBufferPointer<Half>?]
   ) throws(MomentumError) -> StepReport {
     try bindLists(parameters, halves: gradients)
-    return try takeStep(withGradientsOf: Half.self, nil)
+    return try takeStep(HalfOperands(), withGradientsOf: Half.self)
   }
 
   /// Takes one step of some of a model's tensors, with gradients in half precision, together with the owners of the others;
@@ -93,18 +93,10 @@ extension Optimizer where Scalar == Float {
     let meetings = NormMeetings(exchange, step: stepCount)
     do throws(MomentumError) {
       try bindLists(parameters, halves: gradients)
-      return try takeStep(withGradientsOf: Half.self, meetings)
+      return try takeStep(HalfOperands(), withGradientsOf: Half.self, meetings)
     } catch {
       throw meetings.failure(error)
     }
-  }
-
-  private mutating func takeStep<Half: HalfScalar>(
-    withGradientsOf _: Half.Type, _ meetings: NormMeetings?
-  ) throws(MomentumError) -> StepReport {
-    table.halves.gradient = Half.elementType
-    defer { table.halves = HalfOperands() }
-    return try takeStep(divisor: ScaledDouble(1), isMeasured: false, meetings)
   }
 
   /// Points every tensor at its buffers of two lists, which are checked.

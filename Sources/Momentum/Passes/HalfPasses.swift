@@ -16,12 +16,12 @@ extension TensorTable {
         let n = min(Tile.count, table.entry(index).pointee.count - start)
         if !plan.clamps {
           table.sums[table.entry(index).pointee.firstTile + tile] = table.measureGradient(
-            index, type, at: start, n, plan.measure, scratch)
+            index, at: start, n, plan.measure, scratch)
           tile += 1
           continue
         }
-        table.widenGradient(index, type, at: start, into: scratch.wideTile, n)
-        clipped += reduceTile(tile, of: index, scratch.wideTile, n, table, plan, scratch.gradientTile)
+        table.widenGradient(index, type, at: start, into: scratch.wideGradient, n)
+        clipped += reduceTile(tile, of: index, scratch.wideGradient, n, table, plan, scratch.gradientTile)
         tile += 1
       }
     }
@@ -51,12 +51,5 @@ extension TensorTable {
         end = start
       }
     }
-    scratch.count.pointee = runner.overflowed
-  }
-
-  /// The number of elements that were finite and became infinite when the last update pass wrote them.
-  func overflowedElements(_ team: ThreadTeam) -> Int {
-    let scratch = scratch(threads: team.mostCount)
-    return (0..<team.count).reduce(0) { $0 + ThreadScratch<Scalar>(scratch, thread: $1).count.pointee }
   }
 }

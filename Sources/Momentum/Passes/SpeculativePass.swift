@@ -125,7 +125,7 @@ private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
     _ table: TensorTable<Scalar>, _ segments: Segments, _ share: Range<Int>,
     _ programs: UnsafeBufferPointer<StepProgram>, _ trial: Trial, _ scratch: ThreadScratch<Scalar>
   ) {
-    if let type = table.halves.gradient { return runHalves(table, type, segments, share, programs, trial, scratch) }
+    if table.halves.isUsed { return runHalves(table, segments, share, programs, trial, scratch) }
     var runner = TileRunner<Scalar>(scratch)
     var loaded = -1
     for segment in share {
@@ -153,10 +153,10 @@ private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
     }
   }
 
-  /// The same for gradients in half precision.
+  /// The same for operands in half precision.
   @inline(never)
   private static func runHalves(
-    _ table: TensorTable<Scalar>, _ type: ElementType, _ segments: Segments, _ share: Range<Int>,
+    _ table: TensorTable<Scalar>, _ segments: Segments, _ share: Range<Int>,
     _ programs: UnsafeBufferPointer<StepProgram>, _ trial: Trial, _ scratch: ThreadScratch<Scalar>
   ) {
     var runner = HalfRunner(table, scratch)
@@ -168,7 +168,7 @@ private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
         runner.load(entry.pointee.program, of: programs)
         for start in stride(from: part.lowerBound, to: part.upperBound, by: Tile.count) {
           let n = min(Tile.count, part.upperBound - start)
-          let tile = table.measureGradient(index, type, at: start, n, trial.measure, scratch)
+          let tile = table.measureGradient(index, at: start, n, trial.measure, scratch)
           table.sums[entry.pointee.firstTile + start / Tile.count] = tile
           guard isUpdating else { continue }
           isUpdating = trial.goesOn(after: tile, &sum)

@@ -14,6 +14,22 @@ public struct TensorBuffer: @unchecked Sendable {  // an address; the caller gua
     self.init(base: UnsafeRawPointer(elements.baseAddress), count: elements.count, elementType: Scalar.elementType)
   }
 
+  /// The first element that is NaN or infinite, and its index; `nil` if all are finite.
+  package func firstNonFinite() -> (index: Int, value: Double)? {
+    guard let base else { return nil }
+    func first<Scalar: BLASScalar>(_: Scalar.Type) -> (index: Int, value: Double)? {
+      let elements = UnsafeBufferPointer(start: base.assumingMemoryBound(to: Scalar.self), count: count)
+      return elements.firstIndex { !$0.isFinite }.map { ($0, Double(elements[$0])) }
+    }
+    switch elementType {
+    case .float32: return first(Float.self)
+    case .float64: return first(Double.self)
+    case .bfloat16, .float16:
+      let elements = HalfVector(base: base, type: elementType)
+      return (0..<count).first { !elements[$0].isFinite }.map { ($0, Double(elements[$0])) }
+    }
+  }
+
   @usableFromInline
   init(base: UnsafeRawPointer?, count: Int, elementType: ElementType) {
     (self.base, self.count, self.elementType) = (base, count, elementType)

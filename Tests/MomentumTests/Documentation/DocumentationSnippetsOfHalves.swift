@@ -33,4 +33,40 @@ final class DocumentationSnippetsOfHalves: XCTestCase {
     // end
     XCTAssertEqual(optimizer.stepCount, 1)
   }
+
+  func testSplitParameters() throws {
+    var optimizer = try Optimizer<Float>(ParameterLayout(count: 2), rule: SGD(learningRate: 0.1))
+    let gradients = try ParameterVector<Float>([0, 1])
+    // snippet
+    let master = try ParameterVector<Float>([1, 0.1])
+    var parameters = try SplitParameters(master)
+    try optimizer.step(&parameters, gradients: gradients)
+    let inHalfPrecision = parameters.bfloat16[1]  // for the next forward pass
+    let exact = parameters[1]  // as in a step of Floats
+    // end
+    XCTAssertEqual(exact, Float(0.1) - Float(0.1))
+    XCTAssertEqual(inHalfPrecision, 0)
+  }
+
+  func testCopy() throws {
+    var optimizer = try Optimizer<Float>(ParameterLayout(count: 2), rule: SGD(learningRate: 0.1))
+    let gradients = try ParameterVector<Float>([1, 0])
+    // snippet
+    var master = try ParameterVector<Float>([1, 0.1])
+    var copy = try ParameterVector<BFloat16>(rounding: master)  // for the first forward pass
+    try optimizer.step(&master, copy: &copy, gradients: gradients)
+    // end
+    XCTAssertEqual([copy[0], copy[1]], [0.9, 0.1])
+  }
+
+  func testRounding() throws {
+    var optimizer = try Optimizer<Float>(ParameterLayout(count: 2), rule: SGD(learningRate: 0.1))
+    let gradients = try ParameterVector<Float>([1, 0])
+    // snippet
+    var parameters = try ParameterVector<BFloat16>([1, 0.1])
+    let report = try optimizer.step(&parameters, rounding: .stochastic(seed: 1), gradients: gradients)
+    // end
+    XCTAssertEqual(report.lostUpdates, 0)
+    XCTAssertEqual(parameters[1], 0.1)
+  }
 }
