@@ -15,6 +15,7 @@ let package = Package(
     .library(name: "Momentum", targets: ["Momentum"]),
     .library(name: "MomentumLAPACK", targets: ["MomentumLAPACK"]),
     .library(name: "MomentumFiles", targets: ["MomentumFiles"]),
+    .library(name: "MomentumMPI", targets: ["MomentumMPI"]),
     .executable(name: "momentum", targets: ["MomentumCLI"]),
   ],
   traits: [
@@ -22,6 +23,7 @@ let package = Package(
     .trait(
       name: "CommandLine",
       description: "The command. A client that wants the library only and says `traits: []` resolves no other package."),
+    .trait(name: "MPI", description: "Optimizers over the ranks of an MPI program. Needs an MPI with its headers."),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
@@ -50,6 +52,17 @@ let package = Package(
     // Tensor files, and optimizers in them. Apart from the engine, because it reads JSON with Foundation.
     .systemLibrary(name: "CMomentumFiles"),
     .target(name: "MomentumFiles", dependencies: ["Momentum", "CMomentumFiles"], swiftSettings: settings),
+
+    // Several processes. Nothing of MPI is looked for without the trait; MPICH's name for pkg-config is "mpich".
+    .systemLibrary(
+      name: "CMomentumMPI", pkgConfig: Context.environment["MPI_PKG_CONFIG"] ?? "mpi-c",
+      providers: [.apt(["libopenmpi-dev"]), .brew(["open-mpi"])]),
+    .target(
+      name: "MomentumMPI",
+      dependencies: [
+        "Momentum", "MomentumFiles", .target(name: "CMomentumMPI", condition: .when(traits: ["MPI"])),
+      ],
+      swiftSettings: settings),
 
     // Reference values and their evaluation, for `momentum validate` and the tests.
     .target(name: "MomentumReference", dependencies: ["Momentum"], swiftSettings: settings),
@@ -98,6 +111,14 @@ let package = Package(
     .testTarget(
       name: "MomentumFilesTests",
       dependencies: ["MomentumFiles", "CMomentumFiles", "Momentum", "MomentumReference", "MomentumTestSupport"],
+      swiftSettings: settings),
+    // What needs no MPI of the library for several processes; the rest is Scripts/test-mpi.sh.
+    .testTarget(
+      name: "MomentumMPITests", dependencies: ["MomentumMPI", "Momentum", "MomentumTestSupport"],
+      swiftSettings: settings),
+    // Runs one case on the ranks that mpirun starts: Scripts/test-mpi.sh.
+    .executableTarget(
+      name: "MomentumMPICases", dependencies: ["Momentum", "MomentumFiles", "MomentumMPI"], path: "Tests/MPI",
       swiftSettings: settings),
     .testTarget(
       name: "MomentumReferenceTests", dependencies: ["MomentumReference", "Momentum"],

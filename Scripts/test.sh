@@ -3,7 +3,7 @@
 #
 # Usage: Scripts/test.sh [--quick] [--release] [--sanitize thread|address] [arguments of 'swift test']
 #   --quick      run the tests once only, not again under other BLAS kernels
-#   --release    build and test in release mode as well
+#   --release    build and test in release mode as well; the kernels are then tested with that build
 #   --sanitize   build with ThreadSanitizer or AddressSanitizer (in .build-tsan or .build-asan) and run the tests under it;
 #                nothing else is run
 #
@@ -86,19 +86,26 @@ if [ -n "$sanitizer" ]; then
     ${arguments[@]+"${arguments[@]}"}
 else
   step "Building (debug)" build debug
-  if ! $quick; then
-    # Tests named by the caller replace the choice of the library's.
-    again=(${arguments[@]+"${arguments[@]}"})
-    [ ${#again[@]} -gt 0 ] || again=(--filter '^MomentumTests\.')
-    for core in $(core_types); do
-      OPENBLAS_CORETYPE=$core step "Tests of the library with the kernels for $core" run_tests "debug-$core" "${again[@]}"
-    done
-    OPENBLAS_NUM_THREADS=1 step "Tests of the library with one BLAS thread" run_tests debug-1-thread "${again[@]}"
-  fi
+  # Where tests run more than once, a release build is several times as fast.
+  again=(debug)
   if $release; then
     # In a folder of its own: tests need -enable-testing, which the release build of the command is made without.
     testable=(-c release --scratch-path "$root/.build-release" -Xswiftc -enable-testing)
     step "Building (release)" build release "${testable[@]}"
+    again=(release "${testable[@]}")
+  fi
+  if ! $quick; then
+    # Tests named by the caller replace the choice of the library's.
+    library=(${arguments[@]+"${arguments[@]}"})
+    [ ${#library[@]} -gt 0 ] || library=(--filter '^MomentumTests\.')
+    for core in $(core_types); do
+      OPENBLAS_CORETYPE=$core step "Tests of the library with the kernels for $core" \
+        run_tests "${again[0]}-$core" "${again[@]:1}" "${library[@]}"
+    done
+    OPENBLAS_NUM_THREADS=1 step "Tests of the library with one BLAS thread" \
+      run_tests "${again[0]}-1-thread" "${again[@]:1}" "${library[@]}"
+  fi
+  if $release; then
     step "All tests (release)" run_tests release "${testable[@]}" ${arguments[@]+"${arguments[@]}"}
   fi
   step "All tests (debug)" run_tests debug ${arguments[@]+"${arguments[@]}"}

@@ -3,13 +3,15 @@
 ///
 /// Each is first written without a name, or under a temporary one where the system cannot do that, in the directory of
 /// its target and brought to the disk (``stage(_:followsLinks:content:)``); ``commit()`` then puts all of them in place.
-/// A process that dies at any moment leaves each target whole, old or new; before the commit it leaves nothing else,
-/// during it at most second names of these files. When a step fails, everything is taken back: the targets are what
-/// they were and no temporary file is left.
+/// A process that dies at any moment leaves each target whole, old or new; before the commit it leaves nothing else.
+/// No system replaces a file by one without a name in one step, so a death between the two or three calls in which it
+/// has a temporary name leaves that name (`.momentum-*.tmp`), and with several targets second names of old files. The next
+/// process that writes into the directory removes them (``Leftovers``).
 ///
-/// Taking back needs the old file, so `commit` first gives it a second name, which costs no copy. On the few file
-/// systems without hard links a failure of the *last* steps (a rename after another one, or bringing the directory to
-/// the disk) therefore leaves the new file.
+/// When a step fails, everything is taken back: the targets are what they were and no temporary file is left. Taking back
+/// needs the old files, so those that others follow get a second name, which costs no copy; on the few file systems
+/// without hard links they stay new. One error comes too late for that: a directory that cannot be brought to the disk
+/// (``SafetensorsError/Reason/notDurable(code:)``), since going back would be as uncertain as the new files are.
 ///
 /// A new file has the mode 0666 less the umask; one that is replaced hands on what ``FileAttributes`` says. A symbolic
 /// link is refused, or followed if that is asked for: the link then stays, and the file behind it, which there must be,
@@ -73,21 +75,28 @@ package struct FileReplacement {
     files.append(file)
   }
 
-  /// Puts the new versions in place, all of them or, when it throws, none.
+  /// Puts the new versions in place, all of them or, when it throws another error than
+  /// ``SafetensorsError/Reason/notDurable(code:)``, none.
   mutating func commit() throws(SafetensorsError) {
     var files = files
     self.files = []
     try InterruptedWrites.postponed { () throws(SafetensorsError) in
       do throws(SafetensorsError) {
-        for index in files.indices { try files[index].prepare() }
+        // Nothing follows the last one that could fail, so its old version need not be kept.
+        for index in files.indices { try files[index].prepare(keepsOld: index + 1 < files.endIndex) }
         for index in files.indices { try files[index].replace() }
-        for file in files { try file.synchronizeDirectory() }
       } catch {
         Self.discard(&files)
         throw error
       }
-      for index in files.indices { files[index].finish() }
+      for index in files.indices { files[index].letOldGo() }
+      var failure: SafetensorsError?
+      for file in files {
+        do throws(SafetensorsError) { try file.finish() } catch { failure = failure ?? error }
+      }
+      if let failure { throw failure }
     }
+    for file in files { Leftovers.remove(in: file.target.directory) }
   }
 
   /// Takes everything back, the last file first.

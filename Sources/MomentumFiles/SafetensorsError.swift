@@ -76,6 +76,29 @@ public struct SafetensorsError: Error, Hashable, Sendable {
     /// Mutable access to a file opened read-only.
     case readOnlyAccess(tensor: String)
 
+    // Files that belong together.
+
+    /// The index of a checkpoint is not JSON, or not the JSON of an index.
+    case malformedIndex(offset: Int, expected: String)
+    /// The index says of no tensor where it lies.
+    case noWeightMap
+    /// The index exceeds a limit.
+    case indexTooLarge(what: String, count: Int, most: Int)
+    /// The index names a file that could lie elsewhere.
+    case refusedShardName(shard: String, tensor: String, fault: ShardNameFault)
+    /// Files that the index names are not there.
+    case missingShards([String], of: Int)
+    /// The index names a tensor that its file does not have.
+    case tensorNotInShard(tensor: String, shard: String)
+    /// A file of the index has a tensor that the index does not name.
+    case tensorNotInIndex(tensor: String, shard: String)
+    /// Two files of one set have a tensor of this name.
+    case tensorInTwoFiles(tensor: String, other: String)
+    /// The file holds parts of tensors, as distributed checkpoints of PyTorch have them.
+    case partsOfTensors
+    /// A folder in which several files could be meant, or none.
+    case ambiguousFolder(candidates: [String])
+
     // Writing.
 
     /// A tensor of this name has been added already.
@@ -93,6 +116,9 @@ public struct SafetensorsError: Error, Hashable, Sendable {
     case symbolicLink(target: String)
     /// Another program changed the file while it was open.
     case changedWhileOpen
+    /// The new file is in its place, but its directory could not be brought to the disk: nobody knows whether a loss of
+    /// power would bring the old one back.
+    case notDurable(code: Int32)
     /// A call of the operating system failed with this `errno`.
     case system(operation: String, code: Int32)
   }

@@ -96,7 +96,8 @@ public struct SafetensorsWriter {
 
   /// Writes the file.
   ///
-  /// - Throws: ``SafetensorsError``; the target is then as it was.
+  /// - Throws: ``SafetensorsError``; the target is then as it was, unless the reason is
+  ///   ``SafetensorsError/Reason/notDurable(code:)``.
   public func write() throws(SafetensorsError) {
     try Self.write([self])
   }
@@ -104,8 +105,9 @@ public struct SafetensorsWriter {
   /// Writes several files so that either all of them are new or, when this throws, none: all are brought to the disk
   /// before the first takes the place of its target.
   ///
-  /// A process killed while they take their places may leave the first file new and the second old, each whole, and
-  /// second names of them (`.momentum-*.tmp`).
+  /// A process killed while they take their places, a few calls of the system, may leave the first file new and the second
+  /// old, each whole, and second names of them (`.momentum-*.tmp`). The one error that leaves all of them new is
+  /// ``SafetensorsError/Reason/notDurable(code:)``.
   public static func write(_ writers: [SafetensorsWriter]) throws(SafetensorsError) {
     try write(writers, operations: .system)
   }

@@ -26,7 +26,7 @@ struct StagedFile {
   /// The open file, while it is written or has no name.
   private var descriptor: CInt?
   private var temporary: TemporaryName?
-  /// A second name of the old file while the targets are replaced.
+  /// A second name of the old file until the last target is replaced.
   private var backup: TemporaryName?
   private var isInPlace = false
 
@@ -97,20 +97,26 @@ struct StagedFile {
 
   // MARK: Place
 
-  /// Gives the old file a second name, which costs no copy, and the new one a temporary name if it will replace it.
-  mutating func prepare() throws(SafetensorsError) {
+  /// Gives the new file a temporary name if it will replace an old one.
+  ///
+  /// - Parameter keepsOld: Whether the old file gets a second name, which costs no copy, to be put back by.
+  mutating func prepare(keepsOld: Bool) throws(SafetensorsError) {
     guard target.existing != nil else { return }
+    if keepsOld { try keepOld() }
+    if temporary == nil { try giveTemporaryName() }
+  }
+
+  private mutating func keepOld() throws(SafetensorsError) {
     let backup = TemporaryName(in: target.directory)
     if operations.addLink(target.location, backup.path) == 0 {
       self.backup = backup
-    } else {
-      let code = errno
-      backup.forget()
-      if ![EPERM, ENOTSUP, EOPNOTSUPP, ENOSYS, EMLINK].contains(code) {
-        throw .system("keep its old version", file: target.path, code: code)
-      }
+      return
     }
-    if temporary == nil { try giveTemporaryName() }
+    let code = errno
+    backup.forget()
+    guard [EPERM, ENOTSUP, EOPNOTSUPP, ENOSYS, EMLINK].contains(code) else {
+      throw .system("keep its old version", file: target.path, code: code)
+    }
   }
 
   private mutating func giveTemporaryName() throws(SafetensorsError) {
@@ -122,42 +128,41 @@ struct StagedFile {
       throw .system("name it in \(target.directory)", file: target.path, code: code)
     }
     temporary = name
+    try close()
   }
 
   /// Puts the new file in the place of the old one, or where none is.
   mutating func replace() throws(SafetensorsError) {
     if temporary == nil, let descriptor {
       isInPlace = operations.giveName(descriptor, target.location) == 0
-      guard isInPlace || errno == EEXIST else { throw .system("name it", file: target.path) }
+      if isInPlace { return try close() }
+      guard errno == EEXIST else { throw .system("name it", file: target.path) }
       // Another program has created a file there meanwhile.
-      if !isInPlace { try giveTemporaryName() }
+      try giveTemporaryName()
     }
-    if let temporary {
-      guard operations.move(temporary.path, target.location) == 0 else {
-        throw .system("replace it", file: target.path)
-      }
-      isInPlace = true
-      temporary.forget()
-      self.temporary = nil
+    guard let temporary else { return }
+    guard operations.move(temporary.path, target.location) == 0 else {
+      throw .system("replace it", file: target.path)
     }
-    try close()
+    isInPlace = true
+    temporary.forget()
+    self.temporary = nil
   }
 
-  /// Brings the names in the directory to the disk.
-  func synchronizeDirectory() throws(SafetensorsError) {
-    let result = retryingInterrupts { operations.synchronize(directory) }
-    // Some file systems cannot do this for a directory and say so.
-    guard result == 0 || errno == EINVAL || errno == ENOTSUP else {
-      throw .system("bring its directory to the disk", file: target.path)
-    }
-  }
+  /// Removes the second name of the old file: it will not be put back any more.
+  mutating func letOldGo() { remove(&backup) }
 
   // MARK: End
 
-  /// Lets go of the old file, once all is done.
-  mutating func finish() {
-    remove(&backup)
+  /// Brings the names in the directory to the disk, as far as its file system can, and lets go of it.
+  func finish() throws(SafetensorsError) {
+    let result = retryingInterrupts { operations.synchronize(directory) }
+    let code = errno
     _ = operations.closeDescriptor(directory)
+    // Some file systems cannot do this for a directory and say so.
+    guard result == 0 || code == EINVAL || code == ENOTSUP else {
+      throw SafetensorsError(file: target.path, reason: .notDurable(code: code))
+    }
   }
 
   /// Takes everything back.

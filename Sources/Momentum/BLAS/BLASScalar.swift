@@ -3,9 +3,9 @@
 /// The protocol is closed. Its underscored requirements are the C routines of one precision, the element loops that
 /// BLAS lacks, and the properties of the type that the algorithms depend on. They check nothing, take 32-bit counts as
 /// CBLAS does, and are not public API. Use ``BLAS`` for checked calls.
-public protocol BLASScalar: BinaryFloatingPoint, SIMDScalar, Sendable, Codable, LosslessStringConvertible,
+public protocol BLASScalar: StoredScalar, BinaryFloatingPoint, SIMDScalar, Codable, LosslessStringConvertible,
   CustomStringConvertible
-where Exponent == Int {
+where Exponent == Int, Compute == Self {
 
   // MARK: CBLAS, level 1
 

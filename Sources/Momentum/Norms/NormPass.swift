@@ -113,7 +113,11 @@ enum NormPass {
 
     let shares = UnsafeMutableBufferPointer<NormPartial>.allocate(capacity: team.count)
     shares.initialize(repeating: partial)
-    defer { shares.deallocate() }
+    defer {
+      // Partials hold arrays.
+      shares.deinitialize()
+      shares.deallocate()
+    }
     team.run(ShareWork(buffers: buffers, shares: shares, count: count, measure: measure, team: team))
     for share in shares { partial.merge(share) }
   }
@@ -133,7 +137,7 @@ enum NormPass {
   /// Adds the tiles that start in a range of the concatenation.
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
-  private static func add<Scalar: BLASScalar>(
+  static func add<Scalar: BLASScalar>(
     _ buffers: UnsafeBufferPointer<UnsafeBufferPointer<Scalar>>, _ share: Range<Int>, _ measure: TileMeasure,
     into partial: inout NormPartial
   ) {

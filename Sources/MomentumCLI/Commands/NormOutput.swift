@@ -46,20 +46,16 @@ struct NormOutput: Encodable {
   var listsTensors: Bool { tensors != nil || nonFiniteCount > 0 }
 
   /// Adds one tensor of the file.
-  mutating func add<Scalar: BLASScalar>(
-    _ name: String, _ report: NormReport, of elements: UnsafeBufferPointer<Scalar>
-  ) {
+  mutating func add(_ name: String, _ report: NormReport, of elements: TensorBuffer) {
     tensors?.append(
       Tensor(
         name: name, count: elements.count, norm: report.norm, normHex: HexDouble.text(of: report.norm),
         nanCount: report.nanCount, infinityCount: report.infinityCount))
-    guard report.nanCount + report.infinityCount > 0,
-      let first = elements.firstIndex(where: { !$0.isFinite })
-    else { return }
+    guard report.nanCount + report.infinityCount > 0, let first = elements.firstNonFinite() else { return }
     nonFiniteTensors.append(
       NonFiniteTensor(
-        name: name, nanCount: report.nanCount, infinityCount: report.infinityCount, firstIndex: first,
-        firstValue: Double(elements[first])))
+        name: name, nanCount: report.nanCount, infinityCount: report.infinityCount, firstIndex: first.index,
+        firstValue: first.value))
   }
 
   /// The same for people.
