@@ -12,7 +12,10 @@ extension Optimizer {
     try mode.validate(rules, adaptedLossScale, adaptedLimit)
     try checkVelocities()
     // Done last, so that the reports stay those of the last step until another step is taken.
-    if haveChanged { stage.settings = clipSettings }
+    if haveChanged {
+      stage.settings = clipSettings
+      reportedGroups = groups.map(\.name)
+    }
     areSettingsChecked = true
   }
 

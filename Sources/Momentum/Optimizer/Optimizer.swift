@@ -94,6 +94,8 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   /// Whether the settings are unchanged since the last step checked them.
   var areSettingsChecked = false
   var areGroupsBound = false
+  /// The names of the groups of the last step.
+  var reportedGroups: [String] = []
   /// Whether the table points at buffers of a list, one or two for each tensor, that were found not to overlap.
   var areBuffersSeparate = false
   /// The stage that measures and clips, by the settings that were checked last.
@@ -149,6 +151,7 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
     self.averaging = averaging
     (adaptedLossScale, adaptedLimit) = (lossScale, adaptiveLimit)
     self.threads = threads
+    reportedGroups = groups.map(\.name)
     stage = ClipStage(
       ClipSettings(
         clipping, groups: groups.map(\.clipping), convention: rule.convention,

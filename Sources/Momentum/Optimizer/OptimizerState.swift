@@ -56,12 +56,3 @@ extension OptimizerState {
     }
   }
 }
-
-// As synthesized, except that `adaptiveLimit` keeps the key that it had in version 0.1, so that states of both versions
-// can be read.
-extension OptimizerState {
-  private enum CodingKeys: String, CodingKey {
-    case layout, stepCount, lastStepClipped, velocities, direction, averages, average, lossScale
-    case adaptiveLimit = "adaptiveClipping"
-  }
-}
