@@ -47,7 +47,9 @@ public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sen
   /// So a sum overflows only where an unweighted one would, whatever the weights are.
   public var sumScale: Double { weights.scale.double }
 
-  private let threads: Int
+  /// The most threads to use, at least 1, which the next addition checks. The results have the same bits for any number.
+  public var threads: Int
+
   /// In this table, `gradient` is the gradient that is being added and `average` is the sum; the tile sums are those of
   /// the sum.
   let table: TensorTable<Scalar>
@@ -100,7 +102,7 @@ public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sen
 
   /// Adds a gradient in the caller's memory, one flat vector; see ``add(_:weight:)-(ParameterVector<Scalar>,_)``.
   public mutating func add(_ gradients: UnsafeBufferPointer<Scalar>, weight: Double = 1) throws(MomentumError) {
-    try Self.check(weight)
+    try check(weight)
     guard gradients.count == layout.count else {
       throw .countMismatch(what: "gradients", count: gradients.count, expected: layout.count)
     }
@@ -134,7 +136,7 @@ public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sen
   private mutating func addList(
     _ count: Int, _ weight: Double, _ gradient: (Int) -> UnsafeBufferPointer<Scalar>?
   ) throws(MomentumError) {
-    try Self.check(weight)
+    try check(weight)
     let tensors = layout.tensors
     guard count == tensors.count else {
       throw .countMismatch(what: "list of gradients", count: count, expected: tensors.count)
@@ -168,6 +170,7 @@ public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sen
   ///   ``MomentumError/invalidSetting(_:)`` for another ``reduction``; nothing has been added then.
   /// - Complexity: O(n); reads 2n and writes n elements; into an empty sum reads n and writes n.
   public mutating func merge(_ other: borrowing GradientAccumulator<Scalar>) throws(MomentumError) {
+    _ = try Machine.threads(threads)
     try layout.check("merged gradients", ofTensors: other.layout)
     guard other.reduction == reduction else {
       throw .invalidSetting(
@@ -201,7 +204,8 @@ public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sen
     return try body(UnsafeBufferPointer(start: memory.base + tensor.offset, count: tensor.count))
   }
 
-  private static func check(_ weight: Double) throws(MomentumError) {
+  private func check(_ weight: Double) throws(MomentumError) {
+    _ = try Machine.threads(threads)
     guard weight >= 0, weight.isFinite else {
       throw .invalidSetting(name: "weight of a gradient", value: weight, expected: .finiteAtLeast(0))
     }

@@ -69,6 +69,10 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
     get { adaptedLimit }
     set { (adaptedLimit, areSettingsChecked) = (newValue, false) }
   }
+  /// The most threads to use, at least 1; small vectors use fewer. The results have the same bits for any number.
+  public var threads: Int {
+    didSet { (areSettingsChecked, team) = (false, ThreadTeam(threads, elements: layout.count)) }
+  }
 
   // MARK: State
 
@@ -87,8 +91,7 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
 
   // MARK: The memory of steps, kept so that a step after the first allocates nothing
 
-  let threads: Int
-  let team: ThreadTeam
+  private(set) var team: ThreadTeam
   let table: TensorTable<Scalar>
   let speculation = SpeculativePass()
   /// Whether the settings are unchanged since the last step checked them.

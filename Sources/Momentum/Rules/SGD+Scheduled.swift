@@ -9,8 +9,12 @@ extension SGD {
   /// - Parameters:
   ///   - learningRate: lr of each step.
   ///   - momentum: m of each step; by default 0, without a velocity.
-  ///   - dampening: See ``init(learningRate:momentum:dampening:weightDecay:decoupledWeightDecay:nesterov:maximize:convention:)``,
-  ///     as for the others.
+  ///   - dampening: d, in 0...1; 0 under the conventions keras and optax.
+  ///   - weightDecay: The weight decay: finite, at least 0.
+  ///   - decoupledWeightDecay: Whether decay bypasses the velocity; by default as the convention does.
+  ///   - nesterov: Whether to use Nesterov's look-ahead.
+  ///   - maximize: Whether to ascend instead of descend.
+  ///   - convention: The convention to follow.
   /// - Throws: ``MomentumError/invalidSetting(_:)``.
   public static func scheduled(
     learningRate: Schedule, momentum: Schedule? = nil, dampening: Double = 0, weightDecay: Double = 0,
@@ -42,8 +46,12 @@ extension LARS {
   /// - Parameters:
   ///   - learningRate: lr of each step.
   ///   - momentum: m of each step; by default 0.9.
-  ///   - weightDecay: See ``init(learningRate:momentum:weightDecay:trustCoefficient:epsilon:nesterov:adapts:convention:)``,
-  ///     as for the others.
+  ///   - weightDecay: wd, finite, at least 0.
+  ///   - trustCoefficient: η, finite, at least 0.
+  ///   - epsilon: ε, finite, at least 0.
+  ///   - nesterov: Whether to use Nesterov's look-ahead; without momentum that is plain descent.
+  ///   - adapts: Whether to use the ratio of norms.
+  ///   - convention: The convention to follow.
   /// - Throws: ``MomentumError/invalidSetting(_:)``.
   public static func scheduled(
     learningRate: Schedule, momentum: Schedule? = nil, weightDecay: Double = 0, trustCoefficient: Double = 0.001,
