@@ -13,7 +13,9 @@ let package = Package(
   name: "swift-momentum",
   products: [
     .library(name: "Momentum", targets: ["Momentum"]),
+    .library(name: "MomentumLAPACK", targets: ["MomentumLAPACK"]),
     .library(name: "MomentumFiles", targets: ["MomentumFiles"]),
+    .library(name: "MomentumMPI", targets: ["MomentumMPI"]),
     .executable(name: "momentum", targets: ["MomentumCLI"]),
   ],
   traits: [
@@ -21,6 +23,7 @@ let package = Package(
     .trait(
       name: "CommandLine",
       description: "The command. A client that wants the library only and says `traits: []` resolves no other package."),
+    .trait(name: "MPI", description: "Optimizers over the ranks of an MPI program. Needs an MPI with its headers."),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
@@ -35,14 +38,31 @@ let package = Package(
     // What Swift cannot say: loops on the processor's widest vectors, and a hint to it. In C that needs nothing but a compiler.
     .target(name: "CMomentumKernels"),
 
+    // Which BLAS the process has loaded, and the choice of OpenBLAS's kernels while it is loaded.
+    .target(name: "CMomentumLoadedBLAS", dependencies: ["CMomentumBLAS"]),
+
     // The engine: nothing but the C libraries and Swift's own modules.
     .target(
-      name: "Momentum", dependencies: ["CMomentumBLAS", "CMomentumLAPACKE", "CMomentumKernels"],
+      name: "Momentum", dependencies: ["CMomentumBLAS", "CMomentumLoadedBLAS", "CMomentumKernels"],
       swiftSettings: settings),
+
+    // Apart from the engine, because LAPACKE brings LAPACK, a second name of BLAS and Fortran's runtime along.
+    .target(name: "MomentumLAPACK", dependencies: ["Momentum", "CMomentumLAPACKE"], swiftSettings: settings),
 
     // Tensor files, and optimizers in them. Apart from the engine, because it reads JSON with Foundation.
     .systemLibrary(name: "CMomentumFiles"),
     .target(name: "MomentumFiles", dependencies: ["Momentum", "CMomentumFiles"], swiftSettings: settings),
+
+    // Several processes. Nothing of MPI is looked for without the trait; MPICH's name for pkg-config is "mpich".
+    .systemLibrary(
+      name: "CMomentumMPI", pkgConfig: Context.environment["MPI_PKG_CONFIG"] ?? "mpi-c",
+      providers: [.apt(["libopenmpi-dev"]), .brew(["open-mpi"])]),
+    .target(
+      name: "MomentumMPI",
+      dependencies: [
+        "Momentum", "MomentumFiles", .target(name: "CMomentumMPI", condition: .when(traits: ["MPI"])),
+      ],
+      swiftSettings: settings),
 
     // Reference values and their evaluation, for `momentum validate` and the tests.
     .target(name: "MomentumReference", dependencies: ["Momentum"], swiftSettings: settings),
@@ -56,7 +76,7 @@ let package = Package(
     .executableTarget(
       name: "MomentumCLI",
       dependencies: [
-        "Momentum", "MomentumFiles", "MomentumReference", "CMomentumLimit", "CMomentumProcess",
+        "Momentum", "MomentumLAPACK", "MomentumFiles", "MomentumReference", "CMomentumLimit", "CMomentumProcess",
         .product(
           name: "ArgumentParser", package: "swift-argument-parser",
           condition: .when(traits: ["CommandLine"])),
@@ -81,11 +101,24 @@ let package = Package(
       name: "MomentumTestHost", dependencies: ["Momentum"], path: "Tests/MomentumTestHost", swiftSettings: settings),
     .testTarget(
       name: "MomentumTests",
-      dependencies: ["Momentum", "CMomentumKernels", "MomentumTestSupport", "MomentumTestHost"],
+      dependencies: [
+        "Momentum", "CMomentumKernels", "CMomentumLoadedBLAS", "MomentumTestSupport", "MomentumTestHost",
+      ],
+      swiftSettings: settings),
+    .testTarget(
+      name: "MomentumLAPACKTests", dependencies: ["MomentumLAPACK", "Momentum", "MomentumTestSupport"],
       swiftSettings: settings),
     .testTarget(
       name: "MomentumFilesTests",
       dependencies: ["MomentumFiles", "CMomentumFiles", "Momentum", "MomentumReference", "MomentumTestSupport"],
+      swiftSettings: settings),
+    // What needs no MPI of the library for several processes; the rest is Scripts/test-mpi.sh.
+    .testTarget(
+      name: "MomentumMPITests", dependencies: ["MomentumMPI", "Momentum", "MomentumTestSupport"],
+      swiftSettings: settings),
+    // Runs one case on the ranks that mpirun starts: Scripts/test-mpi.sh.
+    .executableTarget(
+      name: "MomentumMPICases", dependencies: ["Momentum", "MomentumFiles", "MomentumMPI"], path: "Tests/MPI",
       swiftSettings: settings),
     .testTarget(
       name: "MomentumReferenceTests", dependencies: ["MomentumReference", "Momentum"],

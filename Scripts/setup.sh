@@ -1,21 +1,24 @@
 #!/usr/bin/env bash
 # Prepares a machine: finds what swift-momentum needs and installs what is missing.
 #
-# Usage: Scripts/setup.sh [--check]
+# Usage: Scripts/setup.sh [--check] [--mpi]
 #   --check   install nothing; fail if something is missing
+#   --mpi     also Open MPI, for the trait MPI and Scripts/test-mpi.sh
 #
 # Needed: Swift 6.3 or newer, OpenBLAS and LAPACKE with their headers, pkg-config. Wanted: gnuplot, for pictures.
 # On Debian and Ubuntu, what is missing is installed with apt-get (with sudo unless root). Elsewhere the script says what
 # to install. Running it again changes nothing.
 source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
-install=true
-case "${1-}" in
-  "") ;;
-  --check) install=false ;;
-  -h | --help) help; exit ;;
-  *) fail "unknown argument '$1'; see --help" ;;
-esac
+install=true mpi=false
+for argument in "$@"; do
+  case "$argument" in
+    --check) install=false ;;
+    --mpi) mpi=true ;;
+    -h | --help) help; exit ;;
+    *) fail "unknown argument '$argument'; see --help" ;;
+  esac
+done
 
 # The names of the Debian packages that are missing, one a line. Tests what is used and not the package names, so
 # that another build of OpenBLAS, or one installed by hand, counts.
@@ -25,6 +28,10 @@ missing() {
   pkg-config --exists openblas 2>/dev/null || echo libopenblas-dev
   pkg-config --exists lapacke 2>/dev/null || echo liblapacke-dev
   command -v gnuplot >/dev/null || echo gnuplot-nox
+  if $mpi; then
+    pkg-config --exists "${MPI_PKG_CONFIG:-mpi-c}" 2>/dev/null || echo libopenmpi-dev
+    command -v mpirun >/dev/null || echo openmpi-bin
+  fi
   [ "$(uname)" = Linux ] || return 0
   # Swift links with the system's C library and start files.
   command -v g++ >/dev/null || echo g++

@@ -13,8 +13,9 @@
 /// An owner must hold whole tensors. Where no limit is that of a tensor or of a unit, it may hold pieces that were cut
 /// between tiles (at multiples of ``Tile/count``).
 ///
-/// ``ThreadExchange`` is the meeting place of threads. To make one of your own, let every owner wait for the messages of
-/// all, and merge them in the order of the owners (``NormMessage/merge(_:)``).
+/// ``ThreadExchange`` is the meeting place of threads, ``RankExchange`` that of processes which can add up and compare
+/// words. To make one of your own, let every owner wait for the messages of all, and merge them in the order of the
+/// owners (``NormMessage/merge(_:)``).
 public protocol NormExchange {
   /// Hands over the message of one owner, and replaces it by that of all.
   ///
@@ -41,11 +42,16 @@ public struct NormMessage: Sendable {
   public internal(set) var partials: [NormPartial] = []
   /// Numbers that are summed.
   public internal(set) var counts: [Int] = []
+  /// The number of elements of the owner's tensors, with or without gradients; of the merged message, of all tensors.
+  ///
+  /// An element that two owners hold counts twice, one that nobody holds not at all. So a sum that is not the model's
+  /// number of elements betrays a replicated or a missing part, whose norm would be silently wrong.
+  public internal(set) var elements = 0
   /// The error that all owners throw; `nil` while none has failed.
-  public internal(set) var failure: MomentumError?
+  public package(set) var failure: MomentumError?
 
-  init(at point: Point, partials: [NormPartial] = [], counts: [Int] = []) {
-    (self.point, self.partials, self.counts) = (point, partials, counts)
+  init(at point: Point, partials: [NormPartial] = [], counts: [Int] = [], elements: Int = 0) {
+    (self.point, self.partials, self.counts, self.elements) = (point, partials, counts, elements)
   }
 
   init(at point: Point, failure: MomentumError) { (self.point, self.failure) = (point, failure) }
@@ -59,14 +65,18 @@ public struct NormMessage: Sendable {
     guard failure == nil else { return }
     if next.failure != nil { return self = next }
     guard fits(next) else {
-      failure = .invalidSetting(
-        name: "exchange", value: "of owners that differ in step, settings or loss scale",
-        expected: "the same calls with the same settings by all owners")
+      failure = Self.ownersDiffer
       return
     }
     for index in partials.indices { partials[index].merge(next.partials[index]) }
     for index in counts.indices { counts[index] += next.counts[index] }
+    elements += next.elements
   }
+
+  /// The error if owners are not in the same place of the same calls.
+  static let ownersDiffer = MomentumError.invalidSetting(
+    name: "exchange", value: "of owners that differ in step, settings or loss scale",
+    expected: "the same calls with the same settings by all owners")
 
   private func fits(_ other: NormMessage) -> Bool {
     point == other.point && counts.count == other.counts.count && partials.count == other.partials.count

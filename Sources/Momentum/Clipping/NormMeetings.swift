@@ -9,14 +9,20 @@ final class NormMeetings {
     (self.exchange, point) = (exchange, NormMessage.Point(step: step))
   }
 
-  /// The factor of the gradients, known before the first meeting with partials.
-  func begin(gradientFactor: ScaledDouble) { point.gradientFactor = gradientFactor }
+  /// The number of elements of the owner's tensors.
+  private var elements = 0
+
+  /// The factor and the number of elements of the gradients, known before the first meeting with partials.
+  func begin(gradientFactor: ScaledDouble, elements: Int) {
+    point.gradientFactor = gradientFactor
+    self.elements = elements
+  }
 
   /// Meets the other owners inside a call of the engine.
   ///
   /// - Throws: The failure of any owner.
   func merge(_ partials: [NormPartial], counts: [Int] = []) throws(MomentumError) -> NormMessage {
-    var message = NormMessage(at: point, partials: partials, counts: counts)
+    var message = NormMessage(at: point, partials: partials, counts: counts, elements: elements)
     point.meeting += 1
     do {
       // The engine rests meanwhile: the process may end while an owner waits.

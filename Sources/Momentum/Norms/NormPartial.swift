@@ -28,6 +28,7 @@ public struct NormPartial: Sendable {
   ///
   /// - Throws: ``MomentumError/invalidSetting(_:)`` for other types: their sums need the largest element first.
   public init(_ type: NormType = .l2) throws(MomentumError) {
+    try BLASTraits.checkCounts()
     switch type.form {
     case .l1, .l2, .infinity: self.init(unchecked: type)
     case .nonZeros, .p:
@@ -101,6 +102,9 @@ public struct NormPartial: Sendable {
   /// Whether another is a part of the same norm, on the same scale.
   func isMergeable(with other: NormPartial) -> Bool { type == other.type && divisor == other.divisor }
 
+  /// What must be equal for two partials to be mergeable, as words.
+  var kind: [UInt64] { [type.order.bitPattern, divisor.bitPattern] }
+
   /// Takes in another part of the same norm.
   ///
   /// - Precondition: `other.type == type`.
@@ -151,11 +155,15 @@ extension NormPartial {
   /// - Throws: ``MomentumError/countMismatch(what:count:expected:)`` or ``MomentumError/invalidSetting(_:)``
   ///   if the words are not those of a partial.
   public init(_ type: NormType, words: some Collection<UInt64>) throws(MomentumError) {
-    try self.init(type)
-    let words = Array(words)
+    try self.init(unchecked: NormPartial(type), words: Array(words))
+  }
+
+  /// Restores a partial of the type and on the scale of another.
+  init(unchecked other: NormPartial, words: [UInt64]) throws(MomentumError) {
     guard words.count == Self.wordCount else {
       throw .countMismatch(what: "words", count: words.count, expected: Self.wordCount)
     }
+    self.init(unchecked: other.type, divisor: other.divisor)
     let limbs = ExactSum.limbCount
     guard let sum = ExactSum(words: words[..<limbs]), let nan = Int(exactly: words[limbs]),
       let infinity = Int(exactly: words[limbs + 1]), max(nan, infinity) <= CountRange.largest,

@@ -73,9 +73,9 @@ struct LazyVector<Scalar: BLASScalar>: ~Copyable {
 extension LazyVector {
   /// Throws if a vector of a step lies in lent memory.
   func checkSeparate(
-    _ other: UnsafeMutableBufferPointer<Scalar>, _ name: String, _ layout: ParameterLayout
+    _ other: UnsafeRawBufferPointer, _ name: String, _ layout: ParameterLayout
   ) throws(MomentumError) {
-    guard isLent, BLAS.overlap(base, layout.count, other.baseAddress, other.count) else { return }
+    guard isLent, MemoryRegion.overlap(UnsafeRawBufferPointer(elements(layout)), other) else { return }
     throw .overlap(first: "velocity", second: name)
   }
 

@@ -21,10 +21,20 @@ extension Optimizer {
     parameters: [UnsafeMutableBufferPointer<Scalar>], gradients: [UnsafeBufferPointer<Scalar>?],
     exchange: some NormExchange
   ) throws(MomentumError) -> StepReport {
+    try step(parameters: parameters, gradients: gradients, divisor: 1, exchange: exchange)
+  }
+
+  /// The same with sums of gradients.
+  ///
+  /// - Parameter divisor: The number that the gradients are divided by, at least 1.
+  package mutating func step(
+    parameters: [UnsafeMutableBufferPointer<Scalar>], gradients: [UnsafeBufferPointer<Scalar>?], divisor: Int,
+    exchange: some NormExchange
+  ) throws(MomentumError) -> StepReport {
     let meetings = NormMeetings(exchange, step: stepCount)
     do throws(MomentumError) {
       try bindLists(parameters, gradients.count) { gradients[$0] }
-      return try takeStep(divisor: ScaledDouble(1), isMeasured: false, meetings)
+      return try takeStep(divisor: ScaledDouble(Double(divisor)), isMeasured: false, meetings)
     } catch {
       throw meetings.failure(error)
     }
@@ -44,5 +54,26 @@ extension Optimizer {
     } catch {
       throw meetings.failure(error)
     }
+  }
+}
+
+// What the owner of a part must know of the whole.
+extension Optimizer {
+  /// Whether a limit, or a rule, is one of tensors or of units, so that a tensor cannot be cut over several owners.
+  package var needsWholeTensors: Bool {
+    stage.settings.limitsTensors || stage.settings.limitsUnits
+      || ([rule] + groups.compactMap(\.rule)).contains { $0.units != nil }
+  }
+}
+
+extension ParameterGroup {
+  /// The groups of the owner of a part of a model. A group needs a tensor of the model, but none of the part.
+  package static func ofPart(
+    _ groups: [ParameterGroup], of whole: ParameterLayout
+  ) throws(MomentumError) -> [ParameterGroup] {
+    _ = try membership(groups, of: whole)
+    var groups = groups
+    for index in groups.indices { groups[index].mayBeEmpty = true }
+    return groups
   }
 }

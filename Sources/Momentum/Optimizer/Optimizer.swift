@@ -101,6 +101,8 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   var reportedGroups: [String] = []
   /// Whether the table points at buffers of a list, one or two for each tensor, that were found not to overlap.
   var areBuffersSeparate = false
+  /// The same of buffers of a list whose gradients are in half precision.
+  var areHalvesSeparate = false
   /// The stage that measures and clips, by the settings that were checked last.
   let stage: ClipStage
   var rules = StepRules()

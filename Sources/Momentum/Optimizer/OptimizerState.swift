@@ -56,3 +56,14 @@ extension OptimizerState {
     }
   }
 }
+
+extension OptimizerState: CustomStringConvertible {
+  /// One line without the elements, for example `after 12 steps, 2 tensors: 2 with a velocity, none with an average`.
+  public var description: String {
+    func words(_ count: Int, _ what: String) -> String { "\(count == 0 ? "none" : "\(count)") with \(what)" }
+    let moving = velocities.count { $0.isSet }
+    return "after \(stepCount) \(stepCount == 1 ? "step" : "steps"), \(velocities.count) "
+      + "\(velocities.count == 1 ? "tensor" : "tensors"): \(words(moving, "a velocity")), "
+      + words(averages.count { $0.count > 0 }, "an average")
+  }
+}

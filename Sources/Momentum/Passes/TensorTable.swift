@@ -72,6 +72,8 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   /// cache keeps all vectors of a step from step to step. In that case a step does not wait for memory, and longer BLAS
   /// calls are better.
   let cacheBytes: Int
+  /// The element types of the operands of this call, where they are not `Scalar`. A call that sets it resets it.
+  var halves = HalfOperands()
   /// The divisors of the elements before their powers were summed; see ``MeasuredTiles/divisor``.
   var (divisor, clampedDivisor) = (1.0, 1.0)
   /// The ``ThreadScratch`` of every thread, allocated by the first pass with this number of threads.
@@ -82,6 +84,7 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   init(
     counts: some Collection<Int>, names: [String] = [], shapes: [[Int]] = [], cacheBytes: Int? = nil
   ) throws(MomentumError) {
+    try BLASTraits.checkCounts()
     let tiles = counts.reduce(0) { $0 + Tile.number(of: $1) }
     // Both kinds of sums share one allocation. Nothing is written to it yet, so it costs no memory until it is used.
     sumMemory = try OwnedBuffer(count: 2 * tiles)

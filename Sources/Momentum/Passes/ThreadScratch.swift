@@ -14,7 +14,10 @@ struct ThreadScratch<Scalar: BLASScalar> {
   /// A granule for the end of each operand that is a vector in memory.
   var ends: UnsafeMutablePointer<Scalar> { gradientTile + 3 * Tile.count }
 
-  private static var elementCount: Int { 3 * Tile.count + Operand.vectorCount * BLASTraits.granule }
+  /// The tile of the gradient, widened from half precision.
+  var wideTile: UnsafeMutablePointer<Scalar> { ends + Operand.vectorCount * BLASTraits.granule }
+
+  private static var elementCount: Int { 4 * Tile.count + Operand.vectorCount * BLASTraits.granule }
   private static var operationsOffset: Int { 64 }
   private static var elementsOffset: Int { operationsOffset + (TileProgram<Scalar>.byteCount + 63) & -64 }
   // One more cache line, so that the next thread's memory begins at least two lines after the last one that this thread

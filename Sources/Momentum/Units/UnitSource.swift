@@ -2,6 +2,8 @@
 /// scales units as a step does.
 struct UnitSource<Scalar: BLASScalar> {
   var gradient: UnsafePointer<Scalar>
+  /// The element type at the address of the gradient if it is one of half precision; `Scalar` is then `Float`.
+  var halfType: ElementType?
   /// Whether NaN and infinite elements count as 0.
   var clearsNonFinite = false
   /// The bounds of clipping by value, which comes after clearing.

@@ -18,6 +18,11 @@ struct UnitTile<Scalar: BLASScalar> {
   @inline(__always)
   func gradient(at start: Int, _ n: Int) -> UnsafePointer<Scalar> {
     var x = source.gradient + start
+    if let type = source.halfType {
+      let halves = UnsafeRawPointer(source.gradient) + start * type.byteCount
+      HalfLoops.widen(halves, type, into: UnsafeMutableRawPointer(scratch).assumingMemoryBound(to: Float.self), n)
+      x = UnsafePointer(scratch)
+    }
     if source.clearsNonFinite {
       Scalar._clearNonFinite(x, into: scratch, n)
       x = UnsafePointer(scratch)

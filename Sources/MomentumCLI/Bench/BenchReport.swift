@@ -67,7 +67,7 @@ struct BenchReport: Encodable {
       processor: \(machine.processor ?? "unknown"), \(machine.availableProcessorCount) of \(machine.processorCount) \
       available, governor \(machine.frequencyGovernor ?? "unknown"); \(caches.joined(separator: ", "))
       memory: \(machine.memoryBytes >> 20) MiB, huge pages \(machine.transparentHugePages ?? "unknown")
-      BLAS: \(blas.config); core \(blas.coreType), \(blas.threads) threads (\(blas.threading))
+      BLAS: \(blas.summary)\(blas.threads.map { ", \($0) threads" } ?? "")\(blas.threading.map { " (\($0))" } ?? "")
       limit: hand-fused loops, \(limitKernel)
       """
   }

@@ -1,3 +1,4 @@
+import Foundation
 import Momentum
 import MomentumTestSupport
 import XCTest
@@ -127,6 +128,27 @@ final class DescriptionTests: XCTestCase {
       (.byGlobalNorm(1, type: .infinity), "whole to inf-norm 1.0"),
     ]
     for (clipping, text) in texts { XCTAssertEqual("\(clipping)", text) }
+  }
+
+  func testStatesLayoutsAndExamples() throws {
+    var run = try makeRun()
+    try run.step([[30, 0, 0, 0], nil])
+    XCTAssertEqual(
+      "\(run.optimizer.state())", "after 1 step, 2 tensors: 1 with a velocity, none with an average")
+    XCTAssertEqual("\(run.optimizer.layout)", "6 elements in 2 tensors: tensor 0 [4], tensor 1 [2]")
+    XCTAssertEqual(
+      "\(try ParameterLayout((0..<10).map { ("\($0)", [1]) }))",
+      "10 elements in 10 tensors: 0 [1], 1 [1], 2 [1], 3 [1], 4 [1], 5 [1], 6 [1], 7 [1], and 2 more")
+    XCTAssertEqual("\(try ParameterLayout(count: 1))", "1 element in 1 tensor: parameters [1]")
+    func report(_ json: String) throws -> PerExampleReport {
+      try JSONDecoder().decode(PerExampleReport.self, from: Data(json.utf8))
+    }
+    XCTAssertEqual(
+      "\(try report(#"{"norms":[0.5,7.5,2],"clippedCounts":[2],"nonFiniteExamples":0,"wasSkipped":false}"#))",
+      "3 examples of norms 0.5...7.5, 2 clipped")
+    XCTAssertEqual(
+      "\(try report(#"{"norms":[2],"clippedCounts":[0,1],"nonFiniteExamples":1,"wasSkipped":true}"#))",
+      "1 example of norms 2.0...2.0, skipped, clipped by layer: 0, 1, 1 not finite")
   }
 
   func testOptimizers() throws {

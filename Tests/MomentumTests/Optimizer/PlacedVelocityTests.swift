@@ -109,6 +109,23 @@ final class PlacedVelocityTests: XCTestCase {
     withExtendedLifetime(others) {}
   }
 
+  func testHalvesInTheMemoryAreRefused() throws {
+    let layout = try ParameterLayout([("a", [2])])
+    var optimizer = try Optimizer<Float>(layout, rule: SGD(learningRate: 1, momentum: 0.5))
+    let (memory, parameters) = (GuardedMemory<Float>([0, 0]), GuardedMemory<Float>([1, 1]))
+    let halves = UnsafeBufferPointer(
+      start: UnsafeRawPointer(memory.buffer.baseAddress!).assumingMemoryBound(to: BFloat16.self), count: 2)
+    try optimizer.step(parameters: [parameters.buffer], gradients: [halves])
+    try optimizer.placeVelocity(in: memory.buffer)
+    expect("velocity and gradients overlap in memory; expected separate buffers") {
+      try optimizer.step(parameters: parameters.buffer, gradients: halves)
+    }
+    XCTAssertThrowsError(try optimizer.step(parameters: [parameters.buffer], gradients: [halves])) {
+      guard case MomentumError.overlap = $0 else { return XCTFail("\($0)") }
+    }
+    XCTAssertEqual(optimizer.stepCount, 1)
+  }
+
   func testBuffersOfTheStepBeforeAreCheckedAgainAfterTheVelocityHasMoved() throws {
     let layout = try ParameterLayout([("a", [1])])
     var optimizer = try Optimizer<Double>(layout, rule: SGD(learningRate: 1, momentum: 0.5))

@@ -1,0 +1,36 @@
+import Momentum
+import XCTest
+
+/// The code of the doc comments on half precision; see ``DocumentationSnippets``.
+final class DocumentationSnippetsOfHalves: XCTestCase {
+  func testBFloat16() {
+    // snippet
+    let third = BFloat16(1.0 / 3)  // 0.334
+    let wide = Float(third)  // 0.333984375, exact
+    let rounded = BFloat16(1 + wide)  // 1.336
+    // end
+    XCTAssertEqual("\(third)", "0.334")
+    XCTAssertEqual(wide, 0.333984375)
+    XCTAssertEqual(rounded, 1.336)
+  }
+
+  func testNorm() throws {
+    // snippet
+    let gradients = try ParameterVector(Array(repeating: BFloat16(0.01), count: 100_000))
+    let report = try Gradients.norm(of: gradients)  // 3.1653..., and 0.01 is 0.010009765625
+    // end
+    XCTAssertEqual(report.norm, 3.1653, accuracy: 1e-4)
+    XCTAssertEqual(Float(gradients[0]), 0.010009765625)
+  }
+
+  func testStep() throws {
+    let layout = try ParameterLayout([("w", [2])])
+    var optimizer = try Optimizer<Float>(layout, rule: SGD(learningRate: 0.1))
+    // snippet
+    var parameters = try ParameterVector<Float>(layout)
+    let gradients = try ParameterVector<BFloat16>(layout)
+    try optimizer.step(&parameters, gradients: gradients)
+    // end
+    XCTAssertEqual(optimizer.stepCount, 1)
+  }
+}
