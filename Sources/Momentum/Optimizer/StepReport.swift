@@ -27,6 +27,7 @@ extension StepReport: CustomStringConvertible {
     if let learningRate { text += ", learning rate \(learningRate)" }
     if let momentum { text += ", momentum \(momentum)" }
     if lossScale != 1 { text += ", loss scale \(lossScale)" }
+    if lostUpdates > 0 { text += ", \(lostUpdates) updates lost to rounding" }
     return text
   }
 }
