@@ -113,7 +113,7 @@ final class NormCommandTests: XCTestCase {
         ["step", "--config", hostile, "--parameters", "s", "--gradients", "s", "--output-parameters", "o"],
       ]
       let badUsage: [[String]] = [
-        ["norm", "s", "x\(hostile)"], ["norm", "s", "--threads", hostile], ["norm", "s", "--algorithm=\(hostile)"],
+        ["info", "x\(hostile)"], ["norm", "s", "--threads", hostile], ["norm", "s", "--algorithm=\(hostile)"],
         ["norm", "s", "--x\(hostile)"], ["x\(hostile)"], ["validate", "--scalar", hostile],
       ]
       for arguments in badData + badUsage {

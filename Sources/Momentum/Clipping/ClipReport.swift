@@ -1,6 +1,8 @@
 /// The norms and counts of a gradient, and the effect of clipping on it.
 public struct ClipReport: Sendable, Hashable, Codable {
-  /// The norm of the whole gradient before any clipping; `nil` if no setting needed it, so that it was not measured.
+  /// The norm of the whole gradient before any clipping; `nil` if no setting needed it, so that it was not measured:
+  /// without clips and adaptive limit, under the policy ``NonFinitePolicy/propagate``. ``GradientClipping/measureOnly``
+  /// asks for it.
   ///
   /// NaN or infinite only if elements are; infinite also, with ``normOverflowed`` set, if the norm exceeds `Double`.
   public internal(set) var totalNorm: Double?
@@ -27,4 +29,25 @@ public struct ClipReport: Sendable, Hashable, Codable {
 
   /// The number of elements that are NaN or infinite.
   public var nonFiniteCount: Int { nanCount + infinityCount }
+}
+
+extension ClipReport: CustomStringConvertible {
+  /// One line, for example `norm 50.0, clipped by 0.5`.
+  public var description: String {
+    var parts: [String] = []
+    if wasSkipped { parts.append("skipped") }
+    parts.append(normOverflowed ? "norm above Double" : totalNorm.map { "norm \($0)" } ?? "norm not measured")
+    if valueClippedCount > 0 { parts.append("\(valueClippedCount) clipped by value") }
+    if let comparedNorm, comparedNorm != totalNorm, !comparedNorm.isNaN { parts.append("then norm \(comparedNorm)") }
+    parts.append(Self.words(wasClipped, clipCoefficient))
+    if nanCount > 0 { parts.append("\(nanCount) NaN") }
+    if infinityCount > 0 { parts.append("\(infinityCount) infinite") }
+    return parts.joined(separator: ", ")
+  }
+
+  /// The effect of norm clips in words. Without a coefficient of its own, parts have been clipped.
+  static func words(_ wasClipped: Bool, _ coefficient: Double) -> String {
+    guard coefficient == 1 else { return wasClipped ? "clipped by \(coefficient)" : "not clipped" }
+    return wasClipped ? "clipped in part" : "not clipped"
+  }
 }

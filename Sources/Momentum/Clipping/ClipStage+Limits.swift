@@ -36,6 +36,7 @@ extension ClipStage {
     _ group: Int, to limit: Double, norm: NormPartial, _ table: TensorTable<Scalar>, _ outcome: inout Outcome
   ) {
     let coefficient = settings.convention.coefficient(norm: value(norm), limit: limit, isWhole: true)
+    keep(coefficient, ofGroup: group)
     apply(coefficient, table, &outcome) { table.decisions[$0].group == group }
   }
 

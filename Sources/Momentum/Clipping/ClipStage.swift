@@ -5,7 +5,11 @@
 /// one stage for all its steps. It is a class because a step passes it on a dozen times, and a copy of all settings
 /// would take longer than the step of a short vector.
 final class ClipStage {
-  var settings: ClipSettings
+  var settings: ClipSettings {
+    didSet { groupCoefficients = Array(repeating: ScaledDouble(1), count: settings.groups.count) }
+  }
+  /// The coefficient of each group's own limit in the last step, for reports.
+  private(set) var groupCoefficients: [ScaledDouble]
   /// The factor that undoes loss scale and accumulation. Gradients are measured as they are in memory; norms are
   /// multiplied by this factor, and bounds are divided by it.
   var gradientFactor = ScaledDouble(1)
@@ -13,7 +17,10 @@ final class ClipStage {
   /// step.
   var adaptive: AdaptiveLimit?
 
-  init(_ settings: ClipSettings) { self.settings = settings }
+  init(_ settings: ClipSettings) {
+    self.settings = settings
+    groupCoefficients = Array(repeating: ScaledDouble(1), count: settings.groups.count)
+  }
 
   /// The decisions of the stage.
   struct Outcome {
@@ -78,6 +85,9 @@ final class ClipStage {
     outcome.report.normOverflowed = total.overflowsDouble
   }
 
+  /// Keeps the coefficient of a group's own limit for reports.
+  func keep(_ coefficient: ScaledDouble, ofGroup group: Int) { groupCoefficients[group] = coefficient }
+
   /// Applies the policy to a gradient that is not finite.
   ///
   /// - Returns: Whether the step goes on.
@@ -90,6 +100,8 @@ final class ClipStage {
     case .skipStep:
       outcome.report.wasSkipped = true
       outcome.report.comparedNorm = outcome.report.totalNorm
+      // A step that is taken sets those of all groups that have a limit; the others stay 1.
+      for group in groupCoefficients.indices { groupCoefficients[group] = ScaledDouble(1) }
       return false
     case .zero: outcome.clearsNonFinite = true
     case .propagate: break

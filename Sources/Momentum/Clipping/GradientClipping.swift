@@ -70,7 +70,9 @@ public struct GradientClipping: Sendable, Hashable {
     (self.normType, self.algorithm) = (normType, algorithm)
   }
 
-  /// No clipping. The norm is measured only if the ``NonFinitePolicy`` depends on whether elements are finite.
+  /// No clipping. The norm is measured nevertheless, unless the ``NonFinitePolicy`` is ``NonFinitePolicy/propagate``: the
+  /// others, of which `throw` is the default under the native convention, need to know whether elements are finite.
+  /// ``measureOnly`` measures it under every policy.
   public static var none: GradientClipping { GradientClipping() }
 
   /// No clipping; the norm is measured and reported.

@@ -125,7 +125,8 @@ extension Gradients {
     return programs
   }
 
-  /// Clips one vector in place; see ``clip(_:by:names:shapes:convention:nonFinitePolicy:threads:)``.
+  /// Clips one vector in place; see
+  /// ``clip(_:by:names:shapes:convention:nonFinitePolicy:threads:)-([UnsafeMutableBufferPointer<Scalar>],_,_,_,_,_,_)``.
   @discardableResult
   public static func clip<Scalar: BLASScalar>(
     _ gradients: inout ParameterVector<Scalar>, by clipping: GradientClipping, convention: Convention = .native,
@@ -138,7 +139,8 @@ extension Gradients {
       threads: threads)
   }
 
-  /// Clips one tensor in a span in place; see ``clip(_:by:names:shapes:convention:nonFinitePolicy:threads:)``.
+  /// Clips one tensor in a span in place; see
+  /// ``clip(_:by:names:shapes:convention:nonFinitePolicy:threads:)-([UnsafeMutableBufferPointer<Scalar>],_,_,_,_,_,_)``.
   @discardableResult
   public static func clip<Scalar: BLASScalar>(
     _ gradient: inout MutableSpan<Scalar>, by clipping: GradientClipping, convention: Convention = .native,

@@ -9,3 +9,11 @@ public struct TensorReport: Sendable, Hashable, Codable {
   /// Whether a norm clip changed it.
   public let wasClipped: Bool
 }
+
+extension TensorReport: CustomStringConvertible {
+  /// One line, for example `tensor 'weight': norm 30.0, clipped by 0.5`.
+  public var description: String {
+    let measured = norm.map { "norm \($0)" } ?? "norm not measured"
+    return "tensor '\(name)': \(measured), \(ClipReport.words(wasClipped, clipCoefficient))"
+  }
+}

@@ -50,11 +50,12 @@ extension OptimizerConfiguration: Codable {
 
 extension OptimizerConfiguration.Group: Codable {
   public init(from decoder: any Decoder) throws {
-    let object = try StrictObject(decoder, keys: ["name", "patterns", "rule", "clipping"])
+    let object = try StrictObject(decoder, keys: ["name", "patterns", "rule", "clipping", "learningRateFactor"])
     name = try object.value("name")
     patterns = try object.value("patterns")
     rule = try object.optional("rule")
     clipping = try object.optional("clipping")
+    learningRateFactor = try object.optional("learningRateFactor") ?? 1
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -63,5 +64,6 @@ extension OptimizerConfiguration.Group: Codable {
     try container.encode(patterns, forKey: NameKey("patterns"))
     try container.encodeIfPresent(rule, forKey: NameKey("rule"))
     try container.encodeIfPresent(clipping, forKey: NameKey("clipping"))
+    if learningRateFactor != 1 { try container.encode(learningRateFactor, forKey: NameKey("learningRateFactor")) }
   }
 }

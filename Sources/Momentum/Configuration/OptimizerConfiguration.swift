@@ -21,7 +21,7 @@
 /// |---|---|
 /// | `convention` | a ``Convention`` |
 /// | `rule` | the names of the properties of ``RuleConfiguration``; learning rate and momentum are numbers or ``Schedule``s. For ``RuleConfiguration/unitLimit`` `adaptiveGradientClipping`: `true`, `false`, or `factor`, `epsilon`, `units` |
-/// | `groups` | a list of `name`, `patterns` (see ``ParameterGroup``), and what differs: `rule`, `clipping` |
+/// | `groups` | a list of `name`, `patterns` (see ``ParameterGroup``), and what differs: `rule`, `clipping`, `learningRateFactor` |
 /// | `clipping` | `value` (v for -v...v, or [lower, upper]), `norm`, `normUnits`, `blockRMS`, `globalNorm`, `targetNorm`, `normType`, `algorithm` |
 /// | `adaptiveLimit` | an ``AdaptiveLimit``: `autoClip`, `zClip` or `spikeSkipping` with its settings |
 /// | `lossScale` | a ``LossScale``: a number, `"pytorch"`, `"keras"`, or the settings of a dynamic one |
@@ -42,11 +42,15 @@ public struct OptimizerConfiguration: Sendable {
     public var rule: RuleConfiguration?
     /// The clips, if the group has its own.
     public var clipping: GradientClipping?
+    /// See ``ParameterGroup/learningRateFactor``.
+    public var learningRateFactor: Double
 
     /// Describes a group.
     public init(
-      _ name: String, _ patterns: [String], rule: RuleConfiguration? = nil, clipping: GradientClipping? = nil
+      _ name: String, _ patterns: [String], rule: RuleConfiguration? = nil, clipping: GradientClipping? = nil,
+      learningRateFactor: Double = 1
     ) {
+      self.learningRateFactor = learningRateFactor
       self.name = name
       self.patterns = patterns
       self.rule = rule
@@ -145,7 +149,9 @@ extension OptimizerConfiguration {
     var made: [ParameterGroup] = []
     for group in groups {
       made.append(
-        ParameterGroup(group.name, group.patterns, rule: try makeRule(of: group), clipping: group.clipping))
+        ParameterGroup(
+          group.name, group.patterns, rule: try makeRule(of: group), clipping: group.clipping,
+          learningRateFactor: group.learningRateFactor))
     }
     return made
   }

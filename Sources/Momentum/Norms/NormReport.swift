@@ -25,3 +25,13 @@ public struct NormReport: Sendable, Hashable {
     infinityCount = partial.infinityCount
   }
 }
+
+extension NormReport: CustomStringConvertible {
+  /// One line, for example `norm 5.0` or `norm nan, 1 NaN, 2 infinite`.
+  public var description: String {
+    var text = "norm \(overflowed ? "\(scaledNorm), above Double" : "\(norm)")"
+    if nanCount > 0 { text += ", \(nanCount) NaN" }
+    if infinityCount > 0 { text += ", \(infinityCount) infinite" }
+    return text
+  }
+}

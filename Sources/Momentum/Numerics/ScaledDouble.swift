@@ -57,6 +57,9 @@ public struct ScaledDouble: BitwiseCopyable, Sendable, Hashable {
   /// The product, with one rounding to 53 bits.
   public static func * (x: ScaledDouble, y: Double) -> ScaledDouble { x * ScaledDouble(y) }
 
+  /// The product, with one rounding to 53 bits.
+  public static func * (x: Double, y: ScaledDouble) -> ScaledDouble { ScaledDouble(x) * y }
+
   /// The quotient, with one rounding to 53 bits.
   public static func / (x: ScaledDouble, y: ScaledDouble) -> ScaledDouble {
     ScaledDouble(x.significand / y.significand, exponent: x.exponent - y.exponent)
@@ -118,5 +121,12 @@ public struct ScaledDouble: BitwiseCopyable, Sendable, Hashable {
     guard logarithm.isFinite, logarithm.magnitude < 1e15 else { return ScaledDouble(Platform.powerOfTwo(logarithm)) }
     let whole = logarithm.rounded(.down)
     return ScaledDouble(Platform.powerOfTwo(logarithm - whole), exponent: Int(whole))
+  }
+}
+
+extension ScaledDouble: CustomStringConvertible {
+  /// The number as `Double` prints it; where it is out of the normal range, as `1.5·2^2000`.
+  public var description: String {
+    double.isNormal || significand == 0 || !significand.isFinite ? "\(double)" : "\(significand)·2^\(exponent)"
   }
 }

@@ -17,7 +17,7 @@ extension GradientAccumulator where Scalar == Float {
   public mutating func add<Half: HalfScalar>(
     _ gradients: UnsafeBufferPointer<Half>, weight: Double = 1
   ) throws(MomentumError) {
-    try Self.check(weight)
+    try check(weight)
     guard gradients.count == layout.count else {
       throw .countMismatch(what: "gradients", count: gradients.count, expected: layout.count)
     }
@@ -39,7 +39,7 @@ extension GradientAccumulator where Scalar == Float {
   public mutating func add<Half: HalfScalar>(
     _ gradients: [UnsafeBufferPointer<Half>?], weight: Double = 1
   ) throws(MomentumError) {
-    try Self.check(weight)
+    try check(weight)
     guard gradients.count == layout.tensors.count else {
       throw .countMismatch(what: "list of gradients", count: gradients.count, expected: layout.tensors.count)
     }

@@ -47,7 +47,9 @@ public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sen
   /// So a sum overflows only where an unweighted one would, whatever the weights are.
   public var sumScale: Double { weights.scale.double }
 
-  private let threads: Int
+  /// The most threads to use, at least 1, which the next addition checks. The results have the same bits for any number.
+  public var threads: Int
+
   /// In this table, `gradient` is the gradient that is being added and `average` is the sum; the tile sums are those of
   /// the sum.
   let table: TensorTable<Scalar>
@@ -100,7 +102,7 @@ public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sen
 
   /// Adds a gradient in the caller's memory, one flat vector; see ``add(_:weight:)-(ParameterVector<Scalar>,_)``.
   public mutating func add(_ gradients: UnsafeBufferPointer<Scalar>, weight: Double = 1) throws(MomentumError) {
-    try Self.check(weight)
+    try check(weight)
     guard gradients.count == layout.count else {
       throw .countMismatch(what: "gradients", count: gradients.count, expected: layout.count)
     }
@@ -119,20 +121,69 @@ public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sen
   public mutating func add(
     _ gradients: [UnsafeBufferPointer<Scalar>?], weight: Double = 1
   ) throws(MomentumError) {
-    try Self.check(weight)
-    guard gradients.count == layout.tensors.count else {
-      throw .countMismatch(what: "list of gradients", count: gradients.count, expected: layout.tensors.count)
+    try addList(gradients.count, weight) { gradients[$0] }
+  }
+
+  /// Adds a gradient in buffers that the caller may also write, one for each tensor. See
+  /// ``add(_:weight:)-(ParameterVector<Scalar>,_)``.
+  @_disfavoredOverload  // so that an empty list stays one of read-only buffers
+  public mutating func add(
+    _ gradients: [UnsafeMutableBufferPointer<Scalar>], weight: Double = 1
+  ) throws(MomentumError) {
+    try addList(gradients.count, weight) { UnsafeBufferPointer(gradients[$0]) }
+  }
+
+  private mutating func addList(
+    _ count: Int, _ weight: Double, _ gradient: (Int) -> UnsafeBufferPointer<Scalar>?
+  ) throws(MomentumError) {
+    try check(weight)
+    let tensors = layout.tensors
+    guard count == tensors.count else {
+      throw .countMismatch(what: "list of gradients", count: count, expected: tensors.count)
     }
-    for (gradient, tensor) in zip(gradients, layout.tensors) {
-      guard let gradient, gradient.count != tensor.count else { continue }
+    for (index, tensor) in tensors.enumerated() {
+      guard let gradient = gradient(index), gradient.count != tensor.count else { continue }
       throw .countMismatch(
         what: "gradient of tensor '\(tensor.name)'", count: gradient.count, expected: tensor.count)
     }
     let placeholder = TensorTable<Scalar>.emptyTensor
-    for (index, gradient) in gradients.enumerated() {
-      table.entries[index].gradient = gradient.map { UnsafeMutablePointer(mutating: $0.baseAddress) ?? placeholder }
+    for index in tensors.indices {
+      table.entries[index].gradient = gradient(index).map {
+        UnsafeMutablePointer(mutating: $0.baseAddress) ?? placeholder
+      }
     }
     addBound(weight)
+  }
+
+  /// Adds everything that another accumulator has got, of another thread for example.
+  ///
+  ///     Σ ← Σ + Σ′;   Σw ← Σw + Σw′;   count ← count + count′
+  ///
+  /// The other sum enters as one gradient of weight 1, so that a step has the mean or the sum of the gradients of both.
+  /// Where the other has one gradient of weight 1, or this one is empty, the bits are those of an accumulator that got
+  /// all gradients itself, in this order. In general they are not, because additions are in another order: `(a + b) +
+  /// (c + d)` instead of `((a + b) + c) + d`. Merging the same sums in the same order always gives the same bits, for
+  /// any number of threads.
+  ///
+  /// - Parameter other: Stays as it is; call its ``reset()`` before it is used again.
+  /// - Throws: ``MomentumError/layoutMismatch(_:)``, ``MomentumError/countMismatch(what:count:expected:)``, and
+  ///   ``MomentumError/invalidSetting(_:)`` for another ``reduction``; nothing has been added then.
+  /// - Complexity: O(n); reads 2n and writes n elements; into an empty sum reads n and writes n.
+  public mutating func merge(_ other: borrowing GradientAccumulator<Scalar>) throws(MomentumError) {
+    _ = try Machine.threads(threads)
+    try layout.check("merged gradients", ofTensors: other.layout)
+    guard other.reduction == reduction else {
+      throw .invalidSetting(
+        name: "reduction of the merged gradients", value: other.reduction.rawValue,
+        expected: "\(reduction.rawValue), as of those that they are added to")
+    }
+    count += other.count
+    guard other.weights.inUnits > 0 else { return }
+    for index in table.entries.indices { table.entries[index].gradient = other.sum(ofTensor: index) }
+    let (added, own) = weights.merge(other.weights)
+    let call = EngineCall.begin()
+    defer { call.end() }
+    run(factor: ScaledDouble(1, exponent: added), rescale: own)
   }
 
   /// Starts a new, empty sum.
@@ -153,7 +204,8 @@ public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sen
     return try body(UnsafeBufferPointer(start: memory.base + tensor.offset, count: tensor.count))
   }
 
-  static func check(_ weight: Double) throws(MomentumError) {
+  func check(_ weight: Double) throws(MomentumError) {
+    _ = try Machine.threads(threads)
     guard weight >= 0, weight.isFinite else {
       throw .invalidSetting(name: "weight of a gradient", value: weight, expected: .finiteAtLeast(0))
     }
@@ -171,6 +223,12 @@ public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sen
     count += 1
     guard weight > 0 else { return }
     let (factor, rescale) = weights.add(ScaledDouble(weight))
+    run(factor: factor, rescale: rescale)
+  }
+
+  /// Adds the bound gradient times a factor, after the sum has been multiplied by a power of two.
+  @inline(never)
+  private mutating func run(factor: ScaledDouble, rescale: Int) {
     for index in table.entries.indices {
       // The first gradient is copied, later ones are added; program 0 copies, program 1 adds.
       setIfChanged(&table.entry(index).pointee.program, to: isSet[index] ? 1 : 0)

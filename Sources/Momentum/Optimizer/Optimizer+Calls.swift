@@ -54,6 +54,10 @@ extension Optimizer {
     guard !BLAS.overlap(gradients.baseAddress, gradients.count, parameters.baseAddress, parameters.count) else {
       throw .overlap(first: "gradients", second: "parameters")
     }
+    if direction.isLent {
+      try direction.checkSeparate(UnsafeRawBufferPointer(parameters), "parameters", layout)
+      try direction.checkSeparate(UnsafeRawBufferPointer(gradients), "gradients", layout)
+    }
     // An empty vector has no address. Its tensors, all empty, are bound to an address that nobody reads.
     let placeholder = TensorTable<Scalar>.emptyTensor
     let gradient = UnsafeMutablePointer(mutating: gradients.baseAddress) ?? placeholder
@@ -81,24 +85,39 @@ extension Optimizer {
   public mutating func step(
     parameters: [UnsafeMutableBufferPointer<Scalar>], gradients: [UnsafeBufferPointer<Scalar>?]
   ) throws(MomentumError) -> StepReport {
-    try bindLists(parameters, gradients)
+    try bindLists(parameters, gradients.count) { gradients[$0] }
+    return try takeStep(divisor: ScaledDouble(1), isMeasured: false)
+  }
+
+  /// Takes one step with gradients in buffers that the caller may also write, one for each tensor; see
+  /// ``step(parameters:gradients:)-([UnsafeMutableBufferPointer<Scalar>],[UnsafeBufferPointer<Scalar>?])``. They are only
+  /// read.
+  @_disfavoredOverload  // so that an empty list stays one of read-only buffers
+  @discardableResult
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  public mutating func step(
+    parameters: [UnsafeMutableBufferPointer<Scalar>], gradients: [UnsafeMutableBufferPointer<Scalar>]
+  ) throws(MomentumError) -> StepReport {
+    try bindLists(parameters, gradients.count) { UnsafeBufferPointer(gradients[$0]) }
     return try takeStep(divisor: ScaledDouble(1), isMeasured: false)
   }
 
   /// Points every tensor at its buffers of two lists, which are checked.
   @inline(__always)
   mutating func bindLists(
-    _ parameters: [UnsafeMutableBufferPointer<Scalar>], _ gradients: [UnsafeBufferPointer<Scalar>?]
+    _ parameters: [UnsafeMutableBufferPointer<Scalar>], _ gradientCount: Int,
+    _ gradientOf: (Int) -> UnsafeBufferPointer<Scalar>?
   ) throws(MomentumError) {
     try Self.check("list of parameters", parameters.count, layout.tensors.count)
-    try Self.check("list of gradients", gradients.count, layout.tensors.count)
+    try Self.check("list of gradients", gradientCount, layout.tensors.count)
     let (entries, placeholder) = (table.entries, TensorTable<Scalar>.emptyTensor)
     var areKnown = areBuffersSeparate
     for index in entries.indices {
       let count = entries[index].count
       try Self.check("parameters of tensor '\(table.name(of: index))'", parameters[index].count, count)
       areKnown = areKnown && entries[index].parameters == parameters[index].baseAddress ?? placeholder
-      guard let gradient = gradients[index] else {
+      guard let gradient = gradientOf(index) else {
         areKnown = areKnown && entries[index].gradient == nil
         continue
       }
@@ -108,7 +127,7 @@ extension Optimizer {
     }
     // The buffers are those of the step before, whose overlaps were checked: sorting hundreds of buffers again would
     // take longer than their step.
-    if !areKnown { try bind(parameters, gradients) }
+    if !areKnown { try bind(parameters, entries.indices.map(gradientOf)) }
   }
 
   // MARK: - Accumulated gradients
@@ -121,8 +140,7 @@ extension Optimizer {
   ///     stays as it was.
   /// - Returns: A report of what was measured and changed; norms are those of the mean.
   /// - Throws: As ``step(_:gradients:)-(ParameterVector<Scalar>,ParameterVector<Scalar>)``;
-  ///   ``MomentumError/countMismatch(what:count:expected:)`` if nothing has been added,
-  ///   ``MomentumError/invalidSetting(_:)`` if all weights were 0.
+  ///   ``MomentumError/invalidSetting(_:)`` if nothing has been added, or only with the weight 0.
   /// - Complexity: O(n); with momentum reads 3n and writes 2n elements. Clipping by value, or a norm other than the
   ///   2-norm that the accumulator measures, reads n more.
   @discardableResult
@@ -144,6 +162,7 @@ extension Optimizer {
     parameters: UnsafeMutableBufferPointer<Scalar>, gradients: inout GradientAccumulator<Scalar>
   ) throws(MomentumError) -> StepReport {
     try Self.check("parameters", parameters.count, layout.count)
+    try direction.checkSeparate(UnsafeRawBufferPointer(parameters), "parameters", layout)
     let base = parameters.baseAddress ?? TensorTable<Scalar>.emptyTensor
     return try step(accumulated: &gradients) { base + $0.offset }
   }
@@ -164,7 +183,7 @@ extension Optimizer {
     _ meetings: NormMeetings?
   ) throws(MomentumError) -> StepReport {
     try Self.check("list of parameters", parameters.count, layout.tensors.count)
-    var regions: [MemoryRegion] = []
+    var regions = direction.lentRegions(layout)
     for (index, tensor) in layout.tensors.enumerated() {
       try Self.check("parameters of tensor '\(tensor.name)'", parameters[index].count, tensor.count)
       regions.append(MemoryRegion(parameters[index], tensor: index, "parameters"))
@@ -181,7 +200,9 @@ extension Optimizer {
   ) throws(MomentumError) -> StepReport {
     try layout.check("accumulated gradients", ofTensors: gradients.layout)
     guard gradients.count > 0 else {
-      throw .countMismatch(what: "accumulated gradients", count: 0, expected: 1)
+      throw .invalidSetting(
+        InvalidSetting(
+          "number of accumulated gradients", value: .count(0), expected: .words("at least 1, added before the step")))
     }
     guard gradients.weights.inUnits > 0 else {
       throw .invalidSetting(name: "total weight of the accumulated gradients", value: 0.0, expected: .positive)
@@ -206,7 +227,7 @@ extension Optimizer {
   private mutating func bind(
     _ parameters: [UnsafeMutableBufferPointer<Scalar>], _ gradients: [UnsafeBufferPointer<Scalar>?]
   ) throws(MomentumError) {
-    var regions: [MemoryRegion] = []
+    var regions = direction.lentRegions(layout)
     for (index, (parameters, gradient)) in zip(parameters, gradients).enumerated() {
       regions.append(MemoryRegion(parameters, tensor: index, "parameters"))
       guard let gradient else { continue }

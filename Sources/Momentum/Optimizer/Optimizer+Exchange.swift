@@ -33,7 +33,7 @@ extension Optimizer {
   ) throws(MomentumError) -> StepReport {
     let meetings = NormMeetings(exchange, step: stepCount)
     do throws(MomentumError) {
-      try bindLists(parameters, gradients)
+      try bindLists(parameters, gradients.count) { gradients[$0] }
       return try takeStep(divisor: ScaledDouble(Double(divisor)), isMeasured: false, meetings)
     } catch {
       throw meetings.failure(error)

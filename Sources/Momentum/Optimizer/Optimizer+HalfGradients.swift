@@ -59,6 +59,8 @@ extension Optimizer where Scalar == Float {
     guard !MemoryRegion.overlap(UnsafeRawBufferPointer(gradients), UnsafeRawBufferPointer(parameters)) else {
       throw .overlap(first: "gradients", second: "parameters")
     }
+    try direction.checkSeparate(UnsafeRawBufferPointer(parameters), "parameters", layout)
+    try direction.checkSeparate(UnsafeRawBufferPointer(gradients), "gradients", layout)
     let placeholder = TensorTable<Float>.emptyTensor
     let parameter = parameters.baseAddress ?? placeholder
     areBuffersSeparate = false
@@ -129,7 +131,7 @@ extension Optimizer where Scalar == Float {
   private mutating func bind<Half: HalfScalar>(
     _ parameters: [UnsafeMutableBufferPointer<Float>], _ gradients: [UnsafeBufferPointer<Half>?]
   ) throws(MomentumError) {
-    var regions: [MemoryRegion] = []
+    var regions = direction.lentRegions(layout)
     for (index, (parameters, gradient)) in zip(parameters, gradients).enumerated() {
       regions.append(MemoryRegion(parameters, tensor: index, "parameters"))
       guard let gradient else { continue }

@@ -15,6 +15,48 @@ extension Optimizer {
     _ = table.scratch(threads: team.mostCount)
   }
 
+  /// Keeps the velocity in memory of the caller's: mapped, pinned or shared, for example.
+  ///
+  /// ```swift
+  /// let memory = UnsafeMutableBufferPointer<Float>.allocate(capacity: layout.count)
+  /// try optimizer.placeVelocity(in: memory) { $0.deallocate() }
+  /// ```
+  ///
+  /// The memory holds u of the velocity `s·u`, in the order of the layout; after ``foldVelocity()`` that is the velocity
+  /// itself. A velocity that there is moves in, otherwise zeros. From then on every step reads and writes it, and a state
+  /// that is restored or loaded is copied into it. A vector of a step that overlaps it is refused
+  /// (``MomentumError/overlap(first:second:)``).
+  ///
+  /// - Parameters:
+  ///   - memory: As many elements as the layout has. Belongs to the optimizer until `release` is called; others may read
+  ///     it between steps.
+  ///   - release: Called once with the memory, when the optimizer ends or gets other memory.
+  /// - Throws: ``MomentumError/countMismatch(what:count:expected:)``, ``MomentumError/invalidSetting(_:)`` for an address
+  ///   that is not aligned to the element type, ``MomentumError/overlap(first:second:)`` for memory that it lies in
+  ///   already. The velocity then stays where it is, and `release` is not called.
+  /// - Complexity: O(n); writes 2n elements, and reads n if there is a velocity.
+  public mutating func placeVelocity(
+    in memory: UnsafeMutableBufferPointer<Scalar>,
+    release: @escaping @Sendable (UnsafeMutableBufferPointer<Scalar>) -> Void = { _ in }
+  ) throws(MomentumError) {
+    guard memory.count == layout.count else {
+      throw .countMismatch(what: "memory of the velocity", count: memory.count, expected: layout.count)
+    }
+    let (address, alignment) = (UInt(bitPattern: memory.baseAddress), MemoryLayout<Scalar>.alignment)
+    guard address.isMultiple(of: UInt(alignment)) else {
+      throw .invalidSetting(
+        name: "address of the velocity", value: "0x" + String(address, radix: 16),
+        expected: "a multiple of \(alignment), the alignment of \(Scalar.self)")
+    }
+    guard !BLAS.overlap(direction.base, direction.elements(layout).count, memory.baseAddress, memory.count) else {
+      throw .overlap(first: "velocity", second: "memory that is to hold it")
+    }
+    let placed = LazyVector(lent: memory, release: release)
+    placed.fill(from: direction, layout)
+    direction = placed
+    (areBuffersSeparate, areHalvesSeparate) = (false, false)
+  }
+
   /// Forgets the velocity of every tensor: the next step is a first step, as after training has been steered elsewhere.
   /// Step count, average, loss scale and adaptive limit stay.
   ///

@@ -5,6 +5,7 @@ extension Optimizer {
     let haveChanged = !areSettingsChecked
     // Set to false first: if a check fails, the next step checks again.
     areSettingsChecked = false
+    _ = try Machine.threads(threads)
     if !areGroupsBound { bind(try ParameterGroup.membership(groups, of: layout)) }
     try rules.resolve(rule, groups, at: stepCount)
     try rules.validate(groups, clipping, averaging)
@@ -12,7 +13,10 @@ extension Optimizer {
     try mode.validate(rules, adaptedLossScale, adaptedLimit)
     try checkVelocities()
     // Done last, so that the reports stay those of the last step until another step is taken.
-    if haveChanged { stage.settings = clipSettings }
+    if haveChanged {
+      stage.settings = clipSettings
+      reportedGroups = groups.map(\.name)
+    }
     areSettingsChecked = true
   }
 

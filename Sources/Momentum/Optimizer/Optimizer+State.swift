@@ -36,8 +36,8 @@ extension Optimizer {
     // Allocations come first, because they can fail.
     if !state.direction.isEmpty { _ = try direction.make(layout, threads: threads) }
     if !state.average.isEmpty { _ = try average.make(layout, threads: threads) }
-    direction.replace(by: state.direction)
-    average.replace(by: state.average)
+    direction.replace(by: state.direction, layout)
+    average.replace(by: state.average, layout)
     adoptVelocities(state)
     adoptAverages(state)
   }
@@ -73,11 +73,11 @@ extension Optimizer {
     try checkFinite("average", newAverage.elements(layout)) { ScaledDouble(state.averages[$0].scale) }
     try confirm()
     if directions != nil {
-      direction = newDirection
+      direction.replace(by: newDirection, layout)
       adoptVelocities(state)
     }
     if averages != nil {
-      average = newAverage
+      average.replace(by: newAverage, layout)
       adoptAverages(state)
     }
   }

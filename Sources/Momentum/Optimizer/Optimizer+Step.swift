@@ -39,7 +39,9 @@ extension Optimizer {
     } else {
       try updateInTwoPasses(&outcome, team, isMeasured, meetings)
     }
-    return StepReport(step: stepCount, clip: outcome.report, lossScale: scale)
+    return StepReport(
+      step: stepCount, clip: outcome.report, lossScale: scale, learningRate: rules.learningRate,
+      momentum: rules.momentum)
   }
 
   /// Measures the gradients, decides about clipping, compiles the programs and runs the update.

@@ -154,7 +154,7 @@ extension Optimizer {
     }
     try checkFinite("velocity", newDirection.elements(layout)) { Self.factor(of: velocities[$0], in: forms[$0]) }
     try confirm()
-    direction = newDirection
+    direction.replace(by: newDirection, layout)
     states.velocities = velocities
     convertVelocities(to: forms)
   }

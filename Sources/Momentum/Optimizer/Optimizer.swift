@@ -69,6 +69,10 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
     get { adaptedLimit }
     set { (adaptedLimit, areSettingsChecked) = (newValue, false) }
   }
+  /// The most threads to use, at least 1; small vectors use fewer. The results have the same bits for any number.
+  public var threads: Int {
+    didSet { (areSettingsChecked, team) = (false, ThreadTeam(threads, elements: layout.count)) }
+  }
 
   // MARK: State
 
@@ -87,13 +91,14 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
 
   // MARK: The memory of steps, kept so that a step after the first allocates nothing
 
-  let threads: Int
-  let team: ThreadTeam
+  private(set) var team: ThreadTeam
   let table: TensorTable<Scalar>
   let speculation = SpeculativePass()
   /// Whether the settings are unchanged since the last step checked them.
   var areSettingsChecked = false
   var areGroupsBound = false
+  /// The names of the groups of the last step.
+  var reportedGroups: [String] = []
   /// Whether the table points at buffers of a list, one or two for each tensor, that were found not to overlap.
   var areBuffersSeparate = false
   /// The same of buffers of a list whose gradients are in half precision.
@@ -153,6 +158,7 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
     self.averaging = averaging
     (adaptedLossScale, adaptedLimit) = (lossScale, adaptiveLimit)
     self.threads = threads
+    reportedGroups = groups.map(\.name)
     stage = ClipStage(
       ClipSettings(
         clipping, groups: groups.map(\.clipping), convention: rule.convention,

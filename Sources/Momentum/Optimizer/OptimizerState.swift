@@ -57,11 +57,13 @@ extension OptimizerState {
   }
 }
 
-// As synthesized, except that `adaptiveLimit` keeps the key that it had in version 0.1, so that states of both versions
-// can be read.
-extension OptimizerState {
-  private enum CodingKeys: String, CodingKey {
-    case layout, stepCount, lastStepClipped, velocities, direction, averages, average, lossScale
-    case adaptiveLimit = "adaptiveClipping"
+extension OptimizerState: CustomStringConvertible {
+  /// One line without the elements, for example `after 12 steps, 2 tensors: 2 with a velocity, none with an average`.
+  public var description: String {
+    func words(_ count: Int, _ what: String) -> String { "\(count == 0 ? "none" : "\(count)") with \(what)" }
+    let moving = velocities.count { $0.isSet }
+    return "after \(stepCount) \(stepCount == 1 ? "step" : "steps"), \(velocities.count) "
+      + "\(velocities.count == 1 ? "tensor" : "tensors"): \(words(moving, "a velocity")), "
+      + words(averages.count { $0.count > 0 }, "an average")
   }
 }

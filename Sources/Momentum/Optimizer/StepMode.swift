@@ -30,7 +30,8 @@ extension StepMode {
       .invalidSetting(name: "mode", value: rawValue, expected: "twoPass \(reason)")
     }
     if policy == .throw || policy == .skipStep {
-      throw refuse("with the policy \(policy.rawValue), which promises untouched parameters")
+      throw refuse(
+        "with the policy \(policy.rawValue), which promises untouched parameters; onePass takes propagate and zero")
     }
     if clipping.value != nil || clipping.tensor != nil {
       throw refuse("to clip by value or by tensor norms")

@@ -14,6 +14,18 @@ struct WeightSum: Sendable {
   /// The sum.
   var total: ScaledDouble { ScaledDouble(inUnits, exponent: exponent) }
 
+  /// Adds the weights of another sum, which must have a positive one.
+  ///
+  /// - Returns: The powers of two that bring the other sum and this one to the unit that is in force from now on.
+  mutating func merge(_ other: WeightSum) -> (other: Int, own: Int) {
+    let unit = inUnits == 0 ? other.exponent : max(exponent, other.exponent)
+    let (own, added) = (inUnits == 0 ? 0 : exponent - unit, other.exponent - unit)
+    inUnits =
+      ScaledDouble(inUnits, exponent: own).double + ScaledDouble(other.inUnits, exponent: added).double
+    exponent = unit
+    return (added, own)
+  }
+
   /// Adds a positive weight.
   ///
   /// - Returns: The weight in the unit that is in force from now on, and the power of two that brings earlier sums to

@@ -29,7 +29,7 @@ struct HalfRunner<Scalar: BLASScalar> {
   /// Runs the program on some elements of a tensor, the first ones first.
   mutating func run(_ index: Int, _ part: Range<Int>) {
     guard runner.program.count > 0 || halves.copy != nil else { return }
-    let size = min(max(runner.program.tileCount, 256), Self.mostElements)
+    let size = min(runner.program.tileCount, Self.mostElements)
     var start = part.lowerBound
     while start < part.upperBound {
       // Tiles end where the engine's tiles do.

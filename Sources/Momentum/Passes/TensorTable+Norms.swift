@@ -35,6 +35,15 @@ extension TensorTable {
     return partial
   }
 
+  /// The norm of the tensors of a group that have a gradient, before any clipping by norms; -1 stands for no group.
+  func total(ofGroup group: Int, _ type: NormType, _ measured: MeasuredTiles) -> NormPartial {
+    var partial = NormPartial(unchecked: type, divisor: measured.divisor)
+    for index in entries.indices where decision(index).pointee.group == group && entry(index).pointee.gradient != nil {
+      partial.add(tiles(of: entry(index), measured.sums))
+    }
+    return partial
+  }
+
   /// Whether every tensor has a gradient.
   @inline(__always)
   private var hasAllGradients: Bool {

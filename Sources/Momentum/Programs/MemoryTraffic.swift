@@ -34,3 +34,8 @@ extension StepProgram {
     return MemoryTraffic(reads: read.count, writes: written.count)
   }
 }
+
+extension MemoryTraffic: CustomStringConvertible {
+  /// For example `reads 3, writes 2`.
+  public var description: String { "reads \(reads), writes \(writes)" }
+}

@@ -16,3 +16,16 @@ extension Operand {
   /// The number of operands that are vectors in memory: all but ``copy``, in the order of their raw values.
   static var vectorCount: Int { 4 }
 }
+
+extension Operand: CustomStringConvertible {
+  /// The name of the case.
+  public var description: String {
+    switch self {
+    case .gradient: "gradient"
+    case .direction: "direction"
+    case .parameters: "parameters"
+    case .average: "average"
+    case .copy: "copy"
+    }
+  }
+}

@@ -16,3 +16,19 @@ public enum StepOperation: Sendable, Hashable {
   /// copy, which later operations use. Appended only by the engine.
   case scaleUnits(UnitScaling, inPlace: Bool)
 }
+
+extension StepOperation: CustomStringConvertible {
+  /// The operation as an assignment, for example `direction += 0.5 * gradient`.
+  public var description: String {
+    switch self {
+    case .axpy(let factor, let from, let into): "\(into) += \(factor) * \(from)"
+    case .scal(let factor, let vector): "\(vector) *= \(factor)"
+    case .copy(let from, let into): "\(into) = \(from)"
+    case .clearNonFinite(let inPlace): "gradient\(Self.place(inPlace)) = finite elements or 0"
+    case .clamp(let lower, let upper, let inPlace): "gradient\(Self.place(inPlace)) = clamp to \(lower)...\(upper)"
+    case .scaleUnits(_, let inPlace): "gradient\(Self.place(inPlace)) *= factor of each unit"
+    }
+  }
+
+  private static func place(_ isInPlace: Bool) -> String { isInPlace ? "" : " (copy)" }
+}

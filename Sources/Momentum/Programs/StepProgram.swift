@@ -70,3 +70,11 @@ extension StepProgram: Equatable {
     return true
   }
 }
+
+extension StepProgram: CustomStringConvertible {
+  /// The operations in order and the memory traffic for each parameter, for example
+  /// `direction += 0.5 * gradient; parameters += -0.1 * direction (reads 3, writes 2)`.
+  public var description: String {
+    count == 0 ? "no operation" : "\(operations.map(\.description).joined(separator: "; ")) (\(traffic))"
+  }
+}

@@ -51,6 +51,7 @@ extension AdaptiveGradientClipping: UpdateRule {
   public var usesVelocity: Bool { base.usesVelocity }
   public var keepsLearningRateInVelocity: Bool { base.keepsLearningRateInVelocity }
   public var conversionRate: Double? { base.conversionRate }
+  public var reportedMomentum: Double? { base.reportedMomentum }
   public var units: TensorUnits? { clippedUnits }
 
   public func validate() throws(MomentumError) {
@@ -69,6 +70,13 @@ extension AdaptiveGradientClipping: UpdateRule {
     guard let resolved = try base.resolved(at: step) else { return nil }
     var rule = self
     rule.base = resolved
+    return rule
+  }
+
+  public func scalingLearningRate(by factor: Double) -> (any UpdateRule)? {
+    guard let scaled = base.scalingLearningRate(by: factor) else { return nil }
+    var rule = self
+    rule.base = scaled
     return rule
   }
 
@@ -91,4 +99,9 @@ extension AdaptiveGradientClipping: UpdateRule {
       gradientFactor: tensor.gradientFactor, velocityScale: tensor.velocityScale, isFirstStep: tensor.isFirstStep)
     return base.compile(state, into: &program)
   }
+}
+
+extension AdaptiveGradientClipping: CustomStringConvertible {
+  /// The base rule and the limits, for example `SGD, learning rate 0.1, adaptive gradient clipping 0.01`.
+  public var description: String { "\(base), adaptive gradient clipping \(factor)" }
 }

@@ -115,3 +115,18 @@ extension LARS: SchedulableRule {
     return scale
   }
 }
+
+extension LARS: CustomStringConvertible {
+  /// The rule in words, for example `LARS, learning rate 2.0, momentum 0.9, weight decay 0.0001`.
+  public var description: String {
+    var parts = ["LARS", "learning rate \(learningRate)"]
+    if momentum > 0 {
+      parts.append("momentum \(momentum)\(momentum > 1 ? " (above 1: the velocity grows geometrically)" : "")")
+    }
+    if weightDecay > 0 { parts.append("weight decay \(weightDecay)") }
+    parts.append(adapts ? "trust coefficient \(trustCoefficient)" : "without adapting")
+    if nesterov { parts.append("Nesterov") }
+    if convention != .native { parts.append("convention \(convention.rawValue)") }
+    return parts.joined(separator: ", ")
+  }
+}

@@ -12,7 +12,9 @@ public struct ParameterGroup: Sendable {
   /// The group's name in errors.
   public var name: String
   /// Patterns of tensor names as in a shell: `*` stands for any characters, dots and slashes included, `?` for one
-  /// character, `[abc]` for one of the characters listed.
+  /// character, `[abc]` for one of the characters listed, `[!abc]` for one that is not, and `\\` takes the next character
+  /// as it is. A pattern that begins with `!` leaves out what the rest of it matches: `["layer1.*", "!*.bias"]`; with
+  /// such patterns alone, all other tensors belong to the group.
   public var patterns: [String]
   /// The update rule, of the same convention as the optimizer's; `nil` for the optimizer's own.
   public var rule: (any UpdateRule)?
@@ -22,6 +24,9 @@ public struct ParameterGroup: Sendable {
   /// ``GradientClipping/whole`` limits the norm of the group's tensors together. The optimizer's limit of all tensors
   /// together comes after that and holds for all tensors.
   public var clipping: GradientClipping?
+  /// The factor of the learning rate, of the optimizer's rule or the group's own: one schedule for all tensors, a
+  /// multiple of it for these. Finite, at least 0; 0 freezes the tensors, but for their velocity.
+  public var learningRateFactor: Double
   /// Whether the group may have no tensor, because other owners have its tensors (see ``NormExchange``).
   public var mayBeEmpty: Bool
 
@@ -32,37 +37,40 @@ public struct ParameterGroup: Sendable {
   ///   - patterns: Patterns of the names of the group's tensors.
   ///   - rule: The update rule.
   ///   - clipping: The clips.
+  ///   - learningRateFactor: The factor of the learning rate.
   ///   - mayBeEmpty: Whether the group may have no tensor, because other owners have its tensors. Otherwise a group
   ///     without one is refused: its pattern is probably misspelled.
   public init(
     _ name: String, _ patterns: [String], rule: (any UpdateRule)? = nil, clipping: GradientClipping? = nil,
-    mayBeEmpty: Bool = false
+    learningRateFactor: Double = 1, mayBeEmpty: Bool = false
   ) {
     self.name = name
     self.patterns = patterns
     self.rule = rule
     self.clipping = clipping
+    self.learningRateFactor = learningRateFactor
     self.mayBeEmpty = mayBeEmpty
   }
-
-  /// Whether a pattern matches the name of a tensor.
-  func matches(_ tensor: String) -> Bool { patterns.contains { Platform.matches(tensor, pattern: $0) } }
 }
 
 extension ParameterGroup {
-  /// The position of each tensor's group, or `nil`.
+  /// The rule of the group's tensors in one step.
   ///
-  /// - Throws: ``MomentumError/invalidSetting(_:)`` for a group without a tensor, whose pattern is probably misspelled.
-  static func membership(
-    _ groups: [ParameterGroup], of layout: ParameterLayout
-  ) throws(MomentumError) -> [Int?] {
-    let membership = layout.tensors.map { tensor in groups.firstIndex { $0.matches(tensor.name) } }
-    for (position, group) in groups.enumerated() where !group.mayBeEmpty && !membership.contains(position) {
+  /// - Parameter rule: The optimizer's rule, or the group's own.
+  /// - Throws: ``MomentumError/invalidSetting(_:)`` for a factor that is negative or not finite, and for one of a rule
+  ///   without a learning rate.
+  func scaled(_ rule: any UpdateRule) throws(MomentumError) -> any UpdateRule {
+    guard learningRateFactor != 1 else { return rule }
+    guard learningRateFactor >= 0, learningRateFactor.isFinite else {
       throw .invalidSetting(
-        name: "group '\(group.name)'", value: "\(group.patterns)",
-        expected: "patterns of which one matches the name of a tensor that is in no earlier group")
+        name: "learningRateFactor", of: .group(name), value: learningRateFactor, expected: .finiteAtLeast(0))
     }
-    return membership
+    guard let scaled = rule.scalingLearningRate(by: learningRateFactor) else {
+      throw .invalidSetting(
+        name: "learningRateFactor", of: .group(name), value: learningRateFactor,
+        expected: .words("1 for \(type(of: rule)), a rule without a learning rate"))
+    }
+    return scaled
   }
 
   /// Checks that the group fits the optimizer that it is part of.

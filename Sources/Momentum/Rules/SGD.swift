@@ -17,7 +17,8 @@
 public struct SGD: Sendable, Hashable, Codable {
   /// lr: finite, at least 0.
   public var learningRate: Double
-  /// m: finite, at least 0. With 1 the velocity is the plain sum of all gradients; above 1 it grows geometrically.
+  /// m: finite, at least 0. With 1 the velocity is the plain sum of all gradients; above 1 it grows geometrically, which
+  /// is allowed, as in other libraries (but Keras), and which ``description`` says: 9 is sometimes 0.9 mistyped.
   public var momentum: Double
   /// d: in 0...1.
   public var dampening: Double
@@ -147,4 +148,20 @@ extension SGD: SchedulableRule {
   }
 
   private var decay: ScaledDouble { ScaledDouble(-learningRate) * weightDecay }
+}
+
+extension SGD: CustomStringConvertible {
+  /// The rule in words, for example `SGD, learning rate 0.1, momentum 0.9, Nesterov`.
+  public var description: String {
+    var parts = ["SGD", "learning rate \(learningRate)"]
+    if momentum > 0 {
+      parts.append("momentum \(momentum)\(momentum > 1 ? " (above 1: the velocity grows geometrically)" : "")")
+    }
+    if dampening > 0 { parts.append("dampening \(dampening)") }
+    if weightDecay > 0 { parts.append("\(decoupledWeightDecay ? "decoupled " : "")weight decay \(weightDecay)") }
+    if nesterov { parts.append("Nesterov") }
+    if maximize { parts.append("ascending") }
+    if convention != .native { parts.append("convention \(convention.rawValue)") }
+    return parts.joined(separator: ", ")
+  }
 }

@@ -8,4 +8,11 @@ public protocol SchedulableRule: UpdateRule {
 
 extension SchedulableRule {
   public var conversionRate: Double? { learningRate }
+  public var reportedMomentum: Double? { momentum }
+
+  public func scalingLearningRate(by factor: Double) -> (any UpdateRule)? {
+    var rule = self
+    rule.learningRate *= factor
+    return rule
+  }
 }

@@ -6,6 +6,10 @@
 ///   learningRate: .cosine(initial: 0.1, steps: 10_000))
 /// ```
 ///
+/// A schedule replaces the number that the rule has. ``SGD/scheduled(learningRate:momentum:dampening:weightDecay:decoupledWeightDecay:nesterov:maximize:convention:)``
+/// and ``LARS/scheduled(learningRate:momentum:weightDecay:trustCoefficient:epsilon:nesterov:adapts:convention:)`` take
+/// schedules alone, so that no number is written that counts for nothing.
+///
 /// Each step takes the values of t = ``Optimizer/stepCount``, the number of steps taken so far; skipped steps do not
 /// count, and a resumed run continues where it was. Where the learning rate is part of the velocity
 /// (``Convention/keras``), past gradients keep the rate of their own step; under the other conventions the rate of the
@@ -78,6 +82,8 @@ public struct Scheduled<Rule: SchedulableRule>: UpdateRule {
   // Steps run the rule that `resolved(at:)` returns. The members below are those of the rule without its schedules.
 
   public var conversionRate: Double? { rule.conversionRate }
+  public var reportedMomentum: Double? { rule.reportedMomentum }
+  public func scalingLearningRate(by factor: Double) -> (any UpdateRule)? { rule.scalingLearningRate(by: factor) }
   public var units: TensorUnits? { rule.units }
   public var unitDecay: Double { rule.unitDecay }
 
@@ -97,3 +103,12 @@ public struct Scheduled<Rule: SchedulableRule>: UpdateRule {
 }
 
 extension Scheduled: Codable where Rule: Codable {}
+
+extension Scheduled: CustomStringConvertible {
+  /// The rule with its first step's values, and what is scheduled.
+  public var description: String {
+    let names = [learningRate.map { _ in "learning rate" }, momentum.map { _ in "momentum" }].compactMap { $0 }
+    let first = ((try? resolved(at: 0)) ?? nil).map { "\($0)" } ?? "\(rule)"
+    return names.isEmpty ? first : "\(first), \(names.joined(separator: " and ")) scheduled"
+  }
+}

@@ -11,6 +11,9 @@ struct StepRules {
   private(set) var useVelocity = false
   /// Whether a rule scales units of tensors.
   private(set) var scaleUnits = false
+  /// What reports say of the optimizer's own rule, kept because asking a rule takes long beside a short step.
+  private(set) var learningRate: Double?
+  private(set) var momentum: Double?
 
   struct Traits {
     let usesVelocity, keepsLearningRateInVelocity: Bool
@@ -33,8 +36,10 @@ struct StepRules {
       return resolved
     }
     rules.append(try resolve(rule))
+    (learningRate, momentum) = (rules[0].conversionRate, rules[0].reportedMomentum)
     for group in groups {
-      if let rule = group.rule { rules.append(try resolve(rule)) } else { rules.append(rules[0]) }
+      let rule = if let own = group.rule { try resolve(own) } else { rules[0] }
+      rules.append(try group.scaled(rule))
     }
     traits.removeAll(keepingCapacity: true)
     for rule in rules {
@@ -53,6 +58,9 @@ struct StepRules {
     // The rule is lent, not copied.
     _read { yield rules[group + 1] }
   }
+
+  /// The same for reports; `nil` if no step has had rules, or not for so many groups.
+  func rule(ofGroup group: Int) -> (any UpdateRule)? { group + 1 < rules.count ? rules[group + 1] : nil }
 
   var convention: Convention { rules[0].convention }
 

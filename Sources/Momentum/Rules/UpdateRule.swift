@@ -31,9 +31,17 @@ public protocol UpdateRule: Sendable {
   /// - Throws: ``MomentumError/invalidSetting(_:)``.
   func resolved(at step: Int) throws(MomentumError) -> (any UpdateRule)?
 
-  /// The learning rate of the next step, by which a velocity of the other kind is converted
-  /// (``Optimizer/convertVelocity(toKeepLearningRate:learningRate:)``); by default `nil`: the rule has none.
+  /// The learning rate of the next step: reports have it (``StepReport/learningRate``), and a velocity of the other kind
+  /// is converted by it (``Optimizer/convertVelocity(toKeepLearningRate:learningRate:)``); by default `nil`: the rule has
+  /// none.
   var conversionRate: Double? { get }
+
+  /// The momentum of the next step, for reports (``StepReport/momentum``); by default `nil`: the rule has none.
+  var reportedMomentum: Double? { get }
+
+  /// The rule with its learning rate multiplied, for ``ParameterGroup/learningRateFactor``; by default `nil`: the rule
+  /// has no learning rate. Asked of the rule of one step, which ``resolved(at:)`` returns.
+  func scalingLearningRate(by factor: Double) -> (any UpdateRule)?
 
   /// The division of each tensor into units whose gradients the rule scales by factors of their own; by default `nil`:
   /// it scales no units.
@@ -77,6 +85,8 @@ extension UpdateRule {
   public var keepsLearningRateInVelocity: Bool { convention.keepsLearningRateInVelocity }
   public func resolved(at step: Int) throws(MomentumError) -> (any UpdateRule)? { nil }
   public var conversionRate: Double? { nil }
+  public var reportedMomentum: Double? { nil }
+  public func scalingLearningRate(by factor: Double) -> (any UpdateRule)? { nil }
   public var units: TensorUnits? { nil }
   public var unitDecay: Double { 0 }
   public func unitFactor(gradientNorm: ScaledDouble, parameterNorm: ScaledDouble) -> ScaledDouble { ScaledDouble(1) }

@@ -128,7 +128,7 @@ extension ParameterLayout {
 
   /// Throws if a vector has other tensors than this layout. Costs nothing if its layout is a copy of this one.
   @inline(__always)
-  func check(_ what: @autoclosure () -> String, ofVector layout: ParameterLayout) throws(MomentumError) {
+  package func check(_ what: @autoclosure () -> String, ofVector layout: ParameterLayout) throws(MomentumError) {
     if layout.content === content { return }
     try compare(what(), layout, isVector: true)
   }

@@ -92,6 +92,8 @@ struct InfoCommand: ParsableCommand {
       guard let threads = blas.threads, let threading = blas.threading else { return "unknown" }
       let reason =
         switch blas.threadsChosenBy {
+        case _ where threading == "sequential": "this build has no others"
+        case .library where threading == "openmp": "as OpenMP has them; they start with a call that needs them"
         case .library:
           "chosen by OpenBLAS; a program that needs no others than the engine's sets \(Launch.threadsVariable)=1"
         case .environment: "set in the environment"

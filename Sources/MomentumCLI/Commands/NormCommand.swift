@@ -5,16 +5,21 @@ import MomentumFiles
 struct NormCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "norm",
-    abstract: "Measure the norm of the tensors in a file.",
+    abstract: "Measure the norm of the tensors of a checkpoint.",
     discussion: """
       The norm of the concatenation of all tensors: the same bits for any number of threads and any order of tensors. \
       Files are safetensors of F32, F64, BF16 and F16 tensors, which may stand in one file. Tensors of BF16 and F16 are \
-      always summed as --algorithm portable says, which takes no longer there.
+      always summed as --algorithm portable says, which takes no longer there; tensors of integers and truth values are \
+      passed by and named. A path is that of a file, of an index (model.safetensors.index.json), or of a folder with one of \
+      them; several paths are parts of one checkpoint.
       """
   )
 
-  @Argument(help: "The tensors.")
-  var file: String
+  @Argument(help: "Files, indices or folders.")
+  var paths: [String]
+
+  @OptionGroup
+  var patterns: NamePatterns
 
   @Option(
     help: ArgumentHelp(
@@ -38,22 +43,24 @@ struct NormCommand: ParsableCommand {
   func validate() throws { _ = try orUsageError { () throws(MomentumError) in try NormType(order: normType) } }
 
   func run() throws {
-    let tensors = try TensorFile(file)
-    let buffers = try tensors.tensorBuffers()
-    var output = NormOutput(try norm(of: buffers, in: tensors), perTensor: perTensor)
+    let checkpoint = try CheckpointTensors(paths, patterns)
+    for warning in checkpoint.set.warnings { Message.write("Warning: \(warning)") }
+    let buffers = try checkpoint.buffers()
+    var output = NormOutput(
+      try norm(of: buffers, in: checkpoint), perTensor: perTensor, skipped: checkpoint.skipped)
     // One by one only where somebody wants to know, or has to.
     if output.listsTensors {
-      for (tensor, buffer) in zip(tensors.tensors, buffers) {
-        output.add(tensor.name, try norm(of: [buffer], in: tensors), of: buffer)
+      for (place, buffer) in zip(checkpoint.tensors, buffers) {
+        output.add(place.tensor.name, try norm(of: [buffer], in: checkpoint), of: buffer)
       }
     }
-    try tensors.file.checkUnchanged()
-    withExtendedLifetime(tensors) {}
+    try checkpoint.set.checkUnchanged()
+    withExtendedLifetime(checkpoint) {}
     if json { try JSONOutput.print(output) } else { try StandardOutput.print(lines: output.lines) }
   }
 
-  private func norm(of buffers: [TensorBuffer], in file: TensorFile) throws -> NormReport {
-    try file.naming { () throws(MomentumError) in
+  private func norm(of buffers: [TensorBuffer], in checkpoint: CheckpointTensors) throws -> NormReport {
+    try checkpoint.naming { () throws(MomentumError) in
       try Gradients.norm(
         of: buffers, type: NormType(order: normType), algorithm: algorithm, threads: threading.threads)
     }

@@ -33,13 +33,16 @@ struct NormOutput: Encodable {
   /// All tensors that are not finite, whether or not the others are listed.
   private(set) var nonFiniteTensors: [NonFiniteTensor] = []
   private(set) var tensors: [Tensor]?
+  /// Tensors of integers and truth values; `nil` if there are none.
+  let skippedTensors: [CheckpointTensors.Skipped]?
 
-  init(_ total: NormReport, perTensor: Bool) {
+  init(_ total: NormReport, perTensor: Bool, skipped: [CheckpointTensors.Skipped] = []) {
     totalNorm = total.norm
     totalNormHex = HexDouble.text(of: total.norm)
     normOverflowed = total.overflowed
     nonFiniteCount = total.nanCount + total.infinityCount
     tensors = perTensor ? [] : nil
+    skippedTensors = skipped.isEmpty ? nil : skipped
   }
 
   /// Whether tensors are to be added: all are listed, or some are not finite.
@@ -64,6 +67,13 @@ struct NormOutput: Encodable {
     lines.append("norm \(totalNorm)  \(totalNormHex)")
     if normOverflowed { lines.append("all elements are finite; the norm exceeds Double") }
     if nonFiniteCount > 0 { lines.append("\(nonFiniteCount) elements are not finite") }
-    return lines + nonFiniteTensors.map(\.line)
+    lines += nonFiniteTensors.map(\.line)
+    if let skippedTensors {
+      let names = skippedTensors.prefix(4).map { "'\($0.name)' (\($0.type))" }.joined(separator: ", ")
+      let rest = skippedTensors.count > 4 ? " and \(skippedTensors.count - 4) more" : ""
+      let noun = skippedTensors.count == 1 ? "tensor" : "tensors"
+      lines.append("without \(skippedTensors.count) \(noun) of integers: \(names)\(rest)")
+    }
+    return lines
   }
 }

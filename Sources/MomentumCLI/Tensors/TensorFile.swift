@@ -84,18 +84,7 @@ struct TensorFile {
   }
 
   /// The tensors as lists of tensors of any types, for use as long as the file lives.
-  func tensorBuffers() throws -> [TensorBuffer] {
-    try tensors.map { tensor in
-      switch tensor.dtype {
-      case .f64: TensorBuffer(try file.unsafeBuffer(of: tensor.name, as: Double.self))
-      case .bf16: TensorBuffer(try file.unsafeBuffer(of: tensor.name, as: BFloat16.self))
-      #if !(os(macOS) && arch(x86_64))
-        case .f16: TensorBuffer(try file.unsafeBuffer(of: tensor.name, as: Float16.self))
-      #endif
-      default: TensorBuffer(try file.unsafeBuffer(of: tensor.name, as: Float.self))
-      }
-    }
-  }
+  func tensorBuffers() throws -> [TensorBuffer] { try tensors.map { try file.tensorBuffer(of: $0) } }
 
   /// The layout of the tensors, in the order of the file.
   func layout() throws -> ParameterLayout {
@@ -142,6 +131,20 @@ struct TensorFile {
       return try body()
     } catch {
       throw usageError(for: error) ?? DataFileError(file: path, cause: error.description) as any Error
+    }
+  }
+}
+
+extension SafetensorsFile {
+  /// The elements of a tensor of numbers, for use as long as the file lives.
+  func tensorBuffer(of tensor: SafetensorsTensor) throws -> TensorBuffer {
+    switch tensor.dtype {
+    case .f64: TensorBuffer(try unsafeBuffer(of: tensor.name, as: Double.self))
+    case .bf16: TensorBuffer(try unsafeBuffer(of: tensor.name, as: BFloat16.self))
+    #if !(os(macOS) && arch(x86_64))
+      case .f16: TensorBuffer(try unsafeBuffer(of: tensor.name, as: Float16.self))
+    #endif
+    default: TensorBuffer(try unsafeBuffer(of: tensor.name, as: Float.self))
     }
   }
 }

@@ -24,6 +24,8 @@ public struct OptimizerFileError: Error, Hashable, Sendable {
     case missingMetadata(key: String, expected: String)
     /// The metadata have another value than can be.
     case invalidMetadata(key: String, value: String, expected: String)
+    /// The caller's metadata have a key that begins as those of this library.
+    case reservedMetadata(key: String)
     /// The metadata have a key of this library that the format does not know.
     case unexpectedMetadata(key: String)
     /// The file holds other parts of a state than were asked for.
@@ -60,9 +62,12 @@ extension OptimizerFileError.Reason: CustomStringConvertible {
     case .invalidMetadata(let key, let value, let expected):
       "metadata \(quoted(key)) are \(quoted(value)); expected \(expected)"
     case .unexpectedMetadata(let key): "metadata \(quoted(key)) are unknown; expected those of the format"
+    case .reservedMetadata(let key):
+      "metadata \(quoted(key)) would be taken for this library's; expected keys that do not begin with 'momentum.'"
     case .missingParts(let held, let expected):
       "holds the \(Self.words(held)) of an optimizer only; expected the \(Self.words(expected))"
-    case .missingTensor: "is missing; expected it as the optimizer and the metadata have it"
+    case .missingTensor:
+      "is missing; expected it as the optimizer and the metadata have it (StateFile.migrate adds tensors to a state)"
     case .unexpectedTensor: "is unknown; expected only what the optimizer and the metadata have"
     case .shapeMismatch(let shape, let expected): "has shape \(shape); expected \(expected)"
     case .dtypeMismatch(let dtype, let expected): "is of type \(dtype.rawValue); expected \(expected.rawValue)"
@@ -74,7 +79,7 @@ extension OptimizerFileError.Reason: CustomStringConvertible {
   /// Whether the description begins with the metadata, not with what is true of a tensor.
   fileprivate var isAboutMetadata: Bool {
     switch self {
-    case .missingMetadata, .invalidMetadata, .unexpectedMetadata: true
+    case .missingMetadata, .invalidMetadata, .unexpectedMetadata, .reservedMetadata: true
     default: false
     }
   }

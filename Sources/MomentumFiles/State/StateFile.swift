@@ -10,7 +10,8 @@ public import Momentum
 ///
 /// A run that is resumed so goes on bit for bit as one that was never interrupted, and saving leaves no trace in a run.
 /// Settings are not part of the file: rules, groups, clips and averaging come from the optimizer that loads. Schedules
-/// go by the number of steps taken, which is in it. Parameters are not in it either.
+/// go by the number of steps taken, which is in it. Parameters are not in it either: a ``Checkpoint`` holds them with the
+/// state. ``migrate(_:into:parts:)`` takes on the state of a model that has got more tensors or lost some.
 ///
 /// A file says which ``Parts`` it holds. With both it is exact: for each tensor NAME that has them it holds the tensors
 /// `velocity/NAME` and `average/NAME`, which are the optimizer's own vectors, and their scales in the metadata. A file
@@ -29,6 +30,7 @@ public import Momentum
 /// | `momentum.velocities` | the form and the scale of each velocity | velocity |
 /// | `momentum.averages` | how many steps each average has, and its scale | average |
 /// | `momentum.otherTensors` | the tensors without any vector in the file, in JSON; none if it is missing | |
+/// | `momentum.checkpoint` | `1` in a ``Checkpoint``, which also holds the parameters; missing in others | |
 ///
 /// Velocities and averages are listed in the order of the bytes of the tensors' names, equal neighbours once behind
 /// their number: `2 withoutLearningRate 0x1.8p+11, 1 withLearningRate 0x1p+0`, and `3 17 0x1.e2p+7` for three averages
@@ -104,35 +106,29 @@ public enum StateFile {
     _ path: String, into optimizer: inout Optimizer<Scalar>, parts: Parts = .all
   ) throws(OptimizerFileError) {
     let parts = checked(parts)
-    try OptimizerFileError.naming(path) {
-      let file = try SafetensorsFile(path: path)
-      let layout = optimizer.layout
-      let (held, state) = try StateMetadata(of: file).content(for: optimizer, asked: parts)
-      guard held.isSuperset(of: parts) else {
-        throw OptimizerFileError(file: path, reason: .missingParts(held: held, expected: parts))
-      }
-      let velocities = TensorSelection(file, held.prefix(of: .velocity), state.velocities.map(\.isSet))
-      let averages = TensorSelection(file, held.prefix(of: .average), state.averages.map { $0.count > 0 })
-      if velocities.count + averages.count != file.tensors.count {
-        let known = velocities.names(layout).union(averages.names(layout))
-        if let tensor = file.tensors.first(where: { !known.contains(ExactText($0.name)) }) {
-          throw OptimizerFileError(file: path, tensor: tensor.name, reason: .unexpectedTensor)
-        }
-      }
-      // Also those that are not asked for, so that none is missing or unknown.
-      let (directions, means) = (
-        try velocities.buffers(layout, as: Scalar.self), try averages.buffers(layout, as: Scalar.self)
-      )
-      try optimizer.restore(
-        state, directions: parts.contains(.velocity) ? directions : nil,
-        averages: parts.contains(.average) ? means : nil, confirm: { try file.checkUnchanged() })
-      // The buffers point into the file.
-      withExtendedLifetime(file) {}
+    try OptimizerFileError.naming(path) { try take(SafetensorsFile(path: path), into: &optimizer, parts: parts) }
+  }
+
+  /// Takes the state, or parts of it, out of an open file.
+  static func take<Scalar: BLASScalar & SafetensorsScalar>(
+    _ file: SafetensorsFile, into optimizer: inout Optimizer<Scalar>, parts: Parts
+  ) throws {
+    let layout = optimizer.layout
+    let metadata = StateMetadata(of: file)
+    let (held, state) = try metadata.content(for: optimizer, asked: parts)
+    guard held.isSuperset(of: parts) else {
+      throw OptimizerFileError(file: file.path, reason: .missingParts(held: held, expected: parts))
     }
+    let vectors = try StoredVectors<Scalar>(file, held, state, layout, isCheckpoint: metadata.isCheckpoint())
+    try optimizer.restore(
+      state, directions: parts.contains(.velocity) ? vectors.directions : nil,
+      averages: parts.contains(.average) ? vectors.averages : nil, confirm: { try file.checkUnchanged() })
+    // The buffers point into the file.
+    withExtendedLifetime(file) {}
   }
 
   /// Only parts that there are.
-  private static func checked(_ parts: Parts) -> Parts {
+  static func checked(_ parts: Parts) -> Parts {
     let known = parts.intersection(.all)
     precondition(!known.isEmpty, "no part of the state was named; expected velocity, average or both")
     return known

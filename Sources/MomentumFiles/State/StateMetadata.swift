@@ -16,6 +16,7 @@ struct StateMetadata {
   static let clippedKey = "momentum.lastStepClipped"
   static let lossScaleKey = "momentum.lossScale"
   static let adaptiveKey = "momentum.adaptiveClipping"
+  static let checkpointKey = "momentum.checkpoint"
   // MARK: - Writing
 
   /// The metadata of parts of an optimizer.
@@ -59,19 +60,39 @@ struct StateMetadata {
     for optimizer: borrowing Optimizer<Scalar>, asked: StateFile.Parts
   ) throws(OptimizerFileError) -> (held: StateFile.Parts, OptimizerState<Scalar>) {
     if let earlier = EarlierFormat(of: self, asked: asked) { return try earlier.content(of: self, for: optimizer) }
-    _ = try value(Self.formatKey, "'\(Self.format)'") { $0 == Self.format ? true : nil }
+    return try content(for: optimizer.layout)
+  }
+
+  /// The same of a file in the present format, for tensors of a layout.
+  func content<Scalar>(
+    for layout: ParameterLayout
+  ) throws(OptimizerFileError) -> (held: StateFile.Parts, OptimizerState<Scalar>) {
+    try checkFormat()
     let held = try parts()
-    var state = OptimizerState<Scalar>(optimizer.layout)
-    var known: Set<String> = [Self.formatKey, Self.partsKey, StateVectors.othersKey]
+    var state = OptimizerState<Scalar>(layout)
+    var known: Set<String> = [Self.formatKey, Self.partsKey, StateVectors.othersKey, Self.checkpointKey]
     if held.contains(.velocity) {
       try readRun(into: &state)
       known.formUnion(Self.runKeys + [StateVectors.velocitiesKey])
     }
     if held.contains(.average) { known.insert(StateVectors.averagesKey) }
     try checkKeys(known)
-    try StateVectors.read(self, held, optimizer.layout, into: &state)
+    try StateVectors.read(self, held, layout, into: &state)
     return (held, state)
   }
+
+  /// Throws unless the file is of the present format.
+  func checkFormat() throws(OptimizerFileError) {
+    _ = try value(Self.formatKey, "'\(Self.format)'") { $0 == Self.format ? true : nil }
+  }
+
+  /// Whether the file holds the parameters as well.
+  func isCheckpoint() throws(OptimizerFileError) -> Bool {
+    guard text[Self.checkpointKey] != nil else { return false }
+    return try value(Self.checkpointKey, "'\(Self.checkpoint)'") { $0 == Self.checkpoint ? true : nil }
+  }
+
+  static let checkpoint = "1"
 
   /// The parts that the file says it holds.
   func parts() throws(OptimizerFileError) -> StateFile.Parts {

@@ -294,7 +294,8 @@ final class OptimizerConfigurationTests: XCTestCase {
       #"{"rule": {"learningRate": 1}, "groups": [{"name": "typo", "patterns": ["boddy.*"]}]}"#)
     let layout = try ParameterLayout(layout)
     expect(
-      "group 'typo' is [\"boddy.*\"]; expected patterns of which one matches the name of a tensor that is in no earlier group"
+      "group 'typo' is [\"boddy.*\"]; expected patterns of which one matches the name of a tensor, "
+        + "such as '\(layout.tensors[0].name)'"
     ) {
       let optimizer: Optimizer<Float> = try configuration.makeOptimizer(layout)
       return optimizer.stepCount

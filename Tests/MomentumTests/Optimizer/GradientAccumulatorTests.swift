@@ -132,7 +132,7 @@ final class GradientAccumulatorTests: XCTestCase {
     var accumulator = try GradientAccumulator<Float>(layout)
     var optimizer = try Optimizer<Float>(layout, rule: SGD(learningRate: 1))
     var parameters = try ParameterVector<Float>(layout)
-    expect("accumulated gradients has count 0; expected 1") {
+    expect("number of accumulated gradients is 0; expected at least 1, added before the step") {
       try optimizer.step(&parameters, gradients: &accumulator)
     }
     expect("gradients has count 2; expected 3") { try accumulator.add(ParameterVector([1 as Float, 2])) }

@@ -132,7 +132,10 @@ final class HalfParameterTests: XCTestCase {
     gradients.fill(0.01)
     var lost: [Int] = []
     for _ in 0..<steps {
-      lost.append(try optimizer.step(&parameters, rounding: rounding, gradients: gradients).lostUpdates)
+      let report = try optimizer.step(&parameters, rounding: rounding, gradients: gradients)
+      lost.append(report.lostUpdates)
+      XCTAssertEqual(
+        "\(report)".hasSuffix(", \(report.lostUpdates) updates lost to rounding"), report.lostUpdates > 0, "\(report)")
     }
     return ((0..<1000).reduce(0) { $0 + Double(parameters[$1]) } / 1000, lost)
   }

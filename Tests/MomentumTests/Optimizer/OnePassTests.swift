@@ -126,8 +126,12 @@ final class OnePassTests: XCTestCase {
       }
       XCTAssertThrowsError(try make()) { XCTAssertEqual("\($0)", "mode is onePass; expected \(text)") }
     }
-    refuses("twoPass with the policy throw, which promises untouched parameters", .none, nil)
-    refuses("twoPass with the policy skipStep, which promises untouched parameters", .none, .skipStep)
+    refuses(
+      "twoPass with the policy throw, which promises untouched parameters; onePass takes propagate and zero", .none, nil
+    )
+    refuses(
+      "twoPass with the policy skipStep, which promises untouched parameters; onePass takes propagate and zero", .none,
+      .skipStep)
     refuses("twoPass to clip by value or by tensor norms", try .byValue(1), .zero)
     refuses("twoPass to clip by value or by tensor norms", try .byNorm(1), .propagate)
     refuses("twoPass for other norms than 2", try .byGlobalNorm(1, type: .l1), .propagate)

@@ -26,6 +26,39 @@ final class PreparationTests: XCTestCase {
     XCTAssertEqual(plain.optimizer.state(), prepared.optimizer.state())
   }
 
+  func testThreadsMayChangeBetweenSteps() throws {
+    var random = SeededGenerator(seed: 6)
+    let start: [Float] = random.numbers(150_000)
+    let rule = try SGD(learningRate: 0.1, momentum: 0.9)
+    var one = try EngineRun<Float>([start], rule: rule, clipping: .byGlobalNorm(1), threads: 1)
+    var many = try EngineRun<Float>([start], rule: rule, clipping: .byGlobalNorm(1), threads: 1)
+    var sum = try GradientAccumulator<Float>(one.optimizer.layout, threads: 1)
+    var same = try GradientAccumulator<Float>(one.optimizer.layout, threads: 1)
+    for threads in [4, 1, 3] {
+      many.optimizer.threads = threads
+      XCTAssertEqual(many.optimizer.team.count, threads)
+      same.threads = threads
+      let gradient: [Float] = random.numbers(start.count)
+      XCTAssertEqual(try one.step([gradient]), try many.step([gradient]))
+      assertSameBits(one.parameters[0], many.parameters[0], seed: 6)
+      try sum.add(ParameterVector(gradient))
+      try same.add(ParameterVector(gradient))
+    }
+    sum.withUnsafeSum(ofTensor: 0) { x in
+      same.withUnsafeSum(ofTensor: 0) { assertSameBits(Array(x!), Array($0!), seed: 6) }
+    }
+    let state = many.optimizer.state()
+    many.optimizer.threads = 0
+    expect("threads is 0; expected at least 1") { try many.step([start]) }
+    XCTAssertEqual(many.optimizer.state(), state)
+    same.threads = -1
+    expect("threads is -1; expected at least 1") { try same.add(ParameterVector(start)) }
+    expect("threads is -1; expected at least 1") { try same.merge(sum) }
+    XCTAssertEqual(same.count, 3)
+    many.optimizer.threads = 2
+    XCTAssertNoThrow(try many.step([start]))
+  }
+
   func testPreparationRefusesWhatTheFirstStepWould() throws {
     var run = try EngineRun<Float>([[1]], rule: SGD(learningRate: 1))
     run.optimizer.rule = HalfRule(rate: .nan)

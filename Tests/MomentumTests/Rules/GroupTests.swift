@@ -109,6 +109,31 @@ final class GroupTests: XCTestCase {
     XCTAssertEqual(run.parameters, [[-3], [-4]])
   }
 
+  func testPatternsThatLeaveOut() throws {
+    let names = ["a.bias", "a.weight", "b.bias", "b[0", "!c"]
+    let layout = try ParameterLayout(names.map { ($0, [1]) })
+    for (patterns, expected) in [
+      (["a.*", "!*.bias"], ["a.weight"]), (["!*.bias"], ["a.weight", "b[0", "!c"]),
+      (["!*.bias", "*"], ["a.weight", "b[0", "!c"]), (["!a.*", "!b.*"], ["b[0", "!c"]), (["b\\[0"], ["b[0"]),
+      (["\\!c"], ["!c"]), (["[!a]*.bias"], ["b.bias"]), (["[]a]*"], ["a.bias", "a.weight"]),
+    ] {
+      let optimizer = try Optimizer<Float>(
+        layout, rule: SGD(learningRate: 1), groups: [ParameterGroup("g", patterns, rule: SGD(learningRate: 2))])
+      let members = try (0..<names.count).filter { index in
+        var optimizer = try Optimizer<Float>(layout, rule: SGD(learningRate: 1), groups: optimizer.groups)
+        var parameters = try ParameterVector<Float>(layout)
+        var gradients = try ParameterVector<Float>(layout)
+        gradients.fill(1)
+        try optimizer.step(&parameters, gradients: gradients)
+        return parameters[index] == -2
+      }
+      XCTAssertEqual(members.map { names[$0] }, expected, "\(patterns)")
+    }
+    expect("group 'g' is []; expected patterns of which one matches the name of a tensor, such as 'a.bias'") {
+      _ = try Optimizer<Float>(layout, rule: SGD(learningRate: 1), groups: [ParameterGroup("g", [])]).stepCount
+    }
+  }
+
   func testWhatGroupsRefuse() throws {
     let layout = try ParameterLayout([("a", [1]), ("b", [1])])
     let rule = try SGD(learningRate: 1)
@@ -117,10 +142,16 @@ final class GroupTests: XCTestCase {
         _ = try Optimizer<Float>(layout, rule: rule, groups: groups, clipping: clipping).stepCount
       }
     }
-    let nothing = "expected patterns of which one matches the name of a tensor that is in no earlier group"
-    refuses("group 'x' is [\"c*\"]; \(nothing)", [ParameterGroup("x", ["c*"])])
+    let nothing = "expected patterns of which one matches the name of a tensor"
+    refuses("group 'x' is [\"c*\"]; \(nothing), such as 'a'", [ParameterGroup("x", ["c*"])])
     refuses(
-      "group 'late' is [\"a\"]; \(nothing)", [ParameterGroup("all", ["?"]), ParameterGroup("late", ["a"])])
+      "group 'late' is [\"a\"]; \(nothing) that is in no earlier group; 'a' is in group 'all'",
+      [ParameterGroup("all", ["?"]), ParameterGroup("late", ["a"])])
+    for pattern in ["[ab", "a[", "x[!]", "[]", "[ab]*[c"] {
+      refuses(
+        "pattern of group 'x' is '\(pattern)'; expected a ] for every [, or \\[ for the bracket itself",
+        [ParameterGroup("x", ["a", pattern])])
+    }
     refuses(
       "convention of group 'k' is keras; expected native, as of the optimizer's rule",
       [ParameterGroup("k", ["a"], rule: try SGD(learningRate: 1, convention: .keras))])

@@ -1,0 +1,212 @@
+#!/usr/bin/env bash
+# Runs the library with other BLAS libraries than the system's, and says how each does.
+#
+# Usage: Scripts/test-blas.sh [--quick] [--build-folder FOLDER] [LIBRARY...]
+#   --quick          BLIS, OpenMP, serial and 64-bit OpenBLAS only, and fewer tests: what CI runs
+#   --build-folder   takes the release build of the tests (Scripts/test.sh --release leaves it in .build-release) instead of the
+#                    debug build, and measures times
+#   LIBRARY          names of the table, or paths of files that serve CBLAS, such as those in a Python wheel
+#
+# Needs apt-get, but not root: the packages are downloaded and unpacked into .build-blas, and the system's own libraries and
+# alternatives stay as they are. Nothing is built anew for a library. The programs look for libopenblas.so.0, and find the other
+# one under that name in a folder of LD_LIBRARY_PATH; LAPACK and its BLAS are replaced, too, where OpenBLAS's would need OpenBLAS.
+#
+# For each library: `momentum info`, `momentum validate`, the tests that compare bits, and the time of a step of
+# 10000 parameters, with a release build. The 64-bit OpenBLAS must be refused, and so must a library whose axpy rounds elements in two ways be noticed.
+source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
+
+quick=false
+build=
+wanted=()
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --quick) quick=true ;;
+    --build-folder)
+      [ -n "${2-}" ] || fail "--build-folder expects a folder"
+      build=$2
+      shift
+      ;;
+    -h | --help) help; exit ;;
+    -*) fail "unknown argument '$1'; see --help" ;;
+    *) wanted+=("$1") ;;
+  esac
+  shift
+done
+options=(--package-path "$root" "${strict[@]}")
+case "$build" in
+  "") ;;
+  /*) options+=(-c release --scratch-path "$build" -Xswiftc -enable-testing) ;;
+  *) options+=(-c release --scratch-path "$root/$build" -Xswiftc -enable-testing) ;;
+esac
+[ "$(uname)" = Linux ] || fail "needs Linux: elsewhere libraries are not found in this way"
+command -v apt-get >/dev/null || fail "needs apt-get, for the libraries"
+
+work="$root/.build-blas"
+logs="$root/.build-logs"
+mkdir -p "$work/packages" "$work/stand-in" "$logs"
+folder="usr/lib/$(gcc -print-multiarch)"
+bits=MomentumTests.NormBitsTests,MomentumTests.StepBitsTests,MomentumTests.ProgramExecutionTests,MomentumTests.SelfCheckTests
+$quick || bits=$bits,MomentumTests.StepSweepTests
+# Holds for every library that exists.
+probes=MomentumTests.BLASLibraryTests
+
+# NAME PACKAGE FILE [FORTRAN]: a library, the package that has it, its file, and the file of its Fortran routines if LAPACK cannot
+# be OpenBLAS's.
+libraries() {
+  cat <<END
+blis-pthread libblis4-pthread blis-pthread/libblis.so.4 blis-pthread/libblas.so.3
+blis-openmp libblis4-openmp blis-openmp/libblis.so.4 blis-openmp/libblas.so.3
+openblas-openmp libopenblas0-openmp openblas-openmp/libopenblas.so.0
+openblas-serial libopenblas0-serial openblas-serial/libopenblas.so.0
+reference libblas3 blas/libblas.so.3 blas/libblas.so.3
+atlas libatlas3-base atlas/libblas.so.3 atlas/libblas.so.3
+openblas-64 libopenblas64-0-pthread openblas64-pthread/libopenblas64.so.0
+END
+}
+if [ ${#wanted[@]} -eq 0 ]; then
+  if $quick; then
+    wanted=(blis-pthread blis-openmp openblas-openmp openblas-serial openblas-64 mixed-axpy)
+  else
+    wanted=(system $(libraries | cut -d ' ' -f 1) mixed-axpy)
+  fi
+fi
+
+# unpack PACKAGE: puts what a package contains into a folder of its name.
+unpack() {
+  local target="$work/packages/$1"
+  [ ! -d "$target" ] || return 0
+  (
+    cd "$work/packages"
+    apt-get download -q "$1" >"$logs/blas-download.log" 2>&1 || {
+      cat "$logs/blas-download.log"
+      fail "cannot download $1; does 'apt-get update' help?"
+    }
+    dpkg -x "$1"_*.deb "$target.part"
+    rm -f "$1"_*.deb
+    mv "$target.part" "$target"
+  )
+}
+
+# stand_in NAME FILE [BLAS]: makes the folder in which programs find a library instead of OpenBLAS.
+stand_in() {
+  local target="$work/stand-in/$1" neighbour
+  rm -rf "$target" && mkdir -p "$target"
+  ln -s "$2" "$target/libopenblas.so.0"
+  if [ -n "${3-}" ]; then
+    unpack liblapack3
+    ln -s "$3" "$target/libblas.so.3"
+    ln -s "$work/packages/liblapack3/$folder/lapack/liblapack.so.3" "$target/liblapack.so.3"
+  else
+    for neighbour in liblapack.so.3 libblas.so.3; do
+      [ ! -e "$(dirname "$2")/$neighbour" ] || ln -s "$(dirname "$2")/$neighbour" "$target/"
+    done
+  fi
+  # What lies beside it in its package may be needed as well.
+  for neighbour in "$(dirname "$2")"/lib*.so* "$(dirname "$(dirname "$2")")"/lib*.so*; do
+    case "$neighbour" in "$work"/*) ;; *) continue ;; esac
+    case "$(basename "$neighbour")" in libblas.* | liblapack.* | libopenblas.*) continue ;; esac
+    [ -e "$target/$(basename "$neighbour")" ] || ln -s "$neighbour" "$target/"
+  done
+}
+
+# A BLAS whose axpy rounds the first half of the elements once and the others twice. No library is known to do so with calls of
+# the lengths that the engine makes; what the engine does about it must be seen nevertheless.
+mixed_axpy() {
+  cat >"$work/mixed_axpy.c" <<'END'
+#define AXPY(name, type, fma)                                          \
+  void name(int n, type a, const type *x, int incx, type *y, int incy) { \
+    for (int i = 0; i < n; i++) {                                        \
+      type *to = y + (long)i * incy, product = a * x[(long)i * incx];    \
+      *to = i < n / 2 ? fma(a, x[(long)i * incx], *to) : product + *to;  \
+    }                                                                    \
+  }
+AXPY(cblas_saxpy, float, __builtin_fmaf)
+AXPY(cblas_daxpy, double, __builtin_fma)
+END
+  gcc -shared -fPIC -O2 -ffp-contract=off -o "$work/mixed_axpy.so" "$work/mixed_axpy.c" -lm
+}
+
+# value NAME: a fact of the BLAS in the JSON of the last `momentum info`.
+value() { sed -nE "s/^ *\"$1\" *: *\"?([^\",]*)\"?,?\$/\1/p" "$info" | head -n 1; }
+
+rows=()
+failed=()
+# row NAME FACT...: a line of the table.
+row() { rows+=("$(printf '%-16s %-10s %-8s %-10s %-14s %-10s %-8s %-8s' "$@")"); }
+
+# run LIMIT COMMAND...: a command that is ended after some seconds.
+run() { timeout --foreground "$@"; }
+
+# try NAME [TESTS]: everything with one library.
+try() {
+  local name=$1 validate=passed tests=passed time=- core
+  info="$logs/blas-$name-info.json"
+  run 120 "$momentum" info --json >"$info" 2>"$logs/blas-$name-info.log" || {
+    cat "$logs/blas-$name-info.log"
+    failed+=("$name: momentum info")
+  }
+  run 600 "$momentum" validate >"$logs/blas-$name-validate.log" 2>&1 || { validate=FAILED; failed+=("$name: validate"); }
+  run 900 "$tests_binary" "$bits${2+,$2}" >"$logs/blas-$name-tests.log" 2>&1 || { tests=FAILED; failed+=("$name: tests"); }
+  grep -E 'Executed [1-9][0-9]* tests?, with' "$logs/blas-$name-tests.log" >/dev/null || {
+    tests=none
+    failed+=("$name: no test was run")
+  }
+  if [ -n "$build" ]; then
+    time=$(run 300 "$momentum" bench --count 1e4 --rows step --threads 1 --repeat 5 --json 2>"$logs/blas-$name-bench.log" |
+      sed -nE 's/^ *"secondsMin" *: *([0-9.e+-]*),?$/\1/p' | head -n 1) || failed+=("$name: bench")
+    [ -z "$time" ] || time=$(awk -v s="$time" 'BEGIN { printf "%.2f us", s * 1e6 }')
+  fi
+  core=$(value coreType)
+  row "$name" "${core:--}" "$(value axpyRounding)" "$(value dotDependsOnAlignment)" \
+    "$(printf '%.1f / %.1f u' "$(value floatSumError)" "$(value doubleSumError)")" "$validate" "$tests" "$time"
+}
+
+# refuse NAME: a library that counts with 64 bits must be refused by name, and nothing be computed.
+refuse() {
+  local log="$logs/blas-$1.log" status=0
+  run 60 "$momentum" validate >"$log" 2>&1 || status=$?
+  if [ "$status" -ne 0 ] && grep -q '64-bit integers; expected 32 bits' "$log"; then
+    row "$1" - - - - refused refused -
+  else
+    cat "$log"
+    failed+=("$1: not refused")
+  fi
+}
+
+step "Building" swift build "${options[@]}" --build-tests
+bin=$(swift build "${options[@]}" --show-bin-path)
+momentum="$bin/momentum"
+tests_binary="$bin/swift-momentumPackageTests.xctest"
+
+for name in "${wanted[@]}"; do
+  entry=$(libraries | awk -v name="$name" '$1 == name')
+  read -r _ package file fortran <<<"$entry" || true
+  case "$name" in
+    system) step "The system's BLAS" try system "$probes" ;;
+    mixed-axpy)
+      mixed_axpy
+      LD_PRELOAD="$work/mixed_axpy.so" step "An axpy that rounds in two ways" try mixed-axpy
+      [ "$(value axpyRounding)" = mixed ] || failed+=("mixed-axpy: not noticed")
+      ;;
+    */*)
+      [ -f "$name" ] || fail "no file $name"
+      stand_in "$(basename "$name")" "$(readlink -f "$name")"
+      LD_LIBRARY_PATH="$work/stand-in/$(basename "$name")${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" \
+        step "$(basename "$name")" try "$(basename "$name")" "$probes"
+      ;;
+    *)
+      [ -n "$entry" ] || fail "unknown library '$name'; see --help"
+      step "Unpacking $name" unpack "$package"
+      base="$work/packages/$package/$folder"
+      stand_in "$name" "$base/$file" ${fortran:+"$base/$fortran"}
+      action=(try "$name" "$probes")
+      [ "$name" != openblas-64 ] || action=(refuse "$name")
+      LD_LIBRARY_PATH="$work/stand-in/$name${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" step "With $name" "${action[@]}"
+      ;;
+  esac
+done
+
+say "The libraries; logs are in $logs"
+printf '%-16s %-10s %-8s %-10s %-14s %-10s %-8s %-8s\n' library kernels axpy "dot varies" "sum error" validate tests "step 10^4"
+printf '%s\n' "${rows[@]}"
+[ ${#failed[@]} -eq 0 ] || fail "$(printf '%s; ' "${failed[@]}")"

@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# Runs the command and the C parts of the library on processors that this machine does not have, by emulation.
+#
+# Usage: Scripts/test-processors.sh [--starts N] [--build-folder FOLDER]
+#   --starts N       how often to start on a processor that is newer than OpenBLAS (default: 20)
+#   --build-folder   takes the release build of the tests (Scripts/test.sh --release leaves it in .build-release) instead of the
+#                    debug build
+#
+# Needs an x86-64 Linux and the Debian packages qemu-user and gcc-aarch64-linux-gnu. Checks:
+#   1. an Intel processor of a model that OpenBLAS 0.3.21 does not know gets the kernels for AVX2 and not the oldest ones: plainly,
+#      through the loader, with a host that loads the library; a host with threads is refused, and computes right;
+#   2. a processor without AVX runs the command, and all routines of BLAS are right;
+#   3. the C targets compile for aarch64 without a warning, and the element loops give the same bits there as here.
+source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
+
+starts=20
+build=
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --starts) starts=${2-}; shift ;;
+    --build-folder) build=${2-}; shift ;;
+    -h | --help) help; exit ;;
+    *) fail "unknown argument '$1'; see --help" ;;
+  esac
+  shift
+done
+[[ "$starts" =~ ^[1-9][0-9]*$ ]] || fail "--starts expects a positive number, not '$starts'"
+[ "$(uname -sm)" = "Linux x86_64" ] || fail "needs Linux on x86-64"
+for tool in qemu-x86_64 qemu-aarch64 aarch64-linux-gnu-gcc gcc; do
+  command -v "$tool" >/dev/null || fail "no $tool; on Debian: apt-get install qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
+done
+
+work="$root/.build-processors"
+mkdir -p "$work"
+options=(--package-path "$root" "${strict[@]}")
+case "$build" in
+  "") ;;
+  /*) options+=(-c release --scratch-path "$build" -Xswiftc -enable-testing) ;;
+  *) options+=(-c release --scratch-path "$root/$build" -Xswiftc -enable-testing) ;;
+esac
+unset OPENBLAS_CORETYPE
+
+new_intel=(qemu-x86_64 -cpu "max,vendor=GenuineIntel,family=6,model=207")
+loader=/lib64/ld-linux-x86-64.so.2
+
+expect() { # expect TEXT COMMAND...: a command whose output has a line with this text.
+  local text=$1 output
+  shift
+  output=$("$@" 2>&1) || { echo "$output"; fail "failed: $*"; }
+  grep -qF -- "$text" <<<"$output" || { echo "$output"; fail "expected '$text' of: $*"; }
+}
+
+build_command() {
+  swift build "${options[@]}" --product momentum
+  momentum="$(swift build "${options[@]}" --show-bin-path)/momentum"
+}
+
+newer_than_openblas() {
+  # What OpenBLAS would take: without this, nothing of what follows shows anything.
+  cat >"$work/core.c" <<'END'
+#include <stdio.h>
+char *openblas_get_corename(void);
+int main(void) { puts(openblas_get_corename()); }
+END
+  gcc -o "$work/core" "$work/core.c" -lopenblas
+  local core
+  core=$("${new_intel[@]}" "$work/core")
+  echo "OpenBLAS alone takes the kernels for $core"
+  [ "$core" = Prescott ] || { echo "This OpenBLAS knows better: nothing to see here."; return 0; }
+  local chosen="core type     Haswell: chosen by momentum instead of Prescott"
+  expect "$chosen" "${new_intel[@]}" "$momentum" info
+  expect "$chosen" "${new_intel[@]}" "$loader" "$momentum" info
+  expect "core type     Prescott: chosen by OPENBLAS_CORETYPE" \
+    env OPENBLAS_CORETYPE=Prescott "${new_intel[@]}" "$momentum" info
+
+  gcc -shared -fPIC -O2 -I "$root/Sources/CMomentumLoadedBLAS/include" -o "$work/plugin.so" \
+    "$root"/Sources/CMomentumLoadedBLAS/*.c -lopenblas
+  gcc -O2 -pthread -o "$work/plugin_host" "$root/Tests/Processors/plugin_host.c"
+  local i threads right="dot 28500, variable unset"
+  for ((i = 0; i < starts; i++)); do
+    # OpenBLAS's own threads do not count.
+    for threads in 1 4; do
+      export OPENBLAS_NUM_THREADS=$threads
+      expect "choice 2, kernels Haswell, $right" "${new_intel[@]}" "$work/plugin_host" "$work/plugin.so" 0
+      expect "choice 3, kernels Prescott, $right" "${new_intel[@]}" "$work/plugin_host" "$work/plugin.so" 1
+    done
+  done
+  unset OPENBLAS_NUM_THREADS
+  echo "$((2 * starts)) of $((2 * starts)) starts of a host without threads chose Haswell, and as many with a thread refused"
+}
+
+without_avx() { expect "passed in" qemu-x86_64 -cpu Nehalem "$momentum" info; }
+
+aarch64() {
+  # GCC does not know Clang's pragmas.
+  local target source flags=(-O2 -Wall -Wextra -Werror -Wno-unknown-pragmas)
+  for target in CMomentumKernels CMomentumLoadedBLAS CMomentumLimit CMomentumProcess; do
+    for source in "$root/Sources/$target"/*.c; do
+      aarch64-linux-gnu-gcc "${flags[@]}" -fPIC -I "$root/Sources/$target/include" -c "$source" \
+        -o "$work/$target-$(basename "$source" .c).o"
+    done
+  done
+  local harness=("$root/Tests/Processors/element_loops_bits.c" "$root/Sources/CMomentumKernels/element_loops.c"
+    -I "$root/Sources/CMomentumKernels/include")
+  gcc "${flags[@]}" -o "$work/bits-here" "${harness[@]}"
+  aarch64-linux-gnu-gcc "${flags[@]}" -static -o "$work/bits-aarch64" "${harness[@]}"
+  local here there old
+  here=$("$work/bits-here")
+  old=$(qemu-x86_64 -cpu Nehalem "$work/bits-here")
+  there=$(qemu-aarch64 "$work/bits-aarch64")
+  echo "bits of the element loops: here $here, without AVX $old, aarch64 $there"
+  [ "$here" = "$there" ] && [ "$here" = "$old" ] || fail "the element loops give other bits on other processors"
+}
+
+step "Building" build_command
+step "A processor that is newer than OpenBLAS" newer_than_openblas
+step "A processor without AVX" without_avx
+step "aarch64" aarch64

@@ -1,0 +1,53 @@
+// Prints a number that depends on every bit of the results of the element loops, for Scripts/test-processors.sh: it must be the
+// same on every processor, and for every variant of the loops.
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "element_loops.h"
+
+static uint64_t state = 1, hash = 0xcbf29ce484222325;
+
+static uint64_t next(void) {
+  state = state * 6364136223846793005 + 1442695040888963407;
+  return state ^ state >> 29;
+}
+
+static void add(const void *bytes, size_t count) {
+  for (size_t i = 0; i < count; i++) hash = (hash ^ ((const unsigned char *)bytes)[i]) * 0x100000001b3;
+}
+
+enum { MOST = 300 };
+
+// Any bits: numbers of every size, subnormal ones, infinities and NaN.
+#define RUN(type, integer, suffix)                                                            \
+  static void run_##suffix(int n) {                                                           \
+    type x[MOST] = {0}, y[MOST];                                                              \
+    for (int i = 0; i < n; i++) {                                                             \
+      integer bits = (integer)next();                                                         \
+      memcpy(&x[i], &bits, sizeof bits);                                                      \
+      if (next() % 4) x[i] = (type)(int64_t)next() * (type)0x1p-63;                           \
+      if (next() % 32 == 0) x[i] = (type)(next() % 2 ? __builtin_inf() : -__builtin_inf());   \
+    }                                                                                         \
+    type lower = (type)-0.25, upper = (type)0.5;                                              \
+    momentum_clamp_##suffix(x, lower, upper, y, n);                                           \
+    add(y, (size_t)n * sizeof *y);                                                            \
+    ptrdiff_t count = momentum_clamp_counting_##suffix(x, lower, upper, y, n);                \
+    add(&count, sizeof count);                                                                \
+    add(y, (size_t)n * sizeof *y);                                                            \
+    momentum_clear_nonfinite_##suffix(x, y, n);                                               \
+    add(y, (size_t)n * sizeof *y);                                                            \
+  }
+
+RUN(float, uint32_t, float)
+RUN(double, uint64_t, double)
+
+int main(void) {
+  for (int n = 0; n < MOST; n++) {
+    run_float(n);
+    run_double(n);
+  }
+  printf("%016llx\n", (unsigned long long)hash);
+  return 0;
+}
