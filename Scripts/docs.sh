@@ -2,7 +2,7 @@
 # Builds the documentation of the library; any warning, such as a link to a symbol that does not exist, is an error.
 #
 # Usage: Scripts/docs.sh [OUTPUT]
-#   OUTPUT   where the archive goes (default: .build-docs/Momentum.doccarchive)
+#   OUTPUT   the folder of the archives, one of each module with a catalogue (default: .build-docs)
 #
 # Also fails if a public symbol has no doc comment. Uses nothing but the toolchain: the symbol graph comes from the module
 # as it was built, docc turns it and the catalogue into an archive.
@@ -12,7 +12,7 @@ case "${1-}" in
   -h | --help) help; exit ;;
   -*) fail "unknown argument '$1'; see --help" ;;
 esac
-output=${1:-$root/.build-docs/Momentum.doccarchive}
+output=${1:-$root/.build-docs}
 
 tools=$(dirname "$(readlink -f "$(command -v swift)")")
 for tool in docc swift-symbolgraph-extract; do
@@ -54,18 +54,18 @@ undocumented() {
   [ -z "$list" ] || fail "public symbols without a doc comment:
 $list"
 }
+# convert MODULE: makes the archive of a module and its catalogue.
 convert() {
-  rm -rf "$output" && mkdir -p "$(dirname "$output")"
-  local catalogue="$root/Sources/Momentum/Documentation.docc"
-  [ -d "$catalogue" ] || catalogue=
-  "$docc" convert ${catalogue:+"$catalogue"} --additional-symbol-graph-dir "$work/Momentum" \
-    --fallback-display-name Momentum --fallback-bundle-identifier momentum --fallback-default-module-kind Library \
-    --warnings-as-errors --output-path "$output"
+  local archive="$output/$1.doccarchive"
+  rm -rf "$archive" && mkdir -p "$output"
+  "$docc" convert "$root/Sources/$1/Documentation.docc" --additional-symbol-graph-dir "$work/$1" \
+    --fallback-display-name "$1" --fallback-bundle-identifier "$(tr '[:upper:]' '[:lower:]' <<<"$1")" \
+    --fallback-default-module-kind Library --warnings-as-errors --output-path "$archive"
 }
 
 for module in Momentum MomentumLAPACK MomentumFiles; do
   step "Extracting the symbol graph of $module" extract "$module"
   step "Looking for symbols of $module without a doc comment" undocumented "$module"
 done
-step "Converting the documentation of Momentum" convert
-echo "The archive is $output"
+for module in Momentum MomentumFiles; do step "Converting the documentation of $module" convert "$module"; done
+echo "The archives are in $output"

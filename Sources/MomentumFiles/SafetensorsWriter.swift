@@ -75,7 +75,11 @@ public struct SafetensorsWriter {
 
   /// Adds a tensor whose bytes are made while the file is written, so that they need not all be in memory.
   ///
-  /// - Parameter source: called once for each writing; must emit exactly the bytes of the shape.
+  /// - Parameters:
+  ///   - name: any text but `__metadata__` that no other tensor has.
+  ///   - dtype: the type of the elements in the file.
+  ///   - shape: extents, slowest first; empty for a single number.
+  ///   - source: called once for each writing; must emit exactly the bytes of the shape.
   /// - Returns: how many bytes that are.
   @discardableResult
   public mutating func add(

@@ -36,6 +36,7 @@ public struct VelocityExchange: Sendable, Hashable {
   ///
   /// - Parameters:
   ///   - path: The file. With an empty ``prefix`` it may have no tensor that the optimizer has not.
+  ///   - optimizer: What is to remember them.
   ///   - learningRate: That of the next step, if velocities must be converted; by default as each tensor's rule has it.
   /// - Throws: ``OptimizerFileError``; the optimizer is then unchanged.
   /// - Complexity: O(n). The velocities that are replaced are let go when the new ones are complete.

@@ -8,6 +8,8 @@ import XCTest
 final class DocumentationTests: XCTestCase {
   private static let root = Checkout.root
   private static let catalogue = "Sources/Momentum/Documentation.docc"
+  /// The modules that have articles.
+  private static let modules = ["Momentum", "MomentumFiles"]
 
   func testEverySampleIsRun() throws {
     let compiled = try Self.compiledSnippets()
@@ -34,7 +36,8 @@ final class DocumentationTests: XCTestCase {
         XCTAssertGreaterThanOrEqual(links.count, 8)
         paths.formUnion(links)
       } else {
-        paths.formUnion(links.map { "\(Self.catalogue)/Resources/\($0)" })
+        let folder = (place as NSString).deletingLastPathComponent
+        paths.formUnion(links.map { "\(folder)/Resources/\($0)" })
       }
       paths.formUnion(text.matches(of: /Scripts\/[a-z-]+\.sh/).map { String($0.output) })
     }
@@ -73,11 +76,14 @@ final class DocumentationTests: XCTestCase {
     XCTAssertLessThanOrEqual(try Self.text("README.md").split { $0.isWhitespace }.count, 1000)
   }
 
-  func testTheStartPageListsEveryArticle() throws {
-    let start = try Self.text("\(Self.catalogue)/Momentum.md")
-    let articles = try Self.files(Self.catalogue, ["md"]).map { ($0 as NSString).lastPathComponent.dropLast(3) }
-    XCTAssertGreaterThanOrEqual(articles.count, 11)
-    XCTAssertEqual(articles.filter { $0 != "Momentum" && !start.contains("- <doc:\($0)>") }, [])
+  func testTheStartPagesListEveryArticle() throws {
+    for (module, least) in zip(Self.modules, [15, 2]) {
+      let articles = try Self.articles(of: module)
+      XCTAssertGreaterThanOrEqual(articles.count, least)
+      let start = try Self.text("Sources/\(module)/Documentation.docc/\(module).md")
+      let names = articles.map { ($0 as NSString).lastPathComponent.dropLast(3) }
+      XCTAssertEqual(names.filter { $0 != module && !start.contains("- <doc:\($0)>") }, [])
+    }
   }
 
   func testSnippetsAreTakenOutWhole() {
@@ -88,9 +94,9 @@ final class DocumentationTests: XCTestCase {
 
   // MARK: - Where code stands
 
-  /// The samples in the README, the articles and the doc comments of the library.
+  /// The samples in the README, the articles and the doc comments of the modules that have articles.
   private static func publishedSnippets() throws -> [(place: String, code: String)] {
-    let sources = try files("Sources/Momentum", ["swift"]).map { place in
+    let sources = try modules.flatMap { try files("Sources/\($0)", ["swift"]) }.map { place in
       let comments = try text(place).split(separator: "\n").map { $0.drop { $0 == " " } }.filter { $0.hasPrefix("///") }
       return (place: place, text: comments.map { $0.dropFirst($0.hasPrefix("/// ") ? 4 : 3) }.joined(separator: "\n"))
     }
@@ -99,7 +105,11 @@ final class DocumentationTests: XCTestCase {
 
   /// The README and the articles.
   private static func pages() throws -> [(place: String, text: String)] {
-    try (["README.md"] + files(catalogue, ["md"])).map { ($0, try text($0)) }
+    try (["README.md"] + modules.flatMap { try articles(of: $0) }).map { ($0, try text($0)) }
+  }
+
+  private static func articles(of module: String) throws -> [String] {
+    try files("Sources/\(module)/Documentation.docc", ["md"])
   }
 
   private static func text(_ path: String) throws -> String {

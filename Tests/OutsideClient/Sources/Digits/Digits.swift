@@ -9,15 +9,16 @@ struct Digits {
 
   static func main() throws {
     let arguments = CommandLine.arguments
-    guard arguments.count == 4, let lastEpoch = Int(arguments[3]) else {
-      fatalError("usage: Digits DATA FOLDER EPOCHS")
-    }
+    guard arguments.count == 4, let lastEpoch = Int(arguments[3]) else { fatalError("usage: Digits DATA FILE EPOCHS") }
     let data = try DigitsFile(arguments[1])
     let network = Network()
-    let tensors = network.tensors
-    var optimizer = try makeOptimizer(ParameterLayout(tensors.map { ($0.name, $0.shape) }))
-    let run = SavedRun(folder: arguments[2])
-    try run.resume(&optimizer, tensors)
+    let values = network.tensors.map(\.values)
+    let gradients = network.tensors.map(\.gradient)
+    var optimizer = try makeOptimizer(ParameterLayout(network.tensors.map { ($0.name, $0.shape) }))
+    let checkpoint = arguments[2]
+    if FileManager.default.fileExists(atPath: checkpoint) {
+      try Checkpoint.load(checkpoint, into: &optimizer, parameters: values)
+    }
 
     let stepsOfEpoch = trainingImages / batch
     while optimizer.stepCount < lastEpoch * stepsOfEpoch {
@@ -25,11 +26,10 @@ struct Digits {
       try network.differentiate(
         data.pixels[first * DigitsFile.pixelCount..<(first + batch) * DigitsFile.pixelCount],
         data.labels[first..<first + batch])
-      let report = try optimizer.step(
-        parameters: tensors.map(\.values), gradients: tensors.map { UnsafeBufferPointer($0.gradient) })
-      if optimizer.stepCount % stepsOfEpoch == 0, let norm = report.totalNorm {
-        print("step \(report.step): norm of the gradient \(norm), clipped by \(report.clipCoefficient)")
-        try run.save(optimizer, tensors)
+      let report = try optimizer.step(parameters: values, gradients: gradients)
+      if optimizer.stepCount % stepsOfEpoch == 0 {
+        print(report)
+        try Checkpoint.save(optimizer, parameters: values, to: checkpoint)
       }
     }
     let accuracy = try network.accuracy(
@@ -41,12 +41,10 @@ struct Digits {
   static func makeOptimizer(_ layout: ParameterLayout) throws -> Optimizer<Float> {
     let learningRate: Schedule = try .warmup(
       steps: 30, then: .cosine(initial: 0.2, steps: (epochs - 1) * trainingImages / batch))
+    let biases = ParameterGroup(
+      "biases", ["*.bias"], rule: try SGD.scheduled(learningRate: learningRate, momentum: .constant(0.9)))
     return try Optimizer(
-      layout, rule: Scheduled(SGD(learningRate: 0.2, momentum: 0.9, weightDecay: 1e-4), learningRate: learningRate),
-      groups: [
-        ParameterGroup(
-          "biases", ["*.bias"], rule: Scheduled(SGD(learningRate: 0.2, momentum: 0.9), learningRate: learningRate))
-      ],
-      clipping: .byGlobalNorm(1))
+      layout, rule: SGD.scheduled(learningRate: learningRate, momentum: .constant(0.9), weightDecay: 1e-4),
+      groups: [biases], clipping: .byGlobalNorm(1))
   }
 }
