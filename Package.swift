@@ -13,6 +13,7 @@ let package = Package(
   name: "swift-momentum",
   products: [
     .library(name: "Momentum", targets: ["Momentum"]),
+    .library(name: "MomentumLAPACK", targets: ["MomentumLAPACK"]),
     .library(name: "MomentumFiles", targets: ["MomentumFiles"]),
     .library(name: "MomentumMPI", targets: ["MomentumMPI"]),
     .executable(name: "momentum", targets: ["MomentumProgram"]),
@@ -38,10 +39,16 @@ let package = Package(
     // What Swift cannot say: loops on the processor's widest vectors, and a hint to it. In C that needs nothing but a compiler.
     .target(name: "CMomentumKernels"),
 
+    // Which BLAS the process has loaded, and the choice of OpenBLAS's kernels while it is loaded.
+    .target(name: "CMomentumLoadedBLAS", dependencies: ["CMomentumBLAS"]),
+
     // The engine: nothing but the C libraries and Swift's own modules.
     .target(
-      name: "Momentum", dependencies: ["CMomentumBLAS", "CMomentumLAPACKE", "CMomentumKernels"],
+      name: "Momentum", dependencies: ["CMomentumBLAS", "CMomentumLoadedBLAS", "CMomentumKernels"],
       swiftSettings: settings),
+
+    // Apart from the engine, because LAPACKE brings LAPACK, a second name of BLAS and Fortran's runtime along.
+    .target(name: "MomentumLAPACK", dependencies: ["Momentum", "CMomentumLAPACKE"], swiftSettings: settings),
 
     // Tensor files, and optimizers in them. Apart from the engine, because it reads JSON with Foundation.
     .systemLibrary(name: "CMomentumFiles"),
@@ -71,7 +78,8 @@ let package = Package(
     .target(
       name: "MomentumCLI",
       dependencies: [
-        "Momentum", "MomentumFiles", "MomentumMPI", "MomentumReference", "CMomentumLimit", "CMomentumProcess",
+        "Momentum", "MomentumLAPACK", "MomentumFiles", "MomentumMPI", "MomentumReference", "CMomentumLimit",
+        "CMomentumProcess",
         .product(
           name: "ArgumentParser", package: "swift-argument-parser",
           condition: .when(traits: ["CommandLine"])),
@@ -98,7 +106,12 @@ let package = Package(
       name: "MomentumTestHost", dependencies: ["Momentum"], path: "Tests/MomentumTestHost", swiftSettings: settings),
     .testTarget(
       name: "MomentumTests",
-      dependencies: ["Momentum", "CMomentumKernels", "MomentumTestSupport", "MomentumTestHost"],
+      dependencies: [
+        "Momentum", "CMomentumKernels", "CMomentumLoadedBLAS", "MomentumTestSupport", "MomentumTestHost",
+      ],
+      swiftSettings: settings),
+    .testTarget(
+      name: "MomentumLAPACKTests", dependencies: ["MomentumLAPACK", "Momentum", "MomentumTestSupport"],
       swiftSettings: settings),
     .testTarget(
       name: "MomentumFilesTests",

@@ -37,15 +37,11 @@ done
 
 "$root/Scripts/setup.sh"
 
-# OpenBLAS takes its oldest kernels for processors newer than itself. The command chooses better ones on its own; the
-# nested package's programs are told which ones it chose.
 build() { swift build --package-path "$root" -c release --product momentum; }
 step "Building the command (release)" build
 momentum="$(swift build --package-path "$root" -c release --show-bin-path)/momentum"
 
 if $developer; then
-  core=$("$momentum" info --json | sed -n 's/^ *"coreType" *: *"\(.*\)",*$/\1/p' | head -n 1)
-  export OPENBLAS_CORETYPE=${OPENBLAS_CORETYPE:-$core}
   cd "$root/Benchmarks"
   step "Building the benchmarks (release)" swift build -c release
   step "Allocations of a step" swift run -c release --skip-build AllocationCount

@@ -3,7 +3,7 @@
 #
 # Usage: Scripts/fuzz.sh files MINUTES
 #        Scripts/fuzz.sh steps MINUTES [SEED] [--scenarios N] [--sanitize thread|address] [--build-folder FOLDER]
-#   files   feeds the safetensors reader with libFuzzer, under AddressSanitizer
+#   files   feeds the readers of safetensors headers and of indices with libFuzzer, under AddressSanitizer
 #   steps   takes random steps: four optimizers that differ in threads, memory and interruptions have to agree bit for bit,
 #           and with a plain loop within a bound
 #
@@ -38,7 +38,7 @@ fuzz_files() {
   if ! swiftc -O -swift-version 6 -parse-as-library -sanitize=fuzzer,address -package-name swift_momentum \
     -enable-upcoming-feature ExistentialAny -enable-upcoming-feature InternalImportsByDefault \
     -enable-upcoming-feature MemberImportVisibility \
-    -module-name SafetensorsFuzz -I "$root/Sources/CMomentumFiles" "$root"/Sources/MomentumFiles/*.swift \
+    -module-name SafetensorsFuzz -I "$root/Sources/CMomentumFiles" "$root"/Sources/MomentumFiles/{,Sets/}*.swift \
     "$root/Tests/Fuzz/SafetensorsFuzz.swift" \
     -o "$build/safetensors-fuzz" 2>"$build/compiler.log"; then
     cat "$build/compiler.log" >&2
@@ -47,7 +47,7 @@ fuzz_files() {
     exit 1
   fi
   local seconds
-  seconds=$(awk -v minutes="$minutes" 'BEGIN { s = int(minutes * 60 + 0.5); print s > 0 ? s : 1 }')
+  seconds=$(awk -v minutes="$minutes" 'BEGIN { s = int(minutes * 60 + 0.5); print (s > 0 ? s : 1) }')
   echo "Fuzzing for $seconds seconds, from $(find "$root/Tests/Fuzz/Corpus" -type f | wc -l) seeds and" \
     "$(find "$build/corpus" -type f | wc -l) inputs of earlier runs ..."
   if ! "$build/safetensors-fuzz" "$build/corpus" "$root/Tests/Fuzz/Corpus" \

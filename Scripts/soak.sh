@@ -5,8 +5,9 @@
 #
 # A client of the library steps and saves after each step; `momentum step` replaces its own input. Both are ended by random
 # signals, SIGKILL among them, and go on. After each kill every file has to be the old one or the new one, whole; in the end
-# the client has to hold the same bytes as one that is then left alone; memory and open descriptors must not grow. Prints how
-# many kills there were, and fails at the first fault. Builds into .build-fuzz, in release mode.
+# the client has to hold the same bytes as one that is then left alone, and no temporary name may be left; memory and open
+# descriptors must not grow. Prints how many kills there were, and fails at the first fault. Builds into .build-fuzz, in
+# release mode.
 source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
 case "${1-}" in -h | --help) help; exit ;; esac

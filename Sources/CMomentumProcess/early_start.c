@@ -2,8 +2,11 @@
 // let it start, OpenBLAS ends the process, or the process never ends. The engine has threads of its own and never uses these.
 //
 // So the command has to ask for one thread before OpenBLAS is initialised. Functions in .preinit_array run then: the libraries are
-// in memory, none of them is initialised, and the environment can only be changed by executing the program anew. This costs a few
-// milliseconds, once.
+// in memory, and none of them is initialised. setenv is of no use there, because the C library takes the environment from the loader
+// later. But it takes the array itself. So one entry that no library looks for is lent to OpenBLAS, and has its own value again
+// before main.
+
+#include "momentum_process.h"
 
 #if defined(__linux__)
 #include <features.h>
@@ -19,62 +22,77 @@
 // No other C library than GNU's runs functions in .preinit_array.
 #if defined(__GLIBC__) && !defined(HAS_SANITIZER)
 
-#include "momentum_process.h"
-
-#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/auxv.h>
-#include <unistd.h>
 
-enum { MAXIMUM_VARIABLES = 1 << 14 };
+extern char **environ;
 
-// Whether an entry of the environment, `NAME=value`, gives the variable a value.
-static bool sets(const char *entry, const char *name) {
+static char one_thread[] = MOMENTUM_THREADS_VARIABLE "=1";
+// The entry that is lent, and its own value.
+static char **lent;
+static char *own_value;
+
+// Whether an entry of the environment, `NAME=value`, is this variable.
+static bool is(const char *entry, const char *name) {
   size_t length = strlen(name);
-  return strncmp(entry, name, length) == 0 && entry[length] == '=' && entry[length + 1] != '\0';
+  return strncmp(entry, name, length) == 0 && entry[length] == '=';
 }
 
 // Whether OpenBLAS would take the number of its threads from this entry.
 static bool sets_threads(const char *entry) {
-  return sets(entry, MOMENTUM_THREADS_VARIABLE) || sets(entry, "GOTO_NUM_THREADS") || sets(entry, "OMP_NUM_THREADS");
+  return (is(entry, MOMENTUM_THREADS_VARIABLE) || is(entry, "GOTO_NUM_THREADS") || is(entry, "OMP_NUM_THREADS")) &&
+         strchr(entry, '=')[1] != '\0';
 }
 
-// The tests' process has this function in it, too, and must stay what it is.
+// Variables for shells and people. Some of them are in every environment that a shell, a batch system or a service makes.
+static bool can_be_lent(const char *entry) {
+  static const char *const names[] = {"_", "OLDPWD", "SHLVL", "PWD", "SHELL", "LOGNAME", "USER", "HOME", "PATH"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    if (is(entry, names[i])) return true;
+  }
+  return false;
+}
+
+// The tests' process has these functions in it, too, and must stay what it is.
 static bool is_test_bundle(const char *path) {
   static const char suffix[] = ".xctest";
   size_t length = strlen(path);
   return length >= sizeof suffix - 1 && strcmp(path + length - (sizeof suffix - 1), suffix) == 0;
 }
 
-static void start_with_one_blas_thread(int count, char **arguments, char **environment) {
+static void ask_for_one_thread(int count, char **arguments, char **environment) {
+  if (count > 0 && is_test_bundle(arguments[0])) return;
   // `bench` times OpenBLAS with its threads.
   if (count > 1 && strcmp(arguments[1], "bench") == 0) return;
-
-  char *entries[MAXIMUM_VARIABLES + 3];
-  size_t used = 0;
+  char **entry_to_lend = NULL;
   for (char **entry = environment; *entry != NULL; entry++) {
-    if (sets_threads(*entry) || used == MAXIMUM_VARIABLES) return;
-    entries[used++] = *entry;
+    if (sets_threads(*entry)) return;
+    if (can_be_lent(*entry)) entry_to_lend = entry;
   }
-  entries[used++] = MOMENTUM_THREADS_VARIABLE "=1";
-  entries[used++] = MOMENTUM_THREADS_MARK "=1";
-  entries[used] = NULL;
-
-  // If the dynamic linker was run as a program, it is what /proc/self/exe names, and its arguments are others.
-  if (getauxval(AT_BASE) == 0) return;
-  // The real path and not /proc/self/exe, by which `ps` would call the new process `exe`.
-  char path[PATH_MAX];
-  ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
-  if (length <= 0 || (size_t)length >= sizeof path - 1) return;
-  path[length] = '\0';
-  if (is_test_bundle(path)) return;
-  // If this fails, the process goes on with the threads that OpenBLAS starts.
-  execve(path, arguments, entries);
+  if (entry_to_lend == NULL) return;
+  lent = entry_to_lend;
+  own_value = *lent;
+  *lent = one_thread;
 }
 
 __attribute__((section(".preinit_array"), used)) static void (*const early_start)(int, char **, char **) =
-    start_with_one_blas_thread;
+    ask_for_one_thread;
+
+// Before any other constructor of the program, and after those of its libraries.
+__attribute__((constructor(101))) static void take_back(void) {
+  if (lent == NULL) return;
+  *lent = own_value;
+  // A library that has set a variable has made a copy of the array.
+  for (char **entry = environ; entry != NULL && *entry != NULL; entry++) {
+    if (*entry == one_thread) *entry = own_value;
+  }
+}
+
+int momentum_asked_for_one_thread(void) { return lent != NULL; }
+
+#else
+
+int momentum_asked_for_one_thread(void) { return 0; }
 
 #endif

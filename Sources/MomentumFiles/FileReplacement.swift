@@ -5,7 +5,8 @@
 /// its target and brought to the disk (``stage(_:followsLinks:content:)``); ``commit()`` then puts all of them in place.
 /// A process that dies at any moment leaves each target whole, old or new; before the commit it leaves nothing else.
 /// No system replaces a file by one without a name in one step, so a death between the two or three calls in which it
-/// has a temporary name leaves that name (`.momentum-*.tmp`), and with several targets second names of old files.
+/// has a temporary name leaves that name (`.momentum-*.tmp`), and with several targets second names of old files. The next
+/// process that writes into the directory removes them (``Leftovers``).
 ///
 /// When a step fails, everything is taken back: the targets are what they were and no temporary file is left. Taking back
 /// needs the old files, so those that others follow get a second name, which costs no copy; on the few file systems
@@ -95,6 +96,7 @@ package struct FileReplacement {
       }
       if let failure { throw failure }
     }
+    for file in files { Leftovers.remove(in: file.target.directory) }
   }
 
   /// Takes everything back, the last file first.

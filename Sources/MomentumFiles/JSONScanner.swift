@@ -65,7 +65,7 @@ struct JSONScanner {
   }
 
   /// Reads an integer: digits only, without a sign, fraction, exponent or leading zero.
-  private mutating func integer() throws(Reason) -> Int {
+  mutating func integer() throws(Reason) -> Int {
     skipSpace()
     let start = position
     var value = 0
@@ -88,7 +88,7 @@ struct JSONScanner {
   mutating func end() throws(Reason) {
     skipSpace()
     guard peek == nil else {
-      throw .malformedHeader(offset: offset, expected: "only white space behind the header's '}'")
+      throw .malformedHeader(offset: offset, expected: "only white space behind the last '}'")
     }
   }
 

@@ -1,7 +1,7 @@
 /// The element types of the safetensors format, in the order of the reference implementation.
 ///
-/// Only ``f32`` and ``f64`` can be read as numbers here (see ``SafetensorsScalar``); the others are known so that the
-/// sizes of every file can be checked. The order is that of growing alignment and decides where a tensor is written.
+/// Only ``f32``, ``f64``, ``bf16`` and ``f16`` can be read as numbers here (see ``SafetensorsScalar``); the others are known
+/// so that the sizes of every file can be checked. The order is that of growing alignment and decides where a tensor is written.
 public enum SafetensorsDtype: String, CaseIterable, Hashable, Sendable {
   /// A truth value in a byte.
   case bool = "BOOL"

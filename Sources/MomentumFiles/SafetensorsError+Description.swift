@@ -57,6 +57,30 @@ extension SafetensorsError.Reason: CustomStringConvertible {
     case .readOnlyAccess(let tensor):
       "tensor \(quoted(tensor)) was to be changed in a file opened read-only; expected copy-on-write access"
 
+    case .malformedIndex(let offset, let expected):
+      "the index is malformed at byte \(offset); expected \(expected)"
+    case .noWeightMap:
+      "the index has no 'weight_map'; expected an object that gives each tensor its file"
+    case .indexTooLarge(let what, let count, let most):
+      "the index has \(count) \(what); expected at most \(most)"
+    case .refusedShardName(let shard, let tensor, let fault):
+      "the index places tensor \(quoted(tensor)) in the file \(quoted(shard)), whose name \(fault.rawValue); expected the "
+        + "name of a .safetensors file in the folder of the index"
+    case .missingShards(let shards, let count):
+      "\(shards.count) of \(count) shards are missing: \(list(shards))"
+    case .tensorNotInShard(let tensor, let shard):
+      "the index places tensor \(quoted(tensor)) in \(quoted(shard)), which does not have it"
+    case .tensorNotInIndex(let tensor, let shard):
+      "tensor \(quoted(tensor)) of \(quoted(shard)) is not in the index; expected every tensor of every shard"
+    case .tensorInTwoFiles(let tensor, let other):
+      "tensor \(quoted(tensor)) is in \(other.escapingControls) too; expected each name once in a set of files"
+    case .partsOfTensors:
+      "holds parts of tensors, of a distributed checkpoint; expected whole tensors: consolidate the checkpoint first"
+    case .ambiguousFolder(let candidates):
+      candidates.isEmpty
+        ? "has no .safetensors file and no index; expected one of them"
+        : "has several files that may be meant: \(list(candidates)); expected the path of one of them, or of several"
+
     case .duplicateTensor(let name):
       "tensor \(quoted(name)) was given twice; expected unique names"
     case .reservedName(let name):
@@ -78,6 +102,11 @@ extension SafetensorsError.Reason: CustomStringConvertible {
       "could not \(operation): \(systemMessage(code))"
     }
   }
+}
+
+/// The first names of many, in quotes.
+private func list(_ names: [String]) -> String {
+  names.prefix(8).map(quoted).joined(separator: ", ") + (names.count > 8 ? " and \(names.count - 8) more" : "")
 }
 
 private let knownDtypes = SafetensorsDtype.allCases.map(\.rawValue).joined(separator: ", ")

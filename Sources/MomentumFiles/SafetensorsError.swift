@@ -76,6 +76,29 @@ public struct SafetensorsError: Error, Hashable, Sendable {
     /// Mutable access to a file opened read-only.
     case readOnlyAccess(tensor: String)
 
+    // Files that belong together.
+
+    /// The index of a checkpoint is not JSON, or not the JSON of an index.
+    case malformedIndex(offset: Int, expected: String)
+    /// The index says of no tensor where it lies.
+    case noWeightMap
+    /// The index exceeds a limit.
+    case indexTooLarge(what: String, count: Int, most: Int)
+    /// The index names a file that could lie elsewhere.
+    case refusedShardName(shard: String, tensor: String, fault: ShardNameFault)
+    /// Files that the index names are not there.
+    case missingShards([String], of: Int)
+    /// The index names a tensor that its file does not have.
+    case tensorNotInShard(tensor: String, shard: String)
+    /// A file of the index has a tensor that the index does not name.
+    case tensorNotInIndex(tensor: String, shard: String)
+    /// Two files of one set have a tensor of this name.
+    case tensorInTwoFiles(tensor: String, other: String)
+    /// The file holds parts of tensors, as distributed checkpoints of PyTorch have them.
+    case partsOfTensors
+    /// A folder in which several files could be meant, or none.
+    case ambiguousFolder(candidates: [String])
+
     // Writing.
 
     /// A tensor of this name has been added already.

@@ -12,7 +12,7 @@
 /// ``SafetensorsWriter``, which may replace the one that is mapped.
 ///
 /// Data that does not begin at a multiple of its element size is legal in the format, though no current writer leaves
-/// it so. Such `F32` and `F64` tensors are read into aligned memory when the file is opened; their place in the mapping
+/// it so. Such tensors of a ``SafetensorsScalar`` are read into aligned memory when the file is opened; their place in the mapping
 /// is never touched, so these too are held once.
 ///
 /// The mapping shows the file itself. When another program changes the file meanwhile, values may change, and when it
@@ -144,7 +144,7 @@ public final class SafetensorsFile: @unchecked Sendable {  // All stored propert
   }
 }
 
-/// Memory for the `F32` and `F64` tensors of a file that do not lie at a multiple of their element size.
+/// Memory for the tensors of numbers in a file that do not lie at a multiple of their element size.
 private final class AlignedCopies {
   private var copies: [Int: UnsafeMutableRawPointer] = [:]
 
@@ -152,7 +152,7 @@ private final class AlignedCopies {
     for (index, tensor) in header.tensors.enumerated() where !tensor.dataRange.isEmpty {
       let alignment = tensor.dtype.bitWidth / 8
       let start = header.dataStart + tensor.dataRange.lowerBound
-      guard tensor.dtype == .f32 || tensor.dtype == .f64, start % alignment != 0 else { continue }
+      guard [.f32, .f64, .bf16, .f16].contains(tensor.dtype), start % alignment != 0 else { continue }
       let copy = UnsafeMutableRawPointer.allocate(byteCount: tensor.dataRange.count, alignment: alignment)
       copies[index] = copy
       try file.read(start..<start + tensor.dataRange.count, into: copy)

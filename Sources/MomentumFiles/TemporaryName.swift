@@ -13,9 +13,9 @@ struct TemporaryName {
   let path: String
   private let slot: Int?
 
-  /// A hidden name of its own length, since one made from the target's could become too long. Nothing is created.
+  /// A hidden name in a directory. Nothing is created.
   init(in directory: String) {
-    path = "\(directory)/.momentum-\(getpid())-\(String(UInt64.random(in: .min ... .max), radix: 16)).tmp"
+    path = "\(directory)/\(Leftovers.newName())"
     slot = InterruptedWrites.add(path)
   }
 

@@ -1,16 +1,30 @@
-// libFuzzer entry for the header parser; compiled together with Sources/MomentumFiles by Scripts/fuzz.sh, not by the
+// libFuzzer entry for the parsers of headers and indices; compiled together with Sources/MomentumFiles by Scripts/fuzz.sh, not by the
 // package manager. A finding is a trap, a read out of bounds, or a header that breaks what its type promises.
 
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   let bytes = UnsafeRawBufferPointer(start: start, count: count)
   do throws(SafetensorsError) {
+    // A header begins with its length, an index with its text.
+    if bytes.first == UInt8(ascii: "{") { return try checkIndex(bytes) }
     let header = try SafetensorsHeader.parse(bytes, file: "input")
     checkConsistent(header, fileBytes: count)
     try checkRewritten(header, from: bytes)
   } catch {
     // The message quotes text of the file.
     precondition(!error.description.utf8.contains(UInt8(ascii: "\n")), "a message of several lines")
+  }
+  return 0
+}
+
+/// No tensor occurs twice, and every file lies in the folder of the index.
+private func checkIndex(_ bytes: UnsafeRawBufferPointer) throws(SafetensorsError) -> CInt {
+  let index = try SafetensorsIndex.parse(bytes, file: "input")
+  precondition(Set(index.entries.map { ExactText($0.tensor) }).count == index.entries.count, "a tensor twice")
+  precondition(Set(index.entries.map { ExactText($0.shard) }).count == index.shards.count, "another number of files")
+  for shard in index.shards {
+    let parts = shard.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+    precondition(parts.allSatisfy { !$0.isEmpty && !$0.elementsEqual("..".utf8) }, "a file elsewhere")
   }
   return 0
 }

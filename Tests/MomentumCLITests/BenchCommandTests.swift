@@ -123,6 +123,28 @@ final class BenchCommandTests: XCTestCase {
     }
   }
 
+  /// A BLAS whose nrm2 loses digits is told, and measured all the same.
+  func testAFaultOfThePlainCallsIsToldAndEndsNothing() throws {
+    let failure = BenchFailure(row: "row", contender: "OpenBLAS calls", cause: "element 3 is 1.0, expected 2.0")
+    XCTAssertEqual(try BenchContest.fault { throw failure }, "element 3 is 1.0, expected 2.0")
+    XCTAssertNil(try BenchContest.fault {})
+    XCTAssertThrowsError(try BenchContest.fault { throw CancellationError() })
+
+    let memory = try BenchMemory<Float>(ParameterLayout(count: 100), threads: 1)
+    memory.fillGradients()
+    let operation = BenchOperation(kind: .step, clip: .global, momentum: 0.9)
+    var contest = try BenchContest.step(operation, memory, .best, row: "row")
+    XCTAssertNil(contest.plainFault)
+    contest.plainFault = failure.cause
+    let times = BenchTimer.Times(seconds: [1])
+    var report = BenchReport()
+    report.rows = [BenchRow(operation, .count(100), memory, contest, [times, times, times])]
+    XCTAssertEqual(report.cells[0][10], "1.00 s, wrong")
+    XCTAssertEqual(
+      report.faults,
+      ["\(operation.name), 100 elements: the result of the plain calls is wrong: element 3 is 1.0, expected 2.0"])
+  }
+
   func testEveryOperationPassesItsVerificationWithEveryKernel() throws {
     func layout(_ count: Int) throws -> ParameterLayout {
       try ParameterLayout([("a", [7]), ("b", [count]), ("c", [3, 1000]), ("d", [1])])

@@ -169,7 +169,7 @@ final class ClipCommandTests: XCTestCase {
       }
       assertFails(
         try folder.run(["norm", "z"]), 1,
-        "tensor 'z' is of type C64; expected F32 or F64; as F32 with one more axis, of the two parts, a complex tensor has "
+        "tensor 'z' is of type C64; expected F32, F64, BF16 or F16; as F32 with one more axis, of the two parts, a complex tensor has "
           + "the same 2-norm and the same steps")
     }
   }

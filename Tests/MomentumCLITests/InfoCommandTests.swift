@@ -7,8 +7,8 @@ import XCTest
 @testable import MomentumCLI
 
 final class InfoCommandTests: XCTestCase {
-  /// Neither the caller nor an earlier start of the command has chosen the kernels.
-  private let fresh: [String: String?] = [Launch.coreTypeVariable: nil, Launch.coreTypeMark: nil]
+  /// The caller has not chosen the kernels.
+  private let fresh: [String: String?] = ["OPENBLAS_CORETYPE": nil]
 
   func testPrintsOneLineATopic() throws {
     let run = try CommandRun(["info"], environment: fresh)
@@ -30,39 +30,58 @@ final class InfoCommandTests: XCTestCase {
     XCTAssertEqual(check?["failureCount"] as? Int, 0)
   }
 
-  // MARK: The restart with faster kernels
+  // MARK: The choice of kernels
 
-  func testStartsAnewExactlyWhereThatHelps() throws {
-    // The variable that marks a restart keeps the command from restarting: this is what OpenBLAS picks.
-    let picked = try blas([Launch.coreTypeVariable: nil, Launch.coreTypeMark: "1"])
-    XCTAssertEqual(picked["coreTypeChosenBy"] as? String, "openBLAS")
-    let run = try blas(fresh)
-    XCTAssertNil(run["recommendedCoreType"])
-    if let better = picked["recommendedCoreType"] as? String {
-      XCTAssertEqual(run["coreTypeChosenBy"] as? String, "restart")
-      XCTAssertEqual((run["coreType"] as? String)?.lowercased(), better.lowercased())
-    } else {
-      XCTAssertEqual(run["coreTypeChosenBy"] as? String, "openBLAS")
-      XCTAssertEqual(run["coreType"] as? String, picked["coreType"] as? String)
-    }
+  func testTheKernelsSuitTheProcessor() throws {
+    let blas = try blas(fresh)
+    XCTAssertNil(blas["recommendedCoreType"])
+    XCTAssertNil(blas["coreTypeRefusal"])
+    let chosenBy = try XCTUnwrap(blas["coreTypeChosenBy"] as? String)
+    XCTAssertTrue(["library", "momentum"].contains(chosenBy), chosenBy)
+    XCTAssertEqual(blas["coreTypeBefore"] != nil, chosenBy == "momentum")
   }
 
   func testTheCallersChoiceOfKernelsStands() throws {
-    let picked = try blas([Launch.coreTypeVariable: nil, Launch.coreTypeMark: "1"])
-    let coreType = try XCTUnwrap(picked["coreType"] as? String)
-    let run = try blas([Launch.coreTypeVariable: coreType, Launch.coreTypeMark: nil])
-    XCTAssertEqual(run["coreType"] as? String, coreType)
-    XCTAssertEqual(run["coreTypeChosenBy"] as? String, "environment")
+    let coreType = try XCTUnwrap(blas(fresh)["coreType"] as? String)
+    // An empty choice is one, too: OpenBLAS then goes by the features of the processor.
+    for wanted in [coreType, ""] {
+      let run = try blas(["OPENBLAS_CORETYPE": wanted])
+      if wanted != "" { XCTAssertEqual(run["coreType"] as? String, coreType) }
+      XCTAssertEqual(run["coreTypeChosenBy"] as? String, "environment")
+    }
   }
 
-  func testTheRestartKeepsArgumentsAndExitCode() throws {
-    let run = try CommandRun(["info", "two words", "é"], environment: fresh)
-    XCTAssertEqual(run.status, 64)
-    XCTAssertEqual(run.output, "")
-    XCTAssertTrue(run.errors.contains("2 unexpected arguments: 'two words', 'é'"), run.errors)
+  /// The loader is the program that runs then.
+  func testStartsThroughTheLoader() throws {
+    let loader = "/lib64/ld-linux-x86-64.so.2"
+    try XCTSkipUnless(FileManager.default.isExecutableFile(atPath: loader), "no such loader on this system")
+    let script = "\(loader) \"$(command -v momentum)\" info --json"
+    let run = try CommandRun(script: script, in: FileManager.default.temporaryDirectory)
+    XCTAssertEqual(run.status, 0, run.errors)
+    let object = try JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any]
+    let blas = (object?["machine"] as? [String: Any])?["blas"] as? [String: Any]
+    XCTAssertNil(blas?["recommendedCoreType"])
+    XCTAssertEqual(blas?["threads"] as? Int, 1)
+    XCTAssertEqual(blas?["threadsChosenBy"] as? String, "momentum")
+  }
+
+  func testTellsWhichLibraryItIsAndHowItRounds() throws {
+    let blas = try blas(fresh)
+    XCTAssertEqual(blas["integerBits"] as? Int, 32)
+    XCTAssertTrue((blas["file"] as? String)?.hasPrefix("/") ?? false, "\(blas)")
+    XCTAssertTrue(["fused", "separate"].contains(blas["axpyRounding"] as? String), "\(blas)")
+    for error in ["floatSumError", "doubleSumError"] { XCTAssertGreaterThan(blas[error] as? Double ?? .nan, 0) }
+    XCTAssertNotNil(blas["warnings"] as? [String])
   }
 
   // MARK: A self-check that fails
+
+  func testALibraryThatIsRefusedIsNotChecked() {
+    let check = InfoCommand.SelfCheckReport(refusal: "it counts with 64-bit integers")
+    XCTAssertFalse(check.passed)
+    XCTAssertEqual(check.failureCount, 0)
+    XCTAssertEqual(check.summary, "not run: it counts with 64-bit integers")
+  }
 
   func testAFailedSelfCheckIsToldAndFails() throws {
     let failures = [33, 34].map {

@@ -174,6 +174,40 @@ final class FileReplacementTests: FolderTestCase {
     XCTAssertEqual(try names, ["file.csv", "link"])
   }
 
+  /// A process that is killed in the middle of a commit cannot remove its temporary names; the next one does.
+  func testNamesOfProcessesThatHaveEndedAreRemoved() throws {
+    // How this process marks its names.
+    var operations = FileOperations.system
+    let system = operations
+    var name: String?
+    operations.giveName = { descriptor, path in
+      if path.hasSuffix(".tmp") { name = String(path.split(separator: "/").last!) }
+      return system.giveName(descriptor, path)
+    }
+    try store([1], as: "file")
+    try SafetensorsWriter.write([SafetensorsWriter(path: path("file"))], operations: operations)
+    let parts = try XCTUnwrap(name).split(separator: "-")
+    XCTAssertEqual(parts.count, 4)
+    XCTAssertEqual(parts[2], "\(getpid())")
+
+    let ended = Process()
+    ended.executableURL = URL(fileURLWithPath: "/bin/true")
+    try ended.run()
+    ended.waitUntilExit()
+    func named(_ mark: Substring, _ process: Int32) -> String { ".momentum-\(mark)-\(process)-ab12.tmp" }
+    let left = named(parts[1], ended.processIdentifier)
+    let others = [
+      named(parts[1], getpid()), named(parts[1], 1), named("elsewhere", ended.processIdentifier),
+      ".momentum-\(ended.processIdentifier)-ab12.tmp", ".momentum-.tmp", left + "x", "x" + left,
+    ]
+    // A directory of its own, since each is looked at once.
+    try FileManager.default.createDirectory(atPath: path("other"), withIntermediateDirectories: true)
+    for name in [left] + others { try store([1], as: "other/\(name)") }
+    try FileReplacement.write("two", to: path("other/file"))
+    let remaining = try FileManager.default.contentsOfDirectory(atPath: path("other"))
+    XCTAssertEqual(Set(remaining), Set(others + ["file"]))
+  }
+
   func testOneFileCannotBeWrittenTwiceAtOnce() throws {
     func assertRefused(_ first: String, _ second: String, line: UInt = #line) {
       assertThrows(

@@ -81,10 +81,10 @@ final class HeaderTextTests: XCTestCase {
       (#"{"a":{"shape":[[1]]}}"#, 23, "an integer"), (#"{"a":{"dtype":3}}"#, 22, "a string, '\"'"),
       (#"{"a":{"data_offsets":[0]}}"#, 29, "two data offsets"),
       (#"{"a":{"data_offsets":[0,1,2]}}"#, 29, "two data offsets"),
-      ("{}}", 10, "only white space behind the header's '}'"),
-      ("{} {}", 11, "only white space behind the header's '}'"),
-      ("{}\0", 10, "only white space behind the header's '}'"),
-      ("{}\u{B}", 10, "only white space behind the header's '}'"),
+      ("{}}", 10, "only white space behind the last '}'"),
+      ("{} {}", 11, "only white space behind the last '}'"),
+      ("{}\0", 10, "only white space behind the last '}'"),
+      ("{}\u{B}", 10, "only white space behind the last '}'"),
     ] {
       assertRefused(fileBytes(text), .malformedHeader(offset: offset, expected: expected))
     }

@@ -7,8 +7,8 @@
 // The variable that says how many threads OpenBLAS starts.
 #define MOMENTUM_THREADS_VARIABLE "OPENBLAS_NUM_THREADS"
 
-// Says that the command has set that variable, and not its caller.
-#define MOMENTUM_THREADS_MARK "MOMENTUM_RESTARTED_FOR_THREADS"
+// Whether the command has asked OpenBLAS for one thread, because its caller has said nothing.
+int momentum_asked_for_one_thread(void);
 
 // From now on, reading a part of a mapped file that is no longer there ends the process with a message that names the file, and
 // with this status, instead of a bus error.

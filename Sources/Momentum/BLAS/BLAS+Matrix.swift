@@ -117,6 +117,7 @@ extension BLAS {
   }
 
   private static func check<S>(_ a: Matrix<S>, _ what: String) throws(MomentumError) {
+    try BLASTraits.checkCounts()
     let storedColumns = a.isTransposed ? a.rows : a.columns
     guard a.rows >= 0, a.rows <= Int(Int32.max) else {
       throw .countMismatch(what: "rows of \(what)", count: a.rows, expected: Int(Int32.max))

@@ -73,7 +73,7 @@ extension BLAS {
   @TaskLocal static var pieceCount = 1 << 30
 
   /// Calls `body` with the offset and the length of every piece of `count` elements whose strides are at most `stride`.
-  static func forEachPiece(_ count: Int, stride: Int, _ body: (_ offset: Int, _ count: Int32) -> Void) {
+  package static func forEachPiece(_ count: Int, stride: Int, _ body: (_ offset: Int, _ count: Int32) -> Void) {
     // Some kernels multiply count and stride in 32 bits; this length keeps the product in range as well.
     let length = max(32, pieceCount / max(stride, 1) & -32)
     var offset = 0
@@ -85,6 +85,7 @@ extension BLAS {
   }
 
   static func check<S>(_ what: String, count: Int, stride: Int, base: UnsafePointer<S>?) throws(MomentumError) {
+    try BLASTraits.checkCounts()
     guard count >= 0, count == 0 || base != nil else {
       throw .countMismatch(what: what, count: count, expected: 0)
     }
@@ -95,7 +96,7 @@ extension BLAS {
     guard count <= most else { throw .countMismatch(what: what, count: count, expected: most) }
   }
 
-  static func check<S>(_ x: Vector<S>, _ what: String = "x") throws(MomentumError) {
+  package static func check<S>(_ x: Vector<S>, _ what: String = "x") throws(MomentumError) {
     try check(what, count: x.count, stride: x.stride, base: x.base)
   }
 

@@ -3,9 +3,9 @@
 /// The protocol is closed. Its underscored requirements are the C routines of one precision, the element loops that
 /// BLAS lacks, and the properties of the type that the algorithms depend on. They check nothing, take 32-bit counts as
 /// CBLAS does, and are not public API. Use ``BLAS`` for checked calls.
-public protocol BLASScalar: BinaryFloatingPoint, SIMDScalar, Sendable, Codable, LosslessStringConvertible,
+public protocol BLASScalar: StoredScalar, BinaryFloatingPoint, SIMDScalar, Codable, LosslessStringConvertible,
   CustomStringConvertible
-where Exponent == Int {
+where Exponent == Int, Compute == Self {
 
   // MARK: CBLAS, level 1
 
@@ -30,20 +30,6 @@ where Exponent == Int {
     _ transposedA: Bool, _ transposedB: Bool, _ m: Int32, _ n: Int32, _ k: Int32, _ alpha: Self,
     _ a: UnsafePointer<Self>, _ lda: Int32, _ b: UnsafePointer<Self>, _ ldb: Int32, _ beta: Self,
     _ c: UnsafeMutablePointer<Self>, _ ldc: Int32)
-
-  // MARK: LAPACKE
-
-  static func _lassq(
-    _ n: Int32, _ x: UnsafePointer<Self>, _ incx: Int32, _ scale: inout Self, _ sumOfSquares: inout Self
-  ) -> Int32
-  static func _geqrf(
-    _ m: Int32, _ n: Int32, _ a: UnsafeMutablePointer<Self>, _ lda: Int32, _ tau: UnsafeMutablePointer<Self>
-  )
-    -> Int32
-  static func _orgqr(
-    _ m: Int32, _ n: Int32, _ k: Int32, _ a: UnsafeMutablePointer<Self>, _ lda: Int32, _ tau: UnsafePointer<Self>
-  )
-    -> Int32
 
   // MARK: Element loops that BLAS lacks
 

@@ -1,8 +1,10 @@
+internal import Synchronization
+
 /// Facts about the loaded BLAS that the engine needs in order to call it well. This is the one place that states them.
 ///
-/// Some are promises that OpenBLAS and its relatives keep. A fact that neither the library's version nor the
-/// processor's name reveals is found by a probe, once.
-enum BLASTraits {
+/// Some are promises that OpenBLAS and its relatives keep. What differs is found by probes (``BLAS/Behavior``) at the
+/// first use, and kept until other kernels are chosen.
+package enum BLASTraits {
   /// The elements of a call are rounded in the same way only up to a multiple of this number.
   ///
   /// Kernels treat the last `count mod 32` elements of a call differently from the others: with another rounding, on
@@ -13,69 +15,67 @@ enum BLASTraits {
   /// From this many elements on, some level 1 routine may start threads of the library. Tiles are shorter.
   static var leastThreadedCount: Int { 10_001 }
 
-  /// Whether the bits of a dot product depend on where its vectors lie.
-  ///
-  /// The kernels for AVX2 and later load without regard to alignment. Older ones (Prescott, which OpenBLAS also picks
-  /// for processors it does not know) first add single elements until the address is aligned, which changes the order
-  /// of addition. With such kernels the engine copies a tile that is not aligned before it sums the tile. The probe
-  /// takes less than a millisecond.
-  static let dotDependsOnAlignment = dotBitsVary(Float.self) || dotBitsVary(Double.self)
+  /// Whether the bits of a dot product depend on where its vectors lie. The engine then copies a tile that is not
+  /// aligned before it sums the tile.
+  @inline(__always) static var dotDependsOnAlignment: Bool { flags & Flag.dotDependsOnAlignment != 0 }
 
-  private static func dotBitsVary<S: BLASScalar>(_: S.Type) -> Bool {
-    let (count, shifts) = (487, 64 / MemoryLayout<S>.stride)
-    return withUnsafeTemporaryAllocation(
-      byteCount: (count + shifts) * MemoryLayout<S>.stride, alignment: 64
-    ) { raw in
-      let memory = raw.bindMemory(to: S.self)
-      // Two orders of addition may round to the same sum for a few data sets; that this happens for all eight is all
-      // but impossible.
-      for round in 0..<8 {
-        var first: S?
-        for shift in 0..<shifts {
-          // Fractions of a golden-ratio sequence, which use all digits of a Double: with fewer digits the sums of
-          // squares would be exact, and so the same in every order.
-          for i in 0..<count {
-            memory[shift + i] = S((UInt64(round * count + i) &* 0x9e37_79b9_7f4a_7c15) >> 11) * 0x1p-53
-          }
-          let sum = S._dot(Int32(count), memory.baseAddress! + shift, 1, memory.baseAddress! + shift, 1)
-          if first == nil { first = sum } else if first != sum { return true }
-        }
-      }
-      return false
+  /// Whether axpy rounds some elements of a granule otherwise than others. The engine then runs a loop instead.
+  @inline(__always) static var axpyMixesFormulas: Bool { flags & Flag.axpyMixesFormulas != 0 }
+
+  /// Refuses a library whose counts have another width than those of the calls here.
+  @inline(__always)
+  package static func checkCounts() throws(MomentumError) {
+    if flags & Flag.countsDiffer != 0 { throw countsDiffer() }
+  }
+
+  @inline(never)
+  private static func countsDiffer() -> MomentumError {
+    .unsuitableBLAS(
+      library: LoadedBLAS.file(of: "cblas_sdot") ?? LoadedBLAS.name,
+      reason: "counts with \(behavior.integerWidth)-bit integers; expected 32 bits, as LP64 builds have")
+  }
+
+  // MARK: - What the probes have found
+
+  private enum Flag {
+    static var isKnown: UInt8 { 1 }
+    static var dotDependsOnAlignment: UInt8 { 2 }
+    static var axpyMixesFormulas: UInt8 { 4 }
+    static var countsDiffer: UInt8 { 8 }
+  }
+
+  private static let knownFlags = Atomic<UInt8>(0)
+  private static let knownBehavior = Mutex<BLAS.Behavior?>(nil)
+
+  @inline(__always)
+  private static var flags: UInt8 {
+    let flags = knownFlags.load(ordering: .relaxed)
+    return flags != 0 ? flags : findFlags()
+  }
+
+  @inline(never)
+  private static func findFlags() -> UInt8 {
+    let behavior = behavior
+    let flags =
+      Flag.isKnown | (behavior.dotDependsOnAlignment ? Flag.dotDependsOnAlignment : 0)
+      | (behavior.axpyRounding == .mixed ? Flag.axpyMixesFormulas : 0)
+      | (behavior.integerWidth != 32 ? Flag.countsDiffer : 0)
+    knownFlags.store(flags, ordering: .relaxed)
+    return flags
+  }
+
+  /// What the probes have found; runs them if nobody has.
+  static var behavior: BLAS.Behavior {
+    knownBehavior.withLock { known in
+      let found = known ?? BLAS.Behavior.probe()
+      known = found
+      return found
     }
   }
 
-  // MARK: - Kernels
-
-  /// The vector width, in bits, of the kernels of a processor family, by OpenBLAS's name for the family.
-  ///
-  /// Families with AVX but without fused multiply-add count as 128, because the question is whether Haswell's kernels
-  /// would be better. A name that is not in the table belongs to a newer family, or to a processor other than x86-64,
-  /// and counts as 512.
-  static func vectorBits(ofKernels coreName: String) -> Int {
-    let name = coreName.lowercased()
-    if name == "haswell" || name == "zen" { return 256 }
-    return narrowKernels.contains(name) ? 128 : 512
-  }
-
-  private static let narrowKernels: Set<String> = [
-    "katmai", "coppermine", "northwood", "banias", "prescott", "core2", "penryn", "dunnington", "atom", "nehalem",
-    "athlon", "opteron", "opteron_sse3", "barcelona", "bobcat", "nano", "sandybridge", "bulldozer", "piledriver",
-    "steamroller", "excavator", "unknown",
-  ]
-
-  /// The core type whose kernels suit an x86-64 processor better than those of `coreName`; `nil` if none does.
-  static func recommendedCoreType(config: String, coreName: String, processor: Processor) -> String? {
-    // A library built for one family has no other kernels to choose from.
-    guard config.split(separator: " ").contains("DYNAMIC_ARCH") else { return nil }
-    let running = vectorBits(ofKernels: coreName)
-    let features = processor.features
-    if processor.splitsWideVectors { return running == 256 ? nil : "Zen" }
-    // The kernels for SkylakeX need all four features; OpenBLAS checks for the same ones.
-    if features.isSuperset(of: ["avx512f", "avx512dq", "avx512bw", "avx512vl"]) {
-      return running < 512 ? "SkylakeX" : nil
-    }
-    if features.isSuperset(of: ["avx2", "fma"]) { return running < 256 ? "Haswell" : nil }
-    return nil
+  /// Lets the next use run the probes again, for other kernels.
+  static func forgetBehavior() {
+    knownBehavior.withLock { $0 = nil }
+    knownFlags.store(0, ordering: .relaxed)
   }
 }

@@ -1,6 +1,5 @@
 internal import CMomentumBLAS
 internal import CMomentumKernels
-internal import CMomentumLAPACKE
 
 // The C routines of this precision, one line a call. The file of the other precision has the same members in the same
 // order, so that a diff of the two shows only types and routine letters.
@@ -45,7 +44,7 @@ extension Double: BLASScalar {
     _ x: UnsafePointer<Double>, _ incx: Int32, _ beta: Double, _ y: UnsafeMutablePointer<Double>, _ incy: Int32
   ) {
     cblas_dgemv(
-      CblasRowMajor, transposed ? CblasTrans : CblasNoTrans, m, n, alpha, a, lda, x, incx, beta, y, incy)
+      Int32(MOMENTUM_ROW_MAJOR), transposition(transposed), m, n, alpha, a, lda, x, incx, beta, y, incy)
   }
 
   public static func _gemm(
@@ -54,27 +53,8 @@ extension Double: BLASScalar {
     _ c: UnsafeMutablePointer<Double>, _ ldc: Int32
   ) {
     cblas_dgemm(
-      CblasRowMajor, transposedA ? CblasTrans : CblasNoTrans, transposedB ? CblasTrans : CblasNoTrans, m, n, k,
+      Int32(MOMENTUM_ROW_MAJOR), transposition(transposedA), transposition(transposedB), m, n, k,
       alpha, a, lda, b, ldb, beta, c, ldc)
-  }
-
-  public static func _lassq(
-    _ n: Int32, _ x: UnsafePointer<Double>, _ incx: Int32, _ scale: inout Double, _ sumOfSquares: inout Double
-  ) -> Int32 {
-    // LAPACKE declares x non-const but only reads it. The _work form skips the NaN check that would return early.
-    LAPACKE_dlassq_work(n, UnsafeMutablePointer(mutating: x), incx, &scale, &sumOfSquares)
-  }
-
-  public static func _geqrf(
-    _ m: Int32, _ n: Int32, _ a: UnsafeMutablePointer<Double>, _ lda: Int32, _ tau: UnsafeMutablePointer<Double>
-  ) -> Int32 {
-    LAPACKE_dgeqrf(LAPACK_ROW_MAJOR, m, n, a, lda, tau)
-  }
-
-  public static func _orgqr(
-    _ m: Int32, _ n: Int32, _ k: Int32, _ a: UnsafeMutablePointer<Double>, _ lda: Int32, _ tau: UnsafePointer<Double>
-  ) -> Int32 {
-    LAPACKE_dorgqr(LAPACK_ROW_MAJOR, m, n, k, a, lda, tau)
   }
 
   public static func _clamp(

@@ -1,6 +1,5 @@
 internal import CMomentumBLAS
 internal import CMomentumKernels
-internal import CMomentumLAPACKE
 
 // The C routines of this precision, one line a call. The file of the other precision has the same members in the same
 // order, so that a diff of the two shows only types and routine letters.
@@ -45,7 +44,7 @@ extension Float: BLASScalar {
     _ x: UnsafePointer<Float>, _ incx: Int32, _ beta: Float, _ y: UnsafeMutablePointer<Float>, _ incy: Int32
   ) {
     cblas_sgemv(
-      CblasRowMajor, transposed ? CblasTrans : CblasNoTrans, m, n, alpha, a, lda, x, incx, beta, y, incy)
+      Int32(MOMENTUM_ROW_MAJOR), transposition(transposed), m, n, alpha, a, lda, x, incx, beta, y, incy)
   }
 
   public static func _gemm(
@@ -54,27 +53,8 @@ extension Float: BLASScalar {
     _ c: UnsafeMutablePointer<Float>, _ ldc: Int32
   ) {
     cblas_sgemm(
-      CblasRowMajor, transposedA ? CblasTrans : CblasNoTrans, transposedB ? CblasTrans : CblasNoTrans, m, n, k,
+      Int32(MOMENTUM_ROW_MAJOR), transposition(transposedA), transposition(transposedB), m, n, k,
       alpha, a, lda, b, ldb, beta, c, ldc)
-  }
-
-  public static func _lassq(
-    _ n: Int32, _ x: UnsafePointer<Float>, _ incx: Int32, _ scale: inout Float, _ sumOfSquares: inout Float
-  ) -> Int32 {
-    // LAPACKE declares x non-const but only reads it. The _work form skips the NaN check that would return early.
-    LAPACKE_slassq_work(n, UnsafeMutablePointer(mutating: x), incx, &scale, &sumOfSquares)
-  }
-
-  public static func _geqrf(
-    _ m: Int32, _ n: Int32, _ a: UnsafeMutablePointer<Float>, _ lda: Int32, _ tau: UnsafeMutablePointer<Float>
-  ) -> Int32 {
-    LAPACKE_sgeqrf(LAPACK_ROW_MAJOR, m, n, a, lda, tau)
-  }
-
-  public static func _orgqr(
-    _ m: Int32, _ n: Int32, _ k: Int32, _ a: UnsafeMutablePointer<Float>, _ lda: Int32, _ tau: UnsafePointer<Float>
-  ) -> Int32 {
-    LAPACKE_sorgqr(LAPACK_ROW_MAJOR, m, n, k, a, lda, tau)
   }
 
   public static func _clamp(

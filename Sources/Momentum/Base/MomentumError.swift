@@ -27,6 +27,8 @@ public enum MomentumError: Error, Hashable, Sendable {
   case nonFiniteState(what: String, tensor: String, index: Int, value: Double)
   /// Memory of `bytes` bytes could not be allocated.
   case allocationFailed(bytes: Int)
+  /// The BLAS that this process has loaded is none that the library can call; `library` is its file.
+  case unsuitableBLAS(library: String, reason: String)
   /// A LAPACK routine reported a failure.
   case lapackFailure(routine: String, code: Int)
 }
@@ -61,6 +63,8 @@ extension MomentumError: CustomStringConvertible {
       "\(what) of tensor '\(tensor)' is \(value) at index \(index); expected finite values"
     case .allocationFailed(let bytes):
       "could not allocate \(bytes) bytes"
+    case .unsuitableBLAS(let library, let reason):
+      "the BLAS in \(library) \(reason)"
     case .lapackFailure(let routine, let code):
       "\(routine) failed with code \(code)"
     }

@@ -1,5 +1,5 @@
 /// The version of this package.
 public enum MomentumVersion {
-  /// Major, minor and patch number, as in the tag of the release.
+  /// Major, minor and patch number, as in the tag of the release and in the article <doc:Versions>.
   public static let current = "0.2.0"
 }

@@ -30,6 +30,13 @@ package enum Platform {
     }
   }
 
+  /// The path of a file without symbolic links; the path itself if there is no such file.
+  static func resolved(path: String) -> String {
+    guard let resolved = realpath(path, nil) else { return path }
+    defer { free(resolved) }
+    return String(cString: resolved)
+  }
+
   /// Whether a name matches a pattern as in a shell: `*` stands for any characters, slashes included, `?` for one
   /// character, `[abc]` for one of the characters listed.
   static func matches(_ name: String, pattern: String) -> Bool { fnmatch(pattern, name, 0) == 0 }

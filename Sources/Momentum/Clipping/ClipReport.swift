@@ -19,6 +19,9 @@ public struct ClipReport: Sendable, Hashable, Codable {
   public internal(set) var infinityCount = 0
   /// The number of elements that clipping by value changed.
   public internal(set) var valueClippedCount = 0
+  /// The number of elements that exceeded the largest number of their type when they were written, and became infinite:
+  /// of half precision only (``HalfScalar``), and only where clipping enlarges a gradient.
+  public internal(set) var overflowedElements = 0
   /// Whether the policy ``NonFinitePolicy/skipStep`` left everything as it was.
   public internal(set) var wasSkipped = false
 

@@ -100,12 +100,15 @@ final class ClipStage {
   /// The first element, by tensor position and then by index, that is not finite: the same for any number of threads.
   func firstOffender<Scalar>(_ table: TensorTable<Scalar>) -> MomentumError {
     for (position, entry) in table.entries.enumerated() {
-      guard let gradient = entry.gradient else { continue }
+      guard entry.gradient != nil else { continue }
       for tile in 0..<entry.tiles {
         let sum = table.sums[entry.firstTile + tile]
         guard sum.nan > 0 || sum.infinity > 0 else { continue }
-        for index in tile * Tile.count..<min(entry.count, (tile + 1) * Tile.count) where !gradient[index].isFinite {
-          return .nonFiniteGradient(tensor: table.name(of: position), index: index, value: Double(gradient[index]))
+        for index in tile * Tile.count..<min(entry.count, (tile + 1) * Tile.count) {
+          let element = table.gradientElement(position, at: index)
+          guard element.isFinite else {
+            return .nonFiniteGradient(tensor: table.name(of: position), index: index, value: Double(element))
+          }
         }
       }
     }

@@ -56,6 +56,10 @@ package struct ErrorWords {
     case .allocationFailed(let bytes):
       begin(.allocationFailed)
       put(bytes)
+    case .unsuitableBLAS(let library, let reason):
+      begin(.unsuitableBLAS)
+      put(library)
+      put(reason)
     case .lapackFailure(let routine, let code):
       begin(.lapackFailure)
       put(routine)
@@ -85,7 +89,8 @@ package struct ErrorWords {
   /// The kinds of errors, by which the words begin.
   enum Kind: UInt64 {
     case invalidSetting, countMismatch, layoutMismatch, invalidStride, overlap, duplicateTensor, unknownTensor
-    case invalidShape, nonFiniteGradient, invalidProgram, nonFiniteState, allocationFailed, lapackFailure
+    case invalidShape, nonFiniteGradient, invalidProgram, nonFiniteState, allocationFailed, unsuitableBLAS
+    case lapackFailure
   }
 
   private mutating func begin(_ kind: Kind) { words.append(kind.rawValue) }

@@ -69,18 +69,19 @@ extension Gradients {
     _ meetings: NormMeetings?
   ) throws(MomentumError) -> ClipReport {
     try clipping.validate(convention)
-    if let names, names.count != tensors.count {
-      throw .countMismatch(what: "names", count: names.count, expected: tensors.count)
-    }
-    try check(shapes, of: tensors)
-    if tensors.count > 1 {
-      var regions = tensors.enumerated().map { MemoryRegion($1, tensor: $0, "gradient") }
-      try MemoryRegion.checkSeparate(&regions) { names?[$0] ?? "\($0)" }
-    }
-
+    try check(tensors, names, shapes)
     // Closures, because a key path into a generic type is built anew at each use, which takes microseconds.
     let table = try TensorTable<Scalar>(counts: tensors.lazy.map { $0.count }, names: names ?? [], shapes: shapes ?? [])
     table.bindGradients(tensors.lazy.map { $0.baseAddress })
+    return try measureAndClip(table, clipping, convention, nonFinitePolicy, threads, meetings)
+  }
+
+  /// Clips the gradients of a table, which are bound and checked.
+  @inline(__always)
+  static func measureAndClip<Scalar: BLASScalar>(
+    _ table: TensorTable<Scalar>, _ clipping: GradientClipping, _ convention: Convention,
+    _ nonFinitePolicy: NonFinitePolicy?, _ threads: Int?, _ meetings: NormMeetings?
+  ) throws(MomentumError) -> ClipReport {
     let team = ThreadTeam(threads ?? Machine.availableProcessors, elements: table.count)
     let policy = nonFinitePolicy ?? convention.defaultNonFinitePolicy
     let stage = ClipStage(ClipSettings(clipping, convention: convention, policy: policy))
@@ -96,7 +97,9 @@ extension Gradients {
     }
     guard !outcome.report.wasSkipped, outcome.changesGradients else { return outcome.report }
 
+    if table.halves.isUsed { table.clearHalfCounts(team) }
     table.update(compilePrograms(table, outcome), team)
+    if table.halves.isUsed { outcome.report.overflowedElements = table.halfCounts(team).overflowed }
     return outcome.report
   }
 
@@ -145,6 +148,19 @@ extension Gradients {
       try clip(
         [buffer], by: clipping, convention: convention, nonFinitePolicy: nonFinitePolicy, threads: threads)
     }
+  }
+
+  /// Checks the names and shapes of tensors, and that their memory is separate.
+  static func check<Scalar>(
+    _ tensors: [UnsafeMutableBufferPointer<Scalar>], _ names: [String]?, _ shapes: [[Int]]?
+  ) throws(MomentumError) {
+    if let names, names.count != tensors.count {
+      throw .countMismatch(what: "names", count: names.count, expected: tensors.count)
+    }
+    try check(shapes, of: tensors)
+    guard tensors.count > 1 else { return }
+    var regions = tensors.enumerated().map { MemoryRegion($1, tensor: $0, "gradient") }
+    try MemoryRegion.checkSeparate(&regions) { names?[$0] ?? "\($0)" }
   }
 
   private static func check<Scalar>(

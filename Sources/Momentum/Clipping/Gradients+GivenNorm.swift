@@ -36,25 +36,46 @@ extension Gradients {
     _ tensors: [UnsafeMutableBufferPointer<Scalar>], _ limit: Double, _ norm: Double, _ convention: Convention,
     _ threads: Int?
   ) throws(MomentumError) -> ClipReport {
+    try check(limit, givenNorm: norm, convention)
+    try check(tensors, nil, nil)
+    let (coefficient, report) = coefficient(limit, norm, convention, Scalar.self)
+    guard report.wasClipped else { return report }
+    let table = try TensorTable<Scalar>(counts: tensors.lazy.map { $0.count })
+    table.bindGradients(tensors.lazy.map { $0.baseAddress })
+    _ = multiply(table, by: coefficient, threads)
+    return report
+  }
+
+  static func check(_ limit: Double, givenNorm norm: Double, _ convention: Convention) throws(MomentumError) {
     try GradientClipping.byGlobalNorm(limit).validate(convention)
     guard norm >= 0, norm.isFinite else {
       throw .invalidSetting(name: "given norm", value: norm, expected: .finiteAtLeast(0))
     }
-    var regions = tensors.enumerated().map { MemoryRegion($1, tensor: $0, "gradient") }
-    try MemoryRegion.checkSeparate(&regions) { "\($0)" }
+  }
 
+  /// The coefficient of a known norm, and the report of clipping by it.
+  static func coefficient<Scalar: BLASScalar>(
+    _ limit: Double, _ norm: Double, _ convention: Convention, _: Scalar.Type
+  ) -> (ScaledDouble, ClipReport) {
     var report = ClipReport()
     let coefficient = convention.coefficient(norm: ScaledDouble(norm), limit: limit, isWhole: true)
     (report.totalNorm, report.comparedNorm, report.clipCoefficient) = (norm, norm, coefficient.double)
-    guard !coefficient.roundsToOne(in: Scalar.self) else { return report }
-    report.wasClipped = true
-    let table = try TensorTable<Scalar>(counts: tensors.lazy.map { $0.count })
-    table.bindGradients(tensors.lazy.map { $0.baseAddress })
+    report.wasClipped = !coefficient.roundsToOne(in: Scalar.self)
+    return (coefficient, report)
+  }
+
+  /// Multiplies the gradients of a table.
+  ///
+  /// - Returns: The number of elements of half precision that became infinite.
+  static func multiply<Scalar: BLASScalar>(
+    _ table: TensorTable<Scalar>, by coefficient: ScaledDouble, _ threads: Int?
+  ) -> Int {
     var program = StepProgram()
     program.append(.scal(factor: coefficient, .gradient))
     let team = ThreadTeam(threads ?? Machine.availableProcessors, elements: table.count)
+    if table.halves.isUsed { table.clearHalfCounts(team) }
     withUnsafePointer(to: program) { table.update(UnsafeBufferPointer(start: $0, count: 1), team) }
-    return report
+    return table.halves.isUsed ? table.halfCounts(team).overflowed : 0
   }
 
   /// Clips one vector in place by a norm that is known already; see

@@ -23,6 +23,7 @@ struct WordReader {
     case .nonFiniteState:
       return .nonFiniteState(what: try text(), tensor: try text(), index: try int(), value: try double())
     case .allocationFailed: return .allocationFailed(bytes: try int())
+    case .unsuitableBLAS: return .unsuitableBLAS(library: try text(), reason: try text())
     case .lapackFailure: return .lapackFailure(routine: try text(), code: try int())
     }
   }

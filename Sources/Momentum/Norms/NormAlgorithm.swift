@@ -1,4 +1,5 @@
-/// The algorithm for the sum of squares of a tile.
+/// The algorithm for the sum of squares of a tile of `Float`s or `Double`s. Tiles in half precision (``HalfScalar``) are
+/// always summed as by ``portable``, which takes no longer there.
 public enum NormAlgorithm: String, Sendable, Hashable, Codable, CaseIterable {
   /// One BLAS dot product a tile, which runs at the speed of memory. The bits depend on the BLAS kernel of the
   /// processor family.

@@ -28,6 +28,7 @@ public struct NormPartial: Sendable {
   ///
   /// - Throws: ``MomentumError/invalidSetting(_:)`` for other types: their sums need the largest element first.
   public init(_ type: NormType = .l2) throws(MomentumError) {
+    try BLASTraits.checkCounts()
     switch type.form {
     case .l1, .l2, .infinity: self.init(unchecked: type)
     case .nonZeros, .p:

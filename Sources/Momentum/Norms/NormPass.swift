@@ -4,6 +4,7 @@ enum NormPass {
   static func report<Scalar: BLASScalar>(
     of elements: UnsafeBufferPointer<Scalar>, _ type: NormType, _ algorithm: NormAlgorithm, _ threads: Int?
   ) throws(MomentumError) -> NormReport {
+    try BLASTraits.checkCounts()
     let call = EngineCall.begin()
     defer { call.end() }
     return try measure(elements, type, algorithm, threads)
@@ -24,6 +25,7 @@ enum NormPass {
     of buffers: UnsafeBufferPointer<UnsafeBufferPointer<Scalar>>, _ type: NormType, _ algorithm: NormAlgorithm,
     _ threads: Int?
   ) throws(MomentumError) -> NormReport {
+    try BLASTraits.checkCounts()
     let call = EngineCall.begin()
     defer { call.end() }
     return try measure(buffers, type, algorithm, threads)
@@ -46,6 +48,7 @@ enum NormPass {
     _ doubles: UnsafeBufferPointer<UnsafeBufferPointer<Double>>, _ type: NormType, _ algorithm: NormAlgorithm,
     _ threads: Int?
   ) throws(MomentumError) -> NormReport {
+    try BLASTraits.checkCounts()
     try type.validate(forClipping: false)
     func total(_ type: NormType, divisor: Double = 1) -> NormPartial {
       let call = EngineCall.begin()
@@ -110,7 +113,11 @@ enum NormPass {
 
     let shares = UnsafeMutableBufferPointer<NormPartial>.allocate(capacity: team.count)
     shares.initialize(repeating: partial)
-    defer { shares.deallocate() }
+    defer {
+      // Partials hold arrays.
+      shares.deinitialize()
+      shares.deallocate()
+    }
     team.run(ShareWork(buffers: buffers, shares: shares, count: count, measure: measure, team: team))
     for share in shares { partial.merge(share) }
   }
@@ -130,7 +137,7 @@ enum NormPass {
   /// Adds the tiles that start in a range of the concatenation.
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
-  private static func add<Scalar: BLASScalar>(
+  static func add<Scalar: BLASScalar>(
     _ buffers: UnsafeBufferPointer<UnsafeBufferPointer<Scalar>>, _ share: Range<Int>, _ measure: TileMeasure,
     into partial: inout NormPartial
   ) {

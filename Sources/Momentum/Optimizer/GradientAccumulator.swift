@@ -153,13 +153,13 @@ public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sen
     return try body(UnsafeBufferPointer(start: memory.base + tensor.offset, count: tensor.count))
   }
 
-  private static func check(_ weight: Double) throws(MomentumError) {
+  static func check(_ weight: Double) throws(MomentumError) {
     guard weight >= 0, weight.isFinite else {
       throw .invalidSetting(name: "weight of a gradient", value: weight, expected: .finiteAtLeast(0))
     }
   }
 
-  private mutating func addBound(_ weight: Double) {
+  mutating func addBound(_ weight: Double) {
     let call = EngineCall.begin()
     defer { call.end() }
     addInDefaultEnvironment(weight)

@@ -224,7 +224,7 @@ extension Optimizer {
   }
 
   @inline(__always)
-  private static func check(
+  static func check(
     _ what: @autoclosure () -> String, _ count: Int, _ expected: Int
   ) throws(MomentumError) {
     guard count == expected else { throw .countMismatch(what: what(), count: count, expected: expected) }

@@ -52,8 +52,10 @@ extension Optimizer {
     for tensor in tensors {
       let (slot, coefficient) = (tensor.slot, table.decisions[tensor.index].coefficient)
       let address = UnsafePointer(table.entries[tensor.index].parameters.unsafelyUnwrapped)
-      parameters.append(
-        UnitNorms.Request(norms: slot.norms, source: UnitSource(address), results: slot.parameterNorms))
+      let half = table.halfParameters(tensor.index)
+      var own = UnitSource(address)
+      own.half = half
+      parameters.append(UnitNorms.Request(norms: slot.norms, source: own, results: slot.parameterNorms))
       if slot.grid.isWhole, tensor.rule.unitDecay == 0, stage.settings.asksForNorm, stage.settings.normType == .l2 {
         let norm = stage.norm(ofTensor: tensor.index, table, clamps: outcome.clamps)
         slot.gradientNorms[0] = norm * coefficient
@@ -61,7 +63,7 @@ extension Optimizer {
       }
       var source = table.unitSource(tensor.index, .rule, clearsNonFinite: outcome.clearsNonFinite)
       source.factor = coefficient * stage.gradientFactor
-      (source.parameters, source.decay) = (address, tensor.rule.unitDecay)
+      (source.parameters, source.halfParameters, source.decay) = (address, half, tensor.rule.unitDecay)
       gradients.append(UnitNorms.Request(norms: slot.norms, source: source, results: slot.gradientNorms))
     }
     // One after the other, because both use the memory of the same sums.

@@ -96,6 +96,10 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   var areGroupsBound = false
   /// Whether the table points at buffers of a list, one or two for each tensor, that were found not to overlap.
   var areBuffersSeparate = false
+  /// The same of buffers of a list whose gradients are in half precision.
+  var areHalvesSeparate = false
+  /// The seed that the table has the tensors' keys of.
+  var roundingSeed: UInt64?
   /// The stage that measures and clips, by the settings that were checked last.
   let stage: ClipStage
   var rules = StepRules()

@@ -5,6 +5,16 @@
 struct BLASExecution<Scalar: BLASScalar> {
   /// Memory for a tile that is first multiplied by a power of two.
   let scaledTile: UnsafeMutablePointer<Scalar>
+  /// Whether a loop stands for axpy, because the one of this BLAS rounds an element in a way that depends on its place.
+  let loopsAxpy = BLASTraits.axpyMixesFormulas
+
+  @inline(__always)
+  private func axpy(
+    _ n: Int, _ factor: Scalar, _ from: UnsafeMutablePointer<Scalar>, into: UnsafeMutablePointer<Scalar>
+  ) {
+    if loopsAxpy { return ElementLoops.multiplyAdd(factor, from, into: into, n) }
+    Scalar._axpy(Int32(truncatingIfNeeded: n), factor, from, 1, into, 1)
+  }
 
   /// Runs the program on n elements of a run, from a position on.
   ///
@@ -16,9 +26,8 @@ struct BLASExecution<Scalar: BLASScalar> {
     let (operations, count) = (program.operations, program.count)
     for index in 0..<count {
       if operations[index].kind == .axpy {
-        Scalar._axpy(
-          Int32(truncatingIfNeeded: n), operations[index].factor, operations[index].source[position], 1,
-          operations[index].target[position], 1)
+        axpy(
+          n, operations[index].factor, operations[index].source[position], into: operations[index].target[position])
       } else {
         self.run(operations[index], run, at: position, n, valid: valid)
       }
@@ -33,7 +42,7 @@ struct BLASExecution<Scalar: BLASScalar> {
     let (from, into) = (operation.source[position], operation.target[position])
     let blasCount = Int32(truncatingIfNeeded: n)
     switch operation.kind {
-    case .axpy: Scalar._axpy(blasCount, operation.factor, from, 1, into, 1)
+    case .axpy: axpy(n, operation.factor, from, into: into)
     case .multiplyAdd:
       var from = from
       if operation.prescale != 0 {
@@ -42,7 +51,7 @@ struct BLASExecution<Scalar: BLASScalar> {
       }
       // BLAS rounds once where the processor can; a loop would round twice.
       if operation.factor.isFinite, operation.factor != 0 {
-        Scalar._axpy(blasCount, operation.factor, from, 1, into, 1)
+        axpy(n, operation.factor, from, into: into)
       } else {
         ElementLoops.multiplyAdd(operation.factor, from, into: into, n)
       }

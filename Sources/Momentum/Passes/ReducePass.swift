@@ -23,8 +23,9 @@ extension TensorTable {
       (divisor, clampedDivisor) = (Self.divisor(largest.all), Self.divisor(largest.clamped))
     }
     var pass = ReducePlan(measure: .maximum, clamps: plan.clamps, clearsNonFinite: plan.clearsNonFinite)
-    pass.measure = TileMeasure(plan.type, plan.algorithm, divisor: divisor)
-    pass.clampedMeasure = TileMeasure(plan.type, plan.algorithm, divisor: clampedDivisor)
+    let algorithm = halves.algorithm(plan.algorithm)
+    pass.measure = TileMeasure(plan.type, algorithm, divisor: divisor)
+    pass.clampedMeasure = TileMeasure(plan.type, algorithm, divisor: clampedDivisor)
     let changed = reduce(pass, team)
     return GradientMeasurement(total: total(plan.type, measured()), valueClippedCount: changed)
   }
@@ -64,6 +65,7 @@ extension TensorTable {
   private static func reduce(
     _ table: TensorTable, _ share: Range<Int>, _ plan: ReducePlan, _ scratch: ThreadScratch<Scalar>
   ) -> Int {
+    if table.halves.gradient != nil { return reduceHalves(table, share, plan, scratch) }
     var clipped = 0
     let measure = plan.measure
     table.forEach(in: share) { index, part in
@@ -85,21 +87,33 @@ extension TensorTable {
       while tile * Tile.count < part.upperBound {
         let start = tile * Tile.count
         let n = min(Tile.count, entry.pointee.count - start)
-        let x = UnsafePointer(gradient + start)
-        let sum = TileSum.measure(x, n, measure, copy: scratch.gradientTile)
-        table.sums[entry.pointee.firstTile + tile] = sum
-        if let bounds = table.decision(index).pointee.bounds {
-          let (clamped, changed) = clampedSum(x, n, sum, plan, bounds, scratch.gradientTile)
-          table.clampedSums[entry.pointee.firstTile + tile] = clamped
-          clipped += changed
-        } else if plan.clamps {
-          table.clampedSums[entry.pointee.firstTile + tile] =
-            plan.measuresAlike ? sum : .measure(x, n, plan.clampedMeasure, copy: scratch.gradientTile)
-        }
+        clipped += reduceTile(tile, of: index, gradient + start, n, table, plan, scratch.gradientTile)
         tile += 1
       }
     }
     return clipped
+  }
+
+  /// Sums a tile, and its elements as clipping by value will leave them.
+  ///
+  /// - Returns: The number of elements that clipping by value will change.
+  @inline(__always)
+  static func reduceTile(
+    _ tile: Int, of index: Int, _ x: UnsafePointer<Scalar>, _ n: Int, _ table: TensorTable, _ plan: ReducePlan,
+    _ scratch: UnsafeMutablePointer<Scalar>
+  ) -> Int {
+    let place = table.entry(index).pointee.firstTile + tile
+    let sum = TileSum.measure(x, n, plan.measure, copy: scratch)
+    table.sums[place] = sum
+    if let bounds = table.decision(index).pointee.bounds {
+      let (clamped, changed) = clampedSum(x, n, sum, plan, bounds, scratch)
+      table.clampedSums[place] = clamped
+      return changed
+    }
+    if plan.clamps {
+      table.clampedSums[place] = plan.measuresAlike ? sum : .measure(x, n, plan.clampedMeasure, copy: scratch)
+    }
+    return 0
   }
 
   /// The sum of the tile as it will be after clipping by value, and the number of elements that clipping changes.

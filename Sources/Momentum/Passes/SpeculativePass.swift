@@ -26,7 +26,7 @@ final class SpeculativePass {
       updated = Array(bounds.dropLast())
     }
     let trial = Trial(
-      largestSum: largestSum, measure: algorithm == .blas ? .squares : .portableSquares,
+      largestSum: largestSum, measure: table.halves.algorithm(algorithm) == .blas ? .squares : .portableSquares,
       ignoresNonFinite: ignoresNonFinite)
     withSegments(team) { segments in
       team.run(TrialWork(table, programs, segments, trial, scratch: table.scratch(threads: team.mostCount)))
@@ -71,6 +71,16 @@ private struct Trial: Sendable {
   let largestSum: Double
   let measure: TileMeasure
   let ignoresNonFinite: Bool
+
+  /// Adds the next tile to the sum of a segment.
+  ///
+  /// - Returns: Whether the segment goes on updating.
+  @inline(__always)
+  func goesOn(after tile: TileSum, _ sum: inout Double) -> Bool {
+    sum += tile.exponent == 0 ? tile.value : ScaledDouble(tile.value, exponent: Int(tile.exponent)).double
+    // The comparison is written so that NaN stops the updates.
+    return sum <= largestSum && (ignoresNonFinite || (tile.nan == 0 && tile.infinity == 0))
+  }
 }
 
 /// The segments, and the position up to which each was updated.
@@ -115,6 +125,7 @@ private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
     _ table: TensorTable<Scalar>, _ segments: Segments, _ share: Range<Int>,
     _ programs: UnsafeBufferPointer<StepProgram>, _ trial: Trial, _ scratch: ThreadScratch<Scalar>
   ) {
+    if table.halves.isUsed { return runHalves(table, segments, share, programs, trial, scratch) }
     var runner = TileRunner<Scalar>(scratch)
     var loaded = -1
     for segment in share {
@@ -132,11 +143,37 @@ private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
           let tile = TileSum.measure(gradient + start, n, trial.measure, copy: scratch.gradientTile)
           table.sums[entry.pointee.firstTile + start / Tile.count] = tile
           guard isUpdating else { continue }
-          sum += tile.exponent == 0 ? tile.value : ScaledDouble(tile.value, exponent: Int(tile.exponent)).double
-          // The comparison is written so that NaN stops the updates.
-          isUpdating = sum <= trial.largestSum && (trial.ignoresNonFinite || (tile.nan == 0 && tile.infinity == 0))
+          isUpdating = trial.goesOn(after: tile, &sum)
           guard isUpdating else { continue }
           runner.run(start..<start + n)
+          updated = entry.pointee.offset + start + n
+        }
+      }
+      segments.updated[segment] = updated
+    }
+  }
+
+  /// The same for operands in half precision.
+  @inline(never)
+  private static func runHalves(
+    _ table: TensorTable<Scalar>, _ segments: Segments, _ share: Range<Int>,
+    _ programs: UnsafeBufferPointer<StepProgram>, _ trial: Trial, _ scratch: ThreadScratch<Scalar>
+  ) {
+    var runner = HalfRunner(table, scratch)
+    for segment in share {
+      var (sum, updated, isUpdating) = (0.0, segments[segment].lowerBound, true)
+      table.forEach(in: segments[segment]) { index, part in
+        let entry = table.entry(index)
+        guard entry.pointee.gradient != nil else { return }
+        runner.load(entry.pointee.program, of: programs)
+        for start in stride(from: part.lowerBound, to: part.upperBound, by: Tile.count) {
+          let n = min(Tile.count, part.upperBound - start)
+          let tile = table.measureGradient(index, at: start, n, trial.measure, scratch)
+          table.sums[entry.pointee.firstTile + start / Tile.count] = tile
+          guard isUpdating else { continue }
+          isUpdating = trial.goesOn(after: tile, &sum)
+          guard isUpdating else { continue }
+          runner.run(index, start..<start + n)
           updated = entry.pointee.offset + start + n
         }
       }

@@ -17,6 +17,7 @@ extension TensorTable {
     let decision = decisions[index]
     var source = UnitSource(UnsafePointer(entries[index].gradient.unsafelyUnwrapped))
     source.clearsNonFinite = clearsNonFinite
+    source.half = halfGradient(index)
     source.bounds = decision.bounds
     if scaling == .rule { source.factors = decision.clipFactors?.takeUnretainedValue() }
     return source

@@ -72,6 +72,10 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   /// cache keeps all vectors of a step from step to step. In that case a step does not wait for memory, and longer BLAS
   /// calls are better.
   let cacheBytes: Int
+  /// The element types of the operands of this call, where they are not `Scalar`. A call that sets it resets it.
+  var halves = HalfOperands()
+  /// What is known of each tensor's operands in half precision besides its entry; made by the first call that needs it.
+  private(set) var halfEntries: UnsafeMutableBufferPointer<HalfEntry>?
   /// The divisors of the elements before their powers were summed; see ``MeasuredTiles/divisor``.
   var (divisor, clampedDivisor) = (1.0, 1.0)
   /// The ``ThreadScratch`` of every thread, allocated by the first pass with this number of threads.
@@ -82,6 +86,7 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   init(
     counts: some Collection<Int>, names: [String] = [], shapes: [[Int]] = [], cacheBytes: Int? = nil
   ) throws(MomentumError) {
+    try BLASTraits.checkCounts()
     let tiles = counts.reduce(0) { $0 + Tile.number(of: $1) }
     // Both kinds of sums share one allocation. Nothing is written to it yet, so it costs no memory until it is used.
     sumMemory = try OwnedBuffer(count: 2 * tiles)
@@ -128,6 +133,15 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
     entries.deallocate()
     decisions.deallocate()
     scratch?.deallocate()
+    halfEntries?.deallocate()
+  }
+
+  /// Makes room for what is known of operands in half precision.
+  func makeHalfEntries() {
+    guard halfEntries == nil else { return }
+    let made = UnsafeMutableBufferPointer<HalfEntry>.allocate(capacity: entries.count)
+    made.initialize(repeating: HalfEntry())
+    halfEntries = made
   }
 
   /// Scratch memory for a number of threads; see ``ThreadScratch``.

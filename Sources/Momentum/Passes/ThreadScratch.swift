@@ -2,6 +2,10 @@
 struct ThreadScratch<Scalar: BLASScalar> {
   /// The result of the thread, a count, in a cache line of its own.
   let count: UnsafeMutablePointer<Int>
+  /// The number of elements in half precision that the thread has written and that became infinite, and of those that
+  /// rounding has given back the bits that they had.
+  var overflowed: UnsafeMutablePointer<Int> { count + 1 }
+  var lost: UnsafeMutablePointer<Int> { count + 2 }
   /// The memory for the operations of a ``TileProgram``.
   let operations: UnsafeMutableRawPointer
   /// The tile of the gradient that operations on it write for those after them; a reduce pass copies or changes tiles
@@ -14,7 +18,11 @@ struct ThreadScratch<Scalar: BLASScalar> {
   /// A granule for the end of each operand that is a vector in memory.
   var ends: UnsafeMutablePointer<Scalar> { gradientTile + 3 * Tile.count }
 
-  private static var elementCount: Int { 3 * Tile.count + Operand.vectorCount * BLASTraits.granule }
+  /// The tiles of a gradient and of parameters that are widened from half precision.
+  var wideGradient: UnsafeMutablePointer<Scalar> { ends + Operand.vectorCount * BLASTraits.granule }
+  var wideParameters: UnsafeMutablePointer<Scalar> { wideGradient + Tile.count }
+
+  private static var elementCount: Int { 5 * Tile.count + Operand.vectorCount * BLASTraits.granule }
   private static var operationsOffset: Int { 64 }
   private static var elementsOffset: Int { operationsOffset + (TileProgram<Scalar>.byteCount + 63) & -64 }
   // One more cache line, so that the next thread's memory begins at least two lines after the last one that this thread
@@ -25,7 +33,7 @@ struct ThreadScratch<Scalar: BLASScalar> {
   @inline(__always)
   init(_ memory: UnsafeMutableRawPointer, thread: Int) {
     let part = memory + thread * Self.byteCount
-    count = part.bindMemory(to: Int.self, capacity: 1)
+    count = part.bindMemory(to: Int.self, capacity: 3)
     operations = part + Self.operationsOffset
     gradientTile = (part + Self.elementsOffset).bindMemory(to: Scalar.self, capacity: Self.elementCount)
   }

@@ -21,4 +21,10 @@ struct MemoryRegion {
         second: "\(second.role) of tensor '\(name(second.tensor))'")
     }
   }
+
+  /// Whether two buffers share memory.
+  static func overlap(_ x: UnsafeRawBufferPointer, _ y: UnsafeRawBufferPointer) -> Bool {
+    guard let first = x.baseAddress, let second = y.baseAddress, !x.isEmpty, !y.isEmpty else { return false }
+    return first < second + y.count && second < first + x.count
+  }
 }

@@ -5,7 +5,9 @@
 /// that will work on them, so that on machines with several memory nodes (NUMA) each page lies near its thread. The
 /// vector cannot be copied by accident: use ``clone()``. Programs that have their own memory do not need
 /// `ParameterVector`: every function of this library also takes their buffers.
-public struct ParameterVector<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  // sole owner of its memory
+///
+/// A vector may be stored in half precision (``HalfScalar``): gradients, for example, or a copy of the parameters.
+public struct ParameterVector<Scalar: StoredScalar>: ~Copyable, @unchecked Sendable {  // sole owner of its memory
   /// The tensors in this vector.
   public let layout: ParameterLayout
   private let memory: AlignedMemory
@@ -122,7 +124,9 @@ public struct ParameterVector<Scalar: BLASScalar>: ~Copyable, @unchecked Sendabl
     let pages = UnsafeTransfer(base)
     team.run { thread in
       let share = team.share(of: thread, count: count)
-      for index in stride(from: share.lowerBound, to: share.upperBound, by: step) { pages.value[index] = 0 }
+      for index in stride(from: share.lowerBound, to: share.upperBound, by: step) {
+        UnsafeMutableRawPointer(pages.value + index).storeBytes(of: 0, as: UInt8.self)
+      }
     }
   }
 }

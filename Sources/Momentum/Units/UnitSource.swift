@@ -2,6 +2,8 @@
 /// scales units as a step does.
 struct UnitSource<Scalar: BLASScalar> {
   var gradient: UnsafePointer<Scalar>
+  /// The gradient and the parameters where they are not stored as `Scalar`s.
+  var half, halfParameters: HalfVector?
   /// Whether NaN and infinite elements count as 0.
   var clearsNonFinite = false
   /// The bounds of clipping by value, which comes after clearing.

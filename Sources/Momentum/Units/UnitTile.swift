@@ -5,12 +5,12 @@ struct UnitTile<Scalar: BLASScalar> {
   private let wide: UnsafeMutablePointer<Double>
   private let factor: Double
 
-  static var scratchByteCount: Int { Tile.count * (MemoryLayout<Scalar>.stride + MemoryLayout<Double>.stride) }
+  static var scratchByteCount: Int { Tile.count * (2 * MemoryLayout<Scalar>.stride + MemoryLayout<Double>.stride) }
 
   init(_ source: UnitSource<Scalar>, _ memory: UnsafeMutableRawPointer) {
     self.source = source
     wide = memory.bindMemory(to: Double.self, capacity: Tile.count)
-    scratch = (memory + Tile.count * MemoryLayout<Double>.stride).bindMemory(to: Scalar.self, capacity: Tile.count)
+    scratch = (memory + Tile.count * MemoryLayout<Double>.stride).bindMemory(to: Scalar.self, capacity: 2 * Tile.count)
     factor = source.factor.double
   }
 
@@ -18,6 +18,10 @@ struct UnitTile<Scalar: BLASScalar> {
   @inline(__always)
   func gradient(at start: Int, _ n: Int) -> UnsafePointer<Scalar> {
     var x = source.gradient + start
+    if let half = source.half {
+      half.widen(at: start, into: Self.asFloats(scratch), n)
+      x = UnsafePointer(scratch)
+    }
     if source.clearsNonFinite {
       Scalar._clearNonFinite(x, into: scratch, n)
       x = UnsafePointer(scratch)
@@ -36,8 +40,12 @@ struct UnitTile<Scalar: BLASScalar> {
   /// `factor · gradient + decay · parameters`.
   @inline(__always)
   func combination(at start: Int, _ n: Int) -> UnsafeMutablePointer<Double> {
-    UnitLoops.combine(
-      factor, gradient(at: start, n), source.decay, source.parameters.unsafelyUnwrapped + start, into: wide, n)
+    var parameters = source.parameters.unsafelyUnwrapped + start
+    if let half = source.halfParameters {
+      half.widen(at: start, into: Self.asFloats(scratch + Tile.count), n)
+      parameters = UnsafePointer(scratch + Tile.count)
+    }
+    UnitLoops.combine(factor, gradient(at: start, n), source.decay, parameters, into: wide, n)
     return wide
   }
 
@@ -46,6 +54,12 @@ struct UnitTile<Scalar: BLASScalar> {
   func element(_ index: Int, of gradient: Scalar) -> ScaledDouble {
     let own = ScaledDouble(Double(gradient))
     guard source.isCombination, let parameters = source.parameters else { return own }
-    return (source.factor * own).adding(ScaledDouble(Double(parameters[index])) * source.decay)
+    let parameter = source.halfParameters.map { Double($0[index]) } ?? Double(parameters[index])
+    return (source.factor * own).adding(ScaledDouble(parameter) * source.decay)
+  }
+
+  /// Only `Float`s are stored otherwise.
+  private static func asFloats(_ tile: UnsafeMutablePointer<Scalar>) -> UnsafeMutablePointer<Float> {
+    UnsafeMutableRawPointer(tile).assumingMemoryBound(to: Float.self)
   }
 }

@@ -36,17 +36,31 @@ struct BenchContest {
   var engine: any BenchContender
   var limit: any BenchContender
   var plain: (name: String, contender: any BenchContender)?
+  /// What is wrong with the results of `plain`. Its BLAS is not ours to mend, so it is timed all the same.
+  var plainFault: String?
   /// Bytes that one run moves to and from memory.
   var bytes: Int
 }
 
-/// A result that is wrong: nothing is timed then.
+/// A result that is wrong: if it is ours or that of the limit, nothing is timed.
 struct BenchFailure: Error, CustomStringConvertible {
   var row: String
   var contender: String
   var cause: String
 
   var description: String { "\(row): \(contender): \(cause)" }
+}
+
+extension BenchContest {
+  /// What is wrong with a result, by a comparison that throws it; `nil` if nothing is.
+  static func fault(_ compare: () throws -> Void) throws -> String? {
+    do {
+      try compare()
+      return nil
+    } catch let failure as BenchFailure {
+      return failure.cause
+    }
+  }
 }
 
 /// Relative error that a norm may have: roundings of a sum over one block, with room for the order of additions.

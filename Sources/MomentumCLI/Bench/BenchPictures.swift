@@ -29,7 +29,7 @@ struct BenchPictures {
   /// The report for a browser.
   private func htmlPage(_ drawn: [String]?, in folder: URL) throws -> String {
     var page = HTMLPage(title: "Benchmark of clipped momentum steps")
-    page.findings(report.findings)
+    page.findings(report.findings + report.faults)
     page.lines(report.command)
     page.table(BenchReport.header, report.cells, leftColumns: BenchReport.leftColumns)
     page.paragraph(BenchReport.legend.replacing("\n", with: " "))

@@ -32,13 +32,21 @@ struct BenchReport: Encodable {
         row.name, row.tensors == "vector" ? "1" : "\(row.tensorCount) (\(row.tensors))", "\(row.count)", row.scalar,
         "\(row.threads)", Self.time(row.secondsMin), Self.time(row.secondsMedian),
         String(format: "%.1f", row.gigabytesPerSecond), Self.time(row.limitSecondsMin),
-        String(format: "%.2f", row.limitRatio), row.plainSecondsMin.map(Self.time) ?? "",
+        String(format: "%.2f", row.limitRatio),
+        row.plainSecondsMin.map(Self.time).map { row.plainFault == nil ? $0 : "\($0), wrong" } ?? "",
         row.plainRatio.map { String(format: "%.2f", $0) } ?? "",
       ]
     }
   }
 
   var text: String { TextTable.text(Self.header, cells, leftColumns: Self.leftColumns) }
+
+  /// What is wrong with the results of plain calls, a sentence a row.
+  var faults: [String] {
+    rows.compactMap { row in
+      row.plainFault.map { "\(row.name), \(row.count) elements: the result of the plain calls is wrong: \($0)" }
+    }
+  }
 
   /// The first row of each size in words.
   var findings: [String] {
@@ -67,7 +75,7 @@ struct BenchReport: Encodable {
       processor: \(machine.processor ?? "unknown"), \(machine.availableProcessorCount) of \(machine.processorCount) \
       available, governor \(machine.frequencyGovernor ?? "unknown"); \(caches.joined(separator: ", "))
       memory: \(machine.memoryBytes >> 20) MiB, huge pages \(machine.transparentHugePages ?? "unknown")
-      BLAS: \(blas.config); core \(blas.coreType), \(blas.threads) threads (\(blas.threading))
+      BLAS: \(blas.summary)\(blas.threads.map { ", \($0) threads" } ?? "")\(blas.threading.map { " (\($0))" } ?? "")
       limit: hand-fused loops, \(limitKernel)
       """
   }

@@ -32,6 +32,8 @@ struct BenchRow: Encodable {
   let plainSecondsMedian: Double?
   /// The plain calls' time by ours, best of each: how many times as fast we are.
   let plainRatio: Double?
+  /// What is wrong with the result of the plain calls; left out if nothing is.
+  let plainFault: String?
 
   init<Scalar>(
     _ operation: BenchOperation, _ size: BenchSize, _ memory: BenchMemory<Scalar>, _ contest: BenchContest,
@@ -58,6 +60,7 @@ struct BenchRow: Encodable {
     plain = contest.plain?.name
     plainSecondsMin = times.count > 2 ? times[2].best : nil
     plainSecondsMedian = times.count > 2 ? times[2].median : nil
+    plainFault = contest.plainFault
     plainRatio = times.count > 2 ? times[2].best / times[0].best : nil
   }
 

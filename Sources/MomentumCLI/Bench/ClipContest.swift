@@ -90,7 +90,7 @@ extension BenchContest {
     _ memory: BenchMemory<Scalar>, _ kernel: LimitKernel, row: String
   ) throws -> BenchContest {
     let (engine, limit, plain) = (EngineClip(memory), LimitClip(memory, kernel), PlainClip(memory))
-    for (name, contender) in [("momentum", engine), ("limit", limit), ("OpenBLAS calls", plain)] {
+    func verify(_ name: String, _ contender: ClipContender<Scalar>) throws {
       memory.fillGradients()
       try contender.run()
       for index in memory.sample {
@@ -101,11 +101,14 @@ extension BenchContest {
         }
       }
     }
+    try verify("momentum", engine)
+    try verify("limit", limit)
+    let fault = try fault { try verify("OpenBLAS calls", plain) }
     var program = StepProgram()
     program.append(.scal(factor: ScaledDouble(shortening), .gradient))
     let words = 1 + program.traffic.words
     return BenchContest(
-      engine: engine, limit: limit, plain: ("OpenBLAS calls", plain),
+      engine: engine, limit: limit, plain: ("OpenBLAS calls", plain), plainFault: fault,
       bytes: words * memory.count * MemoryLayout<Scalar>.stride)
   }
 }

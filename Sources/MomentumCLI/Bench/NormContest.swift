@@ -120,12 +120,16 @@ extension BenchContest {
     limit.run()
     dot.run()
     let expected = memory.squares.reduce(0, +).squareRoot()
-    for (name, norm) in [("momentum", engine.norm), ("limit", limit.norm), ("tiled dot", dot.norm)] {
+    func verify(_ name: String, _ norm: Double) throws {
       guard abs(norm - expected) <= normTolerance(Scalar.self) * expected else {
         throw BenchFailure(row: row, contender: name, cause: "the norm is \(norm), expected \(expected)")
       }
     }
+    try verify("momentum", engine.norm)
+    try verify("limit", limit.norm)
+    let fault = try fault { try verify("tiled dot", dot.norm) }
     return BenchContest(
-      engine: engine, limit: limit, plain: ("tiled dot", dot), bytes: memory.count * MemoryLayout<Scalar>.stride)
+      engine: engine, limit: limit, plain: ("tiled dot", dot), plainFault: fault,
+      bytes: memory.count * MemoryLayout<Scalar>.stride)
   }
 }

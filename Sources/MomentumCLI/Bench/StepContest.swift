@@ -135,7 +135,9 @@ extension BenchContest {
     if settings.clip == .global, !settings.onePass, rule.momentum > 0, !rule.nesterov, rule.weightDecay == 0 {
       velocity.update(repeating: 0)
       let plain = try PlainStep(memory, settings)
-      try verify(plain, "OpenBLAS calls", memory, settings, row, steps: 1)
+      contest.plainFault = try fault {
+        try verify(plain, "OpenBLAS calls", memory, settings, row, steps: 1)
+      }
       // Rounding changes the gradients a little.
       memory.fillGradients()
       contest.plain = ("OpenBLAS calls", plain)

@@ -133,7 +133,7 @@ struct BenchCommand: ParsableCommand {
     if json { return try JSONOutput.print(report) }
     try StandardOutput.print(report.heading + "\n")
     try StandardOutput.print(report.text + "\n")
-    try StandardOutput.print(BenchReport.legend)
+    try StandardOutput.print(([BenchReport.legend] + report.faults).joined(separator: "\n"))
   }
 
   private func runGrowth() throws {

@@ -7,8 +7,9 @@ struct ClipCommand: ParsableCommand {
     commandName: "clip",
     abstract: "Clip gradients in a tensor file.",
     discussion: """
-      Files are safetensors of F32 and F64 tensors. One file may hold both: each tensor keeps its type, and norms are those \
-      of all; --per-example takes tensors of one type. The output is written whole or not at all.
+      Files are safetensors of F32, F64, BF16 and F16 tensors. One file may hold several types: each tensor keeps its own, and \
+      norms are those of all; --per-example takes tensors of one type, F32 or F64. Tensors of BF16 and F16 are clipped as if \
+      they were of F32, and rounded once, to nearest. The output is written whole or not at all.
 
       --config takes "clipping", "convention" and "nonFinitePolicy" of a file for "momentum step". Settings by which a step \
       changes gradients in other ways are refused: limits of groups, an adaptive limit, a loss scale, adaptive gradient \
@@ -82,18 +83,18 @@ struct ClipCommand: ParsableCommand {
 
   func run() throws {
     try TensorOutput.check(output, followsLinks: writing.followLinks)
-    let gradients = try TensorFile(gradients, access: .copyOnWrite)
+    let gradients = try TensorFile(
+      gradients, access: .copyOnWrite, withoutHalvesFor: examples.perExample ? "--per-example takes" : nil)
     if examples.perExample {
       switch try gradients.onlyType(with: "--per-example") {
       case .f64: return try average(gradients, as: Double.self)
       default: return try average(gradients, as: Float.self)
       }
     }
-    let report: ClipReport
-    switch gradients.dtypes {
-    case [.f64]: report = try clip(gradients, as: Double.self)
-    case [.f32]: report = try clip(gradients, as: Float.self)
-    default: report = try clipBoth(gradients)
+    let owners = try ClipOwners(gradients, settings(), threads: threading.threads)
+    let report = try gradients.naming { () throws(MomentumError) in
+      guard let totalNorm, let limit = clip.clipGlobalNorm else { return try owners.clip() }
+      return try owners.clip(byGlobalNorm: limit, givenNorm: totalNorm)
     }
     try gradients.file.checkUnchanged()
     var writer = SafetensorsWriter(path: output, metadata: gradients.file.metadata)
@@ -113,53 +114,13 @@ struct ClipCommand: ParsableCommand {
     try json ? JSONOutput.print(average.report) : StandardOutput.print(average.summary)
   }
 
-  /// Clips tensors of one type where they are.
-  private func clip<Scalar: BLASScalar & SafetensorsScalar>(
-    _ gradients: TensorFile, as type: Scalar.Type
-  ) throws -> ClipReport {
-    let buffers = try gradients.mutableBuffers(as: type)
-    if let totalNorm, let limit = clip.clipGlobalNorm {
-      return try gradients.naming { () throws(MomentumError) in
-        try Gradients.clip(
-          buffers, byGlobalNorm: limit, givenNorm: totalNorm, convention: clip.convention, threads: threading.threads)
-      }
-    }
-    let settings = try settings()
-    return try gradients.naming { () throws(MomentumError) in
-      try Gradients.clip(
-        buffers, by: settings.clipping, names: gradients.tensors.map(\.name), shapes: gradients.tensors.map(\.shape),
-        convention: settings.convention, nonFinitePolicy: settings.policy, threads: threading.threads)
-    }
-  }
-
-  /// Clips tensors of both types where they are: those of each type on a thread of its own, by the norm of all.
-  private func clipBoth(_ gradients: TensorFile) throws -> ClipReport {
-    let (floats, doubles) = (gradients.part(Float.self), gradients.part(Double.self))
-    if totalNorm != nil {
-      let reports = try [clip(floats, as: Float.self), clip(doubles, as: Double.self)]
-      // A coefficient may round to 1 in one type alone.
-      return reports.first { $0.wasClipped } ?? reports[0]
-    }
-    nonisolated(unsafe) let floatBuffers = try floats.mutableBuffers(as: Float.self)
-    nonisolated(unsafe) let doubleBuffers = try doubles.mutableBuffers(as: Double.self)
-    let (settings, threads) = (try settings(), threading.threads)
-    // The type of the first tensor comes first, and so do its errors.
-    let doubleOwner = gradients.dtypes.first == .f64 ? 0 : 1
-    return try gradients.naming { () throws(MomentumError) in
-      try ThreadExchange.run(owners: 2) { owner, exchange throws(MomentumError) in
-        if owner == doubleOwner { return try settings.clip(doubleBuffers, of: doubles, threads, exchange) }
-        return try settings.clip(floatBuffers, of: floats, threads, exchange)
-      }[0]
-    }
-  }
-
   private func settings() throws -> ClipSettings {
     try config.map { try ClipSettings(file: $0) } ?? ClipSettings(options: clip)
   }
 }
 
 /// How `momentum clip` clips.
-private struct ClipSettings {
+struct ClipSettings {
   var clipping: GradientClipping
   var convention: Convention
   var policy: NonFinitePolicy?
@@ -167,15 +128,6 @@ private struct ClipSettings {
   init(options: ClipOptions) throws {
     (clipping, convention) = (try options.clipping(), options.convention)
     policy = options.nonFinite?.policy
-  }
-
-  /// Clips tensors of one type together with those of the other.
-  func clip<Scalar: BLASScalar>(
-    _ buffers: [UnsafeMutableBufferPointer<Scalar>], of part: TensorFile, _ threads: Int?, _ exchange: any NormExchange
-  ) throws(MomentumError) -> ClipReport {
-    try Gradients.clip(
-      buffers, by: clipping, names: part.tensors.map(\.name), shapes: part.tensors.map(\.shape),
-      convention: convention, nonFinitePolicy: policy, threads: threads, exchange: exchange)
   }
 
   /// Takes the clips from the settings of an optimizer.

@@ -7,8 +7,9 @@ struct InfoCommand: ParsableCommand {
     commandName: "info",
     abstract: "Say which BLAS runs on which machine, and check its results.",
     discussion: """
-      Runs every BLAS routine that the library uses on many lengths and alignments and compares the results with plain \
-      loops. Exits with 1 if any of them is wrong.
+      Says which file serves BLAS, who has chosen its kernels, and how it rounds, with a warning for what costs speed or \
+      digits. Runs every BLAS routine that the library uses on many lengths and alignments and compares the results with \
+      plain loops. Exits with 1 if any of them is wrong.
       """
   )
 
@@ -16,6 +17,11 @@ struct InfoCommand: ParsableCommand {
   var json = false
 
   func run() throws {
+    let bits = BLAS.LibraryInfo.current.integerWidth
+    guard bits == 32 else {
+      let check = SelfCheckReport(refusal: "this BLAS counts with \(bits)-bit integers; expected 32 bits")
+      return try show(Report(machine: .current(), selfCheck: check))
+    }
     let start = ContinuousClock.now
     let failures = BLAS.selfCheck()
     let time = ContinuousClock.now - start
@@ -56,12 +62,17 @@ struct InfoCommand: ParsableCommand {
       rows.append(("memory", "\(machine.memoryBytes >> 20) MiB"))
       rows.append(("huge pages", machine.transparentHugePages ?? "unknown"))
       rows += [
-        ("BLAS", blas.config),
+        ("BLAS", blas.name),
         ("version", blas.version ?? "unknown"),
-        ("core type", "\(blas.coreType): \(Self.reason(blas))"),
-        ("BLAS threads", "\(blas.threads), \(blas.threading): \(Self.reasonForThreads(blas))"),
+        ("file", blas.file ?? "unknown"),
+        ("core type", "\(blas.coreType ?? "unknown"): \(blas.kernelChoice)"),
+        ("BLAS threads", Self.threads(blas)),
         ("integers", "\(blas.integerBits) bits"),
-        ("self-check", selfCheck.summary),
+        ("rounding", Self.rounding(blas)),
+      ]
+      rows += blas.warnings.map { ("warning", $0) }
+      rows += [
+        ("self-check", selfCheck.summary)
       ]
       let width = rows.map(\.0.count).max()! + 2
       return rows.map { $0.0.padding(toLength: width, withPad: " ", startingAt: 0) + $0.1 }.joined(separator: "\n")
@@ -76,27 +87,25 @@ struct InfoCommand: ParsableCommand {
       return machine.boundProcessorCount < machine.processorCount ? "\(uses), by its affinity" : uses
     }
 
-    /// Why OpenBLAS has this number of threads.
-    static func reasonForThreads(_ blas: MachineRecord.BLASRecord) -> String {
-      switch blas.threadsChosenBy {
-      case .openBLAS:
-        "chosen by OpenBLAS; a program that needs no others than the engine's sets \(Launch.threadsVariable)=1"
-      case .environment: "set in the environment"
-      case .restart: "chosen by momentum, which set \(Launch.threadsVariable): the engine has threads of its own"
-      }
+    /// How many threads the BLAS may start, and why.
+    static func threads(_ blas: BLASRecord) -> String {
+      guard let threads = blas.threads, let threading = blas.threading else { return "unknown" }
+      let reason =
+        switch blas.threadsChosenBy {
+        case .library:
+          "chosen by OpenBLAS; a program that needs no others than the engine's sets \(Launch.threadsVariable)=1"
+        case .environment: "set in the environment"
+        case .momentum: "chosen by momentum: the engine has threads of its own"
+        }
+      return "\(threads), \(threading): \(reason)"
     }
 
-    /// Why these kernels run, and what would be better.
-    static func reason(_ blas: MachineRecord.BLASRecord) -> String {
-      let choice =
-        switch blas.coreTypeChosenBy {
-        case .openBLAS: "chosen by OpenBLAS"
-        case .environment: "\(Launch.coreTypeVariable) is set in the environment"
-        case .restart:
-          "chosen by momentum, which set \(Launch.coreTypeVariable): OpenBLAS would have taken slower ones"
-        }
-      guard let better = blas.recommendedCoreType else { return choice }
-      return "\(choice); \(better) would suit the processor better"
+    /// What the probes have found.
+    static func rounding(_ blas: BLASRecord) -> String {
+      let dot = blas.dotDependsOnAlignment ? "depends on alignment" : "does not depend on alignment"
+      let errors = String(
+        format: "%.1f (Float) and %.1f (Double) units of the last place", blas.floatSumError, blas.doubleSumError)
+      return "axpy \(blas.axpyRounding); dot \(dot); the sum of a tile's squares is off by \(errors) at most"
     }
   }
 
@@ -112,8 +121,16 @@ struct InfoCommand: ParsableCommand {
     let milliseconds: Double
     let failureCount: Int
     let firstFailures: [Failure]
+    /// Why nothing was checked.
+    let refusal: String?
+
+    /// For a library that cannot be called.
+    init(refusal: String) {
+      (passed, milliseconds, failureCount, firstFailures, self.refusal) = (false, 0, 0, [], refusal)
+    }
 
     init(_ failures: [BLAS.SelfCheckFailure], time: Duration) {
+      refusal = nil
       passed = failures.isEmpty
       milliseconds = time / .milliseconds(1)
       failureCount = failures.count
@@ -127,6 +144,7 @@ struct InfoCommand: ParsableCommand {
 
     /// One line.
     var summary: String {
+      if let refusal { return "not run: \(refusal)" }
       let time = String(format: "%.1f ms", milliseconds)
       guard let first = firstFailures.first else { return "passed in \(time)" }
       let routines = firstFailures.map { "\($0.routine) of \($0.scalar)" }.joined(separator: ", ")

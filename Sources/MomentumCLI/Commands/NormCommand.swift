@@ -8,7 +8,8 @@ struct NormCommand: ParsableCommand {
     abstract: "Measure the norm of the tensors in a file.",
     discussion: """
       The norm of the concatenation of all tensors: the same bits for any number of threads and any order of tensors. \
-      Files are safetensors of F32 and F64 tensors, which may stand in one file.
+      Files are safetensors of F32, F64, BF16 and F16 tensors, which may stand in one file. Tensors of BF16 and F16 are \
+      always summed as --algorithm portable says, which takes no longer there.
       """
   )
 
@@ -38,62 +39,20 @@ struct NormCommand: ParsableCommand {
 
   func run() throws {
     let tensors = try TensorFile(file)
-    let output: NormOutput
-    switch tensors.dtypes {
-    case [.f64]: output = try measure(tensors, as: Double.self)
-    case [.f32]: output = try measure(tensors, as: Float.self)
-    default: output = try measureBoth(tensors)
+    let buffers = try tensors.tensorBuffers()
+    var output = NormOutput(try norm(of: buffers, in: tensors), perTensor: perTensor)
+    // One by one only where somebody wants to know, or has to.
+    if output.listsTensors {
+      for (tensor, buffer) in zip(tensors.tensors, buffers) {
+        output.add(tensor.name, try norm(of: [buffer], in: tensors), of: buffer)
+      }
     }
     try tensors.file.checkUnchanged()
     withExtendedLifetime(tensors) {}
     if json { try JSONOutput.print(output) } else { try StandardOutput.print(lines: output.lines) }
   }
 
-  /// Measures tensors of one type.
-  private func measure<Scalar: BLASScalar & SafetensorsScalar>(
-    _ file: TensorFile, as type: Scalar.Type
-  ) throws -> NormOutput {
-    let buffers = try file.buffers(as: type)
-    var output = NormOutput(try norm(of: buffers, in: file), perTensor: perTensor)
-    // One by one only where somebody wants to know, or has to.
-    if output.listsTensors {
-      for (tensor, buffer) in zip(file.tensors, buffers) {
-        output.add(tensor.name, try norm(of: [buffer], in: file), of: buffer)
-      }
-    }
-    return output
-  }
-
-  /// Measures tensors of both types.
-  private func measureBoth(_ file: TensorFile) throws -> NormOutput {
-    let floats = try file.part(Float.self).buffers(as: Float.self)
-    let doubles = try file.part(Double.self).buffers(as: Double.self)
-    let total = try file.naming { () throws(MomentumError) in
-      try Gradients.norm(
-        of: floats, doubles, type: NormType(order: normType), algorithm: algorithm, threads: threading.threads)
-    }
-    var output = NormOutput(total, perTensor: perTensor)
-    guard output.listsTensors else { return output }
-    for tensor in file.tensors {
-      if tensor.dtype == .f64 {
-        try add(tensor.name, of: file, as: Double.self, to: &output)
-      } else {
-        try add(tensor.name, of: file, as: Float.self, to: &output)
-      }
-    }
-    return output
-  }
-
-  private func add<Scalar: BLASScalar & SafetensorsScalar>(
-    _ name: String, of file: TensorFile, as type: Scalar.Type, to output: inout NormOutput
-  ) throws {
-    let buffer = try file.file.unsafeBuffer(of: name, as: type)
-    output.add(name, try norm(of: [buffer], in: file), of: buffer)
-  }
-
-  private func norm<Scalar: BLASScalar>(
-    of buffers: [UnsafeBufferPointer<Scalar>], in file: TensorFile
-  ) throws -> NormReport {
+  private func norm(of buffers: [TensorBuffer], in file: TensorFile) throws -> NormReport {
     try file.naming { () throws(MomentumError) in
       try Gradients.norm(
         of: buffers, type: NormType(order: normType), algorithm: algorithm, threads: threading.threads)

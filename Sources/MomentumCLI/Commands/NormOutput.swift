@@ -46,12 +46,8 @@ struct NormOutput: Encodable {
   var listsTensors: Bool { tensors != nil || nonFiniteCount > 0 }
 
   /// Adds one tensor of the file.
-  mutating func add<Scalar: BLASScalar>(
-    _ name: String, _ report: NormReport, of elements: UnsafeBufferPointer<Scalar>
-  ) {
-    let first =
-      report.nanCount + report.infinityCount > 0
-      ? elements.firstIndex { !$0.isFinite }.map { ($0, Double(elements[$0])) } : nil
+  mutating func add(_ name: String, _ report: NormReport, of elements: TensorBuffer) {
+    let first = report.nanCount + report.infinityCount > 0 ? elements.firstNonFinite() : nil
     add(name, report, count: elements.count, first: first)
   }
 

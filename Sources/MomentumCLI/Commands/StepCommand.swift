@@ -7,7 +7,8 @@ struct StepCommand: ParsableCommand {
     commandName: "step",
     abstract: "Clip gradients and take steps of SGD with momentum on tensor files.",
     discussion: """
-      Files are safetensors of F32 and F64 tensors, matched by name. One file may hold both: each tensor keeps its type, \
+      Files are safetensors of F32 and F64 tensors, matched by name; gradients of F32 parameters may also be BF16 or F16, all \
+      of one file. One file may hold both types of parameters: each tensor keeps its type, \
       norms are those of all, and each type is stepped on a thread of its own. The options of state and --one-pass take \
       tensors of one type. A parameter without a gradient is left alone; a \
       gradient without a parameter, or of another shape or type, is an error. Outputs are written whole or not at all.
@@ -143,7 +144,8 @@ struct StepCommand: ParsableCommand {
       throw DataFileError(file: config, cause: "'averaging' is missing; expected it with \(option)")
     }
     // A private mapping: the tensors are updated where they are, and the file stays as it is.
-    let parameters = try TensorFile(parameters, access: .copyOnWrite)
+    let parameters = try TensorFile(
+      parameters, access: .copyOnWrite, withoutHalvesFor: "parameters must be of")
     let rows: [StepRow]
     switch parameters.dtypes {
     case [.f64]: rows = try run(settings, parameters, as: Double.self)
@@ -155,7 +157,7 @@ struct StepCommand: ParsableCommand {
     try show(rows)
   }
 
-  private func run<Scalar: BLASScalar & SafetensorsScalar>(
+  private func run<Scalar: ParameterScalar>(
     _ settings: OptimizerConfiguration, _ parameters: TensorFile, as type: Scalar.Type
   ) throws -> [StepRow] {
     var source: GradientSource<Scalar> = try source(settings, parameters, threading.threads)
@@ -190,7 +192,9 @@ struct StepCommand: ParsableCommand {
   }
 
   /// The steps of the parameters of one type, of a file of both.
-  private func steps<Scalar>(_ settings: OptimizerConfiguration, _ whole: TensorFile) throws -> StepsOfType<Scalar> {
+  private func steps<Scalar: ParameterScalar>(_ settings: OptimizerConfiguration, _ whole: TensorFile) throws
+    -> StepsOfType<Scalar>
+  {
     let (part, threads) = (whole.part(Scalar.self), threading.threads)
     let (layout, wholeLayout) = (try part.layout(), try whole.layout())
     let optimizer: Optimizer<Scalar> = try make { () throws(MomentumError) in
@@ -199,7 +203,7 @@ struct StepCommand: ParsableCommand {
     return try StepsOfType(part.mutableBuffers(as: Scalar.self), source(settings, part, threads), optimizer)
   }
 
-  private func source<Scalar>(
+  private func source<Scalar: ParameterScalar>(
     _ settings: OptimizerConfiguration, _ parameters: TensorFile, _ threads: Int?
   ) throws -> GradientSource<Scalar> {
     try GradientSource(gradients, gradientFiles, of: parameters, settings.clipping.algorithm, threads: threads)

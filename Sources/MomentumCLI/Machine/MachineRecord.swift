@@ -4,18 +4,6 @@ import Momentum
 /// The facts about this machine that its measurements should be read with. A fact that cannot be found out is `nil`,
 /// and left out of JSON.
 struct MachineRecord: Encodable {
-  struct BLASRecord: Encodable {
-    let config: String
-    let version: String?
-    let coreType: String
-    let coreTypeChosenBy: Launch.Choice
-    let recommendedCoreType: String?
-    let threading: String
-    let threads: Int
-    let threadsChosenBy: Launch.Choice
-    let integerBits: Int
-  }
-
   struct Cache: Encodable {
     let level: Int
     let type: String
@@ -43,16 +31,11 @@ struct MachineRecord: Encodable {
 
   /// Looks at the machine that runs this process.
   static func current() -> MachineRecord {
-    let info = BLAS.LibraryInfo.current
     let process = ProcessInfo.processInfo
     return MachineRecord(
       operatingSystem: process.operatingSystemVersionString,
-      blas: BLASRecord(
-        config: info.config, version: info.version, coreType: info.coreName,
-        coreTypeChosenBy: Launch.choices.coreType, recommendedCoreType: info.recommendedCoreType,
-        threading: info.threading.rawValue, threads: info.threadCount,
-        threadsChosenBy: Launch.choices.threads, integerBits: info.integerWidth),
-      processor: Processor.current.model.isEmpty ? nil : Processor.current.model,
+      blas: BLASRecord(.current, threadsChosenBy: Launch.threadChoice),
+      processor: Processor.model.isEmpty ? nil : Processor.model,
       caches: caches(in: "/sys/devices/system/cpu/cpu0/cache"),
       processorCount: process.processorCount,
       availableProcessorCount: Machine.availableProcessors, boundProcessorCount: Machine.boundProcessors,
@@ -67,7 +50,7 @@ struct MachineRecord: Encodable {
   var summary: String {
     """
     momentum \(momentumVersion), Swift \(swiftVersion), \(operatingSystem), \(processor ?? "unknown processor")
-    BLAS: \(blas.config); core \(blas.coreType)
+    BLAS: \(blas.summary)
     """
   }
 

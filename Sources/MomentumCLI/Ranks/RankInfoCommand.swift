@@ -24,7 +24,7 @@
       var threads = [UInt64](repeating: 0, count: world.rankCount)
       threads[world.rank] = UInt64(world.threadsPerRank)
       try world.sum(&threads)
-      let kernels = BLAS.LibraryInfo.current.coreName
+      let kernels = BLAS.LibraryInfo.current.coreName ?? "unknown"
       var hash = WordHash()
       hash.add(kernels)
       var extremes = [hash.value, ~hash.value]

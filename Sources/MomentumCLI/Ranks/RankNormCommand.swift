@@ -9,7 +9,7 @@
       commandName: "norm", abstract: "Measure the norm of the tensors in a file.",
       discussion: """
         As momentum norm, whose output it has. Every rank reads and measures its part of the tensors. On more than one \
-        rank the norm is the 1-norm, the 2-norm or the maximum.
+        rank the norm is the 1-norm, the 2-norm or the maximum, and tensors are of F32 and F64.
         """)
 
     @OptionGroup
@@ -19,7 +19,8 @@
       let world = try Communicator.world()
       let (file, plan, type) = try world.together {
         let type = try NormType(order: options.normType)
-        let file = try TensorFile(options.file)
+        let file = try TensorFile(
+          options.file, withoutHalvesFor: world.rankCount > 1 ? "momentum-mpi measures on several ranks" : nil)
         return (file, try ShardPlan(file.layout(), ranks: world.rankCount), type)
       }
       if world.rankCount == 1 { return try options.run() }

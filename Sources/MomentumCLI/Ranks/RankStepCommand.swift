@@ -28,7 +28,8 @@
             try TensorOutput.check(file, followsLinks: options.writing.followLinks)
           }
         }
-        let parameters = try TensorFile(options.parameters, access: .copyOnWrite)
+        let parameters = try TensorFile(
+          options.parameters, access: .copyOnWrite, withoutHalvesFor: "parameters must be of")
         _ = try parameters.onlyType(with: "momentum-mpi")
         return parameters
       }
@@ -40,7 +41,7 @@
       withExtendedLifetime(parameters) {}
     }
 
-    private func run<Scalar: BLASScalar & SafetensorsScalar>(
+    private func run<Scalar: ParameterScalar>(
       _ parameters: TensorFile, as _: Scalar.Type, _ world: Communicator
     ) throws {
       let part = try world.together { try RankPart<Scalar>(options, parameters, world) }
@@ -54,7 +55,7 @@
   }
 
   /// The part of the tensors that one rank steps.
-  private final class RankPart<Scalar: BLASScalar & SafetensorsScalar> {
+  private final class RankPart<Scalar: ParameterScalar> {
     let plan: ShardPlan
     private let options: StepCommand
     private let world: Communicator

@@ -4,9 +4,9 @@ import MomentumMPI
 
 /// The source of gradients for steps: those of one file, those of several that are shards of one gradient, or those of
 /// micro-batches added up, each times its weight.
-struct GradientSource<Scalar: BLASScalar & SafetensorsScalar>: ~Copyable {
+struct GradientSource<Scalar: ParameterScalar>: ~Copyable {
   private let files: [TensorFile]
-  private let buffers: [[UnsafeBufferPointer<Scalar>?]]
+  private let buffers: [GradientBuffers<Scalar>]
   private let weights: [Double]
   private var accumulator: GradientAccumulator<Scalar>?
 
@@ -25,7 +25,7 @@ struct GradientSource<Scalar: BLASScalar & SafetensorsScalar>: ~Copyable {
     for file in files where file.tensors.isEmpty {
       throw DataFileError(file: file.path, cause: "has no tensor; expected gradients of tensors in \(parameters.path)")
     }
-    let buffers = try files.map { try parameters.matching($0, as: Scalar.self) }
+    let buffers = try files.map { try GradientBuffers<Scalar>($0, of: parameters) }
     var (gradients, weights, reduction) = (buffers, [1.0], Accumulation.mean)
     switch meaning {
     case .shards:
@@ -34,11 +34,7 @@ struct GradientSource<Scalar: BLASScalar & SafetensorsScalar>: ~Copyable {
       try Self.checkCoverage(buffers, files, parameters, isStated)
       (weights, reduction) = (given ?? files.map { _ in 1 }, stated)
     }
-    if let part {
-      gradients = gradients.map { tensors in
-        part.pieces.map { piece in tensors[piece.tensor].map { UnsafeBufferPointer(rebasing: $0[piece.range]) } }
-      }
-    }
+    if let part { gradients = gradients.map { $0.pieces(part.pieces) } }
     accumulator =
       weights == [1]
       ? nil
@@ -54,30 +50,34 @@ struct GradientSource<Scalar: BLASScalar & SafetensorsScalar>: ~Copyable {
   ///
   /// - Throws: ``DataFileError`` if a tensor is in two of them.
   private static func joined(
-    _ buffers: [[UnsafeBufferPointer<Scalar>?]], _ files: [TensorFile], _ parameters: TensorFile
-  ) throws -> [UnsafeBufferPointer<Scalar>?] {
+    _ buffers: [GradientBuffers<Scalar>], _ files: [TensorFile], _ parameters: TensorFile
+  ) throws -> GradientBuffers<Scalar> {
     var whole = buffers[0]
     for (shard, file) in zip(buffers, files).dropFirst() {
-      for (index, values) in shard.enumerated() where values != nil {
-        guard whole[index] == nil else {
-          let name = parameters.tensors[index].name
-          let first = files[buffers.firstIndex { $0[index] != nil }!].path
-          throw DataFileError(
-            file: file.path, cause: "tensor '\(name)' is in \(first) too; expected shards of different tensors")
-        }
-        whole[index] = values
+      for (index, isHere) in shard.presence.enumerated() where isHere && whole.presence[index] {
+        let name = parameters.tensors[index].name
+        let first = files[buffers.firstIndex { $0.presence[index] }!].path
+        throw DataFileError(
+          file: file.path, cause: "tensor '\(name)' is in \(first) too; expected shards of different tensors")
       }
+      guard let joined = whole.joined(with: shard) else {
+        throw DataFileError(
+          file: file.path, cause: "is of another type than \(files[0].path); expected shards of one type")
+      }
+      whole = joined
     }
     return whole
   }
 
   /// Throws ``DataFileError`` unless all files are of the same tensors.
   private static func checkCoverage(
-    _ buffers: [[UnsafeBufferPointer<Scalar>?]], _ files: [TensorFile], _ parameters: TensorFile, _ isStated: Bool
+    _ buffers: [GradientBuffers<Scalar>], _ files: [TensorFile], _ parameters: TensorFile, _ isStated: Bool
   ) throws {
-    for (other, file) in zip(buffers, files).dropFirst() {
-      guard let index = other.indices.first(where: { (other[$0] == nil) != (buffers[0][$0] == nil) }) else { continue }
-      let isMissing = other[index] == nil
+    let first = buffers[0].presence
+    for (buffers, file) in zip(buffers, files).dropFirst() {
+      let other = buffers.presence
+      guard let index = other.indices.first(where: { other[$0] != first[$0] }) else { continue }
+      let isMissing = !other[index]
       let (lacking, having) = isMissing ? (file, files[0]) : (files[0], file)
       let expected =
         isStated
@@ -97,25 +97,39 @@ struct GradientSource<Scalar: BLASScalar & SafetensorsScalar>: ~Copyable {
   mutating func step(
     _ optimizer: inout Optimizer<Scalar>, _ parameters: [UnsafeMutableBufferPointer<Scalar>]
   ) throws(MomentumError) -> StepReport {
-    guard accumulator != nil else { return try optimizer.step(parameters: parameters, gradients: buffers[0]) }
-    try accumulate()
-    return try optimizer.step(parameters: parameters, gradients: &accumulator!)
+    guard accumulator == nil else {
+      try accumulate()
+      return try optimizer.step(parameters: parameters, gradients: &accumulator!)
+    }
+    switch buffers[0] {
+    case .plain(let gradients): return try optimizer.step(parameters: parameters, gradients: gradients)
+    case .half(let gradients): return try Scalar.step(&optimizer, parameters, gradients, nil)
+    }
   }
 
   /// Takes a step together with the parameters of the other type.
   mutating func step(
     _ optimizer: inout Optimizer<Scalar>, _ parameters: [UnsafeMutableBufferPointer<Scalar>],
-    exchange: some NormExchange
+    exchange: any NormExchange
   ) throws(MomentumError) -> StepReport {
-    guard accumulator != nil else {
-      return try optimizer.step(parameters: parameters, gradients: buffers[0], exchange: exchange)
+    guard accumulator == nil else {
+      try accumulate()
+      return try optimizer.step(parameters: parameters, gradients: &accumulator!, exchange: exchange)
     }
-    try accumulate()
-    return try optimizer.step(parameters: parameters, gradients: &accumulator!, exchange: exchange)
+    switch buffers[0] {
+    case .plain(let gradients):
+      return try optimizer.step(parameters: parameters, gradients: gradients, exchange: exchange)
+    case .half(let gradients): return try Scalar.step(&optimizer, parameters, gradients, exchange)
+    }
   }
 
   private mutating func accumulate() throws(MomentumError) {
-    for (gradients, weight) in zip(buffers, weights) { try accumulator!.add(gradients, weight: weight) }
+    for (gradients, weight) in zip(buffers, weights) {
+      switch gradients {
+      case .plain(let gradients): try accumulator!.add(gradients, weight: weight)
+      case .half(let gradients): try Scalar.add(gradients, weight: weight, to: &accumulator!)
+      }
+    }
   }
 
   /// Fails if a file has changed since it was opened. The buffers point into the files until then.

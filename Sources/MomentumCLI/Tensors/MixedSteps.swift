@@ -31,7 +31,7 @@ protocol TypedSteps: AnyObject, Sendable {
 }
 
 /// The parameters of one type, their gradients and their optimizer.
-final class StepsOfType<Scalar: BLASScalar & SafetensorsScalar>: TypedSteps, @unchecked Sendable {  // one thread a step
+final class StepsOfType<Scalar: ParameterScalar>: TypedSteps, @unchecked Sendable {  // one thread a step
   private var source: GradientSource<Scalar>
   private var optimizer: Optimizer<Scalar>
   private let parameters: [UnsafeMutableBufferPointer<Scalar>]

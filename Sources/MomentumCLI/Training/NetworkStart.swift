@@ -1,4 +1,5 @@
 import Momentum
+import MomentumLAPACK
 
 extension NetworkShape {
   /// The first parameters of a run, as Doubles: a function of the seed alone.

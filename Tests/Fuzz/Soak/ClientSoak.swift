@@ -11,7 +11,8 @@ struct ClientSoak {
   private(set) var steps = 0
   /// How many kills in a row have said nothing; each may have saved one step.
   private var silent = 0
-  private(set) var leftOver = 0
+  /// Temporary names that kills have left; whoever saves next removes them.
+  private(set) var leftOver: Set<String> = []
   private(set) var largestMemory = 0
   private(set) var largestGrowth = 0
 
@@ -61,13 +62,11 @@ struct ClientSoak {
     }
   }
 
-  /// No more than the parameters of two steps, the state, and what a killed write has left, which is told and removed, as
-  /// a host would.
+  /// No more than the parameters of two steps, the state, and what a killed write has left.
   private mutating func checkFiles() throws {
     let names = try FileManager.default.contentsOfDirectory(atPath: folder)
     let temporary = names.filter { $0.hasPrefix(".momentum-") && $0.hasSuffix(".tmp") }
-    for name in temporary { try FileManager.default.removeItem(atPath: "\(folder)/\(name)") }
-    leftOver += temporary.count
+    leftOver.formUnion(temporary)
     let parameters = names.filter { $0.hasPrefix("parameters-") }
     // Besides the current ones those of a step that was not committed, and those that there was no time to remove.
     let stale = parameters.filter { name in

@@ -9,9 +9,8 @@ struct CommandSoak {
   private(set) var steps = 0
   /// How often a process that was killed left the parameters new and the state old, which two files cannot rule out.
   private(set) var halfWay = 0
-  /// Temporary files left by SIGKILL, which nothing can prevent, and by signals that a program can answer.
-  private(set) var leftByKill = 0
-  private(set) var leftByOthers = 0
+  /// Temporary names left by SIGKILL, which nothing can prevent; the next step removes them.
+  private(set) var leftOver: Set<String> = []
   private var known: Files
 
   /// The bytes of both files.
@@ -77,10 +76,9 @@ struct CommandSoak {
   /// Compares what there is with the old and the new, each file by itself and both together.
   private mutating func settle(_ next: Files, _ signal: Int32) throws {
     let found = try files("real")
-    for name in try FileManager.default.contentsOfDirectory(atPath: "\(folder)/real") where name.hasSuffix(".tmp") {
-      if signal == SIGKILL { leftByKill += 1 } else { leftByOthers += 1 }
-      try FileManager.default.removeItem(atPath: "\(folder)/real/\(name)")
-    }
+    let left = try temporaryNames().subtracting(leftOver)
+    guard left.isEmpty || signal == SIGKILL else { throw Failure("\(left.sorted()) remain after signal \(signal)") }
+    leftOver.formUnion(left)
     if found == next {
       (known, steps) = (next, steps + 1)
     } else if found != known {
@@ -91,5 +89,17 @@ struct CommandSoak {
       // A host that finds the two apart goes back to a copy.
       try put(known, into: "real")
     }
+  }
+
+  private func temporaryNames() throws -> Set<String> {
+    Set(try FileManager.default.contentsOfDirectory(atPath: "\(folder)/real").filter { $0.hasSuffix(".tmp") })
+  }
+
+  /// One more step, after which nothing of all kills may be left.
+  func checkNothingIsLeft() throws {
+    let last = try ChildProcess(command, arguments("real"))
+    guard last.status == 0, !last.wasKilled else { throw Failure("momentum step failed: \(last.errors)") }
+    let left = try temporaryNames()
+    guard left.isEmpty else { throw Failure("\(left.sorted()) remain after a step") }
   }
 }

@@ -39,14 +39,15 @@ do {
     for _ in 0..<3 { try command.killOnce() }
   }
   try client.compareWithUndisturbed()
+  try command.checkNothingIsLeft()
   print(
     """
     a stepping client: \(client.kills) kills in \(client.steps) steps; the same bytes as one that was left alone
       memory at most \(client.largestMemory) kB, growth in the second half of a run at most \(client.largestGrowth) kB; \
-    \(client.leftOver) temporary files left by kills
+    \(client.leftOver.count) temporary names left by kills, none in the end
     momentum step: \(command.kills) kills in \(command.steps) steps; every file the old or the new one, whole
-      \(command.halfWay) times parameters and state were apart; temporary files left: \(command.leftByKill) by SIGKILL, \
-    \(command.leftByOthers) by other signals
+      \(command.halfWay) times parameters and state were apart; \(command.leftOver.count) temporary names left by SIGKILL, none \
+    in the end
     \(client.kills + command.kills) kills, no fault.
     """)
   try? FileManager.default.removeItem(atPath: folder)

@@ -1,65 +1,36 @@
+import CMomentumLoadedBLAS
+import Foundation
+import MomentumTestSupport
 import XCTest
 
 @testable import Momentum
 
 final class BLASLibraryTests: XCTestCase {
-  private let dynamic = "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH NO_AFFINITY Prescott MAX_THREADS=64"
-  private let avx2: Set<String> = ["sse3", "avx", "avx2", "fma"]
-  private let avx512: Set<String> = ["avx2", "fma", "avx512f", "avx512dq", "avx512bw", "avx512vl"]
-
   func testTheLoadedLibraryDescribesItself() {
     let info = BLAS.LibraryInfo.current
-    XCTAssertTrue(info.config.hasPrefix("OpenBLAS"), info.config)
-    XCTAssertNotNil(info.version)
-    XCTAssertFalse(info.coreName.isEmpty)
-    XCTAssertGreaterThan(info.threadCount, 0)
-    XCTAssertGreaterThan(info.processorCount, 0)
     XCTAssertEqual(info.integerWidth, 32)
+    XCTAssertEqual(info.file?.hasPrefix("/"), true, info.name)
+    XCTAssertFalse(info.name.isEmpty)
+    guard let config = info.config else {
+      // Another library: whatever OpenBLAS is loaded beside it must not answer for it.
+      XCTAssertNil(info.coreName)
+      XCTAssertNil(info.threadCount)
+      XCTAssertEqual(info.kernelChoice, .library)
+      return
+    }
+    XCTAssertTrue(config.hasPrefix("OpenBLAS"), config)
+    XCTAssertNotNil(info.version)
+    XCTAssertFalse(info.coreName?.isEmpty ?? true)
+    XCTAssertGreaterThan(info.threadCount ?? 0, 0)
+    XCTAssertGreaterThan(info.processorCount ?? 0, 0)
   }
 
   func testReadsTheVersion() {
+    let dynamic = "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH NO_AFFINITY Prescott MAX_THREADS=64"
     XCTAssertEqual(BLAS.LibraryInfo.version(in: dynamic), "0.3.21")
     XCTAssertEqual(BLAS.LibraryInfo.version(in: "OpenBLAS 0.3.29.dev  USE64BITINT Zen"), "0.3.29.dev")
     XCTAssertNil(BLAS.LibraryInfo.version(in: "OpenBLAS"))
     XCTAssertNil(BLAS.LibraryInfo.version(in: "NO_AFFINITY Haswell"))
-  }
-
-  func testRecommendsTheWidestVectorsOfTheProcessor() {
-    XCTAssertEqual(recommendation("Prescott", avx512), "SkylakeX")
-    XCTAssertEqual(recommendation("Haswell", avx512), "SkylakeX")
-    XCTAssertEqual(recommendation("Prescott", avx2), "Haswell")
-    XCTAssertEqual(recommendation("Sandybridge", avx2), "Haswell")
-    // One of the four AVX-512 extensions is missing.
-    XCTAssertEqual(recommendation("Prescott", avx512.subtracting(["avx512vl"])), "Haswell")
-  }
-
-  func testRecommendsNarrowerVectorsWhereWideOnesAreSplit() {
-    let (zen3and4, zen5) = (25, 26)
-    for core in ["Prescott", "SkylakeX", "Cooperlake"] {
-      XCTAssertEqual(recommendation(core, avx512, family: zen3and4), "Zen", core)
-    }
-    XCTAssertNil(recommendation("Zen", avx512, family: zen3and4))
-    XCTAssertNil(recommendation("Haswell", avx512, family: zen3and4))
-    XCTAssertNil(recommendation("Zen", avx2, family: zen3and4))
-    XCTAssertNil(recommendation("SkylakeX", avx512, family: zen5))
-    XCTAssertEqual(recommendation("Zen", avx512, family: zen5), "SkylakeX")
-  }
-
-  func testRecommendsNothingWithoutAGain() {
-    XCTAssertNil(recommendation("SkylakeX", avx512))
-    XCTAssertNil(recommendation("Haswell", avx2))
-    XCTAssertNil(recommendation("Zen", avx2))
-    XCTAssertNil(recommendation("Prescott", ["sse3"]))
-    XCTAssertNil(recommendation("Prescott", avx2.subtracting(["fma"])))
-    // Unknown to this library: newer than it, or no x86-64 processor.
-    XCTAssertNil(recommendation("SapphireRapids", avx512))
-    XCTAssertNil(recommendation("neoversen1", []))
-  }
-
-  func testRecommendsNothingToALibraryBuiltForOneProcessor() {
-    XCTAssertNil(
-      BLASTraits.recommendedCoreType(
-        config: "OpenBLAS 0.3.21 NO_AFFINITY Prescott", coreName: "Prescott", processor: processor(avx512)))
   }
 
   func testReadsTheProcessor() {
@@ -67,28 +38,112 @@ final class BLASLibraryTests: XCTestCase {
       processor\t: 0
       model\t\t: 207
       model name\t: Some Processor: 3 GHz
-      flags\t\t: fpu sse3 avx2
-      vmx flags\t: vnmi
 
       processor\t: 1
       model name\t: Another
-      flags\t\t: fpu
       """
-    let processor = Processor(cpuInfo: text)
-    XCTAssertEqual(processor.model, "Some Processor: 3 GHz")
-    XCTAssertEqual(processor.features, ["fpu", "sse3", "avx2"])
-    XCTAssertFalse(processor.splitsWideVectors)
-    XCTAssertEqual(Processor(cpuInfo: "").features, [])
+    XCTAssertEqual(Processor.model(cpuInfo: text), "Some Processor: 3 GHz")
+    XCTAssertEqual(Processor.model(cpuInfo: ""), "")
   }
 
-  private func recommendation(_ coreName: String, _ features: Set<String>, family: Int = 6) -> String? {
-    BLASTraits.recommendedCoreType(
-      config: dynamic, coreName: coreName, processor: processor(features, family: family))
+  // MARK: Kernels
+
+  private let avx2 = momentum_vectors(has_256_bits: 1, has_512_bits: 0, splits_512_bits: 0)
+  private let avx512 = momentum_vectors(has_256_bits: 1, has_512_bits: 1, splits_512_bits: 0)
+  private let zen4 = momentum_vectors(has_256_bits: 1, has_512_bits: 1, splits_512_bits: 1)
+  private let none = momentum_vectors(has_256_bits: 0, has_512_bits: 0, splits_512_bits: 0)
+
+  private func better(_ running: String, _ vectors: momentum_vectors) -> String? {
+    momentum_better_kernels(running, vectors).map { String(cString: $0) }
   }
 
-  private func processor(_ features: Set<String>, family: Int = 6) -> Processor {
-    let vendor = family == 6 ? "GenuineIntel" : "AuthenticAMD"
-    return Processor(
-      cpuInfo: "vendor_id\t: \(vendor)\ncpu family\t: \(family)\nflags\t\t: \(features.joined(separator: " "))\n")
+  func testTheWidestVectorsOfTheProcessorAreBetter() {
+    XCTAssertEqual(better("Prescott", avx512), "SkylakeX")
+    XCTAssertEqual(better("Haswell", avx512), "SkylakeX")
+    XCTAssertEqual(better("Zen", avx512), "SkylakeX")
+    for narrow in ["Prescott", "prescott", "Sandybridge", "Excavator", "Opteron_SSE3", "Unknown"] {
+      XCTAssertEqual(better(narrow, avx2), "Haswell")
+    }
+  }
+
+  func testNarrowerVectorsAreBetterWhereWideOnesAreSplit() {
+    for core in ["Prescott", "SkylakeX", "Cooperlake"] { XCTAssertEqual(better(core, zen4), "Zen", core) }
+    XCTAssertNil(better("Zen", zen4))
+    XCTAssertNil(better("Haswell", zen4))
+  }
+
+  func testNothingIsBetterWithoutAGain() {
+    XCTAssertNil(better("SkylakeX", avx512))
+    XCTAssertNil(better("Haswell", avx2))
+    XCTAssertNil(better("Zen", avx2))
+    XCTAssertNil(better("Prescott", none))
+    // Unknown to this library: newer than it, or no x86-64 processor.
+    XCTAssertNil(better("SapphireRapids", avx512))
+    XCTAssertNil(better("neoversen1", none))
+  }
+
+  /// Emulators and other processors aside, what the instruction says and what the system says agree.
+  func testTheProcessorsVectorsAreThoseOfTheSystem() throws {
+    let text = Platform.contents(ofSmallFile: "/proc/cpuinfo") ?? ""
+    let line = try XCTUnwrap(
+      text.split(separator: "\n").first { $0.hasPrefix("flags") } ?? (text.isEmpty ? nil : ""), "no /proc/cpuinfo")
+    let flags = Set(line.split(separator: " "))
+    let vectors = momentum_processor_vectors()
+    XCTAssertEqual(vectors.has_256_bits != 0, flags.isSuperset(of: ["avx2", "fma"]))
+    XCTAssertEqual(
+      vectors.has_512_bits != 0,
+      flags.isSuperset(of: ["avx2", "fma", "avx512f", "avx512dq", "avx512bw", "avx512vl"]))
+  }
+
+  /// OpenBLAS takes other kernels and gives right results, and the probes are run for the new ones.
+  func testTakesKernels() throws {
+    guard let before = BLAS.LibraryInfo.current.coreName, getenv("OPENBLAS_CORETYPE") == nil,
+      momentum_processor_vectors().has_256_bits != 0
+    else { throw XCTSkip("the caller has chosen, the library has no kernels to choose, or the processor none") }
+    let environment = ProcessInfo.processInfo.environment
+    for core in ["Prescott", "Haswell", before] {
+      XCTAssertNotEqual(momentum_take_kernels(core), 0, core)
+      BLASTraits.forgetBehavior()
+      XCTAssertEqual(BLAS.LibraryInfo.current.coreName, core)
+      XCTAssertEqual(BLAS.Behavior.probe(), BLASTraits.behavior)
+      XCTAssertEqual(BLASTraits.behavior.axpyRounding, core == "Prescott" ? .separate : .fused, core)
+      XCTAssertEqual(BLASTraits.dotDependsOnAlignment, core == "Prescott", core)
+      XCTAssertEqual(BLAS.selfCheck(.init() as BLAS.Routines<Float>, lengths: [33, 64, 129]), [], core)
+      XCTAssertEqual(BLAS.selfCheck(.init() as BLAS.Routines<Double>, lengths: [33, 64, 129]), [], core)
+    }
+    XCTAssertEqual(ProcessInfo.processInfo.environment, environment)
+    // With the right ones running, there is nothing to choose.
+    let choice = BLAS.chooseKernels()
+    XCTAssertEqual(BLAS.LibraryInfo.current.coreName, before)
+    XCTAssertNil(BLAS.LibraryInfo.current.recommendedCoreType)
+    XCTAssertEqual(choice, BLAS.LibraryInfo.current.kernelChoice)
+  }
+
+  // MARK: Probes
+
+  func testTheProbesTellWhatTheBLASDoes() {
+    let behavior = BLASTraits.behavior
+    XCTAssertNotEqual(behavior.axpyRounding, .mixed)
+    XCTAssertEqual(BLAS.Behavior.axpyRounding(Float.self), BLAS.Behavior.axpyRounding(Double.self))
+    XCTAssertGreaterThan(behavior.floatSumError, 0)
+    XCTAssertGreaterThan(behavior.doubleSumError, 0)
+    XCTAssertFalse(BLASTraits.axpyMixesFormulas)
+    XCTAssertNoThrow(try BLASTraits.checkCounts())
+  }
+
+  func testWarnsOfWhatCostsSpeedOrDigits() {
+    let good = BLAS.Behavior(
+      integerWidth: 32, dotDependsOnAlignment: false, axpyRounding: .fused, floatSumError: 3, doubleSumError: 3)
+    XCTAssertEqual(good.warnings, [])
+    let bad = BLAS.Behavior(
+      integerWidth: 64, dotDependsOnAlignment: true, axpyRounding: .mixed, floatSumError: 350.4, doubleSumError: 3)
+    XCTAssertEqual(
+      bad.warnings,
+      [
+        "counts with 64-bit integers and is refused",
+        "the bits of its dot depend on alignment, so tiles that are not aligned are copied first",
+        "its axpy rounds elements in two ways, so steps use slower loops instead",
+        "its dot of 2048 Floats is off by 350 units of the last place, so norms lose digits",
+      ])
   }
 }

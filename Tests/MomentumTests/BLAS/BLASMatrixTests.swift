@@ -2,12 +2,10 @@ import Momentum
 import MomentumTestSupport
 import XCTest
 
-/// Matrix products and QR against loops.
+/// Matrix products against loops.
 final class BLASMatrixTests: XCTestCase {
   func testProductsOfMatricesFloat() throws { try productsOfMatrices(Float.self) }
   func testProductsOfMatricesDouble() throws { try productsOfMatrices(Double.self) }
-  func testOrthonormalColumnsFloat() throws { try orthonormalColumns(Float.self) }
-  func testOrthonormalColumnsDouble() throws { try orthonormalColumns(Double.self) }
 
   /// All transpositions, with rows further apart than they are long.
   private func productsOfMatrices<S: BLASScalar>(_: S.Type) throws {
@@ -69,32 +67,6 @@ final class BLASMatrixTests: XCTestCase {
     return error == 0 ? 0 : error / bound
   }
 
-  private func orthonormalColumns<S: BLASScalar>(_: S.Type) throws {
-    var random = SeededGenerator(seed: 112)
-    for (rows, columns) in [(1, 1), (4, 4), (9, 3), (64, 64), (100, 40), (5, 0)] {
-      let q = Stored<S>(rows, columns, padding: 2, &random)
-      let old = q.memory.elements
-      try LAPACK.orthonormalize(q.mutableView)
-      XCTAssertTrue(q.paddingIsIntact(old))
-      for i in 0..<columns {
-        for j in 0...i {
-          let product = (0..<rows).reduce(0.0) { $0 + Double(q[$1, i]) * Double(q[$1, j]) }
-          XCTAssertEqual(
-            product, i == j ? 1 : 0, accuracy: AccuracyBounds.orthonormal(rows: rows) * AccuracyBounds.unit(S.self))
-        }
-      }
-      // The first column keeps its direction: Q spans what A spanned, column by column.
-      if columns > 0 {
-        let first = (0..<rows).map { Double(old[$0 * q.ld]) }
-        let along = (0..<rows).reduce(0.0) { $0 + first[$1] * Double(q[$1, 0]) }
-        let length = ReferenceNorm.norm(first, order: 2)
-        XCTAssertEqual(
-          along.magnitude, length,
-          accuracy: length * AccuracyBounds.orthonormal(rows: rows) * AccuracyBounds.unit(S.self))
-      }
-    }
-  }
-
   func testRefusals() {
     let memory = GuardedMemory<Double>([Double](repeating: 1, count: 40))
     memory.forbidWriting()
@@ -129,18 +101,6 @@ final class BLASMatrixTests: XCTestCase {
       try BLAS.gemv(1, a, three, 0, into: BLAS.MutableVector(base + 4, count: 2))
     }
     expect("A has count 6; expected 0") { try BLAS.gemm(1, BLAS.Matrix(nil, rows: 2, columns: 3), b, 0, into: c) }
-    expect("columns of A has count 3; expected 2") {
-      try LAPACK.orthonormalize(BLAS.MutableMatrix(base, rows: 2, columns: 3))
-    }
-    expect("leading dimension of A has count 1; expected 2") {
-      try LAPACK.orthonormalize(BLAS.MutableMatrix(base, rows: 2, columns: 2, leadingDimension: 1))
-    }
-    // LAPACKE looks for NaN before it writes.
-    let bad = GuardedMemory<Double>([1, .nan, 3, 4])
-    bad.forbidWriting()
-    expect("geqrf/orgqr failed with code -4") {
-      try LAPACK.orthonormalize(BLAS.MutableMatrix(bad.buffer.baseAddress, rows: 2, columns: 2))
-    }
   }
 
   private func expect(_ text: String, line: UInt = #line, _ body: () throws -> Void) {

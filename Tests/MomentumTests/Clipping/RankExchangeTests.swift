@@ -197,7 +197,7 @@ final class RankExchangeTests: XCTestCase {
       .invalidProgram(tensor: "t", operation: 1, fault: .invalidScale(0)),
       .invalidProgram(tensor: "t", operation: 1, fault: .tooLong(most: 9)),
       .nonFiniteState(what: "velocity", tensor: "t", index: 1, value: .infinity), .allocationFailed(bytes: 8),
-      .lapackFailure(routine: "r", code: -2),
+      .unsuitableBLAS(library: "b", reason: "64 bits"), .lapackFailure(routine: "r", code: -2),
     ]
     for error in errors {
       let words = ErrorWords(error).words

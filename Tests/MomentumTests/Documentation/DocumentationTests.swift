@@ -80,21 +80,6 @@ final class DocumentationTests: XCTestCase {
     XCTAssertEqual(articles.filter { $0 != "Momentum" && !start.contains("- <doc:\($0)>") }, [])
   }
 
-  /// Programs read that article: a heading a version, newest first, and known lists under each.
-  func testVersionsHaveTheirForm() throws {
-    let text = try Self.text("\(Self.catalogue)/Versions.md")
-    let headings = text.matches(of: #/(?m)^## (.*)$/#).map { String($0.output.1) }
-    XCTAssertEqual(headings.first, "Overview")
-    let versions = headings.dropFirst().map { $0.split(separator: ".").compactMap { Int($0) } }
-    XCTAssertEqual(versions.map { $0.map(String.init).joined(separator: ".") }, Array(headings.dropFirst()))
-    for (newer, older) in zip(versions, versions.dropFirst()) {
-      XCTAssertTrue(older.lexicographicallyPrecedes(newer), "\(newer) stands above \(older)")
-    }
-    XCTAssertTrue(headings.contains(MomentumVersion.current), "\(headings)")
-    let lists = Set(text.matches(of: #/(?m)^### (.*)$/#).map { String($0.output.1) })
-    XCTAssertEqual(lists.subtracting(["Added", "Changed", "Fixed", "Bits"]), [])
-  }
-
   func testSnippetsAreTakenOutWhole() {
     XCTAssertEqual(
       Self.fenced("a\n```swift\nimport Momentum\n\nlet x = 1\n  f(x)\n```\n```sh\nls\n```"), ["let x = 1\n  f(x)"])

@@ -11,7 +11,7 @@ final class ProgramExecutionTests: XCTestCase {
 
   private func compare<S: BLASScalar>(_: S.Type, seed: UInt64) {
     var random = SeededGenerator(seed: seed)
-    let isFused = axpyIsFused(S.self)
+    let isFused = BLASTraits.behavior.axpyRounding == .fused
     for round in 0..<300 {
       let program = self.program(&random, S.self)
       let count = BLASTraits.granule * Int.random(in: 1...Tile.count / BLASTraits.granule, using: &random)
@@ -74,15 +74,6 @@ final class ProgramExecutionTests: XCTestCase {
       case .clearNonFinite, .clamp, .scaleUnits: XCTFail("no such operation was drawn")
       }
     }
-  }
-
-  /// Whether the BLAS of this process rounds an axpy once: (1 + 2u)² - (1 + 4u) is 4u² then, and otherwise 0.
-  private func axpyIsFused<S: BLASScalar>(_: S.Type) -> Bool {
-    let factor = 1 + 2 * S.ulpOfOne
-    let x = [S](repeating: factor, count: BLASTraits.granule)
-    var y = [S](repeating: -(factor * factor), count: BLASTraits.granule)
-    S._axpy(Int32(x.count), factor, x, 1, &y, 1)
-    return y[0] != 0
   }
 
   func testTilesAreWholeGranulesAndBelowTheThreadingThreshold() {

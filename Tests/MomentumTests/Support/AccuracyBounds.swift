@@ -15,7 +15,6 @@ import Momentum
 /// | clip in place, an element | coefficient's bound + 2 u | the coefficient rounded once, one product |
 /// | step k, an element, relative to the sum of the magnitudes of all terms that were added to it | (4 k + 8) u, plus the norm's bound if a norm clips | every step rounds direction and parameter at most twice each; factors add 4 for the velocity's way in and 4 for its way out |
 /// | gemv, gemm | (k + 4) u relative to the sum of magnitudes | k products and sums |
-/// | Q of a QR factorisation, QᵀQ - 1 | 8 · rows · u | Householder reflections, Higham 2002, theorem 19.4 |
 /// | hand tables, `Double` | 4 ulp | the tables state all digits of short decimals |
 enum AccuracyBounds {
   /// Of the norm, relative, in u of the element type.
@@ -53,9 +52,6 @@ enum AccuracyBounds {
 
   /// Of an element of a matrix product with k terms, in u, relative to the sum of the magnitudes of its terms.
   static func product(terms k: Int) -> Double { Double(k + 4) }
-
-  /// Of an element of QᵀQ, absolute, in u.
-  static func orthonormal(rows: Int) -> Double { 8 * Double(rows) }
 
   /// Of the values of the hand tables in `Double`, in ulp.
   static let handTable = 4.0

@@ -81,17 +81,23 @@ extension PlainStep {
     let decay = Wide(spec.weightDecay)
     if spec.convention == .optax, decay > 0 {
       let g = decayedNorm(ofTensor: index, decay, p.high, clip)
-      let least = PlainCoefficient.trust(spec, p.low, g.high, g.high)
-      guard g.low > 0 || g.high == 0 else { return Interval(min(1, least), .infinity) }
-      let most = PlainCoefficient.trust(spec, p.high, g.low, g.low)
-      return least.isNaN || most.isNaN ? Interval(.nan) : Interval(least, most)
+      return trust(spec, p, g, Interval(g.high, g.low))
     }
     let g = unitNorms(ofTensor: index, whole, clip)[0]
-    let least = PlainCoefficient.trust(spec, p.low, g.high, g.high + decay * p.low)
+    return trust(spec, p, g, Interval(g.high + decay * p.low, g.low + decay * p.high))
+  }
+
+  /// r for norms of the parameters and of the gradient, each with its bounds; `denominators` are those of the least and
+  /// the most.
+  private func trust(
+    _ spec: RuleSpec, _ p: Interval<Wide>, _ g: Interval<Wide>, _ denominators: Interval<Wide>
+  ) -> Interval<Wide> {
+    let least = PlainCoefficient.trust(spec, p.low, g.high, denominators.low)
+    let most = PlainCoefficient.trust(spec, p.high, g.low, denominators.high)
+    if least.isNaN || most.isNaN { return Interval(.nan) }
     // A norm that may be 0 gives 1 there, and next to it up to η·p/ε.
-    guard g.low > 0 || g.high == 0 else { return Interval(min(1, least), .infinity) }
-    let most = PlainCoefficient.trust(spec, p.high, g.low, g.low + decay * p.high)
-    return least.isNaN || most.isNaN ? Interval(.nan) : Interval(min(least, most), max(least, most))
+    if p.high > 0, g.low == 0, g.high > 0 { return Interval(min(1, least), .infinity) }
+    return Interval(min(least, most), max(least, most))
   }
 
   // MARK: Norms of units

@@ -1,15 +1,20 @@
+public import Momentum
+
 /// The few LAPACK routines that are useful with gradients and their norms, by LAPACKE.
+///
+/// In a module of their own, because LAPACKE brings libraries along that a program which only clips and steps would load
+/// for nothing: LAPACK, a second name of BLAS, and the runtime of Fortran.
 public enum LAPACK {
   /// The sum of squares of a vector as `scale²·sumOfSquares`, which neither overflows nor underflows
   /// (`LAPACKE_?lassq`).
   ///
   /// For `Float` it sums in one `Float` accumulator and is wrong by 14 % at 10⁸ elements, so it is a reference for the
-  /// range but not for the digits. For a norm use ``Gradients``.
+  /// range but not for the digits. For a norm use `Gradients`.
   ///
-  /// - Throws: ``MomentumError/countMismatch(what:count:expected:)``, ``MomentumError/invalidStride(what:stride:)``,
-  ///   ``MomentumError/lapackFailure(routine:code:)``.
+  /// - Throws: `MomentumError.countMismatch`, `MomentumError.invalidStride`,
+  ///   `MomentumError.lapackFailure`.
   /// - Complexity: O(n); reads n elements; no allocation.
-  public static func lassq<S>(_ x: BLAS.Vector<S>) throws(MomentumError) -> (scale: S, sumOfSquares: S) {
+  public static func lassq<S: LAPACKScalar>(_ x: BLAS.Vector<S>) throws(MomentumError) -> (scale: S, sumOfSquares: S) {
     try BLAS.check(x)
     var (scale, sum): (S, S) = (1, 0)
     var code: Int32 = 0
@@ -29,10 +34,11 @@ public enum LAPACK {
   /// weight matrix, because products of such matrices neither grow nor shrink at first (Saxe, McClelland and Ganguli,
   /// arXiv:1312.6120).
   ///
-  /// - Throws: ``MomentumError/countMismatch(what:count:expected:)`` if there are more columns than rows;
-  ///   ``MomentumError/lapackFailure(routine:code:)``.
+  /// - Throws: `MomentumError.countMismatch` if there are more columns than rows;
+  ///   `MomentumError.lapackFailure`.
   /// - Complexity: O(rows·columns²).
-  public static func orthonormalize<S>(_ a: BLAS.MutableMatrix<S>) throws(MomentumError) {
+  public static func orthonormalize<S: LAPACKScalar>(_ a: BLAS.MutableMatrix<S>) throws(MomentumError) {
+    try BLASTraits.checkCounts()
     guard a.columns <= a.rows else {
       throw .countMismatch(what: "columns of A", count: a.columns, expected: a.rows)
     }

@@ -1,0 +1,197 @@
+// Conversions of 16-bit numbers, compiled once for each width of vectors and chosen at run time, as element_loops.c does.
+//
+// Every variant gives the same bits. The instruction of AVX-512 that narrows to bfloat16 takes subnormal numbers for 0 and is
+// used nowhere.
+#include "half_loops.h"
+
+#include <float.h>
+
+#include "half_numbers.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#define BFLOAT16_LOOPS(target, suffix)                                                               \
+  target static void widen_bfloat16_##suffix(const uint16_t *x, float *y, ptrdiff_t n) {             \
+    ELEMENTWISE for (ptrdiff_t i = 0; i < n; i++) { y[i] = number_of((uint32_t)x[i] << 16); }         \
+  }                                                                                                  \
+  target static void narrow_bfloat16_##suffix(const float *x, uint16_t *y, ptrdiff_t n) {            \
+    ELEMENTWISE for (ptrdiff_t i = 0; i < n; i++) { y[i] = bfloat16_of(x[i]); }                      \
+  }
+
+#define PORTABLE_FLOAT16_LOOPS(target, suffix)                                                       \
+  target static void widen_float16_##suffix(const uint16_t *x, float *y, ptrdiff_t n) {              \
+    ELEMENTWISE for (ptrdiff_t i = 0; i < n; i++) { y[i] = float_of_float16(x[i]); }                 \
+  }                                                                                                  \
+  target static void narrow_float16_##suffix(const float *x, uint16_t *y, ptrdiff_t n) {             \
+    ELEMENTWISE for (ptrdiff_t i = 0; i < n; i++) { y[i] = float16_of(x[i]); }                       \
+  }
+
+// Sums of squares in double on the 32 lanes of the portable norm, in its order: element i goes to lane i mod 32.
+#define SQUARES(target, type, suffix)                                                                \
+  target static double squares_##type##_##suffix(const uint16_t *x, ptrdiff_t n) {                   \
+    double lanes[32] = {0};                                                                          \
+    float wide[32];                                                                                  \
+    for (ptrdiff_t i = 0; i < n; i += 32) {                                                          \
+      if (n - i >= 32) {                                                                             \
+        widen_##type##_##suffix(x + i, wide, 32);                                                    \
+      } else {                                                                                       \
+        for (int j = 0; j < 32; j++) { wide[j] = 0; }                                                \
+        widen_##type##_##suffix(x + i, wide, n - i);                                                 \
+      }                                                                                              \
+      for (int j = 0; j < 32; j++) { lanes[j] += (double)wide[j] * (double)wide[j]; }                \
+    }                                                                                                \
+    double eight[8];                                                                                 \
+    for (int j = 0; j < 8; j++) {                                                                    \
+      eight[j] = (lanes[j] + lanes[j + 8]) + (lanes[j + 16] + lanes[j + 24]);                        \
+    }                                                                                                \
+    double first = (eight[0] + eight[4]) + (eight[2] + eight[6]);                                    \
+    double second = (eight[1] + eight[5]) + (eight[3] + eight[7]);                                   \
+    return first + second;                                                                           \
+  }
+
+#define SQUARES_OF_BOTH_TYPES(target, suffix) \
+  SQUARES(target, bfloat16, suffix)           \
+  SQUARES(target, float16, suffix)
+
+#define VARIANT(name, suffix) \
+  {name, widen_bfloat16_##suffix, narrow_bfloat16_##suffix, widen_float16_##suffix, narrow_float16_##suffix, \
+   squares_bfloat16_##suffix, squares_float16_##suffix}
+
+BFLOAT16_LOOPS(, portable)
+PORTABLE_FLOAT16_LOOPS(, portable)
+SQUARES_OF_BOTH_TYPES(, portable)
+
+#if defined(__x86_64__)
+
+#define AVX2 __attribute__((target("avx2")))
+#define AVX2_F16C __attribute__((target("avx2,f16c")))
+#define AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,f16c")))
+
+BFLOAT16_LOOPS(AVX2, avx2)
+PORTABLE_FLOAT16_LOOPS(AVX2, avx2)
+SQUARES_OF_BOTH_TYPES(AVX2, avx2)
+
+BFLOAT16_LOOPS(AVX2_F16C, f16c)
+
+AVX2_F16C static void widen_float16_f16c(const uint16_t *x, float *y, ptrdiff_t n) {
+  ptrdiff_t i = 0;
+  for (; i + 8 <= n; i += 8) { _mm256_storeu_ps(y + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(x + i)))); }
+  for (; i < n; i++) { y[i] = _cvtsh_ss(x[i]); }
+}
+
+AVX2_F16C static void narrow_float16_f16c(const float *x, uint16_t *y, ptrdiff_t n) {
+  ptrdiff_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    _mm_storeu_si128((__m128i *)(y + i), _mm256_cvtps_ph(_mm256_loadu_ps(x + i), _MM_FROUND_TO_NEAREST_INT));
+  }
+  for (; i < n; i++) { y[i] = _cvtss_sh(x[i], _MM_FROUND_TO_NEAREST_INT); }
+}
+
+SQUARES_OF_BOTH_TYPES(AVX2_F16C, f16c)
+
+BFLOAT16_LOOPS(AVX512, avx512)
+
+AVX512 static void widen_float16_avx512(const uint16_t *x, float *y, ptrdiff_t n) {
+  ptrdiff_t i = 0;
+  for (; i + 16 <= n; i += 16) { _mm512_storeu_ps(y + i, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(x + i)))); }
+  for (; i < n; i++) { y[i] = _cvtsh_ss(x[i]); }
+}
+
+AVX512 static void narrow_float16_avx512(const float *x, uint16_t *y, ptrdiff_t n) {
+  ptrdiff_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    _mm256_storeu_si256((__m256i *)(y + i), _mm512_cvtps_ph(_mm512_loadu_ps(x + i), _MM_FROUND_TO_NEAREST_INT));
+  }
+  for (; i < n; i++) { y[i] = _cvtss_sh(x[i], _MM_FROUND_TO_NEAREST_INT); }
+}
+
+SQUARES_OF_BOTH_TYPES(AVX512, avx512)
+
+static const momentum_half_loops variants[] = {
+    VARIANT("portable", portable), VARIANT("AVX2", avx2), VARIANT("AVX2 with F16C", f16c), VARIANT("AVX-512", avx512)};
+
+// The processors of one variant run all that come before it.
+static int variant_count(void) {
+  if (!__builtin_cpu_supports("avx2")) { return 1; }
+  if (!__builtin_cpu_supports("f16c")) { return 2; }
+  int has_wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                 __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  return has_wide ? 4 : 3;
+}
+
+#elif defined(__aarch64__)
+
+// Every such processor converts binary16, four numbers at a time.
+typedef __fp16 half __attribute__((may_alias));
+
+BFLOAT16_LOOPS(, neon)
+
+static void widen_float16_neon(const uint16_t *x, float *y, ptrdiff_t n) {
+  const half *from = (const half *)x;
+  ELEMENTWISE for (ptrdiff_t i = 0; i < n; i++) { y[i] = from[i]; }
+}
+
+static void narrow_float16_neon(const float *x, uint16_t *y, ptrdiff_t n) {
+  half *to = (half *)y;
+  ELEMENTWISE for (ptrdiff_t i = 0; i < n; i++) { to[i] = x[i]; }
+}
+
+SQUARES_OF_BOTH_TYPES(, neon)
+
+static const momentum_half_loops variants[] = {VARIANT("portable", portable), VARIANT("NEON", neon)};
+
+static int variant_count(void) { return 2; }
+
+#else
+
+static const momentum_half_loops variants[] = {VARIANT("portable", portable)};
+
+static int variant_count(void) { return 1; }
+
+#endif
+
+const momentum_half_loops *momentum_half_loops_variant(int position) {
+  return position >= 0 && position < variant_count() ? &variants[position] : NULL;
+}
+
+// The widest variant.
+static inline const momentum_half_loops *loops(void) { return &variants[variant_count() - 1]; }
+
+void momentum_widen_bfloat16(const uint16_t *x, float *y, ptrdiff_t n) { loops()->widen_bfloat16(x, y, n); }
+
+void momentum_narrow_bfloat16(const float *x, uint16_t *y, ptrdiff_t n) { loops()->narrow_bfloat16(x, y, n); }
+
+void momentum_widen_float16(const uint16_t *x, float *y, ptrdiff_t n) { loops()->widen_float16(x, y, n); }
+
+void momentum_narrow_float16(const float *x, uint16_t *y, ptrdiff_t n) { loops()->narrow_float16(x, y, n); }
+
+double momentum_squares_bfloat16(const uint16_t *x, ptrdiff_t n) { return loops()->squares_bfloat16(x, n); }
+
+double momentum_squares_float16(const uint16_t *x, ptrdiff_t n) { return loops()->squares_float16(x, n); }
+
+// Comparisons alone, in vectors of any width.
+#define COUNTING(target, suffix)                                                                           \
+  target static ptrdiff_t count_overflowing_##suffix(const float *x, float least, ptrdiff_t n) {           \
+    int32_t count = 0;                                                                                     \
+    ELEMENTWISE for (ptrdiff_t i = 0; i < n; i++) {                                                        \
+      float magnitude = number_of(bits_of(x[i]) & 0x7fffffff);                                             \
+      count += (magnitude >= least) & (magnitude <= FLT_MAX);                                              \
+    }                                                                                                      \
+    return count;                                                                                          \
+  }
+
+COUNTING(, portable)
+
+#if defined(__x86_64__)
+COUNTING(AVX2, avx2)
+
+ptrdiff_t momentum_count_overflowing(const float *x, float least, ptrdiff_t n) {
+  return __builtin_cpu_supports("avx2") ? count_overflowing_avx2(x, least, n) : count_overflowing_portable(x, least, n);
+}
+#else
+ptrdiff_t momentum_count_overflowing(const float *x, float least, ptrdiff_t n) {
+  return count_overflowing_portable(x, least, n);
+}
+#endif

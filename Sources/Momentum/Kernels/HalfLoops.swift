@@ -1,0 +1,68 @@
+internal import CMomentumKernels
+
+/// Conversions between `Float` and the types of half precision, on the widest vectors that the processor has.
+enum HalfLoops {
+  /// `y ← x`, exact.
+  @inline(__always)
+  static func widen(_ x: UnsafeRawPointer, _ type: ElementType, into y: UnsafeMutablePointer<Float>, _ n: Int) {
+    let x = x.assumingMemoryBound(to: UInt16.self)
+    if type == .bfloat16 { momentum_widen_bfloat16(x, y, n) } else { momentum_widen_float16(x, y, n) }
+  }
+
+  /// `y ← x`, rounded to nearest, ties to even.
+  @inline(__always)
+  static func narrow(_ x: UnsafePointer<Float>, into y: UnsafeMutableRawPointer, _ type: ElementType, _ n: Int) {
+    let y = y.assumingMemoryBound(to: UInt16.self)
+    if type == .bfloat16 { momentum_narrow_bfloat16(x, y, n) } else { momentum_narrow_float16(x, y, n) }
+  }
+
+  /// `Σ x²` in `Double` on 32 fixed lanes: the bits of ``ElementLoops/sumOfSquares(_:_:)`` of the widened elements.
+  @inline(__always)
+  static func sumOfSquares(_ x: UnsafeRawPointer, _ type: ElementType, _ n: Int) -> Double {
+    let x = x.assumingMemoryBound(to: UInt16.self)
+    return type == .bfloat16 ? momentum_squares_bfloat16(x, n) : momentum_squares_float16(x, n)
+  }
+
+  /// `y ← x + remainders`, the numbers that were split.
+  @inline(__always)
+  static func join(
+    _ x: UnsafeRawPointer, _ remainders: UnsafeRawPointer, into y: UnsafeMutablePointer<Float>, _ n: Int
+  ) {
+    momentum_join_float(
+      x.assumingMemoryBound(to: UInt16.self), remainders.assumingMemoryBound(to: Int16.self), y, n)
+  }
+
+  /// Splits numbers into those rounded to nearest, ties away from 0, and what their bits then lack.
+  @inline(__always)
+  static func split(
+    _ x: UnsafePointer<Float>, into y: UnsafeMutableRawPointer, _ remainders: UnsafeMutableRawPointer, _ n: Int
+  ) {
+    momentum_split_float(
+      x, y.assumingMemoryBound(to: UInt16.self), remainders.assumingMemoryBound(to: Int16.self), n)
+  }
+
+  /// `y ← x`, rounded to nearest, ties to even.
+  ///
+  /// - Returns: The number of elements that keep their bits although x is another number.
+  @inline(__always)
+  static func storeBFloat16(_ x: UnsafePointer<Float>, into y: UnsafeMutableRawPointer, _ n: Int) -> Int {
+    momentum_store_bfloat16(x, y.assumingMemoryBound(to: UInt16.self), n)
+  }
+
+  /// `y ← x`, rounded at random: the elements of a tensor from `index` on, in a step.
+  @inline(__always)
+  static func storeStochasticBFloat16(
+    _ x: UnsafePointer<Float>, into y: UnsafeMutableRawPointer, _ n: Int, key: UInt64, step: Int, index: Int
+  ) {
+    let place = momentum_random_place(key: key, step: UInt64(truncatingIfNeeded: step), stream: 1)
+    momentum_store_stochastic_bfloat16(
+      x, y.assumingMemoryBound(to: UInt16.self), n, place, UInt64(truncatingIfNeeded: index))
+  }
+
+  /// The number of finite elements that become infinite when they are narrowed.
+  @inline(__always)
+  static func countOverflowing(_ x: UnsafePointer<Float>, _ type: ElementType, _ n: Int) -> Int {
+    // The ties between the largest number and the one that would follow it, which are rounded to the even one.
+    momentum_count_overflowing(x, type == .bfloat16 ? 0x1.ffp127 : 65_520, n)
+  }
+}

@@ -1,0 +1,180 @@
+// Steps of parameters that are not, or not only, stored as Floats. Gradients are Floats or in half precision.
+extension Optimizer where Scalar == Float {
+  /// Takes one step of a `Float` master, and writes a copy of it in half precision in the same pass over memory.
+  ///
+  /// The master has the bits of a step without a copy. The copy is the master, rounded to nearest, ties to even; also in a
+  /// tensor that the step did not change. A skipped step writes neither.
+  ///
+  /// ```swift
+  /// var master = try ParameterVector<Float>([1, 0.1])
+  /// var copy = try ParameterVector<BFloat16>(rounding: master)  // for the first forward pass
+  /// try optimizer.step(&master, copy: &copy, gradients: gradients)
+  /// ```
+  ///
+  /// - Parameters:
+  ///   - parameters: The master, updated in place; of the optimizer's ``layout``.
+  ///   - copy: The copy, of the optimizer's ``layout``.
+  ///   - gradients: Only read; of the optimizer's ``layout``.
+  /// - Returns: A report of what was measured and changed.
+  /// - Throws: As ``step(_:gradients:)-(ParameterVector<Scalar>,ParameterVector<Scalar>)``.
+  /// - Complexity: O(n).
+  @discardableResult
+  public mutating func step<Half: HalfScalar, Gradient: StoredScalar>(
+    _ parameters: inout ParameterVector<Float>, copy: inout ParameterVector<Half>,
+    gradients: borrowing ParameterVector<Gradient>
+  ) throws(MomentumError) -> StepReport where Gradient.Compute == Float {
+    try layout.check("parameters", ofVector: parameters.layout)
+    try layout.check("copy", ofVector: copy.layout)
+    try layout.check("gradients", ofVector: gradients.layout)
+    return try step(
+      parameters: UnsafeMutableBufferPointer(start: parameters.base, count: parameters.count),
+      copy: UnsafeMutableBufferPointer(start: copy.base, count: copy.count),
+      gradients: UnsafeBufferPointer(start: gradients.base, count: gradients.count))
+  }
+
+  /// Takes one step of a `Float` master in the caller's memory, and writes a copy in half precision; see
+  /// ``step(_:copy:gradients:)``.
+  ///
+  /// - Throws: Also ``MomentumError/overlap(first:second:)``.
+  @discardableResult
+  public mutating func step<Half: HalfScalar, Gradient: StoredScalar>(
+    parameters: UnsafeMutableBufferPointer<Float>, copy: UnsafeMutableBufferPointer<Half>,
+    gradients: UnsafeBufferPointer<Gradient>
+  ) throws(MomentumError) -> StepReport where Gradient.Compute == Float {
+    try Self.check("parameters", parameters.count, layout.count)
+    try Self.check("copy", copy.count, layout.count)
+    try Self.check("gradients", gradients.count, layout.count)
+    let buffers = [
+      ("parameters", UnsafeRawBufferPointer(parameters)), ("copy", UnsafeRawBufferPointer(copy)),
+      ("gradients", UnsafeRawBufferPointer(gradients)),
+    ]
+    for (index, (first, x)) in buffers.enumerated() {
+      for (second, y) in buffers[..<index] where MemoryRegion.overlap(x, y) {
+        throw .overlap(first: second, second: first)
+      }
+    }
+    bind(parameters.baseAddress, gradients.baseAddress, second: copy.baseAddress.map { UnsafeMutableRawPointer($0) })
+    var halves = HalfOperands()
+    halves.copy = Half.elementType
+    return try takeStep(halves, withGradientsOf: Gradient.self)
+  }
+
+  /// Takes one step of parameters that are kept as numbers of 16 bits and remainders.
+  ///
+  /// The parameters have the bits of a step of `Float`s (``step(_:gradients:)-(ParameterVector<Float>,ParameterVector<Half>)``),
+  /// but that a NaN is always the same one.
+  ///
+  /// - Parameters:
+  ///   - parameters: Updated in place; of the optimizer's ``layout``.
+  ///   - gradients: Only read; of the optimizer's ``layout``.
+  /// - Returns: A report of what was measured and changed.
+  /// - Throws: As ``step(_:gradients:)-(ParameterVector<Scalar>,ParameterVector<Scalar>)``.
+  /// - Complexity: O(n).
+  @discardableResult
+  public mutating func step<Gradient: StoredScalar>(
+    _ parameters: inout SplitParameters, gradients: borrowing ParameterVector<Gradient>
+  ) throws(MomentumError) -> StepReport where Gradient.Compute == Float {
+    try layout.check("parameters", ofVector: parameters.layout)
+    try layout.check("gradients", ofVector: gradients.layout)
+    bind(parameters.bfloat16.base, gradients.base, second: UnsafeMutableRawPointer(parameters.remainders))
+    var halves = HalfOperands()
+    halves.parameters = .split
+    return try takeStep(halves, withGradientsOf: Gradient.self)
+  }
+
+  /// Takes one step of parameters of ``BFloat16`` that have no master.
+  ///
+  /// The step is computed in `Float`, and each parameter is then rounded once. Of what rounding to nearest undoes,
+  /// ``StepReport/lostUpdates`` tells: while it is the number of all elements, training has come to a halt. Keep the
+  /// parameters as ``SplitParameters``, or round them at random.
+  ///
+  /// ```swift
+  /// var parameters = try ParameterVector<BFloat16>([1, 0.1])
+  /// let report = try optimizer.step(&parameters, rounding: .stochastic(seed: 1), gradients: gradients)
+  /// ```
+  ///
+  /// - Parameters:
+  ///   - parameters: Updated in place; of the optimizer's ``layout``.
+  ///   - rounding: How parameters are rounded.
+  ///   - gradients: Only read; of the optimizer's ``layout``.
+  /// - Returns: A report of what was measured and changed.
+  /// - Throws: As ``step(_:gradients:)-(ParameterVector<Scalar>,ParameterVector<Scalar>)``;
+  ///   ``MomentumError/invalidSetting(_:)`` in ``StepMode/onePass``, which corrects parameters that it has rounded.
+  /// - Complexity: O(n).
+  @discardableResult
+  public mutating func step<Gradient: StoredScalar>(
+    _ parameters: inout ParameterVector<BFloat16>, rounding: Rounding,
+    gradients: borrowing ParameterVector<Gradient>
+  ) throws(MomentumError) -> StepReport where Gradient.Compute == Float {
+    try layout.check("parameters", ofVector: parameters.layout)
+    try layout.check("gradients", ofVector: gradients.layout)
+    return try step(
+      parameters: UnsafeMutableBufferPointer(start: parameters.base, count: parameters.count), rounding: rounding,
+      gradients: UnsafeBufferPointer(start: gradients.base, count: gradients.count))
+  }
+
+  /// Takes one step of parameters of ``BFloat16`` in the caller's memory; see ``step(_:rounding:gradients:)``.
+  ///
+  /// - Throws: Also ``MomentumError/overlap(first:second:)``.
+  @discardableResult
+  public mutating func step<Gradient: StoredScalar>(
+    parameters: UnsafeMutableBufferPointer<BFloat16>, rounding: Rounding, gradients: UnsafeBufferPointer<Gradient>
+  ) throws(MomentumError) -> StepReport where Gradient.Compute == Float {
+    try Self.check("parameters", parameters.count, layout.count)
+    try Self.check("gradients", gradients.count, layout.count)
+    guard !MemoryRegion.overlap(UnsafeRawBufferPointer(gradients), UnsafeRawBufferPointer(parameters)) else {
+      throw .overlap(first: "gradients", second: "parameters")
+    }
+    guard mode == .twoPass else {
+      throw .invalidSetting(
+        name: "mode", value: mode.rawValue, expected: "twoPass with parameters that are rounded to half precision")
+    }
+    bind(parameters.baseAddress, gradients.baseAddress, second: nil)
+    if case .stochastic(let seed) = rounding, seed != roundingSeed {
+      for (index, tensor) in layout.tensors.enumerated() {
+        table.halfEntry(index).pointee.key = Rounding.key(seed: seed, tensor: tensor.name)
+      }
+      roundingSeed = seed
+    }
+    var halves = HalfOperands()
+    (halves.parameters, halves.step) = (.bfloat16(rounding), stepCount + 1)
+    return try takeStep(halves, withGradientsOf: Gradient.self)
+  }
+
+  /// Points every tensor at its part of flat vectors, whose sizes are checked.
+  ///
+  /// - Parameter second: The remainders or the copy, of 16 bits each.
+  private mutating func bind<Parameter, Gradient>(
+    _ parameters: UnsafeMutablePointer<Parameter>?, _ gradients: UnsafePointer<Gradient>?,
+    second: UnsafeMutableRawPointer?
+  ) {
+    let placeholder = TensorTable<Float>.emptyTensor
+    areBuffersSeparate = false
+    table.makeHalfEntries()
+    for index in table.entries.indices {
+      let (entry, offset) = (table.entry(index), table.entries[index].offset)
+      let gradient = TensorTable<Float>.address(gradients.map { $0 + offset }) ?? placeholder
+      let parameter = TensorTable<Float>.address(parameters.map { $0 + offset }) ?? placeholder
+      setIfChanged(&entry.pointee.gradient, to: gradient)
+      setIfChanged(&entry.pointee.parameters, to: parameter)
+      table.halfEntry(index).pointee.second = second.map { $0 + 2 * offset }
+    }
+  }
+
+  /// Takes a step with the operands bound in the table.
+  mutating func takeStep<Gradient: StoredScalar>(
+    _ operands: HalfOperands, withGradientsOf _: Gradient.Type, _ meetings: NormMeetings? = nil
+  ) throws(MomentumError) -> StepReport {
+    table.halves = operands
+    if Gradient.elementType != .float32 { table.halves.gradient = Gradient.elementType }
+    defer { table.halves = HalfOperands() }
+    let writesHalves = operands.parameters != nil || operands.copy != nil
+    if writesHalves { table.clearHalfCounts(team) }
+    var report = try takeStep(divisor: ScaledDouble(1), isMeasured: false, meetings)
+    if writesHalves {
+      let counts = table.halfCounts(team)
+      (report.clip.overflowedElements, report.lostUpdates) = (counts.overflowed, counts.lost)
+    }
+    return report
+  }
+}

@@ -1,0 +1,37 @@
+/// The operands of a table that are not stored as `Scalar`s, which are `Float`s wherever there are such operands. The table
+/// has the addresses of their first elements; no pass reads a `Scalar` there.
+struct HalfOperands: Sendable {
+  /// The way in which parameters are stored.
+  enum Parameters: Sendable {
+    /// As numbers of 16 bits.
+    case bfloat16(Rounding)
+    /// As numbers of 16 bits and what they lack, see ``SplitParameters``.
+    case split
+  }
+
+  /// The element type of all gradients; `nil` if they are stored as `Scalar`s.
+  var gradient: ElementType?
+  /// The way in which all parameters are stored; `nil` if as `Scalar`s.
+  var parameters: Parameters?
+  /// The element type of the copies of the parameters that a step writes; `nil` for none.
+  var copy: ElementType?
+  /// The number of the step, 1 for the first, which the random numbers of a step depend on.
+  var step = 0
+
+  /// Whether any operand is not stored as `Scalar`s.
+  @inline(__always)
+  var isUsed: Bool { gradient != nil || parameters != nil || copy != nil }
+
+  /// The algorithm for sums of squares of gradients: of half precision always the portable one. Their squares are exact
+  /// in `Float`, and to add them in `Double` takes no longer than a dot product.
+  @inline(__always)
+  func algorithm(_ other: NormAlgorithm) -> NormAlgorithm { gradient == nil ? other : .portable }
+}
+
+/// What a table knows of a tensor's operands in half precision besides its entry.
+struct HalfEntry {
+  /// The address of the parameters' remainders, or of their copy.
+  var second: UnsafeMutableRawPointer?
+  /// The key of the random numbers that the parameters are rounded with.
+  var key: UInt64 = 0
+}

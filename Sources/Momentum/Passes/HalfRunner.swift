@@ -1,0 +1,88 @@
+/// Runs programs on tensors with operands in half precision: widens a tile, runs the program on it as on a vector in
+/// memory, and stores what the program has written.
+///
+/// So an element has the bits that it would have if all operands were stored as `Float`s and the written ones were
+/// rounded once, at the end.
+struct HalfRunner<Scalar: BLASScalar> {
+  private let table: TensorTable<Scalar>
+  private let halves: HalfOperands
+  private let scratch: ThreadScratch<Scalar>
+  private var runner: TileRunner<Scalar>
+  private var loaded = -1
+
+  init(_ table: TensorTable<Scalar>, _ scratch: ThreadScratch<Scalar>) {
+    (self.table, halves, self.scratch) = (table, table.halves, scratch)
+    runner = TileRunner(scratch)
+  }
+
+  /// The largest number of elements that are widened at a time: the tiles share a first-level cache with those of the
+  /// other operands.
+  private static var mostElements: Int { 1024 }
+
+  /// Loads the program of a tensor, unless it is loaded already.
+  mutating func load(_ program: Int, of programs: UnsafeBufferPointer<StepProgram>) {
+    guard program != loaded else { return }
+    runner.program.load(programs.baseAddress.unsafelyUnwrapped + program, cacheBytes: table.cacheBytes)
+    loaded = program
+  }
+
+  /// Runs the program on some elements of a tensor, the first ones first.
+  mutating func run(_ index: Int, _ part: Range<Int>) {
+    guard runner.program.count > 0 || halves.copy != nil else { return }
+    let size = min(max(runner.program.tileCount, 256), Self.mostElements)
+    var start = part.lowerBound
+    while start < part.upperBound {
+      // Tiles end where the engine's tiles do.
+      let end = min((start / size + 1) * size, part.upperBound)
+      runTile(index, start, end - start)
+      start = end
+    }
+  }
+
+  private mutating func runTile(_ index: Int, _ start: Int, _ n: Int) {
+    var run = ProgramRun<Scalar>(table.entry(index), at: start)
+    if runner.program.scalesUnits { run.setFactors(table.decision(index), at: start) }
+    if let type = halves.gradient {
+      table.widenGradient(index, type, at: start, into: scratch.wideGradient, n)
+      run.places[base: .gradient] = scratch.wideGradient
+    }
+    if let parameters = table.halfParameters(index) {
+      parameters.widen(at: start, into: TensorTable.asFloats(scratch.wideParameters), n)
+      run.places[base: .parameters] = scratch.wideParameters
+    }
+    runner.begin(run)
+    runner.run(0..<n)
+    if let type = halves.gradient, runner.program.writes.contains(.gradient) {
+      let x = TensorTable.asFloats(scratch.wideGradient)
+      scratch.overflowed.pointee += HalfLoops.countOverflowing(x, type, n)
+      HalfLoops.narrow(x, into: table.gradientAddress(index, type, at: start), type, n)
+    }
+    if halves.parameters != nil, runner.program.writes.contains(.parameters) { storeParameters(index, start, n) }
+    if let type = halves.copy { storeCopy(index, type, start, n) }
+  }
+
+  /// Stores the tile of parameters that the program has written.
+  private func storeParameters(_ index: Int, _ start: Int, _ n: Int) {
+    let (x, entry) = (TensorTable.asFloats(scratch.wideParameters), table.halfEntry(index))
+    let y = UnsafeMutableRawPointer(table.entry(index).pointee.parameters.unsafelyUnwrapped) + 2 * start
+    switch halves.parameters {
+    case .split: HalfLoops.split(x, into: y, entry.pointee.second.unsafelyUnwrapped + 2 * start, n)
+    case .bfloat16(.nearest):
+      scratch.overflowed.pointee += HalfLoops.countOverflowing(x, .bfloat16, n)
+      scratch.lost.pointee += HalfLoops.storeBFloat16(x, into: y, n)
+    case .bfloat16(.stochastic):
+      scratch.overflowed.pointee += HalfLoops.countOverflowing(x, .bfloat16, n)
+      HalfLoops.storeStochasticBFloat16(x, into: y, n, key: entry.pointee.key, step: halves.step, index: start)
+    case nil: break
+    }
+  }
+
+  /// Writes the copy of a tile of parameters.
+  private func storeCopy(_ index: Int, _ type: ElementType, _ start: Int, _ n: Int) {
+    guard let parameters = table.entry(index).pointee.parameters, let copy = table.halfEntry(index).pointee.second
+    else { return }
+    let x = TensorTable.asFloats(parameters + start)
+    scratch.overflowed.pointee += HalfLoops.countOverflowing(x, type, n)
+    HalfLoops.narrow(x, into: copy + start * type.byteCount, type, n)
+  }
+}

@@ -1,0 +1,97 @@
+// The memory of operands in half precision.
+extension TensorTable {
+  /// The address of a tensor that is not stored as `Scalar`s, as a table keeps it. It stands for the memory; nobody reads a
+  /// `Scalar` there.
+  @inline(__always)
+  static func address<Element>(_ elements: UnsafePointer<Element>?) -> Pointer? {
+    elements.map { UnsafeMutableRawPointer(mutating: $0).assumingMemoryBound(to: Scalar.self) }
+  }
+
+  @inline(__always)
+  static func address<Element>(_ elements: UnsafeMutablePointer<Element>?) -> Pointer? {
+    address(UnsafePointer(elements))
+  }
+
+  /// The address of an element of a gradient in half precision.
+  @inline(__always)
+  func gradientAddress(_ index: Int, _ type: ElementType, at start: Int) -> UnsafeMutableRawPointer {
+    UnsafeMutableRawPointer(entry(index).pointee.gradient.unsafelyUnwrapped) + start * type.byteCount
+  }
+
+  /// `y ← gradient`, for n elements of a tensor whose gradient is stored in half precision.
+  @inline(__always)
+  func widenGradient(_ index: Int, _ type: ElementType, at start: Int, into y: Pointer, _ n: Int) {
+    HalfLoops.widen(gradientAddress(index, type, at: start), type, into: Self.asFloats(y), n)
+  }
+
+  /// Measures n elements of a gradient.
+  @inline(__always)
+  func measureGradient(
+    _ index: Int, at start: Int, _ n: Int, _ measure: TileMeasure, _ scratch: ThreadScratch<Scalar>
+  ) -> TileSum {
+    if let type = halves.gradient {
+      return .measure(
+        halves: gradientAddress(index, type, at: start), type, n, measure, wide: Self.asFloats(scratch.wideGradient))
+    }
+    return .measure(
+      entry(index).pointee.gradient.unsafelyUnwrapped + start, n, measure, copy: scratch.gradientTile)
+  }
+
+  /// Only tables of `Float`s have operands in half precision.
+  @inline(__always)
+  static func asFloats(_ tile: Pointer) -> UnsafeMutablePointer<Float> {
+    UnsafeMutableRawPointer(tile).assumingMemoryBound(to: Float.self)
+  }
+
+  /// An element of a gradient.
+  func gradientElement(_ index: Int, at position: Int) -> Scalar {
+    guard let type = halves.gradient else { return entry(index).pointee.gradient.unsafelyUnwrapped[position] }
+    return withUnsafeTemporaryAllocation(of: Scalar.self, capacity: 1) { element in
+      let address = element.baseAddress.unsafelyUnwrapped
+      widenGradient(index, type, at: position, into: address, 1)
+      return address.pointee
+    }
+  }
+
+  /// The gradient of a tensor if it is stored in half precision.
+  func halfGradient(_ index: Int) -> HalfVector? {
+    guard let type = halves.gradient, let base = entry(index).pointee.gradient else { return nil }
+    return HalfVector(base: UnsafeRawPointer(base), type: type)
+  }
+
+  /// The parameters of a tensor if they are not stored as `Scalar`s.
+  @inline(__always)
+  func halfParameters(_ index: Int) -> HalfVector? {
+    guard let storage = halves.parameters, let base = entry(index).pointee.parameters else { return nil }
+    var vector = HalfVector(base: UnsafeRawPointer(base), type: .bfloat16)
+    if case .split = storage { vector.remainders = halfEntry(index).pointee.second.map { UnsafeRawPointer($0) } }
+    return vector
+  }
+
+  /// The address of what is known of a tensor's operands in half precision besides its entry.
+  @inline(__always)
+  func halfEntry(_ index: Int) -> UnsafeMutablePointer<HalfEntry> {
+    halfEntries.unsafelyUnwrapped.baseAddress.unsafelyUnwrapped + index
+  }
+
+  // MARK: - Counts
+
+  /// Sets the counts of all threads to 0, before passes that write elements of half precision.
+  func clearHalfCounts(_ team: ThreadTeam) {
+    let scratch = scratch(threads: team.mostCount)
+    for thread in 0..<team.mostCount {
+      let own = ThreadScratch<Scalar>(scratch, thread: thread)
+      (own.overflowed.pointee, own.lost.pointee) = (0, 0)
+    }
+  }
+
+  /// The number of written elements that were finite and became infinite, and of updates that rounding has undone.
+  func halfCounts(_ team: ThreadTeam) -> (overflowed: Int, lost: Int) {
+    let scratch = scratch(threads: team.mostCount)
+    return (0..<team.mostCount).reduce(into: (0, 0)) { counts, thread in
+      let own = ThreadScratch<Scalar>(scratch, thread: thread)
+      counts.0 += own.overflowed.pointee
+      counts.1 += own.lost.pointee
+    }
+  }
+}

@@ -1,0 +1,24 @@
+internal import CMomentumLAPACKE
+public import Momentum
+
+// The C routines of this precision; the file of the other one has the same members in the same order.
+extension Double: LAPACKScalar {
+  public static func _lassq(
+    _ n: Int32, _ x: UnsafePointer<Double>, _ incx: Int32, _ scale: inout Double, _ sumOfSquares: inout Double
+  ) -> Int32 {
+    // LAPACKE declares x non-const but only reads it. The _work form skips the NaN check that would return early.
+    LAPACKE_dlassq_work(n, UnsafeMutablePointer(mutating: x), incx, &scale, &sumOfSquares)
+  }
+
+  public static func _geqrf(
+    _ m: Int32, _ n: Int32, _ a: UnsafeMutablePointer<Double>, _ lda: Int32, _ tau: UnsafeMutablePointer<Double>
+  ) -> Int32 {
+    LAPACKE_dgeqrf(LAPACK_ROW_MAJOR, m, n, a, lda, tau)
+  }
+
+  public static func _orgqr(
+    _ m: Int32, _ n: Int32, _ k: Int32, _ a: UnsafeMutablePointer<Double>, _ lda: Int32, _ tau: UnsafePointer<Double>
+  ) -> Int32 {
+    LAPACKE_dorgqr(LAPACK_ROW_MAJOR, m, n, k, a, lda, tau)
+  }
+}

@@ -1,0 +1,24 @@
+internal import CMomentumLAPACKE
+public import Momentum
+
+// The C routines of this precision; the file of the other one has the same members in the same order.
+extension Float: LAPACKScalar {
+  public static func _lassq(
+    _ n: Int32, _ x: UnsafePointer<Float>, _ incx: Int32, _ scale: inout Float, _ sumOfSquares: inout Float
+  ) -> Int32 {
+    // LAPACKE declares x non-const but only reads it. The _work form skips the NaN check that would return early.
+    LAPACKE_slassq_work(n, UnsafeMutablePointer(mutating: x), incx, &scale, &sumOfSquares)
+  }
+
+  public static func _geqrf(
+    _ m: Int32, _ n: Int32, _ a: UnsafeMutablePointer<Float>, _ lda: Int32, _ tau: UnsafeMutablePointer<Float>
+  ) -> Int32 {
+    LAPACKE_sgeqrf(LAPACK_ROW_MAJOR, m, n, a, lda, tau)
+  }
+
+  public static func _orgqr(
+    _ m: Int32, _ n: Int32, _ k: Int32, _ a: UnsafeMutablePointer<Float>, _ lda: Int32, _ tau: UnsafePointer<Float>
+  ) -> Int32 {
+    LAPACKE_sorgqr(LAPACK_ROW_MAJOR, m, n, k, a, lda, tau)
+  }
+}

@@ -1,0 +1,17 @@
+public import Momentum
+
+/// An element type that LAPACK computes with: `Float` or `Double`.
+///
+/// The protocol is closed. Its underscored requirements are the C routines of one precision; they check nothing and are no
+/// public API. Use ``LAPACK`` for checked calls.
+public protocol LAPACKScalar: BLASScalar {
+  static func _lassq(
+    _ n: Int32, _ x: UnsafePointer<Self>, _ incx: Int32, _ scale: inout Self, _ sumOfSquares: inout Self
+  ) -> Int32
+  static func _geqrf(
+    _ m: Int32, _ n: Int32, _ a: UnsafeMutablePointer<Self>, _ lda: Int32, _ tau: UnsafeMutablePointer<Self>
+  ) -> Int32
+  static func _orgqr(
+    _ m: Int32, _ n: Int32, _ k: Int32, _ a: UnsafeMutablePointer<Self>, _ lda: Int32, _ tau: UnsafePointer<Self>
+  ) -> Int32
+}

@@ -1,0 +1,72 @@
+import Momentum
+import XCTest
+
+/// The code of the doc comments on half precision; see ``DocumentationSnippets``.
+final class DocumentationSnippetsOfHalves: XCTestCase {
+  func testBFloat16() {
+    // snippet
+    let third = BFloat16(1.0 / 3)  // 0.334
+    let wide = Float(third)  // 0.333984375, exact
+    let rounded = BFloat16(1 + wide)  // 1.336
+    // end
+    XCTAssertEqual("\(third)", "0.334")
+    XCTAssertEqual(wide, 0.333984375)
+    XCTAssertEqual(rounded, 1.336)
+  }
+
+  func testNorm() throws {
+    // snippet
+    let gradients = try ParameterVector(Array(repeating: BFloat16(0.01), count: 100_000))
+    let report = try Gradients.norm(of: gradients)  // 3.1653..., and 0.01 is 0.010009765625
+    // end
+    XCTAssertEqual(report.norm, 3.1653, accuracy: 1e-4)
+    XCTAssertEqual(Float(gradients[0]), 0.010009765625)
+  }
+
+  func testStep() throws {
+    let layout = try ParameterLayout([("w", [2])])
+    var optimizer = try Optimizer<Float>(layout, rule: SGD(learningRate: 0.1))
+    // snippet
+    var parameters = try ParameterVector<Float>(layout)
+    let gradients = try ParameterVector<BFloat16>(layout)
+    try optimizer.step(&parameters, gradients: gradients)
+    // end
+    XCTAssertEqual(optimizer.stepCount, 1)
+  }
+
+  func testSplitParameters() throws {
+    var optimizer = try Optimizer<Float>(ParameterLayout(count: 2), rule: SGD(learningRate: 0.1))
+    let gradients = try ParameterVector<Float>([0, 1])
+    // snippet
+    let master = try ParameterVector<Float>([1, 0.1])
+    var parameters = try SplitParameters(master)
+    try optimizer.step(&parameters, gradients: gradients)
+    let inHalfPrecision = parameters.bfloat16[1]  // for the next forward pass
+    let exact = parameters[1]  // as in a step of Floats
+    // end
+    XCTAssertEqual(exact, Float(0.1) - Float(0.1))
+    XCTAssertEqual(inHalfPrecision, 0)
+  }
+
+  func testCopy() throws {
+    var optimizer = try Optimizer<Float>(ParameterLayout(count: 2), rule: SGD(learningRate: 0.1))
+    let gradients = try ParameterVector<Float>([1, 0])
+    // snippet
+    var master = try ParameterVector<Float>([1, 0.1])
+    var copy = try ParameterVector<BFloat16>(rounding: master)  // for the first forward pass
+    try optimizer.step(&master, copy: &copy, gradients: gradients)
+    // end
+    XCTAssertEqual([copy[0], copy[1]], [0.9, 0.1])
+  }
+
+  func testRounding() throws {
+    var optimizer = try Optimizer<Float>(ParameterLayout(count: 2), rule: SGD(learningRate: 0.1))
+    let gradients = try ParameterVector<Float>([1, 0])
+    // snippet
+    var parameters = try ParameterVector<BFloat16>([1, 0.1])
+    let report = try optimizer.step(&parameters, rounding: .stochastic(seed: 1), gradients: gradients)
+    // end
+    XCTAssertEqual(report.lostUpdates, 0)
+    XCTAssertEqual(parameters[1], 0.1)
+  }
+}
