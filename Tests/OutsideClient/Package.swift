@@ -18,3 +18,18 @@ let package = Package(
   swiftLanguageModes: [.v6]
 )
 // end
+
+// Examples of use, each with its expectation in the script.
+package.targets += [
+  .executableTarget(
+    name: "Deconvolution", dependencies: [.product(name: "Momentum", package: "swift-momentum")])
+]
+for name in ["Digits", "MappedParameters"] {
+  package.targets.append(
+    .executableTarget(
+      name: name,
+      dependencies: [
+        .product(name: "Momentum", package: "swift-momentum"),
+        .product(name: "MomentumFiles", package: "swift-momentum"),
+      ]))
+}

@@ -18,8 +18,3 @@ guard let norm = report.totalNorm, norm == 5, report.clipCoefficient == 0.5 else
 }
 print("norm \(norm), coefficient \(report.clipCoefficient), parameters \(result)")
 precondition(result == [0.25, 1, 3], "expected the parameters [0.25, 1, 3]")
-
-#if NAME_A_C_SYMBOL
-  // Must not compile: the C module is an implementation detail of the library.
-  print(cblas_sdot(2, [1, 1], 1, [1, 1], 1))
-#endif
