@@ -16,7 +16,8 @@ let package = Package(
     .library(name: "MomentumLAPACK", targets: ["MomentumLAPACK"]),
     .library(name: "MomentumFiles", targets: ["MomentumFiles"]),
     .library(name: "MomentumMPI", targets: ["MomentumMPI"]),
-    .executable(name: "momentum", targets: ["MomentumCLI"]),
+    .executable(name: "momentum", targets: ["MomentumProgram"]),
+    .executable(name: "momentum-mpi", targets: ["MomentumMPIProgram"]),
   ],
   traits: [
     .default(enabledTraits: ["CommandLine"]),
@@ -73,16 +74,20 @@ let package = Package(
     // What the command does before the libraries of its process are initialised, and in the handler of a signal.
     .target(name: "CMomentumProcess"),
 
-    .executableTarget(
+    // The commands, and the programs that run them. Without the trait MPI the second one only says so.
+    .target(
       name: "MomentumCLI",
       dependencies: [
-        "Momentum", "MomentumLAPACK", "MomentumFiles", "MomentumReference", "CMomentumLimit", "CMomentumProcess",
+        "Momentum", "MomentumLAPACK", "MomentumFiles", "MomentumMPI", "MomentumReference", "CMomentumLimit",
+        "CMomentumProcess",
         .product(
           name: "ArgumentParser", package: "swift-argument-parser",
           condition: .when(traits: ["CommandLine"])),
       ],
       resources: [.copy("Resources/digits.bin"), .copy("Resources/digits-attribution.txt")],
       swiftSettings: settings),
+    .executableTarget(name: "MomentumProgram", dependencies: ["MomentumCLI"], swiftSettings: settings),
+    .executableTarget(name: "MomentumMPIProgram", dependencies: ["MomentumCLI"], swiftSettings: settings),
 
     // Steps, is killed, goes on: Scripts/soak.sh.
     .executableTarget(
@@ -126,7 +131,8 @@ let package = Package(
     .testTarget(
       name: "MomentumCLITests",
       dependencies: [
-        "MomentumCLI", "MomentumStepFuzz", "CMomentumLimit", "Momentum", "MomentumFiles", "MomentumTestSupport",
+        "MomentumCLI", "MomentumProgram", "MomentumStepFuzz", "CMomentumLimit", "Momentum", "MomentumFiles",
+        "MomentumTestSupport",
         .product(
           name: "ArgumentParser", package: "swift-argument-parser",
           condition: .when(traits: ["CommandLine"])),

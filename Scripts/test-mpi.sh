@@ -37,7 +37,11 @@ fi
 export OPENBLAS_NUM_THREADS=1
 
 build=(swift build --scratch-path "$folder" --traits default,MPI --jobs 2)
-step "Building with MPI" "${build[@]}" --product MomentumMPICases "${strict[@]}"
+build_products() {
+  local product
+  for product in MomentumMPICases momentum momentum-mpi; do "${build[@]}" --product "$product" "${strict[@]}"; done
+}
+step "Building with MPI" build_products
 products=$("${build[@]}" --show-bin-path)
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
@@ -114,14 +118,18 @@ check "one micro-batch for three ranks" on "$(numbers 2 3 | tail -n 1)" train mi
 check "one micro-batch for three ranks, in rounds" on "$(numbers 2 3 | tail -n 1)" train micro=1 sharding=stateAndGradients
 
 say "Saved on some ranks, resumed on others"
-for saved in $(numbers 1 2 3 4); do
-  mkdir "$scratch/saved$saved"
-  check "saved on $saved" on "$saved" train setup=everything steps=2 "folder=$scratch/saved$saved"
-  for resumed in $(numbers 1 2 3 4); do
-    check "saved on $saved, resumed on $resumed" trained "$scratch/everything" "$resumed" setup=everything steps=2 \
-      "resume=$scratch/saved$saved/state" "sharding=$([ $((resumed % 2)) -eq 0 ] && echo state || echo stateAndGradients)"
-  done
+# All leave the same file, so that one of them stands for all.
+mkdir "$scratch/saved"
+check "saved on 1" on 1 train setup=everything steps=2 "folder=$scratch/saved"
+for ranks in $(numbers 2 3 4); do
+  check "saved on $ranks" trained "$scratch/saved" "$ranks" setup=everything steps=2 sharding=stateAndGradients
 done
+for ranks in $(numbers 1 2 3 4); do
+  check "resumed on $ranks" trained "$scratch/everything" "$ranks" setup=everything steps=2 \
+    "resume=$scratch/saved/state" "sharding=$([ $((ranks % 2)) -eq 0 ] && echo state || echo stateAndGradients)"
+done
+check "resumed without sharding" trained "$scratch/everything" 2 setup=everything steps=2 \
+  "resume=$scratch/saved/state" sharding=none
 
 say "The sum of the library: the same on all ranks"
 for sharding in none state; do
@@ -131,6 +139,50 @@ done
 say "What goes wrong on one rank is thrown by all"
 for ranks in $(numbers 1 2 3); do check "failures on $ranks" on "$ranks" failures; done
 for ranks in $(numbers 2 3); do check "ranks that differ, of $ranks" on "$ranks" differences; done
+
+say "The command: the output and the files of momentum"
+files="$scratch/files"
+mkdir "$files" "$scratch/one" "$scratch/many"
+on 1 files "$files"
+# says RANKS ARGUMENTS...: whether both commands print the same, and end the same way.
+says() {
+  local ranks=$1 one=0 many=0
+  shift
+  "$products/momentum" "$@" >"$scratch/one/printed" 2>"$scratch/one/errors" || one=1
+  timeout -k 5 60 "$mpirun" ${launch[@]+"${launch[@]}"} -n "$ranks" "$products/momentum-mpi" "$@" \
+    >"$scratch/many/printed" 2>"$scratch/many/errors" || many=1
+  cat "$scratch/many/errors"
+  [ "$one" -eq "$many" ] || return 1
+  diff "$scratch/one/printed" "$scratch/many/printed" || return 1
+  # Of errors, the first line; mpirun adds its own.
+  [ "$one" -eq 0 ] || grep -qxF "$(head -n 1 "$scratch/one/errors")" "$scratch/many/errors"
+}
+# steps RANKS OPTION...: whether both commands leave the same files.
+steps() {
+  local ranks=$1 place
+  shift
+  for place in one many; do rm -f "$scratch/$place/new" "$scratch/$place/state"; done
+  local options=(step --parameters "$files/parameters" --learning-rate 0.1 --momentum 0.9 --json "$@")
+  "$products/momentum" "${options[@]}" --output-parameters "$scratch/one/new" --output-state "$scratch/one/state" \
+    >"$scratch/one/printed" || return 1
+  timeout -k 5 60 "$mpirun" ${launch[@]+"${launch[@]}"} -n "$ranks" "$products/momentum-mpi" "${options[@]}" \
+    --output-parameters "$scratch/many/new" --output-state "$scratch/many/state" >"$scratch/many/printed" || return 1
+  diff "$scratch/one/printed" "$scratch/many/printed" && cmp "$scratch/one/new" "$scratch/many/new" \
+    && cmp "$scratch/one/state" "$scratch/many/state"
+}
+for ranks in $(numbers 2 3); do
+  check "command: norm on $ranks" says "$ranks" norm "$files/first" --json
+  check "command: norms of tensors on $ranks" says "$ranks" norm "$files/mixed" --json --per-tensor
+  check "command: what is not finite on $ranks" says "$ranks" norm "$files/mixed" --norm-type inf
+  check "command: a file that is not there, on $ranks" says "$ranks" norm "$files/nothing"
+  check "command: a step on $ranks" steps "$ranks" --gradients "$files/first" --clip-global-norm 1 --steps 2
+done
+check "command: micro-batches" steps 2 --gradients "$files/first" "$files/second" "$files/third" --weights 1 2 3 \
+  --clip-global-norm 1
+cp "$scratch/one/state" "$files/state"
+check "command: going on" steps 2 --gradients "$files/second" --state "$files/state" --clip-global-norm 1 --nesterov
+check "command: limits of units" steps 2 --gradients "$files/second" --agc 0.01 --ema 0.9
+check "command: info" timeout 60 "$mpirun" ${launch[@]+"${launch[@]}"} -n 2 "$products/momentum-mpi" info --json
 
 say "The code of the documentation"
 for ranks in $(numbers 1 2); do check "snippets on $ranks" on "$ranks" snippets "$scratch"; done

@@ -96,6 +96,21 @@
       }
     }
 
+    /// Brings the pieces of all tensors to rank 0. Each rank has memory for the whole tensors, and its own pieces in it.
+    package func collect<Scalar>(
+      _ tensors: [UnsafeMutableBufferPointer<Scalar>], _ plan: ShardPlan
+    ) throws(DistributedError) {
+      var transfers: [Transfer] = []
+      for peer in rank == 0 ? Array(1..<Swift.max(rankCount, 1)) : [rank] {
+        for piece in plan.pieces(of: peer) {
+          guard let base = tensors[piece.tensor].baseAddress, !piece.range.isEmpty else { continue }
+          let (start, count) = (base + piece.range.lowerBound, piece.range.count)
+          transfers.append(rank == 0 ? .receive(peer, start, count) : .send(0, start, count))
+        }
+      }
+      try exchange(transfers)
+    }
+
     // MARK: Bytes of any number
 
     /// The bytes of every rank, on rank 0; nothing on the others.

@@ -123,7 +123,7 @@
     }
 
     /// Throws on all ranks if a number is not the same on all of them.
-    func requireSame(_ number: UInt64, _ what: String) throws(DistributedError) {
+    package func requireSame(_ number: UInt64, _ what: String) throws(DistributedError) {
       var first = [rank == 0 ? number : 0]
       try refusing { () throws(MomentumError) in try sum(&first) }
       try agree(first[0] == number ? nil : .differs(what: what, rank: rank))

@@ -167,7 +167,7 @@
     private static var library: UInt64 {
       let library = BLAS.LibraryInfo.current
       var hash = WordHash()
-      hash.add("\(MomentumVersion.current), \(library.version ?? ""), \(library.coreName)")
+      hash.add("\(MomentumVersion.current), \(library.version ?? ""), \(library.coreName ?? "")")
       return hash.value
     }
 

@@ -32,6 +32,7 @@
       case "differences": try FailureCases.differences(world)
       case "ranks": try CommunicatorCases.run(world)
       case "snippets": try DocumentationSnippetsOfRanks.run(arguments[1], world)
+      case "files": try FileCases.write(to: arguments[1])
       case "exit": FailureCases.exitEarly(world)
       case "kill": FailureCases.die(world)
       case "save-for-ever": try TrainCases.saveForEver(arguments[1], world)

@@ -193,18 +193,20 @@
       let options = try Options([])
       var optimizer = try make(Setup("momentum"), options, world)
       var parameters = try start(optimizer.layout)
-      if world.rank == world.rankCount - 1 {
-        Thread.detachNewThread {
-          Thread.sleep(forTimeInterval: 1)
-          kill(getpid(), SIGKILL)
-        }
-      }
       while true {
         try optimizer.step(&parameters) { microBatch, vector, parameters in
           gradient(microBatch, 0, parameters, 1, into: &vector)
         }
-        try optimizer.save(to: state)
         if world.rank == 0 { try save(parameters, state) }
+        try optimizer.save(to: state)
+        if optimizer.stepCount == 1, world.rank == world.rankCount - 1 { dieSoon() }
+      }
+    }
+
+    private static func dieSoon() {
+      Thread.detachNewThread {
+        Thread.sleep(forTimeInterval: 0.5)
+        kill(getpid(), SIGKILL)
       }
     }
   }

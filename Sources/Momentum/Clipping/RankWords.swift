@@ -34,3 +34,22 @@ extension RankWords {
     return words
   }
 }
+
+extension RankWords {
+  /// The partial norms of all ranks together. All ranks call this, with partials of the same types.
+  package func merge(_ partials: [NormPartial]) throws(MomentumError) -> [NormPartial] {
+    let count = NormPartial.wordCount
+    var words = partials.flatMap(\.words)
+    // What is not to be added up is the last word of each.
+    var maxima = stride(from: count - 1, to: words.count, by: count).map { words[$0] }
+    for index in partials.indices { words[(index + 1) * count - 1] = 0 }
+    try sum(&words)
+    try max(&maxima)
+    RankMessage.insert(maxima, into: &words)
+    var merged: [NormPartial] = []
+    for (index, partial) in partials.enumerated() {
+      merged.append(try NormPartial(unchecked: partial, words: Array(words[index * count..<(index + 1) * count])))
+    }
+    return merged
+  }
+}

@@ -17,7 +17,7 @@ public struct NormReport: Sendable, Hashable {
     (self.norm, scaledNorm, overflowed, nanCount, infinityCount) = (norm, ScaledDouble(norm), false, 0, 0)
   }
 
-  init(_ partial: NormPartial) {
+  package init(_ partial: NormPartial) {
     scaledNorm = partial.scaledNorm
     norm = scaledNorm.double
     overflowed = norm.isInfinite && partial.infinityCount == 0

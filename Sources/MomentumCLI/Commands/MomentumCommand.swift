@@ -1,7 +1,6 @@
 import ArgumentParser
 import Momentum
 
-@main
 struct MomentumCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "momentum",
@@ -18,10 +17,4 @@ struct MomentumCommand: ParsableCommand {
       InfoCommand.self,
     ]
   )
-
-  static func main() {
-    Launch.prepare()
-    EndingSignals.cleanUp()
-    Invocation.run(Array(CommandLine.arguments.dropFirst()))
-  }
 }

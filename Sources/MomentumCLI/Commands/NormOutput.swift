@@ -50,11 +50,19 @@ struct NormOutput: Encodable {
 
   /// Adds one tensor of the file.
   mutating func add(_ name: String, _ report: NormReport, of elements: TensorBuffer) {
+    let first = report.nanCount + report.infinityCount > 0 ? elements.firstNonFinite() : nil
+    add(name, report, count: elements.count, first: first)
+  }
+
+  /// Adds one tensor of the file.
+  ///
+  /// - Parameter first: The first element that is not finite, if there is one.
+  mutating func add(_ name: String, _ report: NormReport, count: Int, first: (index: Int, value: Double)?) {
     tensors?.append(
       Tensor(
-        name: name, count: elements.count, norm: report.norm, normHex: HexDouble.text(of: report.norm),
+        name: name, count: count, norm: report.norm, normHex: HexDouble.text(of: report.norm),
         nanCount: report.nanCount, infinityCount: report.infinityCount))
-    guard report.nanCount + report.infinityCount > 0, let first = elements.firstNonFinite() else { return }
+    guard let first else { return }
     nonFiniteTensors.append(
       NonFiniteTensor(
         name: name, nanCount: report.nanCount, infinityCount: report.infinityCount, firstIndex: first.index,

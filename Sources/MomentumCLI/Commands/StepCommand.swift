@@ -212,7 +212,7 @@ struct StepCommand: ParsableCommand {
   /// Takes all steps.
   ///
   /// - Parameter gradients: The name of the gradients in errors.
-  private func takeSteps(_ gradients: String, _ step: () throws(MomentumError) -> StepReport) throws -> [StepRow] {
+  func takeSteps(_ gradients: String, _ step: () throws(MomentumError) -> StepReport) throws -> [StepRow] {
     var rows: [StepRow] = []
     for _ in 0..<steps {
       do {
@@ -224,7 +224,7 @@ struct StepCommand: ParsableCommand {
     return rows
   }
 
-  private var gradientFiles: GradientFiles {
+  var gradientFiles: GradientFiles {
     if shards { return .shards }
     return .microBatches(
       accumulate ?? .mean, weights: weights.isEmpty ? nil : weights,
@@ -232,7 +232,7 @@ struct StepCommand: ParsableCommand {
   }
 
   /// The optimizer, or an error that names where its settings come from.
-  private func make<Scalar>(_ body: () throws(MomentumError) -> Optimizer<Scalar>) throws -> Optimizer<Scalar> {
+  func make<Scalar>(_ body: () throws(MomentumError) -> Optimizer<Scalar>) throws -> Optimizer<Scalar> {
     do {
       return try body()
     } catch {
@@ -240,13 +240,13 @@ struct StepCommand: ParsableCommand {
     }
   }
 
-  private func settingsError(for error: MomentumError) -> (any Error)? {
+  func settingsError(for error: MomentumError) -> (any Error)? {
     guard case .invalidSetting = error else { return nil }
     guard let config = options.config else { return usageError(for: error) }
     return DataFileError(file: config, cause: error.description)
   }
 
-  private func write(_ parameters: TensorFile, _ states: [SafetensorsWriter]) throws {
+  func write(_ parameters: TensorFile, _ states: [SafetensorsWriter]) throws {
     var writer = SafetensorsWriter(path: outputParameters, metadata: parameters.file.metadata)
     try parameters.add(to: &writer)
     var writers = [writer] + states
@@ -254,7 +254,7 @@ struct StepCommand: ParsableCommand {
     try TensorOutput.write(writers, from: parameters)
   }
 
-  private func show(_ rows: [StepRow]) throws {
+  func show(_ rows: [StepRow]) throws {
     if json { return try JSONOutput.print(["steps": rows]) }
     try StandardOutput.print(lines: rows.map(\.text))
   }

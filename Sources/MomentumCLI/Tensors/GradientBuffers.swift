@@ -1,5 +1,6 @@
 import Momentum
 import MomentumFiles
+import MomentumMPI
 
 /// The gradients of one file in the order of the parameters, `nil` for a parameter without one, in the type that they are
 /// stored in.
@@ -51,6 +52,20 @@ enum GradientBuffers<Scalar: ParameterScalar> {
       case (.half(.float16(let x)), .half(.float16(let y))): .half(.float16(zip(x, y).map { $0 ?? $1 }))
     #endif
     default: nil
+    }
+  }
+
+  /// The gradients of pieces of the parameters.
+  func pieces(_ pieces: [ShardPlan.Piece]) -> GradientBuffers {
+    func cut<Element>(_ buffers: [UnsafeBufferPointer<Element>?]) -> [UnsafeBufferPointer<Element>?] {
+      pieces.map { piece in buffers[piece.tensor].map { UnsafeBufferPointer(rebasing: $0[piece.range]) } }
+    }
+    return switch self {
+    case .plain(let buffers): .plain(cut(buffers))
+    case .half(.bfloat16(let buffers)): .half(.bfloat16(cut(buffers)))
+    #if !(os(macOS) && arch(x86_64))
+      case .half(.float16(let buffers)): .half(.float16(cut(buffers)))
+    #endif
     }
   }
 }

@@ -1,5 +1,6 @@
 import Momentum
 import MomentumFiles
+import MomentumMPI
 
 /// The source of gradients for steps: those of one file, those of several that are shards of one gradient, or those of
 /// micro-batches added up, each times its weight.
@@ -15,8 +16,10 @@ struct GradientSource<Scalar: ParameterScalar>: ~Copyable {
   ///   - paths: At least one.
   ///   - meaning: What several files are.
   ///   - algorithm: How the steps measure norms.
+  ///   - part: The pieces of the tensors that are stepped here, and their layout; `nil` for all tensors.
   init(
-    _ paths: [String], _ meaning: GradientFiles, of parameters: TensorFile, _ algorithm: NormAlgorithm, threads: Int?
+    _ paths: [String], _ meaning: GradientFiles, of parameters: TensorFile, _ algorithm: NormAlgorithm, threads: Int?,
+    part: (pieces: [ShardPlan.Piece], layout: ParameterLayout)? = nil
   ) throws {
     let files = try paths.map { try TensorFile($0) }
     for file in files where file.tensors.isEmpty {
@@ -31,11 +34,13 @@ struct GradientSource<Scalar: ParameterScalar>: ~Copyable {
       try Self.checkCoverage(buffers, files, parameters, isStated)
       (weights, reduction) = (given ?? files.map { _ in 1 }, stated)
     }
+    if let part { gradients = gradients.map { $0.pieces(part.pieces) } }
     accumulator =
       weights == [1]
       ? nil
       : try GradientAccumulator(
-        parameters.layout(), reduction: reduction == .mean ? .mean : .sum, algorithm: algorithm, threads: threads)
+        part?.layout ?? parameters.layout(), reduction: reduction == .mean ? .mean : .sum, algorithm: algorithm,
+        threads: threads)
     self.files = files
     self.buffers = gradients
     self.weights = weights

@@ -1,0 +1,102 @@
+#if MPI
+  import ArgumentParser
+  import Momentum
+  import MomentumFiles
+  import MomentumMPI
+
+  struct RankNormCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "norm", abstract: "Measure the norm of the tensors in a file.",
+      discussion: """
+        As momentum norm, whose output it has. Every rank reads and measures its part of the tensors. On more than one \
+        rank the norm is the 1-norm, the 2-norm or the maximum, and tensors are of F32 and F64.
+        """)
+
+    @OptionGroup
+    var options: NormCommand
+
+    func run() throws {
+      let world = try Communicator.world()
+      let (file, plan, type) = try world.together {
+        let type = try NormType(order: options.normType)
+        let file = try TensorFile(
+          options.file, withoutHalvesFor: world.rankCount > 1 ? "momentum-mpi measures on several ranks" : nil)
+        return (file, try ShardPlan(file.layout(), ranks: world.rankCount), type)
+      }
+      if world.rankCount == 1 { return try options.run() }
+      try world.requireSame(plan.digest, "the tensors of \(options.file)")
+      let (empty, pieces) = try world.together {
+        guard let empty = try? NormPartial(type) else {
+          throw ValidationError("--norm-type is \(type.order); expected 1, 2 or inf on more than one rank")
+        }
+        return (empty, try measure(file, plan.pieces(of: world.rank), empty, world.threadsPerRank))
+      }
+
+      var total = empty
+      for (_, partial, _) in pieces { total.merge(partial) }
+      var output = NormOutput(NormReport(try world.merge([total])[0]), perTensor: options.perTensor)
+      if output.listsTensors { try list(pieces, file, empty, world, &output) }
+      try world.together { try file.file.checkUnchanged() }
+      withExtendedLifetime(file) {}
+      guard world.rank == 0 else { return }
+      if options.json { try JSONOutput.print(output) } else { try StandardOutput.print(lines: output.lines) }
+    }
+
+    /// What a rank has measured of a tensor: its norm, and the first element of the tensor that is not finite.
+    private typealias Measured = (tensor: Int, partial: NormPartial, first: (index: Int, value: Double)?)
+
+    private func measure(
+      _ file: TensorFile, _ pieces: [ShardPlan.Piece], _ empty: NormPartial, _ threads: Int
+    ) throws -> [Measured] {
+      try pieces.map { piece in
+        let tensor = file.tensors[piece.tensor]
+        let (partial, first) =
+          tensor.dtype == .f64
+          ? try measure(file.file.unsafeBuffer(of: tensor.name, as: Double.self), piece, empty, threads)
+          : try measure(file.file.unsafeBuffer(of: tensor.name, as: Float.self), piece, empty, threads)
+        return (piece.tensor, partial, first)
+      }
+    }
+
+    private func measure<Scalar: BLASScalar>(
+      _ tensor: UnsafeBufferPointer<Scalar>, _ piece: ShardPlan.Piece, _ empty: NormPartial, _ threads: Int
+    ) throws -> (NormPartial, (index: Int, value: Double)?) {
+      guard !piece.range.isEmpty else { return (empty, nil) }
+      let elements = UnsafeBufferPointer(rebasing: tensor[piece.range])
+      let partial = try NormPartial(
+        of: elements, type: empty.type, algorithm: options.algorithm, threads: options.threading.threads ?? threads)
+      guard partial.nanCount + partial.infinityCount > 0, let index = elements.firstIndex(where: { !$0.isFinite })
+      else {
+        return (partial, nil)
+      }
+      return (partial, (index + piece.range.lowerBound, Double(elements[index])))
+    }
+
+    /// Adds the tensors one by one, as all ranks together have measured them.
+    private func list(
+      _ pieces: [Measured], _ file: TensorFile, _ empty: NormPartial, _ world: Communicator, _ output: inout NormOutput
+    ) throws {
+      let count = file.tensors.count
+      var partials = Array(repeating: empty, count: count)
+      // The largest is the one of the first element.
+      var places = [UInt64](repeating: 0, count: count)
+      for (tensor, partial, first) in pieces {
+        partials[tensor] = partial
+        if let first { places[tensor] = UInt64.max - UInt64(first.index) }
+      }
+      let own = places
+      partials = try world.merge(partials)
+      try world.max(&places)
+      var values = [UInt64](repeating: 0, count: count)
+      for (tensor, _, first) in pieces where own[tensor] == places[tensor] {
+        if let first { values[tensor] = first.value.bitPattern }
+      }
+      try world.max(&values)
+      let elements = try file.layout().tensors.map(\.count)
+      for (index, tensor) in file.tensors.enumerated() {
+        let first = places[index] == 0 ? nil : (Int(UInt64.max - places[index]), Double(bitPattern: values[index]))
+        output.add(tensor.name, NormReport(partials[index]), count: elements[index], first: first)
+      }
+    }
+  }
+#endif

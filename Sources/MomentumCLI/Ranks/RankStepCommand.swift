@@ -1,0 +1,132 @@
+#if MPI
+  import ArgumentParser
+  import Momentum
+  import MomentumFiles
+  import MomentumMPI
+
+  struct RankStepCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "step", abstract: "Clip gradients and take steps of SGD with momentum on tensor files.",
+      discussion: """
+        As momentum step, whose output and files it has, for tensors of one type. Every rank reads and steps its part of \
+        the tensors; rank 0 collects the results and writes the files. The state is read and written as one file \
+        (--state, --output-state).
+        """)
+
+    @OptionGroup
+    var options: StepCommand
+
+    func run() throws {
+      let world = try Communicator.world()
+      let parameters = try world.together {
+        let apart = options.state.given.filter { $0 != "--state" && $0 != "--output-state" }
+        if let option = apart.first {
+          throw ValidationError("\(option) cannot be given to momentum-mpi; expected --state and --output-state")
+        }
+        if world.rank == 0 {
+          for case let file? in [options.outputParameters] + options.state.outputs.map(\.1) {
+            try TensorOutput.check(file, followsLinks: options.writing.followLinks)
+          }
+        }
+        let parameters = try TensorFile(
+          options.parameters, access: .copyOnWrite, withoutHalvesFor: "parameters must be of")
+        _ = try parameters.onlyType(with: "momentum-mpi")
+        return parameters
+      }
+      if parameters.dtypes == [.f64] {
+        try run(parameters, as: Double.self, world)
+      } else {
+        try run(parameters, as: Float.self, world)
+      }
+      withExtendedLifetime(parameters) {}
+    }
+
+    private func run<Scalar: ParameterScalar>(
+      _ parameters: TensorFile, as _: Scalar.Type, _ world: Communicator
+    ) throws {
+      let part = try world.together { try RankPart<Scalar>(options, parameters, world) }
+      try world.requireSame(part.plan.digest, "the tensors of \(options.parameters)")
+      try part.loadState()
+      let rows = try options.takeSteps(part.gradients) { () throws(MomentumError) in try part.step() }
+      try world.together { try part.checkUnchanged() }
+      try part.write()
+      if world.rank == 0 { try options.show(rows) }
+    }
+  }
+
+  /// The part of the tensors that one rank steps.
+  private final class RankPart<Scalar: ParameterScalar> {
+    let plan: ShardPlan
+    private let options: StepCommand
+    private let world: Communicator
+    private let file: TensorFile
+    /// All tensors, of which only the own pieces change; on rank 0 the others follow at the end.
+    private let tensors: [UnsafeMutableBufferPointer<Scalar>]
+    private let pieces: [UnsafeMutableBufferPointer<Scalar>]
+    private var source: GradientSource<Scalar>
+    private var optimizer: Optimizer<Scalar>
+    /// An optimizer of all tensors, which has the state of all on rank 0 while files are read and written.
+    private var whole: Optimizer<Scalar>
+    private let transfer: StateTransfer<Scalar>
+    private let exchange: ShardExchange
+
+    init(_ options: StepCommand, _ file: TensorFile, _ world: Communicator) throws {
+      let settings = try options.options.configuration()
+      if settings.averaging == nil, let config = options.options.config, let option = options.state.averageOption {
+        throw DataFileError(file: config, cause: "'averaging' is missing; expected it with \(option)")
+      }
+      guard settings.mode == .twoPass else {
+        throw ValidationError("the one-pass mode writes before the norm is known; expected two passes in momentum-mpi")
+      }
+      let threads = options.threading.threads ?? world.threadsPerRank
+      let layout = try file.layout()
+      whole = try options.make { () throws(MomentumError) in try settings.makeOptimizer(layout, threads: threads) }
+      let plan = try ShardPlan(layout, ranks: world.rankCount, cuts: whole.needsWholeTensors ? .tensors : .tiles)
+      let (own, partLayout) = (plan.pieces(of: world.rank), plan.layout(of: world.rank))
+      optimizer = try options.make { () throws(MomentumError) in
+        try settings.makeOptimizer(partLayout, partOf: layout, threads: threads)
+      }
+      source = try GradientSource(
+        options.gradients, options.gradientFiles, of: file, settings.clipping.algorithm, threads: threads,
+        part: (own, partLayout))
+      let tensors = try file.mutableBuffers(as: Scalar.self)
+      pieces = own.map { UnsafeMutableBufferPointer(rebasing: tensors[$0.tensor][$0.range]) }
+      transfer = StateTransfer(world, plan, isSharded: true)
+      exchange = ShardExchange(world, plan, isSharded: true)
+      (self.plan, self.options, self.world, self.file, self.tensors) = (plan, options, world, file, tensors)
+    }
+
+    /// The name of the gradients in errors.
+    var gradients: String { source.name }
+
+    /// Gives every rank its part of the state that rank 0 reads.
+    func loadState() throws {
+      guard options.state.state != nil else { return }
+      let state = try world.together { () -> OptimizerState<Scalar>? in
+        guard world.rank == 0 else { return nil }
+        try options.state.load(into: &whole)
+        return whole.state()
+      }
+      let own = try transfer.scatter(state, optimizer.layout)
+      try world.together { try optimizer.restore(own) }
+    }
+
+    func step() throws(MomentumError) -> StepReport { try source.step(&optimizer, pieces, exchange: exchange) }
+
+    func checkUnchanged() throws {
+      try source.checkUnchanged()
+      try file.file.checkUnchanged()
+    }
+
+    /// Brings everything to rank 0, which writes the files, all or none.
+    func write() throws {
+      try world.collect(tensors, plan)
+      let state = options.state.outputState == nil ? nil : try transfer.gather(optimizer.state())
+      try world.together {
+        guard world.rank == 0 else { return }
+        if let state { try whole.restore(state) }
+        try options.write(file, options.state.writers(of: whole))
+      }
+    }
+  }
+#endif

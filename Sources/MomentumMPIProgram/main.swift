@@ -1,0 +1,3 @@
+import MomentumCLI
+
+Programs.momentumMPI()
