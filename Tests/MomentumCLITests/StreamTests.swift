@@ -145,7 +145,8 @@ final class StreamTests: XCTestCase {
         ("norm link", 1, "Error: link: could not follow the link: No such file or directory\n"),
         ("clip --gradients g --output link", 1, "Error: link: "),
         ("norm missing", 1, "Error: missing: could not open it: No such file or directory\n"),
-        ("norm d", 1, "Error: d: is a directory; expected a regular file"),
+        ("norm d", 1, "Error: d: has no .safetensors file and no index; expected one of them"),
+        ("clip --gradients d --output o", 1, "Error: d: is a directory; expected a regular file"),
         ("clip --gradients g --output d", 1, "Error: d: is a directory; expected a regular file"),
       ] {
         let run = try CommandRun(

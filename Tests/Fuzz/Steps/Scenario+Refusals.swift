@@ -23,7 +23,7 @@ extension Scenario {
       case (.flatCount, .countMismatch), (.listCount, .countMismatch), (.tensorCount, .countMismatch):
         expected = "refused: count"
       case (.flatOverlap, .overlap), (.listOverlap, .overlap): expected = "refused: overlap"
-      case (.emptyAccumulator, .countMismatch): expected = "refused: empty accumulator"
+      case (.emptyAccumulator, .invalidSetting): expected = "refused: empty accumulator"
       case (.setting, .invalidSetting): expected = "refused: setting"
       default: throw Difference("\(twin.name), mistake \(mistake)", expected: "an error", found: found as Any)
       }
