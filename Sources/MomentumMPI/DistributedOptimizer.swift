@@ -92,8 +92,8 @@
     ///   - averaging: An average of the parameters to keep.
     ///   - lossScale: The factor of the loss.
     ///   - adaptiveLimit: The limit of the norm that depends on past norms.
-    ///   - sharding: What the ranks divide among them. Where a limit or a rule is one of tensors or of units, the model is
-    ///     cut between tensors only.
+    ///   - sharding: What the ranks divide among them. Where a limit or a rule is one of tensors, of units or of a
+    ///     group, the model is cut between tensors only.
     ///   - reduction: The order in which gradients are added up.
     ///   - threads: The most threads of this rank; by default ``Communicator/threadsPerRank``.
     /// - Throws: ``DistributedError``, the same on all ranks: also if tensors, settings, the versions of this library or

@@ -10,7 +10,7 @@
 /// earlier still comes to its next meeting, and says so there: every owner then throws that error, and none has written
 /// anything.
 ///
-/// An owner must hold whole tensors. Where no limit is that of a tensor or of a unit, it may hold pieces that were cut
+/// An owner must hold whole tensors. Where no limit is that of a tensor, a unit or a group, it may hold pieces that were cut
 /// between tiles (at multiples of ``Tile/count``).
 ///
 /// ``ThreadExchange`` is the meeting place of threads, ``RankExchange`` that of processes which can add up and compare

@@ -59,9 +59,12 @@ extension Optimizer {
 
 // What the owner of a part must know of the whole.
 extension Optimizer {
-  /// Whether a limit, or a rule, is one of tensors or of units, so that a tensor cannot be cut over several owners.
+  /// Whether a limit, or a rule, is one of tensors, of units or of a group, so that a tensor cannot be cut over several
+  /// owners.
   package var needsWholeTensors: Bool {
+    // The clipped norm of a group is one of its tensors' norms, each of which is rounded.
     stage.settings.limitsTensors || stage.settings.limitsUnits
+      || stage.settings.groups.contains { $0?.globalNorm != nil }
       || ([rule] + groups.compactMap(\.rule)).contains { $0.units != nil }
   }
 }
