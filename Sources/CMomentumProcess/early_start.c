@@ -29,9 +29,10 @@
 extern char **environ;
 
 static char one_thread[] = MOMENTUM_THREADS_VARIABLE "=1";
-// The entry that is lent, and its own value.
-static char **lent;
-static char *own_value;
+// The entry that is lent, and its own value. Volatile, because a compiler runs simple constructors itself: it knows nothing of what
+// ran before them, finds that nothing is lent, and leaves the one below out.
+static char **volatile lent;
+static char *volatile own_value;
 
 // Whether an entry of the environment, `NAME=value`, is this variable.
 static bool is(const char *entry, const char *name) {
