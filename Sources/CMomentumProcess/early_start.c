@@ -1,10 +1,11 @@
-// OpenBLAS starts its threads while it is loaded, before main. Each of them wants 128 MiB of address space; where a limit does not
-// let it start, OpenBLAS ends the process, or the process never ends. The engine has threads of its own and never uses these.
+// OpenBLAS starts its threads while it is loaded, before main. Each of them wants 128 MiB of address space; where a limit
+// does not let it start, OpenBLAS ends the process, or the process never ends. The engine has threads of its own and never
+// uses these.
 //
-// So the command has to ask for one thread before OpenBLAS is initialised. Functions in .preinit_array run then: the libraries are
-// in memory, and none of them is initialised. setenv is of no use there, because the C library takes the environment from the loader
-// later. But it takes the array itself. So one entry that no library looks for is lent to OpenBLAS, and has its own value again
-// before main.
+// So the command has to ask for one thread before OpenBLAS is initialised. Functions in .preinit_array run then: the
+// libraries are in memory, and none of them is initialised. setenv is of no use there, because the C library takes the
+// environment from the loader later. But it takes the array itself. So one entry that no library looks for is lent to
+// OpenBLAS, and has its own value again before main.
 
 #include "momentum_process.h"
 
@@ -29,8 +30,8 @@
 extern char **environ;
 
 static char one_thread[] = MOMENTUM_THREADS_VARIABLE "=1";
-// The entry that is lent, and its own value. Volatile, because a compiler runs simple constructors itself: it knows nothing of what
-// ran before them, finds that nothing is lent, and leaves the one below out.
+// The entry that is lent, and its own value. Volatile, because a compiler runs simple constructors itself: it knows
+// nothing of what ran before them, finds that nothing is lent, and leaves the one below out.
 static char **volatile lent;
 static char *volatile own_value;
 
