@@ -13,6 +13,9 @@ public struct ParameterVector<Scalar: StoredScalar>: ~Copyable, @unchecked Senda
   private let memory: AlignedMemory
   /// The first element; the address of a subscript is computed by the caller's own code.
   @usableFromInline let base: UnsafeMutablePointer<Scalar>
+  /// The number of elements. Stored here, where no write of an element can change it: behind the layout's reference, a loop
+  /// over subscripts would read it anew after each write.
+  public let count: Int
 
   /// Makes a vector of zeros.
   ///
@@ -28,6 +31,7 @@ public struct ParameterVector<Scalar: StoredScalar>: ~Copyable, @unchecked Senda
     guard !overflow, bytes <= Int.max / 2 else { throw .allocationFailed(bytes: Int.max) }
     let memory = try AlignedMemory(byteCount: bytes)
     self.layout = layout
+    count = layout.count
     self.memory = memory
     base = memory.base.bindMemory(to: Scalar.self, capacity: layout.count)
     let team = ThreadTeam(threads, elements: layout.count)
@@ -45,9 +49,6 @@ public struct ParameterVector<Scalar: StoredScalar>: ~Copyable, @unchecked Senda
   }
 
   deinit { memory.deallocate() }
-
-  /// The number of elements.
-  @inlinable public var count: Int { layout.count }
 
   /// The element at a flat index.
   ///
