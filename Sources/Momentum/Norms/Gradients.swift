@@ -35,11 +35,9 @@ public enum Gradients {
     of floats: [UnsafeBufferPointer<Float>], _ doubles: [UnsafeBufferPointer<Double>], type: NormType = .l2,
     algorithm: NormAlgorithm = .blas, threads: Int? = nil
   ) throws(MomentumError) -> NormReport {
-    try floats.withUnsafeBufferPointer { floats throws(MomentumError) in
-      try doubles.withUnsafeBufferPointer { doubles throws(MomentumError) in
-        try NormPass.report(of: floats, doubles, type, algorithm, threads)
-      }
-    }
+    try norm(
+      of: floats.map { TensorBuffer($0) } + doubles.map { TensorBuffer($0) }, type: type, algorithm: algorithm,
+      threads: threads)
   }
 
   /// The norm of one buffer; see ``norm(of:type:algorithm:threads:)-([UnsafeBufferPointer<Scalar>],_,_,_)``.

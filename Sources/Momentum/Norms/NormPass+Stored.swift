@@ -7,6 +7,7 @@ extension NormPass {
   static func report(
     ofTensors tensors: UnsafeBufferPointer<TensorBuffer>, _ type: NormType, _ algorithm: NormAlgorithm, _ threads: Int?
   ) throws(MomentumError) -> NormReport {
+    try BLASTraits.checkCounts()
     try type.validate(forClipping: false)
     var partial = NormPartial(unchecked: type)
     measure(tensors: tensors, type, algorithm, threads, into: &partial)
@@ -30,72 +31,44 @@ extension NormPass {
     into partial: inout NormPartial
   ) {
     guard case .p = type.form else {
-      return run(tensors, TypedMeasures(type, algorithm), threads, into: &partial)
+      return run(Tensors(tensors, type, algorithm), threads, into: &partial)
     }
     // Elements are divided by the largest one first, so that no power overflows.
     var largest = NormPartial(unchecked: .infinity)
-    run(tensors, TypedMeasures(.infinity, algorithm), threads, into: &largest)
+    run(Tensors(tensors, .infinity, algorithm), threads, into: &largest)
     let magnitude = largest.finiteNorm.double
     let divisor = magnitude > 0 ? magnitude : 1
     partial = NormPartial(unchecked: type, divisor: divisor)
-    run(tensors, TypedMeasures(type, algorithm, divisor: divisor), threads, into: &partial)
+    run(Tensors(tensors, type, algorithm, divisor: divisor), threads, into: &partial)
   }
 
-  /// What is summed over a tile of `Float`s or `Double`s, and over one of half precision.
-  private struct TypedMeasures: Sendable {
+  /// Tensors of any types, with what is summed over a tile of `Float`s or `Double`s, and over one of half precision.
+  private struct Tensors: NormSource {
+    let tensors: UnsafeBufferPointer<TensorBuffer>
     let plain, half: TileMeasure
 
-    init(_ type: NormType, _ algorithm: NormAlgorithm, divisor: Double = 1) {
+    init(
+      _ tensors: UnsafeBufferPointer<TensorBuffer>, _ type: NormType, _ algorithm: NormAlgorithm, divisor: Double = 1
+    ) {
+      self.tensors = tensors
       plain = TileMeasure(type, algorithm, divisor: divisor)
       half = TileMeasure(type, .portable, divisor: divisor)
     }
-  }
 
-  private static func run(
-    _ tensors: UnsafeBufferPointer<TensorBuffer>, _ measures: TypedMeasures, _ threads: Int?,
-    into partial: inout NormPartial
-  ) {
-    let count = tensors.reduce(0) { $0 + $1.count }
-    let team = ThreadTeam(threads ?? Machine.availableProcessors, elements: count)
-    guard team.count > 1 else { return add(tensors, 0..<count, measures, into: &partial) }
+    var count: Int { tensors.reduce(0) { $0 + $1.count } }
 
-    let shares = UnsafeMutableBufferPointer<NormPartial>.allocate(capacity: team.count)
-    shares.initialize(repeating: partial)
-    defer {
-      shares.deinitialize()
-      shares.deallocate()
-    }
-    team.run(TensorWork(tensors: tensors, shares: shares, count: count, measures: measures, team: team))
-    for share in shares { partial.merge(share) }
-  }
-
-  private struct TensorWork: TeamWork, @unchecked Sendable {  // each thread writes its own partial
-    let tensors: UnsafeBufferPointer<TensorBuffer>
-    let shares: UnsafeMutableBufferPointer<NormPartial>
-    let count: Int
-    let measures: TypedMeasures
-    let team: ThreadTeam
-
-    func run(thread: Int) {
-      NormPass.add(tensors, team.share(of: thread, count: count), measures, into: &shares[thread])
-    }
-  }
-
-  /// Adds the tiles that start in a range of the concatenation.
-  private static func add(
-    _ tensors: UnsafeBufferPointer<TensorBuffer>, _ share: Range<Int>, _ measures: TypedMeasures,
-    into partial: inout NormPartial
-  ) {
-    var offset = 0
-    for tensor in tensors {
-      let (lower, upper) = (max(share.lowerBound - offset, 0), min(share.upperBound - offset, tensor.count))
-      offset += tensor.count
-      guard lower < upper, let base = tensor.base else { continue }
-      switch tensor.elementType {
-      case .float32: add(base, tensor.count, as: Float.self, lower..<upper, measures.plain, into: &partial)
-      case .float64: add(base, tensor.count, as: Double.self, lower..<upper, measures.plain, into: &partial)
-      case .bfloat16, .float16:
-        addHalves(base, tensor.count, tensor.elementType, lower..<upper, measures.half, into: &partial)
+    func add(_ share: Range<Int>, into partial: inout NormPartial) {
+      var offset = 0
+      for tensor in tensors {
+        let (lower, upper) = (max(share.lowerBound - offset, 0), min(share.upperBound - offset, tensor.count))
+        offset += tensor.count
+        guard lower < upper, let base = tensor.base else { continue }
+        switch tensor.elementType {
+        case .float32: NormPass.add(base, tensor.count, as: Float.self, lower..<upper, plain, into: &partial)
+        case .float64: NormPass.add(base, tensor.count, as: Double.self, lower..<upper, plain, into: &partial)
+        case .bfloat16, .float16:
+          NormPass.addHalves(base, tensor.count, tensor.elementType, lower..<upper, half, into: &partial)
+        }
       }
     }
   }

@@ -42,41 +42,6 @@ enum NormPass {
     return NormReport(partial)
   }
 
-  /// The norm of the concatenation of buffers of two types.
-  static func report(
-    of floats: UnsafeBufferPointer<UnsafeBufferPointer<Float>>,
-    _ doubles: UnsafeBufferPointer<UnsafeBufferPointer<Double>>, _ type: NormType, _ algorithm: NormAlgorithm,
-    _ threads: Int?
-  ) throws(MomentumError) -> NormReport {
-    try BLASTraits.checkCounts()
-    try type.validate(forClipping: false)
-    func total(_ type: NormType, divisor: Double = 1) -> NormPartial {
-      let call = EngineCall.begin()
-      defer { call.end() }
-      return sum(floats, doubles, type, algorithm, divisor, threads)
-    }
-    guard case .p = type.form else { return NormReport(total(type)) }
-    // The largest element of both, or their powers would not be on one scale.
-    let magnitude = total(.infinity).finiteNorm.double
-    return NormReport(total(type, divisor: magnitude > 0 ? magnitude : 1))
-  }
-
-  @inline(never)
-  private static func sum(
-    _ floats: UnsafeBufferPointer<UnsafeBufferPointer<Float>>,
-    _ doubles: UnsafeBufferPointer<UnsafeBufferPointer<Double>>, _ type: NormType, _ algorithm: NormAlgorithm,
-    _ divisor: Double, _ threads: Int?
-  ) -> NormPartial {
-    var (total, other) = (
-      NormPartial(unchecked: type, divisor: divisor), NormPartial(unchecked: type, divisor: divisor)
-    )
-    let measure = TileMeasure(type, algorithm, divisor: divisor)
-    run(floats, measure, threads, into: &total)
-    run(doubles, measure, threads, into: &other)
-    total.merge(other)
-    return total
-  }
-
   /// Measures the concatenation of some buffers.
   static func partial<Scalar: BLASScalar>(
     _ buffers: UnsafeBufferPointer<UnsafeBufferPointer<Scalar>>, _ type: NormType, _ algorithm: NormAlgorithm,
@@ -106,10 +71,14 @@ enum NormPass {
     _ buffers: UnsafeBufferPointer<UnsafeBufferPointer<Scalar>>, _ measure: TileMeasure, _ threads: Int?,
     into partial: inout NormPartial
   ) {
-    var count = 0
-    for buffer in buffers { count += buffer.count }
+    run(Buffers(buffers: buffers, measure: measure), threads, into: &partial)
+  }
+
+  /// Measures elements on the threads of a team.
+  static func run(_ source: some NormSource, _ threads: Int?, into partial: inout NormPartial) {
+    let count = source.count
     let team = ThreadTeam(threads ?? Machine.availableProcessors, elements: count)
-    guard team.count > 1 else { return add(buffers, 0..<count, measure, into: &partial) }
+    guard team.count > 1 else { return source.add(0..<count, into: &partial) }
 
     let shares = UnsafeMutableBufferPointer<NormPartial>.allocate(capacity: team.count)
     shares.initialize(repeating: partial)
@@ -118,19 +87,32 @@ enum NormPass {
       shares.deinitialize()
       shares.deallocate()
     }
-    team.run(ShareWork(buffers: buffers, shares: shares, count: count, measure: measure, team: team))
+    team.run(ShareWork(source: source, shares: shares, count: count, team: team))
     for share in shares { partial.merge(share) }
   }
 
-  private struct ShareWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {  // each thread writes its own partial
-    let buffers: UnsafeBufferPointer<UnsafeBufferPointer<Scalar>>
+  private struct ShareWork<Source: NormSource>: TeamWork, @unchecked Sendable {  // each thread writes its own partial
+    let source: Source
     let shares: UnsafeMutableBufferPointer<NormPartial>
     let count: Int
-    let measure: TileMeasure
     let team: ThreadTeam
 
-    func run(thread: Int) {
-      NormPass.add(buffers, team.share(of: thread, count: count), measure, into: &shares[thread])
+    func run(thread: Int) { source.add(team.share(of: thread, count: count), into: &shares[thread]) }
+  }
+
+  /// Buffers of one element type.
+  private struct Buffers<Scalar: BLASScalar>: NormSource {
+    let buffers: UnsafeBufferPointer<UnsafeBufferPointer<Scalar>>
+    let measure: TileMeasure
+
+    var count: Int {
+      var count = 0
+      for buffer in buffers { count += buffer.count }
+      return count
+    }
+
+    func add(_ share: Range<Int>, into partial: inout NormPartial) {
+      NormPass.add(buffers, share, measure, into: &partial)
     }
   }
 
@@ -191,4 +173,13 @@ enum NormPass {
     }
     return TileSum.isExact(sum, smallest, 0) ? sum.squareRoot() : nil
   }
+}
+
+/// Elements whose norm is measured by several threads.
+protocol NormSource {
+  /// The number of elements.
+  var count: Int { get }
+
+  /// Adds the tiles that start in a range of the elements.
+  func add(_ share: Range<Int>, into partial: inout NormPartial)
 }
