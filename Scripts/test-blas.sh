@@ -110,7 +110,8 @@ stand_in() {
   fi
   # What lies beside it in its package may be needed as well.
   for neighbour in "$(dirname "$2")"/lib*.so* "$(dirname "$(dirname "$2")")"/lib*.so*; do
-    case "$neighbour" in "$work"/*) ;; *) continue ;; esac
+    [ -e "$neighbour" ] || continue
+    case "$neighbour" in /usr/* | /lib/*) continue ;; esac
     case "$(basename "$neighbour")" in libblas.* | liblapack.* | libopenblas.*) continue ;; esac
     [ -e "$target/$(basename "$neighbour")" ] || ln -s "$neighbour" "$target/"
   done
@@ -216,12 +217,17 @@ for name in "${wanted[@]}"; do
     */*)
       [ -f "$name" ] || fail "no file $name"
       file=$(readlink -f "$name")
+      fortran=$file
+      nm -D --defined-only "$file" | grep -E ' T dgemm_$' >/dev/null || {
+        unpack libblas3
+        fortran="$work/packages/libblas3/$folder/blas/libblas.so.3"
+      }
       prefix=$(nm -D --defined-only "$file" | sed -nE 's/^[0-9a-f]+ T (.+)cblas_sdot$/\1/p')
       if [ -n "$prefix" ]; then
         forwarder "$prefix" "$file"
         file="$work/forwarder.so"
       fi
-      stand_in "$(basename "$name")" "$file"
+      stand_in "$(basename "$name")" "$file" "$fortran"
       LD_LIBRARY_PATH="$work/stand-in/$(basename "$name")${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" \
         step "$(basename "$name")" try "$(basename "$name")" "$probes"
       ;;
