@@ -6,7 +6,7 @@
 #   --build-folder   takes the release build of the tests (Scripts/test.sh --release leaves it in .build-release) instead of the
 #                    debug build
 #
-# Needs an x86-64 Linux and the Debian packages qemu-user and gcc-aarch64-linux-gnu. Checks:
+# Needs an x86-64 Linux; installs what Scripts/setup.sh --emulators names. Checks:
 #   1. a program that uses the library gets the best kernels for this processor, plainly and through the loader;
 #   2. an Intel processor of a model that OpenBLAS 0.3.21 does not know gets the kernels for AVX2 and not the oldest ones: plainly,
 #      through the loader, with a host that loads the library; a host with threads is refused, and computes right;
@@ -27,9 +27,7 @@ while [ $# -gt 0 ]; do
 done
 [[ "$starts" =~ ^[1-9][0-9]*$ ]] || fail "--starts expects a positive number, not '$starts'"
 [ "$(uname -sm)" = "Linux x86_64" ] || fail "needs Linux on x86-64"
-for tool in qemu-x86_64 qemu-aarch64 aarch64-linux-gnu-gcc gcc; do
-  command -v "$tool" >/dev/null || fail "no $tool; on Debian: apt-get install qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
-done
+"$root/Scripts/setup.sh" --emulators
 
 work="$root/.build-processors"
 mkdir -p "$work"
