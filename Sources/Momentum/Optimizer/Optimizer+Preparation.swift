@@ -54,7 +54,7 @@ extension Optimizer {
     let placed = LazyVector(lent: memory, release: release)
     placed.fill(from: direction, layout)
     direction = placed
-    (areBuffersSeparate, areHalvesSeparate) = (false, false)
+    separateLists = nil
   }
 
   /// Forgets the velocity of every tensor: the next step is a first step, as after training has been steered elsewhere.

@@ -99,12 +99,8 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   var areGroupsBound = false
   /// The names of the groups of the last step.
   var reportedGroups: [String] = []
-  /// Whether the table points at buffers of a list, one or two for each tensor, that were found not to overlap.
-  var areBuffersSeparate = false
-  /// The same of buffers of a list whose gradients are in half precision.
-  var areHalvesSeparate = false
-  /// The seed that the table has the tensors' keys of.
-  var roundingSeed: UInt64?
+  /// The kind of lists at whose buffers the table points, if these were found not to overlap.
+  var separateLists: SeparateLists?
   /// The stage that measures and clips, by the settings that were checked last.
   let stage: ClipStage
   var rules = StepRules()

@@ -5,13 +5,14 @@
 /// rounded once, at the end.
 struct HalfRunner<Scalar: BLASScalar> {
   private let table: TensorTable<Scalar>
-  private let halves: HalfOperands
+  /// The way in which the operands of the current tensor are stored.
+  private var halves = HalfOperands()
   private let scratch: ThreadScratch<Scalar>
   private var runner: TileRunner<Scalar>
   private var loaded = -1
 
   init(_ table: TensorTable<Scalar>, _ scratch: ThreadScratch<Scalar>) {
-    (self.table, halves, self.scratch) = (table, table.halves, scratch)
+    (self.table, self.scratch) = (table, scratch)
     runner = TileRunner(scratch)
   }
 
@@ -28,6 +29,7 @@ struct HalfRunner<Scalar: BLASScalar> {
 
   /// Runs the program on some elements of a tensor, the first ones first.
   mutating func run(_ index: Int, _ part: Range<Int>) {
+    halves = table.halves(of: index)
     guard runner.program.count > 0 || halves.copy != nil else { return }
     let size = min(runner.program.tileCount, Self.mostElements)
     var start = part.lowerBound
@@ -72,7 +74,7 @@ struct HalfRunner<Scalar: BLASScalar> {
       scratch.lost.pointee += HalfLoops.storeBFloat16(x, into: y, n)
     case .bfloat16(.stochastic):
       scratch.overflowed.pointee += HalfLoops.countOverflowing(x, .bfloat16, n)
-      HalfLoops.storeStochasticBFloat16(x, into: y, n, key: entry.pointee.key, step: halves.step, index: start)
+      HalfLoops.storeStochasticBFloat16(x, into: y, n, key: entry.pointee.key, step: table.halves.step, index: start)
     case nil: break
     }
   }
