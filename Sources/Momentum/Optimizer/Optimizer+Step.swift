@@ -11,7 +11,12 @@ extension Optimizer {
   ) throws(MomentumError) -> StepReport {
     let call = EngineCall.begin()
     defer { call.end() }
-    return try computeStep(divisor, isMeasured, meetings)
+    guard table.writesHalves else { return try computeStep(divisor, isMeasured, meetings) }
+    table.clearHalfCounts(team)
+    var report = try computeStep(divisor, isMeasured, meetings)
+    let counts = table.halfCounts(team)
+    (report.clip.overflowedElements, report.lostUpdates) = (counts.overflowed, counts.lost)
+    return report
   }
 
   // Not inlined: the compiler may move arithmetic of this function, but not the call of one.
@@ -82,9 +87,9 @@ extension Optimizer {
   /// Points every tensor at its part of the direction and of the average, which are allocated if they do not exist yet.
   mutating func bindState() throws(MomentumError) {
     if rules.useVelocity {
-      let base = try direction.make(layout, threads: threads)
+      try direction.make(layout, threads: threads)
       for index in table.entries.indices {
-        setIfChanged(&table.entry(index).pointee.direction, to: base + table.entries[index].offset)
+        setIfChanged(&table.entry(index).pointee.direction, to: direction.address(at: table.entries[index].offset))
       }
     }
     if averaging != nil {
