@@ -184,6 +184,11 @@ check "command: going on" steps 2 --gradients "$files/second" --state "$files/st
 check "command: limits of units" steps 2 --gradients "$files/second" --agc 0.01 --ema 0.9
 check "command: info" timeout 60 "$mpirun" ${launch[@]+"${launch[@]}"} -n 2 "$products/momentum-mpi" info --json
 
+for ranks in $(numbers 1 2 3); do
+  check "command: bench on $ranks" timeout 60 "$mpirun" ${launch[@]+"${launch[@]}"} -n "$ranks" "$products/momentum-mpi" bench \
+    --count 1000 1e5 --repeat 1 --json
+done
+
 say "The code of the documentation"
 for ranks in $(numbers 1 2); do check "snippets on $ranks" on "$ranks" snippets "$scratch"; done
 
