@@ -48,7 +48,7 @@ struct LazyVector<Scalar: BLASScalar>: ~Copyable {
   }
 
   /// The number of bytes of an element.
-  private var byteCount: Int { isHalf ? 2 : MemoryLayout<Scalar>.stride }
+  var byteCount: Int { isHalf ? 2 : MemoryLayout<Scalar>.stride }
 
   /// The address of an element, for a table; see ``base``.
   @inline(__always)

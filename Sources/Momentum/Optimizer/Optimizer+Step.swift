@@ -87,9 +87,10 @@ extension Optimizer {
   /// Points every tensor at its part of the direction and of the average, which are allocated if they do not exist yet.
   mutating func bindState() throws(MomentumError) {
     if rules.useVelocity {
-      try direction.make(layout, threads: threads)
+      let (base, byteCount) = (try direction.make(layout, threads: threads), direction.byteCount)
       for index in table.entries.indices {
-        setIfChanged(&table.entry(index).pointee.direction, to: direction.address(at: table.entries[index].offset))
+        let address = UnsafeMutableRawPointer(base) + table.entries[index].offset * byteCount
+        setIfChanged(&table.entry(index).pointee.direction, to: address.assumingMemoryBound(to: Scalar.self))
       }
     }
     if averaging != nil {

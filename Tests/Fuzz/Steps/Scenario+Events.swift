@@ -106,6 +106,8 @@ extension Scenario {
   func setSettings(_ new: Settings) throws {
     var new = new
     new.velocityType = settings.velocityType
+    // A correction would round such a velocity twice, and is refused.
+    if new.velocityType != nil { new.mode = .twoPass }
     settings = new
     membership = PlainGroups.membership(new.groups, of: frame.names)
     for twin in twins { try new.spoiled(by: plant).apply(to: &twin.optimizer, adaptsAnew: true) }
