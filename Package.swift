@@ -69,7 +69,7 @@ let package = Package(
     .target(name: "MomentumReference", dependencies: ["Momentum"], swiftSettings: settings),
 
     // What the memory allows: hand-fused loops in C that `momentum bench` compares the engine with. No library links it.
-    .target(name: "CMomentumLimit", exclude: ["limit_kernels.inc"]),
+    .target(name: "CMomentumLimit", exclude: ["limit_half.inc", "limit_kernels.inc"]),
 
     // What the command does before the libraries of its process are initialised, and in the handler of a signal.
     .target(name: "CMomentumProcess"),

@@ -1,13 +1,19 @@
 // Chooses among the kernels at run time.
 #include "limit_table.h"
 
+#if defined(__x86_64__)
+static bool has_avx2(void) {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+}
+#endif
+
 // The kernels of a path, or NULL where this processor cannot run them.
 static const momentum_limit_table *table(momentum_limit_path path) {
   switch (path) {
     case MOMENTUM_LIMIT_PORTABLE: return &momentum_limit_portable;
 #if defined(__x86_64__)
     case MOMENTUM_LIMIT_AVX2:
-      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &momentum_limit_avx2 : NULL;
+      return has_avx2() ? &momentum_limit_avx2 : NULL;
     case MOMENTUM_LIMIT_AVX512: return __builtin_cpu_supports("avx512f") ? &momentum_limit_avx512 : NULL;
 #elif defined(__aarch64__)
     case MOMENTUM_LIMIT_NEON: return &momentum_limit_neon;
@@ -69,4 +75,27 @@ void momentum_limit_update_float(
 void momentum_limit_update_double(
     momentum_limit_path path, const momentum_limit_update *update, const double *g, double *v, double *p, size_t n) {
   table(path)->update_double(update, g, v, p, n);
+}
+
+void momentum_limit_update_half(
+    momentum_limit_path path, momentum_limit_storage storage, const momentum_limit_update *update,
+    const momentum_limit_vectors *vectors, size_t n, momentum_limit_random random) {
+  table(path)->update_half(update, storage, vectors, n, random);
+}
+
+double momentum_limit_squares_half(momentum_limit_path path, const uint16_t *x, size_t n, bool is_float16) {
+  return table(path)->squares_half(x, n, is_float16);
+}
+
+void momentum_limit_widen(momentum_limit_path path, const uint16_t *x, float *y, size_t n, bool is_float16) {
+  table(path)->widen(x, y, n, is_float16);
+}
+
+void momentum_limit_narrow(momentum_limit_path path, const float *x, uint16_t *y, size_t n) {
+  table(path)->narrow(x, y, n);
+}
+
+void momentum_limit_narrow_at_random(
+    momentum_limit_path path, const float *x, uint16_t *y, size_t n, momentum_limit_random random) {
+  table(path)->narrow_at_random(x, y, n, random);
 }

@@ -34,6 +34,12 @@
 #define FMA(a, b, c) _mm256_fmadd_pd(a, b, c)
 #include "limit_kernels.inc"
 
-const momentum_limit_table momentum_limit_avx2 = MOMENTUM_LIMIT_TABLE(avx2_float, avx2_double);
+#define NAME(x) avx2_half_##x
+#define TARGET __attribute__((target("avx2,fma,f16c")))
+#define WIDTH 8
+#define WIDEN_FLOAT16(p) (avx2_half_floats)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(p)))
+#include "limit_half.inc"
+
+const momentum_limit_table momentum_limit_avx2 = MOMENTUM_LIMIT_TABLE(avx2_float, avx2_double, avx2_half);
 
 #endif

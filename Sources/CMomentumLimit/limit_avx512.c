@@ -34,6 +34,12 @@
 #define FMA(a, b, c) _mm512_fmadd_pd(a, b, c)
 #include "limit_kernels.inc"
 
-const momentum_limit_table momentum_limit_avx512 = MOMENTUM_LIMIT_TABLE(avx512_float, avx512_double);
+#define NAME(x) avx512_half_##x
+#define TARGET __attribute__((target("avx512f")))
+#define WIDTH 16
+#define WIDEN_FLOAT16(p) (avx512_half_floats)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(p)))
+#include "limit_half.inc"
+
+const momentum_limit_table momentum_limit_avx512 = MOMENTUM_LIMIT_TABLE(avx512_float, avx512_double, avx512_half);
 
 #endif

@@ -34,6 +34,12 @@
 #define FMA(a, b, c) vfmaq_f64(c, a, b)
 #include "limit_kernels.inc"
 
-const momentum_limit_table momentum_limit_neon = MOMENTUM_LIMIT_TABLE(neon_float, neon_double);
+#define NAME(x) neon_half_##x
+#define TARGET 
+#define WIDTH 4
+#define WIDEN_FLOAT16(p) (neon_half_floats)vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)))
+#include "limit_half.inc"
+
+const momentum_limit_table momentum_limit_neon = MOMENTUM_LIMIT_TABLE(neon_float, neon_double, neon_half);
 
 #endif

@@ -1,6 +1,8 @@
 #ifndef MOMENTUM_LIMIT_TABLE_H
 #define MOMENTUM_LIMIT_TABLE_H
 
+#include <string.h>
+
 #include "momentum_limit.h"
 
 // The kernels of one instruction set.
@@ -13,10 +15,17 @@ typedef struct momentum_limit_table {
   void (*scale_double)(double, double *, size_t);
   void (*update_float)(const momentum_limit_update *, const float *, float *, float *, size_t);
   void (*update_double)(const momentum_limit_update *, const double *, double *, double *, size_t);
+  void (*update_half)(
+      const momentum_limit_update *, momentum_limit_storage, const momentum_limit_vectors *, size_t, momentum_limit_random);
+  double (*squares_half)(const uint16_t *, size_t, bool);
+  void (*widen)(const uint16_t *, float *, size_t, bool);
+  void (*narrow)(const float *, uint16_t *, size_t);
+  void (*narrow_at_random)(const float *, uint16_t *, size_t, momentum_limit_random);
 } momentum_limit_table;
 
-#define MOMENTUM_LIMIT_TABLE(f, d)                                                                   \
-  {f##_squares, d##_squares, f##_clamped_squares, d##_clamped_squares, f##_scale, d##_scale, f##_update, d##_update}
+#define MOMENTUM_LIMIT_TABLE(f, d, h)                                                                                   \
+  {f##_squares, d##_squares, f##_clamped_squares, d##_clamped_squares, f##_scale, d##_scale, f##_update, d##_update, \
+   h##_update, h##_squares, h##_widen, h##_narrow, h##_narrow_at_random}
 
 extern const momentum_limit_table momentum_limit_portable;
 #if defined(__x86_64__)

@@ -35,7 +35,8 @@ final class BenchCommandTests: XCTestCase {
   func testEveryRowHoldsTheNumbersOfTheContract() throws {
     let report = try bench(["--count", "1e3", "40000", "--scalar", "double", "float", "--threads", "1", "2"])
     let rows = try XCTUnwrap(report["rows"] as? [[String: Any]])
-    XCTAssertEqual(rows.count, 8 * BenchOperation.all.count)
+    // Of Floats also steps in half precision.
+    XCTAssertEqual(rows.count, 8 * BenchOperation.all.count - 4 * BenchOperation.half.count)
     for row in rows {
       for name in ["secondsMin", "secondsMedian", "limitSecondsMin", "limitSecondsMedian", "limitRatio"] {
         XCTAssertGreaterThan(try XCTUnwrap(row[name] as? Double, name), 0)
@@ -44,6 +45,7 @@ final class BenchCommandTests: XCTestCase {
       XCTAssertEqual(row["limitRatio"] as! Double, limit / ours, accuracy: 1e-9 * limit / ours)
       XCTAssertGreaterThanOrEqual(row["secondsMedian"] as! Double, ours)
       XCTAssertEqual(row["plain"] == nil, row["plainRatio"] == nil)
+      XCTAssertEqual(row["storage"] == nil, row["wideRatio"] == nil)
     }
     XCTAssertEqual(rows.map { $0["scalar"] as? String }.first, "double")
     let bytes = Set(rows.filter { $0["operation"] as? String == "norm" }.compactMap { $0["bytes"] as? Int })
@@ -69,7 +71,12 @@ final class BenchCommandTests: XCTestCase {
   func testGrowthTellsTheCostOfAParameter() throws {
     let report = try bench(["--growth", "--count", "1000", "100000"])
     let rows = try XCTUnwrap(report["rows"] as? [[String: Any]])
-    XCTAssertEqual(rows.compactMap { $0["count"] as? Int }, [1000, 100_000])
+    let storages = [nil] + StepStorage.available.map(\.rawValue)
+    XCTAssertEqual(rows.map { $0["storage"] as? String }, storages + storages)
+    XCTAssertEqual(rows.prefix(storages.count).map { $0["count"] as? Int }, storages.map { _ in 1000 })
+    let step = try bench(["--growth", "--count", "1000", "100000", "--rows", "step"])
+    XCTAssertEqual(
+      (step["rows"] as? [[String: Any]])?.compactMap { $0["count"] as? Int }, [1000, 100_000])
     for row in rows {
       let perParameter = row["nanosecondsPerParameter"] as! Double
       XCTAssertEqual(
@@ -84,6 +91,7 @@ final class BenchCommandTests: XCTestCase {
       ["--clip", "all"], ["--threads", "0"], ["--repeat", "0"], ["--nesterov", "--momentum", "0"],
       ["--momentum", "-1"], ["--weight-decay", "nan"], ["--rows", "none"], ["--growth", "--model", "gpt2"],
       ["--scalar", "float", "float"], ["--one-pass", "--clip", "value"],
+      ["--rows", "half", "--scalar", "double"],
     ] {
       let run = try CommandRun(["bench"] + arguments)
       XCTAssertEqual(run.status, 64, arguments.joined(separator: " "))
@@ -152,6 +160,7 @@ final class BenchCommandTests: XCTestCase {
     for operation in BenchOperation.all {
       for kernel in LimitKernel.available {
         try verify(operation, try BenchMemory<Float>(layout(4099), threads: 1), kernel)
+        guard operation.exists(for: .double) else { continue }
         try verify(operation, try BenchMemory<Double>(layout(4099), threads: 1), kernel)
       }
       // Long enough for the engine to use both threads.
@@ -164,12 +173,7 @@ final class BenchCommandTests: XCTestCase {
   private func verify<S: LimitScalar>(
     _ operation: BenchOperation, _ memory: BenchMemory<S>, _ kernel: LimitKernel
   ) throws {
-    let contest =
-      switch operation.kind {
-      case .norm: try BenchContest.norm(memory, kernel, row: operation.name)
-      case .clip: try BenchContest.clip(memory, kernel, row: operation.name)
-      case .step: try BenchContest.step(operation, memory, kernel, row: operation.name)
-      }
+    let contest = try BenchContest.verified(operation, memory, kernel, row: operation.name)
     XCTAssertGreaterThan(contest.bytes, 0)
   }
 

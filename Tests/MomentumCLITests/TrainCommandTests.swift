@@ -33,6 +33,29 @@ final class TrainCommandTests: XCTestCase {
     }
   }
 
+  /// The folder knows how gradients are kept; what was interrupted goes on with it.
+  func testTrainsWithGradientsInHalfPrecision() throws {
+    try withScratchFolder { folder in
+      let report = folder.appendingPathComponent("report").path
+      let run = try CommandRun(
+        small + [
+          "--gradient-type", "bf16", "--loss-scale", "dynamic", "--output", report, "--gnuplot", "/nowhere/gnuplot",
+        ])
+      XCTAssertEqual(run.status, 0, run.errors)
+      let finding =
+        "Gradients were multiplied by a loss scale that starts at 65536 and rounded to BFloat16; of all steps 0 were "
+        + "skipped after an overflow."
+      XCTAssertTrue(run.output.contains(finding), run.output)
+      let page = try String(contentsOfFile: report + "/report.md", encoding: .utf8)
+      XCTAssertTrue(page.contains(finding), page)
+      let again = try CommandRun(["train", "--resume", report, "--gnuplot", "/nowhere/gnuplot", "--json"])
+      XCTAssertEqual(again.status, 0, again.errors)
+      let object = try JSONSerialization.jsonObject(with: Data(again.output.utf8)) as? [String: Any]
+      XCTAssertEqual(object?["findings"] as? [String], [finding])
+      XCTAssertEqual((object?["comparison"] as? [[String: Any]])?.first?["skippedSteps"] as? Int, 0)
+    }
+  }
+
   func testChoosesAFreeFolder() throws {
     try withScratchFolder { folder in
       for name in ["report", "report-2"] {
@@ -49,6 +72,9 @@ final class TrainCommandTests: XCTestCase {
       ["--pixels-per-step", "3"],
       ["--plain-learning-rates", "0.1,,0.2"], ["--clippings", "global", "global"], ["--threads", "0"],
       ["--resume", "x", "--epochs", "3"], ["--resume", "x", "--output", "y"], ["--rules", "adam"],
+      ["--gradient-type", "f64"], ["--loss-scale", "dynamic"], ["--gradient-type", "bf16", "--loss-scale", "0"],
+      ["--gradient-type", "f16", "--loss-scale", "big"], ["--resume", "x", "--gradient-type", "bf16"],
+      ["--resume", "x", "--loss-scale", "none"],
     ]
     for arguments in wrong { XCTAssertEqual(try CommandRun(["train"] + arguments).status, 64, "\(arguments)") }
   }

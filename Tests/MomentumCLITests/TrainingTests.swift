@@ -174,7 +174,7 @@ final class TrainingTests: XCTestCase {
       XCTAssertEqual(lines.count, 1 + 23)
       let summary = try String(contentsOf: folder.appendingPathComponent("summary.csv"), encoding: .utf8)
       let widths = Set(summary.split(separator: "\n").map { $0.split(separator: ",").count })
-      XCTAssertEqual(widths, [19])
+      XCTAssertEqual(widths, [20])
     }
   }
 

@@ -95,6 +95,25 @@ final class TrajectoryTests: XCTestCase {
     XCTAssertNotEqual(try clipped.descend(.rosenbrock, .plain, learningRate: rate, limit: 500).outcome, .diverged)
   }
 
+  /// The velocity tends to g / (1 − m), which the exact way follows; to nearest nothing moves, and at random the mean does.
+  func testSmallUpdatesAreLostByRoundingToNearestAlone() throws {
+    let drift = try StorageDrift()
+    var (parameter, velocity) = (1.0, 0.0)
+    for _ in 0..<StorageDrift.stepCount {
+      velocity = StorageDrift.momentum * velocity + StorageDrift.gradient
+      parameter -= StorageDrift.learningRate * velocity
+    }
+    XCTAssertEqual(drift[.float32].means.last!, parameter, accuracy: 1e-4)
+    XCTAssertEqual(drift[.remainders].means, drift[.float32].means)
+    XCTAssertEqual(drift[.remainders].lostUpdates, 0)
+    XCTAssertEqual(Set(drift[.nearest].means), [1])
+    XCTAssertEqual(drift[.nearest].lostUpdates, StorageDrift.stepCount * StorageDrift.parameterCount)
+    // One parameter has a spread of 0.019, so the mean of a thousand one of 0.0006.
+    XCTAssertEqual(drift[.stochastic].means.last!, parameter, accuracy: 0.0024)
+    XCTAssertGreaterThan(drift[.stochastic].most - drift[.stochastic].least, 0.05)
+    XCTAssertTrue(drift.finding.contains("rounding undid 100 % of the updates"), drift.finding)
+  }
+
   // MARK: The command
 
   func testWritesAReport() throws {
@@ -107,7 +126,12 @@ final class TrajectoryTests: XCTestCase {
       XCTAssertEqual((object?["descents"] as? [[String: Any]])?.count, 3)
       XCTAssertEqual(object?["complete"] as? Bool, true)
       let files = FileManager.default
-      for name in ["summary.csv", "paths/quadratic-plain.csv", "plots/quadratic.gnuplot"] {
+      let storages = (object?["storages"] as? [[String: Any]])?.compactMap { $0["storage"] as? String }
+      XCTAssertEqual(storages, StorageDrift.Storage.allCases.map(\.rawValue))
+      for name in [
+        "summary.csv", "paths/quadratic-plain.csv", "plots/quadratic.gnuplot", "paths/storage.csv",
+        "plots/storage.gnuplot",
+      ] {
         XCTAssertTrue(files.fileExists(atPath: report + "/" + name), name)
       }
       // A second report does not go over the first.

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 // Hand-fused kernels for `momentum bench`: each does in one loop what the engine does as several BLAS calls on a tile, and
 // so moves the same bytes with the least work between them. How fast they run is the practical limit of the memory.
@@ -55,5 +56,47 @@ void momentum_limit_update_float(
     momentum_limit_path path, const momentum_limit_update *update, const float *g, float *v, float *p, size_t n);
 void momentum_limit_update_double(
     momentum_limit_path path, const momentum_limit_update *update, const double *g, double *v, double *p, size_t n);
+
+// What a step keeps in half precision. Velocities are floats in all of them, and gradients bfloat16 in all but one.
+typedef enum momentum_limit_storage {
+  MOMENTUM_LIMIT_BFLOAT16_GRADIENT,
+  MOMENTUM_LIMIT_FLOAT16_GRADIENT,
+  // Parameters of float, and a copy of them in bfloat16.
+  MOMENTUM_LIMIT_COPY,
+  // Parameters of bfloat16, rounded to nearest with ties away from 0, and what their bits then lack.
+  MOMENTUM_LIMIT_REMAINDER,
+  // Parameters of bfloat16 alone, to nearest with ties to even, or at random.
+  MOMENTUM_LIMIT_NEAREST,
+  MOMENTUM_LIMIT_STOCHASTIC,
+} momentum_limit_storage;
+
+// The vectors of such a step; what a storage does not have is NULL.
+typedef struct momentum_limit_vectors {
+  const uint16_t *gradient;
+  float *velocity;
+  float *parameters;
+  // The copy, or the parameters.
+  uint16_t *half;
+  int16_t *remainder;
+} momentum_limit_vectors;
+
+// The random numbers of a range: Philox4x32-10 with the key of a tensor, from its element `index` on.
+typedef struct momentum_limit_random {
+  uint64_t key, step, index;
+} momentum_limit_random;
+
+// One step with momentum, which neither clamps nor decays nor looks ahead.
+void momentum_limit_update_half(
+    momentum_limit_path path, momentum_limit_storage storage, const momentum_limit_update *update,
+    const momentum_limit_vectors *vectors, size_t n, momentum_limit_random random);
+
+// Sum of squares, in Double over blocks of 4096 elements, of binary16 or bfloat16.
+double momentum_limit_squares_half(momentum_limit_path path, const uint16_t *x, size_t n, bool is_float16);
+
+// The conversions of a step that goes the long way round, by whole vectors of floats.
+void momentum_limit_widen(momentum_limit_path path, const uint16_t *x, float *y, size_t n, bool is_float16);
+void momentum_limit_narrow(momentum_limit_path path, const float *x, uint16_t *y, size_t n);
+void momentum_limit_narrow_at_random(
+    momentum_limit_path path, const float *x, uint16_t *y, size_t n, momentum_limit_random random);
 
 #endif

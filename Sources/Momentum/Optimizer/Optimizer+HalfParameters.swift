@@ -177,13 +177,6 @@ extension Optimizer where Scalar == Float {
     table.halves = operands
     table.halves.step = stepCount + 1
     defer { table.halves = HalfOperands() }
-    let writesHalves = operands.parameters != nil || operands.copy != nil
-    if writesHalves { table.clearHalfCounts(team) }
-    var report = try takeStep(divisor: ScaledDouble(1), isMeasured: false, meetings)
-    if writesHalves {
-      let counts = table.halfCounts(team)
-      (report.clip.overflowedElements, report.lostUpdates) = (counts.overflowed, counts.lost)
-    }
-    return report
+    return try takeStep(divisor: ScaledDouble(1), isMeasured: false, meetings)
   }
 }

@@ -11,7 +11,12 @@ extension Optimizer {
   ) throws(MomentumError) -> StepReport {
     let call = EngineCall.begin()
     defer { call.end() }
-    return try computeStep(divisor, isMeasured, meetings)
+    guard table.writesHalves else { return try computeStep(divisor, isMeasured, meetings) }
+    table.clearHalfCounts(team)
+    var report = try computeStep(divisor, isMeasured, meetings)
+    let counts = table.halfCounts(team)
+    (report.clip.overflowedElements, report.lostUpdates) = (counts.overflowed, counts.lost)
+    return report
   }
 
   // Not inlined: the compiler may move arithmetic of this function, but not the call of one.
@@ -85,9 +90,9 @@ extension Optimizer {
   /// - Parameter threads: The number of threads that touch new memory first; one leaves it to those that write it.
   mutating func bindState(threads: Int) throws(MomentumError) {
     if rules.useVelocity {
-      let base = try direction.make(layout, threads: threads)
+      try direction.make(layout, threads: threads)
       for index in table.entries.indices {
-        setIfChanged(&table.entry(index).pointee.direction, to: base + table.entries[index].offset)
+        setIfChanged(&table.entry(index).pointee.direction, to: direction.address(at: table.entries[index].offset))
       }
     }
     if averaging != nil {

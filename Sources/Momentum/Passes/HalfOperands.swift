@@ -1,4 +1,4 @@
-/// The operands of a table that are not stored as `Scalar`s, which are `Float`s wherever there are such operands. The table
+/// The operands of a call that are not stored as `Scalar`s, which are `Float`s wherever there are such operands. The table
 /// has the addresses of their first elements; no pass reads a `Scalar` there.
 struct HalfOperands: Sendable, Equatable {
   /// The way in which parameters are stored.

@@ -52,8 +52,18 @@ struct HalfRunner<Scalar: BLASScalar> {
       parameters.widen(at: start, into: TensorTable.asFloats(scratch.wideParameters), n)
       run.places[base: .parameters] = scratch.wideParameters
     }
+    let direction = halfDirection(index, start)
+    if let direction {
+      HalfLoops.widen(direction, .bfloat16, into: TensorTable.asFloats(scratch.wideDirection), n)
+      run.places[base: .direction] = scratch.wideDirection
+    }
     runner.begin(run)
     runner.run(0..<n)
+    if let direction, runner.program.writes.contains(.direction) {
+      let x = TensorTable.asFloats(scratch.wideDirection)
+      scratch.overflowed.pointee += HalfLoops.countOverflowing(x, .bfloat16, n)
+      HalfLoops.narrow(x, into: direction, .bfloat16, n)
+    }
     if let type = halves.gradient, runner.program.writes.contains(.gradient) {
       let x = TensorTable.asFloats(scratch.wideGradient)
       scratch.overflowed.pointee += HalfLoops.countOverflowing(x, type, n)
@@ -61,6 +71,12 @@ struct HalfRunner<Scalar: BLASScalar> {
     }
     if halves.parameters != nil, runner.program.writes.contains(.parameters) { storeParameters(index, start, n) }
     if let type = halves.copy { storeCopy(index, type, start, n) }
+  }
+
+  /// The address of an element of the direction, if the program needs it and it is in half precision.
+  private func halfDirection(_ index: Int, _ start: Int) -> UnsafeMutableRawPointer? {
+    guard table.hasHalfDirection, runner.program.reads.contains(.direction) else { return nil }
+    return UnsafeMutableRawPointer(table.entry(index).pointee.direction.unsafelyUnwrapped) + 2 * start
   }
 
   /// Stores the tile of parameters that the program has written.

@@ -38,6 +38,8 @@ struct BenchContest {
   var plain: (name: String, contender: any BenchContender)?
   /// What is wrong with the results of `plain`. Its BLAS is not ours to mend, so it is timed all the same.
   var plainFault: String?
+  /// The step of `Float`s that a step in half precision stands for.
+  var wide: (any BenchContender)?
   /// Bytes that one run moves to and from memory.
   var bytes: Int
 }

@@ -1,3 +1,4 @@
+import CMomentumLimit
 import Foundation
 import Momentum
 
@@ -18,9 +19,6 @@ final class BenchMemory<Scalar: LimitScalar> {
   let parameters: UnsafeMutableBufferPointer<Scalar>
   /// How many times in-place clipping has shortened the gradients since they were filled.
   var shortenings = 0
-
-  /// Vectors that a benchmark needs at once: gradient, parameters, the engine's velocity, and that of its competitors.
-  static var vectorCount: Int { 4 }
 
   init(_ layout: ParameterLayout, threads: Int) throws {
     (self.layout, self.threads) = (layout, threads)
@@ -69,8 +67,13 @@ final class BenchMemory<Scalar: LimitScalar> {
 
   /// The sum of squares of each tensor's gradients as filled, in Double: plain loops over blocks, the blocks' sums
   /// added with compensation.
-  private(set) lazy var squares: [Double] = layout.tensors.map { tensor in
-    Self.sum(of: UnsafeBufferPointer(rebasing: UnsafeBufferPointer(gradients)[tensor.range])) { $0 * $0 }
+  private(set) lazy var squares = sumsOfSquares()
+
+  /// The sum of squares of each tensor's gradients as they are now.
+  func sumsOfSquares() -> [Double] {
+    layout.tensors.map { tensor in
+      Self.sum(of: UnsafeBufferPointer(rebasing: UnsafeBufferPointer(gradients)[tensor.range])) { $0 * $0 }
+    }
   }
 
   /// `Σ term(xᵢ)` with an error of a few units in the last place.
@@ -96,4 +99,16 @@ final class BenchMemory<Scalar: LimitScalar> {
     indices.formUnion(stride(from: 0, to: count, by: count / 100_003 + 1))
     return indices.sorted()
   }()
+}
+
+extension BenchMemory<Float> {
+  /// Sets the gradients to those of vectors in half precision.
+  func widenGradients(of vectors: HalfVectors, _ kernel: LimitKernel) {
+    let (path, isFloat16) = (kernel.path, vectors.storage == .float16Gradients)
+    nonisolated(unsafe) let (narrow, wide) = (vectors.gradientBits.baseAddress!, gradients.baseAddress!)
+    team.run { _, share in
+      let start = share.lowerBound
+      momentum_limit_widen(path, narrow + start, wide + start, share.count, isFloat16)
+    }
+  }
 }

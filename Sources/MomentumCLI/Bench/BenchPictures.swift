@@ -39,7 +39,8 @@ struct BenchPictures {
         "speed-by-size":
           "Speed of the step by the number of parameters, beside the hand-fused limit and plain BLAS calls.",
         "speed-by-threads": "Speed of the step by the number of threads, beside the hand-fused limit.",
-        "ratios": "Times as long as ours that the hand-fused limit and plain BLAS calls take.",
+        "ratios":
+          "Times as long as ours that the hand-fused limit and plain BLAS calls take, or, where something is kept in half precision, a step of widened vectors.",
       ])
     page.heading("Files and origin")
     page.files([
@@ -149,7 +150,7 @@ struct BenchPictures {
       set arrow from 1, graph 0 to 1, graph 1 nohead lw 1.2 dt 2 lc rgb 'black' front
       set key outside bottom center horizontal
       plot \(bars(2, from: -0.38, color: colors[0], title: "limit (1: we are at it)")), \\
-        \(bars(3, from: 0.02, color: colors[1], title: "plain BLAS calls (above 1: we are faster)"))
+        \(bars(3, from: 0.02, color: colors[1], title: "plain calls, or widen, step and narrow (above 1: we are faster)"))
       """
     let table = "row,limit_by_ours,plain_by_ours\n" + lines.joined(separator: "\n") + "\n"
     return (

@@ -14,6 +14,8 @@ struct BenchOperation: Hashable, Sendable {
   var weightDecay = 0.0
   /// Sums and updates in one pass, which nothing is clipped in.
   var onePass = false
+  /// What a step of `Float`s keeps in half precision; `nil` for nothing.
+  var storage: StepStorage?
 
   static let norm = BenchOperation(kind: .norm)
   static let clipInPlace = BenchOperation(kind: .clip, clip: .global)
@@ -24,6 +26,7 @@ struct BenchOperation: Hashable, Sendable {
     case .clip: return "clip in place (global norm)"
     case .step: break
     }
+    if let storage { return "step (\(storage.name))" }
     let clipping =
       switch clip {
       case .global: "global norm"
@@ -35,6 +38,26 @@ struct BenchOperation: Hashable, Sendable {
     return "step (\(clipping), \(rule)\(weightDecay > 0 ? ", decay \(weightDecay)" : "")\(onePass ? ", one pass" : ""))"
   }
 
+  var rule: SGD {
+    get throws(MomentumError) {
+      try SGD(learningRate: 0.01, momentum: momentum, weightDecay: weightDecay, nesterov: nesterov)
+    }
+  }
+
+  /// Whether it can be measured with vectors of a type.
+  func exists(for scalar: BenchRun.Element) -> Bool { storage == nil || scalar == .float }
+
+  /// The memory that a row's vectors take: gradient, parameters, the engine's velocity and that of its competitors; with
+  /// half precision also the velocity of the step of `Float`s, gradients and parameters.
+  func bytesPerElement(_ scalar: BenchRun.Element) -> Int {
+    4 * scalar.byteCount + (storage.map { $0.bytesKept - ($0.hasWideParameters ? 4 : 0) } ?? 0)
+  }
+
+  /// Every step in half precision: clipped by global norm, momentum 0.9.
+  static let half = StepStorage.available.map {
+    BenchOperation(kind: .step, clip: .global, momentum: 0.9, storage: $0)
+  }
+
   /// Every kind of row, for `--rows all`.
   static let all: [BenchOperation] =
     [.norm, .clipInPlace]
@@ -44,7 +67,7 @@ struct BenchOperation: Hashable, Sendable {
       BenchOperation(kind: .step, momentum: 0.9, nesterov: true),
       BenchOperation(kind: .step, momentum: 0.9, weightDecay: 1e-4),
       BenchOperation(kind: .step, clip: .global, momentum: 0.9, nesterov: true, weightDecay: 1e-4),
-    ]
+    ] + half
 }
 
 /// The tensors that an operation works on.

@@ -10,6 +10,8 @@ struct BenchRow: Encodable {
   let nesterov: Bool
   let weightDecay: Double
   let onePass: Bool
+  /// What is kept in half precision; left out if nothing is.
+  let storage: String?
   /// `vector`, or the model whose tensors these are.
   let tensors: String
   let tensorCount: Int
@@ -34,11 +36,19 @@ struct BenchRow: Encodable {
   let plainRatio: Double?
   /// What is wrong with the result of the plain calls; left out if nothing is.
   let plainFault: String?
+  /// The step of `Float`s beside one in half precision; left out in other rows.
+  let wideSecondsMin: Double?
+  let wideSecondsMedian: Double?
+  /// The time of the step of `Float`s by ours, best of each.
+  let wideRatio: Double?
 
+  /// - Parameter times: Of the engine, the limit, the plain calls and the step of `Float`s, as far as there are any.
   init<Scalar>(
     _ operation: BenchOperation, _ size: BenchSize, _ memory: BenchMemory<Scalar>, _ contest: BenchContest,
     _ times: [BenchTimer.Times]
   ) {
+    let plainTimes = contest.plain == nil ? nil : times[2]
+    let wideTimes = contest.wide == nil ? nil : times.last
     name = operation.name
     self.operation = "\(operation.kind)"
     clip = operation.clip.rawValue
@@ -46,6 +56,7 @@ struct BenchRow: Encodable {
     nesterov = operation.nesterov
     weightDecay = operation.weightDecay
     onePass = operation.onePass
+    storage = operation.storage?.rawValue
     tensors = size.name
     tensorCount = memory.layout.tensors.count
     count = memory.count
@@ -58,10 +69,11 @@ struct BenchRow: Encodable {
     (limitSecondsMin, limitSecondsMedian) = (times[1].best, times[1].median)
     limitRatio = times[1].best / times[0].best
     plain = contest.plain?.name
-    plainSecondsMin = times.count > 2 ? times[2].best : nil
-    plainSecondsMedian = times.count > 2 ? times[2].median : nil
+    (plainSecondsMin, plainSecondsMedian) = (plainTimes?.best, plainTimes?.median)
     plainFault = contest.plainFault
-    plainRatio = times.count > 2 ? times[2].best / times[0].best : nil
+    plainRatio = plainTimes.map { $0.best / times[0].best }
+    (wideSecondsMin, wideSecondsMedian) = (wideTimes?.best, wideTimes?.median)
+    wideRatio = wideTimes.map { $0.best / times[0].best }
   }
 
   /// Bytes moved in a nanosecond, by the best time.
@@ -72,7 +84,7 @@ struct BenchRow: Encodable {
   static let csvHeader = """
     name,operation,clip,momentum,nesterov,weight_decay,one_pass,tensors,tensor_count,count,scalar,threads,threads_used,repeats,\
     bytes,seconds_min,seconds_median,limit_seconds_min,limit_seconds_median,limit_ratio,plain,plain_seconds_min,\
-    plain_seconds_median,plain_ratio
+    plain_seconds_median,plain_ratio,storage,wide_seconds_min,wide_seconds_median,wide_ratio
     """
 
   var csv: String {
@@ -82,8 +94,10 @@ struct BenchRow: Encodable {
       "\(count)", scalar, "\(threads)", "\(threadsUsed)", "\(repeats)", "\(bytes)", "\(secondsMin)",
       "\(secondsMedian)", "\(limitSecondsMin)", "\(limitSecondsMedian)", "\(limitRatio)", plain ?? "",
     ]
-    return (fields + [plainSecondsMin, plainSecondsMedian, plainRatio].map { $0.map { "\($0)" } ?? "" })
-      .joined(separator: ",")
+    func texts(_ numbers: [Double?]) -> [String] { numbers.map { $0.map { "\($0)" } ?? "" } }
+    return
+      (fields + texts([plainSecondsMin, plainSecondsMedian, plainRatio]) + [storage ?? ""]
+      + texts([wideSecondsMin, wideSecondsMedian, wideRatio])).joined(separator: ",")
   }
 
   /// A name with commas is one field.

@@ -2,7 +2,11 @@ import Momentum
 
 /// All rows that were asked for, one after another.
 struct BenchRun {
-  enum Element: String, CaseIterable { case float, double }
+  enum Element: String, CaseIterable {
+    case float, double
+
+    var byteCount: Int { self == .float ? 4 : 8 }
+  }
 
   var operations: [BenchOperation]
   var sizes: [BenchSize]
@@ -13,22 +17,32 @@ struct BenchRun {
   /// Leave out what the memory does not hold, rather than refuse to run.
   var skipsTooLarge = false
 
-  /// The sizes that are measured with one element type.
+  /// What is measured with vectors of one size and element type.
   struct Part {
     var scalar: Element
-    var sizes: [BenchSize]
+    var size: BenchSize
+    var operations: [BenchOperation]
   }
 
   /// The measurements to make. Looks at the memory that is available now.
   func parts() throws -> [Part] {
-    try scalars.map { scalar in
-      Part(scalar: scalar, sizes: try sizes.filter { try !skipsTooLarge || MemoryNeed.fits($0, scalar) })
+    var parts: [Part] = []
+    for scalar in scalars {
+      for size in sizes {
+        let count = try size.layout().count
+        let fitting = operations(of: scalar).filter {
+          !skipsTooLarge || MemoryNeed.fits(count, $0.bytesPerElement(scalar))
+        }
+        if !fitting.isEmpty { parts.append(Part(scalar: scalar, size: size, operations: fitting)) }
+      }
     }
+    return parts
   }
 
-  func rowCount(_ parts: [Part]) -> Int {
-    parts.reduce(0) { $0 + $1.sizes.count } * operations.count * threads.count
-  }
+  func rowCount(_ parts: [Part]) -> Int { parts.reduce(0) { $0 + $1.operations.count } * threads.count }
+
+  /// What can be measured with one element type.
+  func operations(of scalar: Element) -> [BenchOperation] { operations.filter { $0.exists(for: scalar) } }
 
   /// Verifies and times row by row.
   ///
@@ -39,23 +53,21 @@ struct BenchRun {
   func run(_ parts: [Part], finished: (BenchRow) -> Void, stop: () -> Bool) throws {
     for part in parts {
       switch part.scalar {
-      case .float: try run(Float.self, part.sizes, finished, stop)
-      case .double: try run(Double.self, part.sizes, finished, stop)
+      case .float: try run(Float.self, part, finished, stop)
+      case .double: try run(Double.self, part, finished, stop)
       }
     }
   }
 
   private func run<Scalar: LimitScalar>(
-    _: Scalar.Type, _ sizes: [BenchSize], _ finished: (BenchRow) -> Void, _ stop: () -> Bool
+    _: Scalar.Type, _ part: Part, _ finished: (BenchRow) -> Void, _ stop: () -> Bool
   ) throws {
-    for size in sizes {
-      let layout = try size.layout()
-      for threads in threads {
-        let memory = try BenchMemory<Scalar>(layout, threads: threads)
-        for operation in operations {
-          guard !stop() else { return }
-          finished(try row(operation, size, memory))
-        }
+    let layout = try part.size.layout()
+    for threads in threads {
+      let memory = try BenchMemory<Scalar>(layout, threads: threads)
+      for operation in part.operations {
+        guard !stop() else { return }
+        finished(try row(operation, part.size, memory))
       }
     }
   }
@@ -65,13 +77,26 @@ struct BenchRun {
   ) throws -> BenchRow {
     let name = "\(operation.name), \(memory.count) elements of \(Scalar.self)"
     memory.fillGradients()
-    let contest =
-      switch operation.kind {
-      case .norm: try BenchContest.norm(memory, kernel, row: name)
-      case .clip: try BenchContest.clip(memory, kernel, row: name)
-      case .step: try BenchContest.step(operation, memory, kernel, row: name)
-      }
-    let contenders = [contest.engine, contest.limit] + (contest.plain.map { [$0.contender] } ?? [])
+    let contest = try BenchContest.verified(operation, memory, kernel, row: name)
+    let contenders = [contest.engine, contest.limit] + [contest.plain?.contender, contest.wide].compactMap { $0 }
     return BenchRow(operation, size, memory, contest, try timer.time(contenders))
+  }
+}
+
+extension BenchContest {
+  /// The contenders of a row, whose results are right.
+  static func verified<Scalar: LimitScalar>(
+    _ operation: BenchOperation, _ memory: BenchMemory<Scalar>, _ kernel: LimitKernel, row: String
+  ) throws -> BenchContest {
+    switch operation.kind {
+    case .norm: return try norm(memory, kernel, row: row)
+    case .clip: return try clip(memory, kernel, row: row)
+    case .step:
+      guard let storage = operation.storage else { return try step(operation, memory, kernel, row: row) }
+      guard let memory = memory as? BenchMemory<Float> else {
+        preconditionFailure("steps in half precision have parameters of Float")
+      }
+      return try halfStep(operation, storage, memory, kernel, row: row)
+    }
   }
 }

@@ -16,29 +16,34 @@ enum MemoryNeed {
   static func check(_ run: BenchRun) throws {
     guard let available, !run.skipsTooLarge else { return }
     for size in run.sizes {
-      for scalar in run.scalars where try !fits(size, scalar) {
-        throw TooLarge(count: try size.layout().count, scalar: scalar.rawValue, available: available)
+      let count = try size.layout().count
+      for scalar in run.scalars {
+        let bytes = run.operations(of: scalar).map { $0.bytesPerElement(scalar) }.max() ?? 0
+        guard fits(count, bytes) else {
+          throw TooLarge(count: count, scalar: scalar.rawValue, bytesPerElement: bytes, available: available)
+        }
       }
     }
   }
 
-  /// Whether the memory holds the vectors of a row.
-  static func fits(_ size: BenchSize, _ scalar: BenchRun.Element) throws -> Bool {
+  /// Whether the memory holds vectors that take some bytes an element.
+  ///
+  /// - Parameter share: Of the memory that is available.
+  static func fits(_ count: Int, _ bytesPerElement: Int, share: Double = 1) -> Bool {
     guard let available else { return true }
-    let stride = scalar == .float ? 4 : 8
-    let (bytes, overflow) = try size.layout().count.multipliedReportingOverflow(
-      by: BenchMemory<Float>.vectorCount * stride)
-    return !overflow && bytes <= available
+    let (bytes, overflow) = count.multipliedReportingOverflow(by: bytesPerElement)
+    return !overflow && Double(bytes) <= share * Double(available)
   }
 
   struct TooLarge: Error, CustomStringConvertible {
     var count: Int
     var scalar: String
+    var bytesPerElement: Int
     var available: Int
 
     var description: String {
-      "\(count) elements of \(scalar): \(BenchMemory<Float>.vectorCount) vectors need more than the \(available >> 20) MiB "
-        + "that are available"
+      "\(count) elements of \(scalar): vectors of \(bytesPerElement) bytes an element need more than the "
+        + "\(available >> 20) MiB that are available"
     }
   }
 }

@@ -7,12 +7,14 @@ final class EngineStep<Scalar: LimitScalar>: BenchContender {
   private let settings: StepSettings
   private var optimizer: Optimizer<Scalar>
 
-  init(_ memory: BenchMemory<Scalar>, _ settings: StepSettings) throws {
+  init(_ memory: BenchMemory<Scalar>, _ settings: StepSettings, algorithm: NormAlgorithm = .blas) throws {
     (self.memory, self.settings) = (memory, settings)
+    var clipping = try settings.clipping
+    clipping.algorithm = algorithm
     // Without clips nothing is measured either, so that the row is the update pass alone. One pass cannot refuse a
     // gradient.
     optimizer = try Optimizer(
-      memory.layout, rule: settings.rule, clipping: settings.clipping,
+      memory.layout, rule: settings.rule, clipping: clipping,
       nonFinitePolicy: settings.measures ? nil : .propagate,
       mode: settings.onePass ? .onePass : .twoPass, threads: memory.threads)
   }

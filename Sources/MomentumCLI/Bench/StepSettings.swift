@@ -12,11 +12,13 @@ struct StepSettings {
   let bounds = -0.5...0.5
 
   init<Scalar>(_ operation: BenchOperation, _ memory: BenchMemory<Scalar>) throws {
-    rule = try SGD(
-      learningRate: 0.01, momentum: operation.momentum, weightDecay: operation.weightDecay,
-      nesterov: operation.nesterov)
+    self.init(operation, rule: try operation.rule, squares: memory.squares)
+  }
+
+  /// - Parameter squares: The sum of squares of each tensor's gradients.
+  init(_ operation: BenchOperation, rule: SGD, squares: [Double]) {
+    self.rule = rule
     (clip, onePass) = (operation.clip, operation.onePass)
-    let squares = memory.squares
     threshold = (clip == .tensor ? squares.min() ?? 0 : squares.reduce(0, +)).squareRoot() * (onePass ? 2 : 0.5)
   }
 

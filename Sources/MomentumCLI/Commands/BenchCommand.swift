@@ -14,11 +14,12 @@ struct BenchCommand: ParsableCommand {
     discussion: """
       Every result is compared with plain loops first; a wrong one exits with 1. Then the engine, hand-fused loops that \
       move the same bytes (the limit) and plain BLAS calls run in turn. The first row is the step asked for. Thresholds are such \
-      that every step clips; with --clip none nothing is measured either.
+      that every step clips; with --clip none nothing is measured either. Steps of Floats that keep gradients, copies or \
+      parameters in half precision have a step of Floats beside them, and one of vectors that are widened before and narrowed after.
       """
   )
 
-  enum Rows: String, ExpressibleByArgument, CaseIterable { case all, step }
+  enum Rows: String, ExpressibleByArgument, CaseIterable { case all, step, half }
 
   @Option(
     parsing: .upToNextOption,
@@ -44,7 +45,10 @@ struct BenchCommand: ParsableCommand {
   var repeats = 10
   @Flag(help: "Leave out sizes whose vectors the memory does not hold, rather than refuse to run.")
   var skipTooLarge = false
-  @Option(help: "The step asked for only, or also norm, clip and steps with other settings.")
+  @Option(
+    help:
+      "Beside the step asked for: norm, clip, steps with other settings and in half precision (all); steps in half precision (half); nothing (step). With --growth all and half are the same."
+  )
   var rows = Rows.all
   @Flag(help: "Instead of rows: time, memory and the first step as the number of parameters grows.")
   var growth = false
@@ -80,6 +84,7 @@ struct BenchCommand: ParsableCommand {
       throw ValidationError("--scalar: expected at least one, none twice")
     }
     if onePass, clip != .global { throw ValidationError("--one-pass needs --clip global") }
+    if rows == .half, !scalar.contains(.float) { throw ValidationError("--rows half needs --scalar float") }
     if growth, !model.isEmpty || plots != nil { throw ValidationError("--growth takes no --model and no --plots") }
     _ = try orUsageError { () throws(MomentumError) in
       try SGD(learningRate: 0.01, momentum: momentum, weightDecay: weightDecay, nesterov: nesterov)
@@ -94,7 +99,7 @@ struct BenchCommand: ParsableCommand {
     let operation = BenchOperation(
       kind: .step, clip: clip, momentum: momentum, nesterov: nesterov, weightDecay: weightDecay, onePass: onePass)
     let run = BenchRun(
-      operations: [operation] + (rows == .all ? BenchOperation.all.filter { $0 != operation } : []),
+      operations: [operation] + others.filter { $0 != operation },
       sizes: sizes, scalars: scalar, threads: threads.isEmpty ? [Machine.availableProcessors] : threads,
       timer: BenchTimer(repeats: repeats), skipsTooLarge: skipTooLarge)
     try MemoryNeed.check(run)
@@ -118,6 +123,15 @@ struct BenchCommand: ParsableCommand {
     }
   }
 
+  /// The rows that follow the step asked for.
+  private var others: [BenchOperation] {
+    switch rows {
+    case .all: BenchOperation.all
+    case .half: BenchOperation.half
+    case .step: []
+    }
+  }
+
   private var sizes: [BenchSize] {
     let counts = count.map(\.value)
     let chosen = counts.isEmpty && model.isEmpty ? [10_000, 1_000_000, 100_000_000] : counts
@@ -138,7 +152,8 @@ struct BenchCommand: ParsableCommand {
 
   private func runGrowth() throws {
     let growth = try GrowthReport(
-      counts: count.map(\.value), scalars: scalar, threads: threads.first ?? Machine.availableProcessors,
+      counts: count.map(\.value), scalars: scalar, storages: rows == .step ? [] : StepStorage.available,
+      threads: threads.first ?? Machine.availableProcessors,
       repeats: repeats, rule: SGD(learningRate: 0.01, momentum: momentum, weightDecay: weightDecay, nesterov: nesterov),
       stop: { Interrupt.wasRequested })
     if let csv { try FileReplacement.write(growth.csv, to: csv, followsLinks: writing.followLinks) }

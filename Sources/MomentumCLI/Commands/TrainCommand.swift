@@ -5,6 +5,31 @@ import Momentum
 extension ClippingChoice: ExpressibleByArgument {}
 extension MomentumChoice: ExpressibleByArgument {}
 
+/// The element type of gradients, as an option names it.
+enum GradientTypeChoice: String, CaseIterable, ExpressibleByArgument {
+  case f32, bf16, f16
+
+  var stored: StoredGradients.ElementType? { StoredGradients.ElementType(rawValue: rawValue) }
+}
+
+/// A loss scale, as an option names it.
+struct LossScaleChoice: Equatable, ExpressibleByArgument {
+  var scale: LossScale
+
+  init(_ scale: LossScale) { self.scale = scale }
+
+  init?(argument: String) {
+    switch argument {
+    case "none": scale = .none
+    case "dynamic", "pytorch": scale = .pytorch
+    case "keras": scale = .keras
+    default:
+      guard let number = try? NumberText.double(argument), let fixed = try? LossScale.fixed(number) else { return nil }
+      scale = fixed
+    }
+  }
+}
+
 struct TrainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "train",
@@ -12,7 +37,8 @@ struct TrainCommand: ParsableCommand {
     discussion: """
       An Elman network reads an image as a sequence of pixels and names the digit at the end. Each way of clipping is \
       combined with each rule (plain is momentum 0), each with the same seeds. Momentum 0 is first tried with several \
-      learning rates; the fastest one represents it. The report folder gets a CSV a run, a summary, pages \
+      learning rates; the fastest one represents it. --gradient-type trains as in mixed precision, with gradients in half precision \
+      and parameters of Floats. The report folder gets a CSV a run, a summary, pages \
       (report.html for a browser, report.md) and pictures (if gnuplot is installed). Ctrl-C ends in good order; --resume goes on from there bit for bit.
       """)
 
@@ -58,6 +84,15 @@ struct TrainCommand: ParsableCommand {
   var clippings = defaults.clippings
   @Option(parsing: .upToNextOption, help: "Rules to compare: plain, momentum, nesterov.")
   var rules = defaults.momenta
+  @Option(
+    help:
+      "The type that gradients are rounded to before the step: f32, bf16, f16. Parameters and velocities are Floats.")
+  var gradientType = GradientTypeChoice.f32
+  @Option(
+    help:
+      "What gradients are multiplied by before they are rounded, and divided by in the step: none, dynamic (or pytorch), keras, or a number. A dynamic scale skips steps whose gradient overflows. (default: none)"
+  )
+  var lossScale: LossScaleChoice?
   @Option(help: "Report folder, new or empty (default: report, or report-2, ... if there is one).")
   var output: String?
   @Option(
@@ -74,13 +109,17 @@ struct TrainCommand: ParsableCommand {
     TrainingOptions(
       seeds: seeds, epochs: epochs, batch: batch, hidden: hidden, pixelsPerStep: pixelsPerStep, gain: gain,
       momentum: momentum, learningRate: learningRate, plainLearningRates: plainLearningRates.values,
-      clipValue: clipValue, clipNorm: clipNorm, clipGlobalNorm: clipGlobalNorm, clippings: clippings, momenta: rules)
+      clipValue: clipValue, clipNorm: clipNorm, clipGlobalNorm: clipGlobalNorm, clippings: clippings, momenta: rules,
+      storedGradients: gradientType.stored.map { StoredGradients(type: $0, lossScale: lossScale?.scale ?? .none) })
   }
 
   func validate() throws {
     if let problem = options.problem { throw ValidationError(problem) }
+    if lossScale != nil, resume == nil, gradientType == .f32 {
+      throw ValidationError("--loss-scale needs --gradient-type bf16 or f16: Floats need no scale")
+    }
     if let threads, threads < 1 { throw ValidationError("threads is \(threads); expected at least 1") }
-    if resume != nil, options != Self.defaults || output != nil {
+    if resume != nil, options != Self.defaults || lossScale != nil || output != nil {
       throw ValidationError(
         "--resume takes all options from the folder; only --threads, --gnuplot and --json go with it")
     }

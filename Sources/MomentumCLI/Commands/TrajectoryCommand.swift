@@ -9,7 +9,8 @@ struct TrajectoryCommand: ParsableCommand {
     discussion: """
       Without --learning-rate each method gets its best rate of twenty a decade between 1e-5 and 10: the smallest that \
       needs at most a twentieth more steps than the fewest. The report folder gets a CSV a \
-      path, a summary, a page for a browser (report.html) and a picture a surface (if gnuplot is installed).
+      path, a summary, a page for a browser (report.html) and a picture a surface (if gnuplot is installed). Another picture \
+      shows where parameters go whose updates are small, stored as Floats and in half precision.
       """)
 
   private static let defaults = DescentRunner()
@@ -62,16 +63,18 @@ struct TrajectoryCommand: ParsableCommand {
     if let clipGlobalNorm { runner.clipping = try .byGlobalNorm(clipGlobalNorm) }
     let folder = try ReportFolder.choose(output, name: "report-trajectory")
     let results = try descend(runner)
-    let report = TrajectoryReport(results: results, runner: runner, folder: folder)
+    let report = TrajectoryReport(results: results, runner: runner, drift: try StorageDrift(), folder: folder)
     let pictures = try report.write(gnuplot: Gnuplot(gnuplot))
     if pictures == nil { Message.write(Gnuplot.isMissing) }
     if json {
       try JSONOutput.print(
         Output(
           report: folder.path, complete: results.count == surfaces.count, descents: report.records,
+          storages: report.drift.records,
           pictures: pictures ?? []))
     } else {
       try StandardOutput.print(report.table)
+      try StandardOutput.print(lines: ["", report.drift.finding])
       try StandardOutput.print(lines: ["", "Report: \(folder.path)"])
     }
     guard results.count == surfaces.count else {
@@ -85,6 +88,7 @@ struct TrajectoryCommand: ParsableCommand {
     let report: String
     let complete: Bool
     let descents: [TrajectoryReport.Record]
+    let storages: [StorageDrift.Record]
     let pictures: [String]
   }
 

@@ -7,7 +7,9 @@ import MomentumFiles
 /// Numbers of a state are kept as their bytes, so that NaN, infinities and the last bit survive. Every file is replaced
 /// as a whole; a checkpoint is valid at any moment.
 struct TrainingCheckpoint: Sendable {
-  static let version = 2
+  /// Version 2 knew no gradients in half precision.
+  static let version = 3
+  private static let readable = 2...3
 
   /// The report folder.
   let folder: URL
@@ -29,7 +31,7 @@ struct TrainingCheckpoint: Sendable {
   func options() throws -> TrainingOptions {
     guard exists else { throw DataFileError(file: folder.path, cause: "holds no checkpoint (\(optionsFile.path))") }
     let stored: StoredOptions = try read(optionsFile)
-    guard stored.version == Self.version else { throw otherVersion(optionsFile, stored.version) }
+    guard Self.readable.contains(stored.version) else { throw otherVersion(optionsFile, stored.version) }
     if let problem = stored.options.problem {
       throw DataFileError(file: optionsFile.path, cause: problem)
     }
@@ -44,7 +46,8 @@ struct TrainingCheckpoint: Sendable {
     let stored = StoredRun(
       version: Self.version, key: key, history: StoredHistory(state.history),
       parameters: live.map { ExactArray($0.parameters) }, direction: live.map { ExactArray($0.optimizer.direction) },
-      velocities: live?.optimizer.velocities, optimizerSteps: live?.optimizer.stepCount)
+      velocities: live?.optimizer.velocities, optimizerSteps: live?.optimizer.stepCount,
+      lossScale: options.storedGradients == nil ? nil : live?.optimizer.lossScale)
     try FileReplacement.write(Self.encoder.encode(stored), to: file(key).path)
   }
 
@@ -57,6 +60,7 @@ struct TrainingCheckpoint: Sendable {
     optimizer.stepCount = steps
     optimizer.velocities = velocities
     optimizer.direction = direction.values
+    optimizer.lossScale = stored.lossScale ?? .none
     return TrainingState(history: stored.history.history, parameters: parameters.values, optimizer: optimizer)
   }
 
@@ -79,7 +83,7 @@ struct TrainingCheckpoint: Sendable {
     let url = file(key)
     guard FileManager.default.fileExists(atPath: url.path) else { return nil }
     let stored: StoredRun = try read(url)
-    guard stored.version == Self.version else { throw otherVersion(url, stored.version) }
+    guard Self.readable.contains(stored.version) else { throw otherVersion(url, stored.version) }
     if let problem = stored.problem(key, options) { throw DataFileError(file: url.path, cause: problem) }
     return stored
   }
@@ -112,7 +116,10 @@ struct TrainingCheckpoint: Sendable {
   }
 
   private func otherVersion(_ url: URL, _ version: Int) -> DataFileError {
-    DataFileError(file: url.path, cause: "has format version \(version); this command reads \(Self.version)")
+    DataFileError(
+      file: url.path,
+      cause:
+        "has format version \(version); this command reads \(Self.readable.lowerBound) and \(Self.readable.upperBound)")
   }
 }
 
@@ -124,6 +131,7 @@ private struct StoredOptions: Codable {
 private struct StoredHistory: Codable {
   var losses, gradientNorms, testLosses, testAccuracies: ExactArray<Double>
   var clipped: [Bool]
+  var skippedCount: Int?
   var divergedAtStep: Int?
 
   init(_ history: TrainingHistory) {
@@ -132,13 +140,14 @@ private struct StoredHistory: Codable {
     testLosses = ExactArray(history.testLosses)
     testAccuracies = ExactArray(history.testAccuracies)
     clipped = history.clipped
+    skippedCount = history.skippedCount
     divergedAtStep = history.divergedAtStep
   }
 
   var history: TrainingHistory {
     TrainingHistory(
       losses: losses.values, gradientNorms: gradientNorms.values, clipped: clipped, testLosses: testLosses.values,
-      testAccuracies: testAccuracies.values, divergedAtStep: divergedAtStep)
+      testAccuracies: testAccuracies.values, skippedCount: skippedCount ?? 0, divergedAtStep: divergedAtStep)
   }
 }
 
@@ -149,6 +158,7 @@ private struct StoredRun: Codable {
   var parameters, direction: ExactArray<Float>?
   var velocities: [VelocityState]?
   var optimizerSteps: Int?
+  var lossScale: LossScale?
 
   /// The reason why this file is unusable for the run, in words.
   func problem(_ key: TrainingRunKey, _ options: TrainingOptions) -> String? {
@@ -156,7 +166,8 @@ private struct StoredRun: Codable {
     let history = history.history
     let steps = history.stepCount
     guard history.gradientNorms.count == steps, history.clipped.count == steps,
-      history.testLosses.count == history.epochCount, history.epochCount <= options.epochs
+      history.testLosses.count == history.epochCount, history.epochCount <= options.epochs,
+      (0...steps).contains(history.skippedCount)
     else { return "holds lists of different lengths" }
     guard history.isFinished(options) == (parameters == nil) else {
       return history.isFinished(options) ? "is over but holds parameters" : "is not over but holds no parameters"
@@ -167,7 +178,9 @@ private struct StoredRun: Codable {
       return
         "holds \(parameters.values.count) parameters and a direction of \(direction.values.count); expected \(count)"
     }
-    return optimizerSteps == steps ? nil : "has \(steps) losses but \(optimizerSteps ?? 0) optimizer steps"
+    // A step that was skipped is none of the optimizer's.
+    let taken = steps - history.skippedCount
+    return optimizerSteps == taken ? nil : "has \(taken) losses of steps but \(optimizerSteps ?? 0) optimizer steps"
   }
 }
 

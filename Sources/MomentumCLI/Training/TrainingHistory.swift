@@ -9,6 +9,8 @@ struct TrainingHistory: Hashable, Codable, Sendable {
   /// One entry an epoch, measured after it.
   var testLosses: [Double] = []
   var testAccuracies: [Double] = []
+  /// The number of steps that were skipped, because the gradient in half precision was not finite.
+  var skippedCount = 0
   /// The first step whose loss or gradient was not finite; the run ended there.
   var divergedAtStep: Int?
 

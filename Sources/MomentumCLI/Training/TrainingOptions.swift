@@ -31,6 +31,8 @@ struct TrainingOptions: Hashable, Codable, Sendable {
   var accuracies = [0.9, 0.94]
   var clippings = ClippingChoice.allCases
   var momenta = MomentumChoice.allCases
+  /// How gradients are kept in half precision; `nil` if they stay `Float`s.
+  var storedGradients: StoredGradients?
 
   var shape: NetworkShape {
     NetworkShape(
@@ -99,6 +101,9 @@ extension TrainingOptions {
     for list in [clippings.map(\.rawValue), momenta.map(\.rawValue), plainLearningRates.map(\.description)]
     where Set(list).count < list.count {
       return "\(list.joined(separator: ",")) names something twice"
+    }
+    if let type = storedGradients?.type, !type.exists {
+      return "the gradient type is \(type.rawValue), which Swift does not have on this kind of machine"
     }
     return nil
   }

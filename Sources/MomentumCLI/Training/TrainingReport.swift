@@ -110,12 +110,14 @@ struct TrainingReport {
   private var setup: String {
     let options = results.options
     let shape = options.shape
+    let half =
+      options.storedGradients.map { " Gradients are \($0.words) before the step." } ?? ""
     return """
       An Elman network with \(shape.hidden) tanh units reads \(shape.steps) steps of \(shape.inputs) pixels of a handwritten \
       digit and names it at the end. Recurrent weights start as a rotation times \(options.gain). Batches of \
       \(options.batch), \(options.epochs) epochs, \(options.seeds) seeds; the rules momentum and nesterov use momentum \
       \(options.momentum), plain is momentum 0. Thresholds: value \(options.clipValue), norm of a tensor \
-      \(options.clipNorm), global norm \(options.clipGlobalNorm).
+      \(options.clipNorm), global norm \(options.clipGlobalNorm).\(half)
       """
   }
 

@@ -9,6 +9,7 @@ struct TrainingRun: ~Copyable {
   private var network: RecurrentNetwork<Float>
   private var parameters: ParameterVector<Float>
   private var gradient: ParameterVector<Float>
+  private let half: HalfGradient?
   private var optimizer: Optimizer<Float>
   private var order: [Int] = []
   private(set) var history: TrainingHistory
@@ -21,6 +22,8 @@ struct TrainingRun: ~Copyable {
     // All that can fail comes first: a noncopyable value is either whole or not there.
     var parameters = try ParameterVector<Float>(layout)
     let gradient = try ParameterVector<Float>(layout)
+    let half: HalfGradient? =
+      if let stored = options.storedGradients { try HalfGradient(stored.type, layout) } else { nil }
     let start: [Float]
     if let state {
       start = state.parameters
@@ -38,6 +41,7 @@ struct TrainingRun: ~Copyable {
     network = RecurrentNetwork(options.shape, largestBatch: options.batch)
     self.parameters = parameters
     self.gradient = gradient
+    self.half = half
     self.optimizer = optimizer
   }
 
@@ -48,7 +52,8 @@ struct TrainingRun: ~Copyable {
     let (rule, clipping) = (try setting.rule(options), try options.clipping(setting.clipping))
     // A gradient that is not finite goes through, so that what happens without clipping can be seen.
     var optimizer = try Optimizer<Float>(
-      layout, rule: rule, clipping: clipping, nonFinitePolicy: .propagate, threads: 1)
+      layout, rule: rule, clipping: clipping, nonFinitePolicy: .propagate,
+      lossScale: options.storedGradients?.lossScale ?? .none, threads: 1)
     if let state { try optimizer.restore(state) }
     return optimizer
   }
@@ -72,8 +77,15 @@ struct TrainingRun: ~Copyable {
     network.load(images, of: data)
     let labels = ArraySlice(images.map { data.labels[$0] })
     let loss = try run(labels, withGradient: true).loss
-    let report = try optimizer.step(&parameters, gradients: gradient)
-    let norm = report.totalNorm ?? .nan
+    let report =
+      if let half {
+        try half.step(&optimizer, &parameters, gradients: gradient)
+      } else {
+        try optimizer.step(&parameters, gradients: gradient)
+      }
+    // Of a gradient that half precision does not hold, the norm that it would have.
+    let norm = report.wasSkipped ? try Gradients.norm(of: gradient).norm : report.totalNorm ?? .nan
+    if report.wasSkipped { history.skippedCount += 1 }
     history.losses.append(Double(loss))
     history.gradientNorms.append(norm)
     history.clipped.append(report.wasClipped || report.valueClippedCount > 0)

@@ -29,6 +29,8 @@ struct TrainingSummary: Sendable {
   let norm: (median: Double, percentile95: Double, percentile99: Double, largest: Double)
   /// The share of the steps whose gradient was clipped.
   let clippedShare: Double
+  /// The steps of all seeds that were skipped, because a gradient in half precision was not finite.
+  let skippedCount: Int
   let verdict: Verdict
 
   init(_ setting: TrainingSetting, in results: TrainingResults) {
@@ -53,6 +55,7 @@ struct TrainingSummary: Sendable {
     )
     let clipped = histories.flatMap(\.clipped)
     clippedShare = Double(clipped.count { $0 }) / Double(max(1, clipped.count))
+    skippedCount = histories.reduce(0) { $0 + $1.skippedCount }
     verdict =
       if !results.areComplete([setting]) {
         .unfinished
@@ -72,7 +75,7 @@ extension TrainingSummary {
   static let csvHeader =
     "setting,clipping,rule,learning_rate,runs,diverged,accuracy_median,accuracy_least,accuracy_most,"
     + "best_accuracy_median,training_loss_median,epochs_to_first,epochs_to_second,norm_median,norm_p95,norm_p99,"
-    + "norm_largest,clipped_share,verdict"
+    + "norm_largest,clipped_share,verdict,skipped_steps"
 
   var csvRow: String {
     let numbers =
@@ -80,7 +83,7 @@ extension TrainingSummary {
       + [norm.median, norm.percentile95, norm.percentile99, norm.largest, clippedShare]
     return
       ([setting.name, setting.clipping.rawValue, setting.momentum.rawValue, "\(setting.learningRate)", "\(runCount)"]
-      + ["\(divergedCount)"] + numbers.map { "\($0)" } + [verdict.rawValue]).joined(separator: ",")
+      + ["\(divergedCount)"] + numbers.map { "\($0)" } + [verdict.rawValue, "\(skippedCount)"]).joined(separator: ",")
   }
 
   /// The row as `--json` prints it.
@@ -93,6 +96,7 @@ extension TrainingSummary {
     let gradientNormMedian, gradientNormPercentile95, gradientNormPercentile99, gradientNormLargest: Double
     let clippedShare: Double
     let verdict: String
+    let skippedSteps: Int
   }
 
   var record: Record {
@@ -103,6 +107,6 @@ extension TrainingSummary {
       trainingLoss: loss, epochsToFirstAccuracy: epochs[0], epochsToSecondAccuracy: epochs[1],
       gradientNormMedian: norm.median, gradientNormPercentile95: norm.percentile95,
       gradientNormPercentile99: norm.percentile99, gradientNormLargest: norm.largest, clippedShare: clippedShare,
-      verdict: verdict.rawValue)
+      verdict: verdict.rawValue, skippedSteps: skippedCount)
   }
 }

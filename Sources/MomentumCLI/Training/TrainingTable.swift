@@ -62,7 +62,7 @@ struct TrainingTable {
   /// What the table says about clipping and about momentum, whether or not it is what one hoped for.
   var findings: [String] {
     guard isComplete else { return ["Interrupted: the table holds what was done so far."] }
-    return clippingFindings + momentumFindings
+    return clippingFindings + momentumFindings + halfFindings
   }
 
   private var clippingFindings: [String] {
@@ -79,6 +79,13 @@ struct TrainingTable {
       let others = best.isEmpty ? "" : "; with clipping: " + best.joined(separator: ", ")
       return "Without clipping, \(rule.rawValue) at rate \(bare.setting.learningRate) \(outcome)\(others)."
     }
+  }
+
+  /// What half precision did to the steps.
+  private var halfFindings: [String] {
+    guard let stored = options.storedGradients else { return [] }
+    let skipped = (trials + rows).reduce(0) { $0 + $1.skippedCount }
+    return ["Gradients were \(stored.words); of all steps \(skipped) were skipped after an overflow."]
   }
 
   private var momentumFindings: [String] {

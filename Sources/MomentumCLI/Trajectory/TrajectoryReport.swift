@@ -8,10 +8,12 @@ struct SurfaceResult: Sendable {
   let descents: [Descent]
 }
 
-/// The report folder of `momentum trajectory`: a CSV a path, a summary, and a picture a surface.
+/// The report folder of `momentum trajectory`: a CSV a path, a summary, a picture a surface, and one of parameters
+/// that are stored in half precision.
 struct TrajectoryReport {
   let results: [SurfaceResult]
   let runner: DescentRunner
+  let drift: StorageDrift
   let folder: URL
 
   /// Writes all files; returns the names of the pictures, `nil` without gnuplot.
@@ -30,7 +32,8 @@ struct TrajectoryReport {
     }
     try FileReplacement.write(
       summary.joined(separator: "\n") + "\n", to: folder.appendingPathComponent("summary.csv").path)
-    let pictures = results.map(picture)
+    try FileReplacement.write(drift.csv, to: folder.appendingPathComponent(StorageDrift.fileName).path)
+    let pictures = results.map(picture) + [drift.picture]
     try Gnuplot.writeScripts(pictures, in: folder)
     let drawn = try gnuplot?.draw(pictures, in: folder)
     try FileReplacement.write(htmlPage(pictures: drawn), to: folder.appendingPathComponent("report.html").path)
@@ -41,7 +44,7 @@ struct TrajectoryReport {
 
   private func htmlPage(pictures: [String]?) throws -> String {
     var page = HTMLPage(title: "Descent with and without momentum")
-    page.findings(results.map(finding))
+    page.findings(results.map(finding) + [drift.finding])
     page.paragraph(
       """
       Each method goes down each surface from the same point\(clippingWords), until the value stays at most \
@@ -55,7 +58,7 @@ struct TrajectoryReport {
       captions: Dictionary(
         uniqueKeysWithValues: results.map {
           ($0.surface.rawValue, "\($0.surface.title): the paths over the level lines, and the value by step.")
-        }))
+        } + [(drift.picture.name, StorageDrift.caption)]))
     page.heading("Files and origin")
     page.files([
       ("summary.csv", "the table above"), ("paths/", "every point of every path"), ("plots/", "the gnuplot commands"),

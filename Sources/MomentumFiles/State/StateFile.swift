@@ -17,7 +17,8 @@ public import Momentum
 /// `velocity/NAME` and `average/NAME`, which are the optimizer's own vectors, and their scales in the metadata. A file
 /// of one part is for other programs: it holds NAME itself, multiplied by its scale, so that a velocity is a file as
 /// they have them and an average is a model. This rounds each element once at most, in the file alone. Tensors are of
-/// the optimizer's type and the parameter's shape. All metadata are text:
+/// the optimizer's type and the parameter's shape; `velocity/NAME` is `BF16` if the optimizer stores its velocity so. An
+/// optimizer of `Float` reads velocities of both types: it widens them exactly, or rounds them once. All metadata are text:
 ///
 /// | key | value | part |
 /// |---|---|---|
@@ -70,7 +71,7 @@ public enum StateFile {
         if areFolded {
           try writer.add(name, shape: tensor.shape, elements: optimizer.velocity(ofTensor: index))
         } else {
-          try writer.add(name, shape: tensor.shape, values: optimizer.storedVelocity(ofTensor: index))
+          try writer.add(name, shape: tensor.shape, stored: optimizer.storedVelocity(ofTensor: index))
         }
       }
       if parts.contains(.average), optimizer.hasAverage(ofTensor: index) {
@@ -147,6 +148,18 @@ public enum StateFile {
 }
 
 extension SafetensorsWriter {
+  /// Adds a tensor as an optimizer has it in memory.
+  mutating func add(_ name: String, shape: [Int], stored: TensorBuffer) throws(SafetensorsError) {
+    let dtype: SafetensorsDtype =
+      switch stored.elementType {
+      case .float32: .f32
+      case .float64: .f64
+      case .bfloat16: .bf16
+      case .float16: .f16
+      }
+    try add(name, dtype: dtype, shape: shape, bytes: stored.bytes)
+  }
+
   /// Adds a tensor whose elements are multiplied while the file is written.
   mutating func add<Scalar: BLASScalar & SafetensorsScalar>(
     _ name: String, shape: [Int], elements: ScaledElements<Scalar>

@@ -59,6 +59,18 @@ final class DocumentationSnippetsOfHalves: XCTestCase {
     XCTAssertEqual([copy[0], copy[1]], [0.9, 0.1])
   }
 
+  func testVelocity() throws {
+    let layout = try ParameterLayout(count: 1)
+    // snippet
+    var optimizer = try Optimizer<Float>(
+      layout, rule: SGD(learningRate: 0.1, momentum: 0.99), velocityType: .bfloat16)
+    // end
+    var parameters = try ParameterVector<Float>(layout)
+    let gradients = try ParameterVector<BFloat16>([1])
+    for _ in 0..<1500 { try optimizer.step(&parameters, gradients: gradients) }
+    optimizer.withUnsafeVelocity(ofTensor: 0) { XCTAssertEqual($0[0], 98, accuracy: 3) }
+  }
+
   func testListOfTensors() throws {
     let layout = try ParameterLayout([("w", [2]), ("b", [1]), ("s", [1])])
     var optimizer = try Optimizer<Float>(layout, rule: SGD(learningRate: 0.5))

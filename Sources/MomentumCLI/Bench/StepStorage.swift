@@ -1,0 +1,79 @@
+import CMomentumLimit
+
+/// What a step keeps in half precision. Velocities are `Float`s in all of them, gradients of `BFloat16` in all but one.
+enum StepStorage: String, CaseIterable, Sendable {
+  case bfloat16Gradients = "bfloat16-gradients"
+  case float16Gradients = "float16-gradients"
+  /// Parameters of `Float`, and a copy of them in `BFloat16`.
+  case bfloat16Copy = "bfloat16-copy"
+  /// `SplitParameters`.
+  case remainders
+  /// Parameters of `BFloat16` alone.
+  case nearest = "bfloat16-nearest"
+  case stochastic = "bfloat16-stochastic"
+
+  var name: String {
+    switch self {
+    case .bfloat16Gradients: "bf16 gradients"
+    case .float16Gradients: "f16 gradients"
+    case .bfloat16Copy: "bf16 gradients and copy"
+    case .remainders: "bf16 gradients and remainders"
+    case .nearest: "bf16 gradients and parameters"
+    case .stochastic: "bf16 gradients and parameters, stochastic"
+    }
+  }
+
+  /// Those that Swift has types for.
+  static var available: [StepStorage] {
+    #if os(macOS) && arch(x86_64)
+      allCases.filter { $0 != .float16Gradients }
+    #else
+      allCases
+    #endif
+  }
+
+  /// Whether parameters are `Float`s.
+  var hasWideParameters: Bool { self == .bfloat16Gradients || self == .float16Gradients || self == .bfloat16Copy }
+
+  /// Whether parameters are rounded, so that every step starts from fewer bits than the last one computed.
+  var roundsParameters: Bool { self == .nearest || self == .stochastic }
+
+  /// Bytes of gradient, velocity and parameter.
+  var bytesKept: Int {
+    switch self {
+    case .bfloat16Gradients, .float16Gradients, .remainders: 2 + 4 + 4
+    case .bfloat16Copy: 2 + 4 + 4 + 2
+    case .nearest, .stochastic: 2 + 4 + 2
+    }
+  }
+
+  /// Bytes that a step with a norm to measure moves for each parameter: the gradient twice, velocity and parameter there and
+  /// back; the copy is only written.
+  var bytesMoved: Int { 2 * bytesKept - (self == .bfloat16Copy ? 2 : 0) }
+
+  var limit: momentum_limit_storage {
+    switch self {
+    case .bfloat16Gradients: MOMENTUM_LIMIT_BFLOAT16_GRADIENT
+    case .float16Gradients: MOMENTUM_LIMIT_FLOAT16_GRADIENT
+    case .bfloat16Copy: MOMENTUM_LIMIT_COPY
+    case .remainders: MOMENTUM_LIMIT_REMAINDER
+    case .nearest: MOMENTUM_LIMIT_NEAREST
+    case .stochastic: MOMENTUM_LIMIT_STOCHASTIC
+    }
+  }
+}
+
+/// The seed of the rows that round at random.
+let benchRoundingSeed: UInt64 = 1
+
+/// The key of a tensor's random numbers, by its definition: what the engine computes is compared with it.
+func benchRoundingKey(tensor name: String) -> UInt64 {
+  func finalized(_ x: UInt64) -> UInt64 {
+    var x = x
+    x = (x ^ x >> 30) &* 0xbf58_476d_1ce4_e5b9
+    x = (x ^ x >> 27) &* 0x94d0_49bb_1331_11eb
+    return x ^ x >> 31
+  }
+  let digest = name.utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+  return finalized(benchRoundingSeed &+ 0x9e37_79b9_7f4a_7c15) ^ finalized(digest)
+}
