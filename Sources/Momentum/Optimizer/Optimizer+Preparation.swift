@@ -11,7 +11,7 @@ extension Optimizer {
     let call = EngineCall.begin()
     defer { call.end() }
     try checkSettings()
-    try bindState()
+    try bindState(threads: threads)
     _ = table.scratch(threads: team.mostCount)
   }
 

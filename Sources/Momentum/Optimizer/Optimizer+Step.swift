@@ -69,7 +69,8 @@ extension Optimizer {
       guard !outcome.report.wasSkipped else { return adapt(outcome.report) }
     }
     if rules.scaleUnits { try scaleUnits(outcome, team) }
-    try bindState()
+    // An owner that waits for others holds no memory that it has not touched: the update touches it by the same shares.
+    try bindState(threads: meetings == nil ? threads : 1)
     try compiler(clearsNonFinite: outcome.clearsNonFinite).compile(rules, states, into: programs)
     if let meetings { try meetings.agree(&outcome.report) }
     // Nothing fails from here on. State other than vectors is changed first, while it is in cache.
@@ -85,7 +86,9 @@ extension Optimizer {
   }
 
   /// Points every tensor at its part of the direction and of the average, which are allocated if they do not exist yet.
-  mutating func bindState() throws(MomentumError) {
+  ///
+  /// - Parameter threads: The number of threads that touch new memory first; one leaves it to those that write it.
+  mutating func bindState(threads: Int) throws(MomentumError) {
     if rules.useVelocity {
       let (base, byteCount) = (try direction.make(layout, threads: threads), direction.byteCount)
       for index in table.entries.indices {

@@ -106,13 +106,23 @@ public enum StateFile {
   public static func load<Scalar: BLASScalar & SafetensorsScalar>(
     _ path: String, into optimizer: inout Optimizer<Scalar>, parts: Parts = .all
   ) throws(OptimizerFileError) {
+    try load(path, into: &optimizer, parts: parts, withVectors: true)
+  }
+
+  /// - Parameter withVectors: Whether velocities and averages are read, and not only what the metadata say of them. Without
+  ///   them the optimizer can measure a step, and cannot take it.
+  package static func load<Scalar: BLASScalar & SafetensorsScalar>(
+    _ path: String, into optimizer: inout Optimizer<Scalar>, parts: Parts = .all, withVectors: Bool
+  ) throws(OptimizerFileError) {
     let parts = checked(parts)
-    try OptimizerFileError.naming(path) { try take(SafetensorsFile(path: path), into: &optimizer, parts: parts) }
+    try OptimizerFileError.naming(path) {
+      try take(SafetensorsFile(path: path), into: &optimizer, parts: parts, withVectors: withVectors)
+    }
   }
 
   /// Takes the state, or parts of it, out of an open file.
   static func take<Scalar: BLASScalar & SafetensorsScalar>(
-    _ file: SafetensorsFile, into optimizer: inout Optimizer<Scalar>, parts: Parts
+    _ file: SafetensorsFile, into optimizer: inout Optimizer<Scalar>, parts: Parts, withVectors: Bool = true
   ) throws {
     let layout = optimizer.layout
     let metadata = StateMetadata(of: file)
@@ -122,8 +132,9 @@ public enum StateFile {
     }
     let vectors = try StoredVectors<Scalar>(file, held, state, layout, isCheckpoint: metadata.isCheckpoint())
     try optimizer.restore(
-      state, directions: parts.contains(.velocity) ? vectors.directions : nil,
-      averages: parts.contains(.average) ? vectors.averages : nil, confirm: { try file.checkUnchanged() })
+      state, directions: parts.contains(.velocity) ? (withVectors ? vectors.directions : []) : nil,
+      averages: parts.contains(.average) ? (withVectors ? vectors.averages : []) : nil,
+      confirm: { try file.checkUnchanged() })
     // The buffers point into the file.
     withExtendedLifetime(file) {}
   }
