@@ -29,7 +29,8 @@ if $mpich; then
   launch=() most=2
   : "${folder:=.build-mpich}"
 else
-  launch=(--oversubscribe --allow-run-as-root --bind-to none) most=8
+  # A rank that waits lets others run: something else may be at work on this machine, too.
+  launch=(--oversubscribe --allow-run-as-root --bind-to none --mca mpi_yield_when_idle 1) most=8
   : "${folder:=.build-mpi}"
   "$mpirun" --version 2>/dev/null | grep -q 'Open MPI' || fail "'$mpirun' is not that of Open MPI; see --mpich"
 fi

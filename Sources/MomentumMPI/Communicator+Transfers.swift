@@ -1,6 +1,6 @@
 #if MPI
   internal import CMomentumMPI
-  import Momentum
+  package import Momentum
 
   /// Bytes that travel from one rank to another.
   struct Transfer {

@@ -47,7 +47,7 @@
 
     /// The best times, in turn, of what begins together on all ranks and ends on the last.
     private func time(_ contenders: [any RankContender], _ repeats: Int) throws -> [Double] {
-      let runs = max(1, (1 << 21) / layout.count)
+      let runs = max(1, (1 << 18) / layout.count)
       var best = [Double](repeating: .infinity, count: contenders.count)
       for turn in 0..<repeats {
         for place in contenders.indices {
@@ -154,7 +154,7 @@
 
     init(_ world: Communicator) throws {
       self.world = world
-      partial = try NormPartial(of: [Float(world.rank)].span)
+      partial = try NormPartial()
     }
 
     func run() throws { _ = try world.merge([partial]) }

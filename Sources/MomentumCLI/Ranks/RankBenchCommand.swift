@@ -1,5 +1,6 @@
 #if MPI
   import ArgumentParser
+  import Foundation
   import Momentum
   import MomentumMPI
 
