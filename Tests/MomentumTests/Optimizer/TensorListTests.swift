@@ -207,6 +207,59 @@ final class TensorListTests: XCTestCase {
     assertSameBits((0..<70).map { expected[$0] }, (0..<70).map { found[$0] })
   }
 
+  /// Two owners of the tensors, each with a velocity of `BFloat16`, step as one owner of all.
+  func testOwnersStepTogether() throws {
+    let rule = try SGD(learningRate: 0.1, momentum: 0.9)
+    var random = SeededGenerator(seed: 185)
+    let layout = try Self.layout(Array(0..<6))
+    let (start, gradients): ([BFloat16], [BFloat16]) = (random.halves(layout.count), random.halves(layout.count))
+    let parts = [[3, 0, 5], [1, 2, 4]]
+    /// The parameters of some tensors after three steps, in the order of the layout, and the reports.
+    @Sendable func run(
+      _ tensors: [Int], _ exchange: (any NormExchange)?
+    ) throws(MomentumError) -> (bits: [Int: [UInt16]], reports: [StepReport]) {
+      let part = try ParameterLayout(tensors.map { Self.tensors[$0] })
+      var optimizer = try Optimizer<Float>(
+        part, rule: rule, clipping: .byGlobalNorm(3), velocityType: .bfloat16, threads: 1)
+      var reports: [StepReport] = []
+      func memory(_ elements: [BFloat16]) -> [UnsafeMutableBufferPointer<BFloat16>] {
+        tensors.map { index in
+          let range = layout.tensors[index].range
+          let buffer = UnsafeMutableBufferPointer<BFloat16>.allocate(capacity: range.count)
+          _ = buffer.initialize(from: elements[range])
+          return buffer
+        }
+      }
+      let (own, given) = (memory(start), memory(gradients))
+      defer { for buffer in own + given { buffer.deallocate() } }
+      for step in 0..<3 {
+        let parameters = zip(tensors, own).map { index, buffer in
+          ParameterBuffer(buffer, rounding: index % 2 == 0 ? .stochastic(seed: 3) : .nearest)
+        }
+        // One tensor has no gradient in one step.
+        let buffers = zip(tensors, given).map { index, buffer in
+          index == 4 && step == 1 ? nil : TensorBuffer(UnsafeBufferPointer(buffer))
+        }
+        if let exchange {
+          reports.append(try optimizer.step(parameters: parameters, gradients: buffers, exchange: exchange))
+        } else {
+          reports.append(try optimizer.step(parameters: parameters, gradients: buffers))
+        }
+      }
+      let bits = zip(tensors, own).map { ($0, $1.map(\.bitPattern)) }
+      return (Dictionary(uniqueKeysWithValues: bits), reports)
+    }
+    let expected = try run(Array(0..<6), nil)
+    let found = try ThreadExchange.run(owners: parts.count) { number, exchange throws(MomentumError) in
+      try run(parts[number], exchange)
+    }
+    for owner in found {
+      XCTAssertEqual(owner.reports.map(\.totalNorm), expected.reports.map(\.totalNorm))
+      XCTAssertEqual(owner.reports.map(\.clipCoefficient), expected.reports.map(\.clipCoefficient))
+      for (tensor, bits) in owner.bits { XCTAssertEqual(bits, expected.bits[tensor], "tensor \(tensor)") }
+    }
+  }
+
   // MARK: - Refusals
 
   func testRefusals() throws {
