@@ -6,7 +6,7 @@ import XCTest
 final class CommandArticleTests: XCTestCase {
   func testEveryBlockRuns() throws {
     let blocks = try Self.blocks()
-    XCTAssertEqual(blocks.count, 4)
+    XCTAssertEqual(blocks.count, 5)
     try withScratchFolder { folder in
       try Self.run(blocks[0], in: folder)
       XCTAssertEqual(try Self.floats(folder, "parameters"), [1, 2])
@@ -21,7 +21,10 @@ final class CommandArticleTests: XCTestCase {
       try Self.run(blocks[2], in: folder)
       XCTAssertEqual(try Self.floats(folder, "piped"), [1.5, 2])
 
-      try Self.run(blocks[3], in: folder)
+      XCTAssertTrue(try Self.run(blocks[3], in: folder).hasSuffix("\nnorm 0.5  0x1p-1\n"))
+      XCTAssertEqual(try Self.floats(folder, "stepped/parameters"), [-0.5, 0])
+
+      try Self.run(blocks[4], in: folder)
       let moved = try Self.floats(folder, "new")
       XCTAssertEqual(moved[0], 0.245, accuracy: 1e-6, "the decay of 0.01 is added to the clipped gradient")
       XCTAssertEqual(moved[1], 0.99, accuracy: 1e-6)

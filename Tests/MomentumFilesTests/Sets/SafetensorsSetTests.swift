@@ -154,6 +154,29 @@ final class SafetensorsSetTests: FolderTestCase {
       set.warnings.map(\.description), ["\(index): gives 13 bytes as the size of all tensors; they have 12"])
   }
 
+  func testNotAllFilesStayOpenAndChangesAreNoticed() throws {
+    let shards = (100..<170).map { "m-\($0).safetensors" }
+    for (number, shard) in shards.enumerated() { try write(shard, ["t\(number)": Float(number)]) }
+    let set = try SafetensorsSet(paths: shards.map(path))
+    #if os(Linux)
+      let descriptors = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").filter {
+        let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)")
+        return target?.contains(folder) == true
+      }
+      XCTAssertEqual(descriptors.count, 64)
+    #endif
+    XCTAssertEqual(try values(set).count, 70)
+    // Replaced files are still what they were.
+    for number in [3, 68] { try write(shards[number], ["other": 1]) }
+    XCTAssertNoThrow(try set.checkUnchanged())
+    XCTAssertEqual(try values(set)["t68"], 68)
+    let last = try XCTUnwrap(FileHandle(forWritingAtPath: path(shards[69])))
+    try last.seekToEnd()
+    try last.write(contentsOf: Data([0]))
+    try last.close()
+    assertThrows(SafetensorsError(file: path(shards[69]), reason: .changedWhileOpen)) { try set.checkUnchanged() }
+  }
+
   func testADamagedShardIsNamed() throws {
     try writeTwoShards()
     try store([1, 2, 3], as: "m-2-of-2.safetensors")
