@@ -1,20 +1,22 @@
 #!/usr/bin/env bash
 # Prepares a machine: finds what swift-momentum needs and installs what is missing.
 #
-# Usage: Scripts/setup.sh [--check] [--mpi]
-#   --check   install nothing; fail if something is missing
-#   --mpi     also Open MPI, for the trait MPI and Scripts/test-mpi.sh
+# Usage: Scripts/setup.sh [--check] [--mpi] [--emulators]
+#   --check       install nothing; fail if something is missing
+#   --mpi         also Open MPI, for the trait MPI and Scripts/test-mpi.sh
+#   --emulators   also what Scripts/test-processors.sh emulates other processors with
 #
 # Needed: Swift 6.3 or newer, OpenBLAS and LAPACKE with their headers, pkg-config. Wanted: gnuplot, for pictures.
 # On Debian and Ubuntu, what is missing is installed with apt-get (with sudo unless root). Elsewhere the script says what
 # to install. Running it again changes nothing.
 source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
-install=true mpi=false
+install=true mpi=false emulators=false
 for argument in "$@"; do
   case "$argument" in
     --check) install=false ;;
     --mpi) mpi=true ;;
+    --emulators) emulators=true ;;
     -h | --help) help; exit ;;
     *) fail "unknown argument '$argument'; see --help" ;;
   esac
@@ -31,6 +33,11 @@ missing() {
   if $mpi; then
     pkg-config --exists "${MPI_PKG_CONFIG:-mpi-c}" 2>/dev/null || echo libopenmpi-dev
     command -v mpirun >/dev/null || echo openmpi-bin
+  fi
+  if $emulators; then
+    command -v qemu-x86_64 >/dev/null && command -v qemu-aarch64 >/dev/null || echo qemu-user
+    command -v aarch64-linux-gnu-gcc >/dev/null || echo gcc-aarch64-linux-gnu
+    [ -e /usr/aarch64-linux-gnu/include/stdio.h ] || echo libc6-dev-arm64-cross
   fi
   [ "$(uname)" = Linux ] || return 0
   # Swift links with the system's C library and start files.

@@ -11,8 +11,10 @@
 # alternatives stay as they are. Nothing is built anew for a library. The programs look for libopenblas.so.0, and find the other
 # one under that name in a folder of LD_LIBRARY_PATH; LAPACK and its BLAS are replaced, too, where OpenBLAS's would need OpenBLAS.
 #
-# For each library: `momentum info`, `momentum validate`, the tests that compare bits, and the time of a step of
-# 10000 parameters, with a release build. The 64-bit OpenBLAS must be refused, and so must a library whose axpy rounds elements in two ways be noticed.
+# For each library: `momentum info`, `momentum validate`, the tests that compare bits, the threads that it starts on loading and by
+# a step (the latter must be none), and the time of a step of 10000 parameters, with a release build. The 64-bit OpenBLAS must be
+# refused, and a library whose axpy rounds elements in two ways be noticed. A library whose names have a prefix, as in the wheels
+# of SciPy's OpenBLAS (scipy_cblas_sdot), is called through one that forwards them.
 source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
 quick=false
@@ -78,8 +80,13 @@ unpack() {
   (
     cd "$work/packages"
     apt-get download -q "$1" >"$logs/blas-download.log" 2>&1 || {
+      # The lists of packages may be missing or old. New ones, for this script only.
+      mkdir -p "$work/apt/lists/partial" "$work/apt/cache"
+      lists=(-o "Dir::State::Lists=$work/apt/lists" -o "Dir::Cache=$work/apt/cache")
+      { apt-get "${lists[@]}" -q update && apt-get "${lists[@]}" download -q "$1"; } >>"$logs/blas-download.log" 2>&1
+    } || {
       cat "$logs/blas-download.log"
-      fail "cannot download $1; does 'apt-get update' help?"
+      fail "cannot download $1"
     }
     dpkg -x "$1"_*.deb "$target.part"
     rm -f "$1"_*.deb
@@ -103,7 +110,8 @@ stand_in() {
   fi
   # What lies beside it in its package may be needed as well.
   for neighbour in "$(dirname "$2")"/lib*.so* "$(dirname "$(dirname "$2")")"/lib*.so*; do
-    case "$neighbour" in "$work"/*) ;; *) continue ;; esac
+    [ -e "$neighbour" ] || continue
+    case "$neighbour" in /usr/* | /lib/*) continue ;; esac
     case "$(basename "$neighbour")" in libblas.* | liblapack.* | libopenblas.*) continue ;; esac
     [ -e "$target/$(basename "$neighbour")" ] || ln -s "$neighbour" "$target/"
   done
@@ -129,17 +137,32 @@ END
 # value NAME: a fact of the BLAS in the JSON of the last `momentum info`.
 value() { sed -nE "s/^ *\"$1\" *: *\"?([^\",]*)\"?,?\$/\1/p" "$info" | head -n 1; }
 
+columns='%-22s %-10s %-8s %-10s %-16s %-9s %-8s %-8s %s'
 rows=()
 failed=()
 # row NAME FACT...: a line of the table.
-row() { rows+=("$(printf '%-16s %-10s %-8s %-10s %-14s %-10s %-8s %-8s' "$@")"); }
+row() { rows+=("$(printf "$columns" "$@")"); }
 
 # run LIMIT COMMAND...: a command that is ended after some seconds.
 run() { timeout --foreground "$@"; }
 
+# forwarder PREFIX FILE: makes a library that has the routines of CBLAS and jumps to those of a file whose names have a prefix.
+forwarder() {
+  local routine jump=jmp
+  [ "$(uname -m)" != aarch64 ] || jump=b
+  for routine in $(grep -oE 'cblas_[a-z]+' "$root/Sources/CMomentumBLAS/shim.h" | sort -u); do
+    printf '__asm__(".globl %s\\n.type %s, @function\\n%s: %s %s%s\\n");\n' \
+      "$routine" "$routine" "$routine" "$jump" "$1" "$routine"
+  done >"$work/forwarder.c"
+  gcc -shared -fPIC -o "$work/forwarder.so" "$work/forwarder.c" -Wl,--no-as-needed "$2" -Wl,-rpath,"$(dirname "$2")"
+}
+
+# started THREADS LINE: the threads of a library before or after a step, as the client of the library has counted them.
+started() { sed -nE "s/.*threads of the BLAS ([0-9]+) before, ([0-9]+) more.*/\\$1/p" <<<"$2"; }
+
 # try NAME [TESTS]: everything with one library.
 try() {
-  local name=$1 validate=passed tests=passed time=- core
+  local name=$1 validate=passed tests=passed time=- core use
   info="$logs/blas-$name-info.json"
   run 120 "$momentum" info --json >"$info" 2>"$logs/blas-$name-info.log" || {
     cat "$logs/blas-$name-info.log"
@@ -151,6 +174,8 @@ try() {
     tests=none
     failed+=("$name: no test was run")
   }
+  use=$(run 60 "$client" blas 2>&1) || true
+  case "$use" in *", 0 more after a step, step right") ;; *) failed+=("$name: a step of a client: $use") ;; esac
   if [ -n "$build" ]; then
     time=$(run 300 "$momentum" bench --count 1e4 --rows step --threads 1 --repeat 5 --json 2>"$logs/blas-$name-bench.log" |
       sed -nE 's/^ *"secondsMin" *: *([0-9.e+-]*),?$/\1/p' | head -n 1) || failed+=("$name: bench")
@@ -158,7 +183,7 @@ try() {
   fi
   core=$(value coreType)
   row "$name" "${core:--}" "$(value axpyRounding)" "$(value dotDependsOnAlignment)" \
-    "$(printf '%.1f / %.1f u' "$(value floatSumError)" "$(value doubleSumError)")" "$validate" "$tests" "$time"
+    "$(printf '%.1f / %.1f u' "$(value floatSumError)" "$(value doubleSumError)")" "$validate" "$tests" "$(started 1 "$use") + $(started 2 "$use")" "$time"
 }
 
 # refuse NAME: a library that counts with 64 bits must be refused by name, and nothing be computed.
@@ -166,7 +191,7 @@ refuse() {
   local log="$logs/blas-$1.log" status=0
   run 60 "$momentum" validate >"$log" 2>&1 || status=$?
   if [ "$status" -ne 0 ] && grep -q '64-bit integers; expected 32 bits' "$log"; then
-    row "$1" - - - - refused refused -
+    row "$1" - - - - refused refused - -
   else
     cat "$log"
     failed+=("$1: not refused")
@@ -176,6 +201,7 @@ refuse() {
 step "Building" swift build "${options[@]}" --build-tests
 bin=$(swift build "${options[@]}" --show-bin-path)
 momentum="$bin/momentum"
+client="$bin/MomentumTestHost"
 tests_binary="$bin/swift-momentumPackageTests.xctest"
 
 for name in "${wanted[@]}"; do
@@ -190,7 +216,18 @@ for name in "${wanted[@]}"; do
       ;;
     */*)
       [ -f "$name" ] || fail "no file $name"
-      stand_in "$(basename "$name")" "$(readlink -f "$name")"
+      file=$(readlink -f "$name")
+      fortran=$file
+      nm -D --defined-only "$file" | grep -E ' T dgemm_$' >/dev/null || {
+        unpack libblas3
+        fortran="$work/packages/libblas3/$folder/blas/libblas.so.3"
+      }
+      prefix=$(nm -D --defined-only "$file" | sed -nE 's/^[0-9a-f]+ T (.+)cblas_sdot$/\1/p')
+      if [ -n "$prefix" ]; then
+        forwarder "$prefix" "$file"
+        file="$work/forwarder.so"
+      fi
+      stand_in "$(basename "$name")" "$file" "$fortran"
       LD_LIBRARY_PATH="$work/stand-in/$(basename "$name")${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" \
         step "$(basename "$name")" try "$(basename "$name")" "$probes"
       ;;
@@ -207,6 +244,7 @@ for name in "${wanted[@]}"; do
 done
 
 say "The libraries; logs are in $logs"
-printf '%-16s %-10s %-8s %-10s %-14s %-10s %-8s %-8s\n' library kernels axpy "dot varies" "sum error" validate tests "step 10^4"
+# shellcheck disable=SC2059
+printf "$columns\n" library kernels axpy "dot varies" "sum error" validate tests threads "step 10^4"
 printf '%s\n' "${rows[@]}"
 [ ${#failed[@]} -eq 0 ] || fail "$(printf '%s; ' "${failed[@]}")"

@@ -101,7 +101,7 @@ on 1 norm >"$scratch/norm"
 for ranks in $(numbers 2 3 4 5 8); do check "norm on $ranks" printed "$scratch/norm" on "$ranks" norm; done
 
 say "Parameters and state files: the same bytes on any number of ranks, and those of one process"
-for setup in momentum everything lars; do
+for setup in momentum everything lars half; do
   reference="$scratch/$setup"
   mkdir "$reference"
   "$products/MomentumMPICases" reference "setup=$setup" "folder=$reference" >"$reference/lines"
@@ -183,6 +183,11 @@ cp "$scratch/one/state" "$files/state"
 check "command: going on" steps 2 --gradients "$files/second" --state "$files/state" --clip-global-norm 1 --nesterov
 check "command: limits of units" steps 2 --gradients "$files/second" --agc 0.01 --ema 0.9
 check "command: info" timeout 60 "$mpirun" ${launch[@]+"${launch[@]}"} -n 2 "$products/momentum-mpi" info --json
+
+for ranks in $(numbers 1 2 3); do
+  check "command: bench on $ranks" timeout 60 "$mpirun" ${launch[@]+"${launch[@]}"} -n "$ranks" "$products/momentum-mpi" bench \
+    --count 1000 1e5 --repeat 1 --json
+done
 
 say "The code of the documentation"
 for ranks in $(numbers 1 2); do check "snippets on $ranks" on "$ranks" snippets "$scratch"; done

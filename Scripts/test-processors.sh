@@ -2,15 +2,16 @@
 # Runs the command and the C parts of the library on processors that this machine does not have, by emulation.
 #
 # Usage: Scripts/test-processors.sh [--starts N] [--build-folder FOLDER]
-#   --starts N       how often to start on a processor that is newer than OpenBLAS (default: 20)
+#   --starts N       how often to start in each way (default: 20)
 #   --build-folder   takes the release build of the tests (Scripts/test.sh --release leaves it in .build-release) instead of the
 #                    debug build
 #
-# Needs an x86-64 Linux and the Debian packages qemu-user and gcc-aarch64-linux-gnu. Checks:
-#   1. an Intel processor of a model that OpenBLAS 0.3.21 does not know gets the kernels for AVX2 and not the oldest ones: plainly,
+# Needs an x86-64 Linux; installs what Scripts/setup.sh --emulators names. Checks:
+#   1. a program that uses the library gets the best kernels for this processor, plainly and through the loader;
+#   2. an Intel processor of a model that OpenBLAS 0.3.21 does not know gets the kernels for AVX2 and not the oldest ones: plainly,
 #      through the loader, with a host that loads the library; a host with threads is refused, and computes right;
-#   2. a processor without AVX runs the command, and all routines of BLAS are right;
-#   3. the C targets compile for aarch64 without a warning, and the element loops give the same bits there as here.
+#   3. a processor without AVX runs the command, and all routines of BLAS are right;
+#   4. the C targets compile for aarch64 without a warning, and the element loops give the same bits there as here.
 source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
 starts=20
@@ -26,9 +27,7 @@ while [ $# -gt 0 ]; do
 done
 [[ "$starts" =~ ^[1-9][0-9]*$ ]] || fail "--starts expects a positive number, not '$starts'"
 [ "$(uname -sm)" = "Linux x86_64" ] || fail "needs Linux on x86-64"
-for tool in qemu-x86_64 qemu-aarch64 aarch64-linux-gnu-gcc gcc; do
-  command -v "$tool" >/dev/null || fail "no $tool; on Debian: apt-get install qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
-done
+"$root/Scripts/setup.sh" --emulators
 
 work="$root/.build-processors"
 mkdir -p "$work"
@@ -50,9 +49,32 @@ expect() { # expect TEXT COMMAND...: a command whose output has a line with this
   grep -qF -- "$text" <<<"$output" || { echo "$output"; fail "expected '$text' of: $*"; }
 }
 
-build_command() {
+build_programs() {
+  local programs
   swift build "${options[@]}" --product momentum
-  momentum="$(swift build "${options[@]}" --show-bin-path)/momentum"
+  swift build "${options[@]}" --product MomentumTestHost
+  programs=$(swift build "${options[@]}" --show-bin-path)
+  momentum="$programs/momentum"
+  client="$programs/MomentumTestHost"
+}
+
+# start TEXT COMMAND...: starts a client of the library often, with the same end each time.
+start() {
+  local text=$1 i line
+  shift
+  for ((i = 0; i < starts; i++)); do
+    line=$("$@" blas) || fail "failed: $* blas"
+    case "$line" in
+      *"$text"*", 0 more after a step, step right") ;;
+      *) fail "expected '$text' and a step that is right, found: $line" ;;
+    esac
+  done
+  echo "$starts of $starts: $text: $*"
+}
+
+this_processor() {
+  start "none better, variable unset" "$client"
+  start "none better, variable unset" "$loader" "$client"
 }
 
 newer_than_openblas() {
@@ -72,6 +94,9 @@ END
   expect "$chosen" "${new_intel[@]}" "$loader" "$momentum" info
   expect "core type     Prescott: chosen by OPENBLAS_CORETYPE" \
     env OPENBLAS_CORETYPE=Prescott "${new_intel[@]}" "$momentum" info
+  chosen="kernels Haswell, chosen by momentum instead of Prescott, none better, variable unset"
+  start "$chosen" "${new_intel[@]}" "$client"
+  start "$chosen" "${new_intel[@]}" "$loader" "$client"
 
   gcc -shared -fPIC -O2 -I "$root/Sources/CMomentumLoadedBLAS/include" -o "$work/plugin.so" \
     "$root"/Sources/CMomentumLoadedBLAS/*.c -lopenblas
@@ -112,7 +137,8 @@ aarch64() {
   [ "$here" = "$there" ] && [ "$here" = "$old" ] || fail "the element loops give other bits on other processors"
 }
 
-step "Building" build_command
+step "Building" build_programs
+step "This processor" this_processor
 step "A processor that is newer than OpenBLAS" newer_than_openblas
 step "A processor without AVX" without_avx
 step "aarch64" aarch64

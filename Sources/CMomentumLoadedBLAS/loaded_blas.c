@@ -2,6 +2,9 @@
 #include "loaded_blas.h"
 
 #include <dlfcn.h>
+#if !defined(__APPLE__)
+#include <link.h>
+#endif
 #include <stddef.h>
 #include <stdint.h>
 
@@ -9,10 +12,39 @@
 
 extern float cblas_sdot(int n, const float *x, int incx, const float *y, int incy);
 
+#if defined(__APPLE__)
 static const void *object_of(const void *address) {
   Dl_info info;
   return dladdr(address, &info) ? info.dli_fbase : NULL;
 }
+#else
+typedef struct search {
+  uintptr_t address;
+  const void *object;
+} search;
+
+static int look_into(struct dl_phdr_info *object, size_t size, void *argument) {
+  (void)size;
+  search *search = argument;
+  for (int i = 0; i < object->dlpi_phnum; i++) {
+    const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+    uintptr_t start = object->dlpi_addr + segment->p_vaddr;
+    if (segment->p_type == PT_LOAD && search->address - start < segment->p_memsz) {
+      search->object = object->dlpi_phdr;
+      return 1;
+    }
+  }
+  return 0;
+}
+
+// Something that tells the loaded objects apart. Not by dladdr, which goes through all symbols of an object to find the nearest
+// one: in an OpenBLAS that takes longer than everything else that is done when a program starts.
+static const void *object_of(const void *address) {
+  search search = {(uintptr_t)address, NULL};
+  dl_iterate_phdr(look_into, &search);
+  return search.object;
+}
+#endif
 
 int momentum_is_in_blas(const void *address) { return object_of(address) == object_of((const void *)&cblas_sdot); }
 

@@ -11,16 +11,21 @@ struct FileMapping: ~Copyable {
   let path: String
   /// Where the file begins in memory; nil for an empty file, which cannot be mapped.
   let base: UnsafeMutableRawPointer?
-  private let descriptor: CInt
+  /// The open file; nil once it has been closed, which leaves the memory as it is.
+  private var descriptor: CInt?
   private let opened: Stamp
+  private let isWritable: Bool
 
   /// The marks by which a change of the file is noticed.
   private struct Stamp: Equatable {
+    var device: dev_t
+    var inode: ino_t
     var size: Int
     var seconds: Int
     var nanoseconds: Int
 
     init(_ status: stat) {
+      (device, inode) = (status.st_dev, status.st_ino)
       size = Int(status.st_size)
       #if canImport(Darwin)
         seconds = status.st_mtimespec.tv_sec
@@ -51,6 +56,7 @@ struct FileMapping: ~Copyable {
     }
     self.path = path
     self.descriptor = descriptor
+    self.isWritable = isWritable
   }
 
   private static func isLink(_ path: String) -> Bool {
@@ -77,13 +83,25 @@ struct FileMapping: ~Copyable {
 
   deinit {
     if let base { munmap(base, opened.size) }
-    close(descriptor)
+    if let descriptor { close(descriptor) }
+  }
+
+  /// Closes the file: of a set of thousands, not all can be open at once. Afterwards nothing more can be ``read(_:into:)``.
+  mutating func closeFile() {
+    if let descriptor { close(descriptor) }
+    descriptor = nil
+  }
+
+  /// Gives the memory of all changes back to the system; the mapping then shows the file again.
+  func discardChanges() {
+    if isWritable, let base { madvise(base, opened.size, MADV_DONTNEED) }
   }
 
   var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: opened.size) }
 
   /// Reads a part of the file into memory of its own, without touching the mapping.
   func read(_ range: Range<Int>, into target: UnsafeMutableRawPointer) throws(SafetensorsError) {
+    guard let descriptor else { preconditionFailure("the file was closed") }
     var done = 0
     while done < range.count {
       let count = retryingInterrupts {
@@ -96,9 +114,16 @@ struct FileMapping: ~Copyable {
   }
 
   /// Throws when the file was cut, extended or written since it was opened.
+  ///
+  /// A file that has been closed is found by its path. Where that now is another file's, or nobody's, the old one was
+  /// replaced or removed, and nobody can change it any more who has not opened it before.
   func checkUnchanged() throws(SafetensorsError) {
     var status = stat()
-    guard fstat(descriptor, &status) == 0 else { throw .system("examine it", file: path) }
+    if let descriptor {
+      guard fstat(descriptor, &status) == 0 else { throw .system("examine it", file: path) }
+    } else {
+      guard stat(path, &status) == 0, (status.st_dev, status.st_ino) == (opened.device, opened.inode) else { return }
+    }
     guard Stamp(status) == opened else { throw SafetensorsError(file: path, reason: .changedWhileOpen) }
   }
 }

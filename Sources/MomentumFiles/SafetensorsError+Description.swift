@@ -80,6 +80,8 @@ extension SafetensorsError.Reason: CustomStringConvertible {
       candidates.isEmpty
         ? "has no .safetensors file and no index; expected one of them"
         : "has several files that may be meant: \(list(candidates)); expected the path of one of them, or of several"
+    case .noFolder(let count):
+      "is no folder; expected one, for \(count == 1 ? "a file and its index" : "\(count) files")"
 
     case .duplicateTensor(let name):
       "tensor \(quoted(name)) was given twice; expected unique names"

@@ -98,6 +98,8 @@ public struct SafetensorsError: Error, Hashable, Sendable {
     case partsOfTensors
     /// A folder in which several files could be meant, or none.
     case ambiguousFolder(candidates: [String])
+    /// A file where a set of files is to be written, which takes a folder.
+    case noFolder(fileCount: Int)
 
     // Writing.
 

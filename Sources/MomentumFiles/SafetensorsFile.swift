@@ -42,10 +42,17 @@ public final class SafetensorsFile: @unchecked Sendable {  // All stored propert
   /// - Throws: ``SafetensorsError`` when it cannot be opened, is no regular file, or breaks a rule of the format; see
   ///   ``SafetensorsHeader/parse(_:file:)`` for their order.
   /// - Complexity: O(length of the header), and one read of each tensor that is not aligned.
-  public init(path: String, access: Access = .readOnly) throws(SafetensorsError) {
-    let mapping = try FileMapping(path: path, isWritable: access == .copyOnWrite)
+  public convenience init(path: String, access: Access = .readOnly) throws(SafetensorsError) {
+    try self.init(path: path, access: access, staysOpen: true)
+  }
+
+  /// - Parameter staysOpen: Whether the file is kept open as long as this instance lives, by which
+  ///   ``checkUnchanged()`` finds it also when it has been renamed.
+  init(path: String, access: Access, staysOpen: Bool) throws(SafetensorsError) {
+    var mapping = try FileMapping(path: path, isWritable: access == .copyOnWrite)
     let header = try SafetensorsHeader.parse(mapping.bytes, file: path)
     aligned = try AlignedCopies(of: header, in: mapping)
+    if !staysOpen { mapping.closeFile() }
     indices = Dictionary(uniqueKeysWithValues: zip(header.tensors.map { ExactText($0.name) }, 0...))
     self.access = access
     self.header = header
@@ -71,6 +78,10 @@ public final class SafetensorsFile: @unchecked Sendable {  // All stored propert
   public func checkUnchanged() throws(SafetensorsError) {
     try mapping.checkUnchanged()
   }
+
+  /// Gives the memory of tensors that were changed back to the system: they are again what the file holds. Those that do
+  /// not lie at a multiple of their element size stay in memory, and as they are.
+  package func discardChanges() { mapping.discardChanges() }
 
   /// The data of a tensor of any type, as bytes in file order.
   public func withUnsafeBytes<Result: ~Copyable>(
@@ -115,6 +126,11 @@ public final class SafetensorsFile: @unchecked Sendable {  // All stored propert
   ) throws(SafetensorsError) -> UnsafeMutableBufferPointer<Scalar> {
     guard access == .copyOnWrite else { throw SafetensorsError(file: path, reason: .readOnlyAccess(tensor: name)) }
     return try elements(of: name)
+  }
+
+  /// The data of a tensor of any type, for use as long as this instance lives.
+  package func unsafeBytes(of name: String) throws(SafetensorsError) -> UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(bytes(at: try index(of: name)))
   }
 
   private func elements<Scalar: SafetensorsScalar>(

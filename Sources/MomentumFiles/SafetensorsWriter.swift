@@ -117,18 +117,9 @@ public struct SafetensorsWriter {
   }
 
   package static func write(_ writers: [SafetensorsWriter], operations: FileOperations) throws(SafetensorsError) {
-    var replacement = FileReplacement(operations: operations)
-    do throws(SafetensorsError) {
-      for writer in writers {
-        try replacement.stage(writer.path, followsLinks: writer.followsLinks) { emit throws(SafetensorsError) in
-          try writer.emit(to: emit)
-        }
-      }
-    } catch {
-      replacement.discard()
-      throw error
-    }
-    try replacement.commit()
+    let batch = FileBatch(operations: operations)
+    for writer in writers { try batch.add(writer) }
+    try batch.commit()
   }
 
   /// The whole content of the file, piece by piece.
@@ -154,8 +145,8 @@ public struct SafetensorsWriter {
   private func header(of tensors: [Tensor]) throws(SafetensorsError) -> [UInt8] {
     var members: [String] = []
     if !metadata.isEmpty {
-      let pairs = metadata.map { "\(json($0.key)):\(json($0.value))" }
-      members.append("\(json(SafetensorsHeaderContent.metadataKey)):{\(pairs.joined(separator: ","))}")
+      let pairs = metadata.map { "\(jsonText($0.key)):\(jsonText($0.value))" }
+      members.append("\(jsonText(SafetensorsHeaderContent.metadataKey)):{\(pairs.joined(separator: ","))}")
     }
     var begin = 0
     for tensor in tensors {
@@ -163,7 +154,7 @@ public struct SafetensorsWriter {
       if overflow { throw error(.sizeOverflow(tensor: tensor.name.text, dtype: tensor.dtype, shape: tensor.shape)) }
       let shape = tensor.shape.map(String.init).joined(separator: ",")
       members.append(
-        #"\#(json(tensor.name.text)):{"dtype":"\#(tensor.dtype.rawValue)","shape":[\#(shape)],"#
+        #"\#(jsonText(tensor.name.text)):{"dtype":"\#(tensor.dtype.rawValue)","shape":[\#(shape)],"#
           + #""data_offsets":[\#(begin),\#(end)]}"#)
       begin = end
     }
@@ -184,7 +175,7 @@ public struct SafetensorsWriter {
 }
 
 /// A JSON string. Only what must be escaped is, in the reference writer's spelling.
-private func json(_ text: String) -> String {
+func jsonText(_ text: String) -> String {
   let mustBeEscaped = { (byte: UInt8) in byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") }
   guard text.utf8.contains(where: mustBeEscaped) else { return "\"\(text)\"" }
   var result = "\""

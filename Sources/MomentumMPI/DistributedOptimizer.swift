@@ -53,6 +53,7 @@
       let averaging: WeightAveraging?
       let lossScale: LossScale
       let adaptiveLimit: AdaptiveLimit?
+      let velocityType: ElementType?
       let threads: Int
 
       func optimizer(_ layout: ParameterLayout, groups: [ParameterGroup]) throws(MomentumError) -> Optimizer<Scalar> {
@@ -65,7 +66,7 @@
         try Optimizer(
           layout, rule: rule, groups: groups, clipping: settings.clipping, nonFinitePolicy: settings.nonFinitePolicy,
           averaging: settings.averaging, lossScale: settings.lossScale, adaptiveLimit: settings.adaptiveLimit,
-          threads: settings.threads)
+          velocityType: settings.velocityType, threads: settings.threads)
       }
 
       /// A number that other settings do not have, by all likelihood: of all values, as they describe themselves.
@@ -74,7 +75,7 @@
         for part in [
           "\(Scalar.self)", String(reflecting: rule), String(reflecting: groups), String(reflecting: clipping),
           String(reflecting: nonFinitePolicy), String(reflecting: averaging), String(reflecting: lossScale),
-          String(reflecting: adaptiveLimit),
+          String(reflecting: adaptiveLimit), String(reflecting: velocityType),
         ] { hash.add(part) }
         return hash.value
       }
@@ -92,6 +93,7 @@
     ///   - averaging: An average of the parameters to keep.
     ///   - lossScale: The factor of the loss.
     ///   - adaptiveLimit: The limit of the norm that depends on past norms.
+    ///   - velocityType: The element type that the velocity is stored in; by default that of the parameters.
     ///   - sharding: What the ranks divide among them. Where a limit or a rule is one of tensors, of units or of a
     ///     group, the model is cut between tensors only.
     ///   - reduction: The order in which gradients are added up.
@@ -101,12 +103,13 @@
     public init(
       _ layout: ParameterLayout, on communicator: Communicator, rule: some UpdateRule, groups: [ParameterGroup] = [],
       clipping: GradientClipping = .none, nonFinitePolicy: NonFinitePolicy? = nil, averaging: WeightAveraging? = nil,
-      lossScale: LossScale = .none, adaptiveLimit: AdaptiveLimit? = nil, sharding: Sharding = .state,
-      reduction: GradientReduction, threads: Int? = nil
+      lossScale: LossScale = .none, adaptiveLimit: AdaptiveLimit? = nil, velocityType: ElementType? = nil,
+      sharding: Sharding = .state, reduction: GradientReduction, threads: Int? = nil
     ) throws(DistributedError) {
       let settings = Settings(
         rule: rule, groups: groups, clipping: clipping, nonFinitePolicy: nonFinitePolicy, averaging: averaging,
-        lossScale: lossScale, adaptiveLimit: adaptiveLimit, threads: threads ?? communicator.threadsPerRank)
+        lossScale: lossScale, adaptiveLimit: adaptiveLimit, velocityType: velocityType,
+        threads: threads ?? communicator.threadsPerRank)
       let parts = try communicator.agree { try Parts(layout, settings, communicator, sharding, reduction) }
       try communicator.requireSame(parts.plan.digest, "the tensors")
       var hash = WordHash()

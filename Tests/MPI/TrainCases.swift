@@ -41,6 +41,7 @@
       var averaging: WeightAveraging?
       var lossScale = LossScale.none
       var adaptiveLimit: AdaptiveLimit?
+      var velocityType: ElementType?
 
       init(_ name: String) throws {
         rule = try SGD(learningRate: 0.1, momentum: 0.9, weightDecay: 0.01)
@@ -52,6 +53,9 @@
           averaging = try .exponential(decay: 0.9)
           lossScale = try .dynamic()
           adaptiveLimit = .autoClip(try AutoClip(percentile: 40))
+        case "half":
+          clipping = try .byGlobalNorm(5)
+          velocityType = .bfloat16
         case "lars": rule = try LARS(learningRate: 0.1, momentum: 0.9)
         default: throw Cases.Failure(description: "no setup '\(name)'")
         }
@@ -133,7 +137,8 @@
     ) throws -> DistributedOptimizer<Float> {
       try DistributedOptimizer<Float>(
         caseLayout(), on: world, rule: rule, groups: setup.groups, clipping: setup.clipping, averaging: setup.averaging,
-        lossScale: setup.lossScale, adaptiveLimit: setup.adaptiveLimit, sharding: options.sharding,
+        lossScale: setup.lossScale, adaptiveLimit: setup.adaptiveLimit, velocityType: setup.velocityType,
+        sharding: options.sharding,
         reduction: options.isOrdered ? .ordered(microBatches: options.microBatches) : .library)
     }
 
@@ -149,7 +154,7 @@
       let layout = try caseLayout()
       var optimizer = try Optimizer<Float>(
         layout, rule: rule, groups: setup.groups, clipping: setup.clipping, averaging: setup.averaging,
-        lossScale: setup.lossScale, adaptiveLimit: setup.adaptiveLimit)
+        lossScale: setup.lossScale, adaptiveLimit: setup.adaptiveLimit, velocityType: setup.velocityType)
       var parameters = try start(layout)
       for _ in 0..<options.steps {
         var gradients: [[Float]] = []

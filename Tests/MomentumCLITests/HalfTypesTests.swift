@@ -159,7 +159,7 @@ final class HalfTypesTests: XCTestCase {
         ])
       }
       assertFails(
-        try step("half", "half"), 1, "tensor 'w' is of type BF16; expected F32 or F64, which parameters must be of")
+        try step("half", "half"), 1, "tensor 'w' is of type BF16; expected --rounding nearest or stochastic with it")
       assertFails(try step("double", "half"), 1, "tensor 'w' is of type BF16; expected F64 as in double")
       try write(folder.path("p")) { writer in
         try add("v", [Float(1)], to: &writer)
@@ -170,9 +170,15 @@ final class HalfTypesTests: XCTestCase {
         try add("w", [BFloat16(1)], to: &writer)
       }
       assertFails(
-        try step("p", "mixed"), 1,
-        "tensor 'w' is of type BF16; expected F32 as of tensor 'v', or files of gradients of one type each")
+        try folder.run([
+          "step", "--parameters", "p", "--gradients", "mixed", "mixed", "--output-parameters", "none",
+          "--learning-rate", "1",
+        ]), 1, "mixed: tensor 'w' is of type BF16; expected F32 as of tensor 'v'")
       XCTAssertFalse(folder.has("none"))
+      // Of one gradient each tensor may have its own type.
+      assertSucceeds(try step("p", "mixed"))
+      XCTAssertEqual(try values(folder.path("none"), "v", as: Float.self), [0])
+      XCTAssertEqual(try values(folder.path("none"), "w", as: Float.self), [0])
     }
   }
 }

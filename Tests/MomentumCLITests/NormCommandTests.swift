@@ -109,11 +109,11 @@ final class NormCommandTests: XCTestCase {
   func testArgumentsAreShownEscaped() throws {
     try TensorFolder<Float>.with { folder in
       let badData: [[String]] = [
-        ["norm", "x\(hostile)"], ["train", "--resume", hostile],
+        ["norm", "x\(hostile)"], ["info", "x\(hostile)"], ["train", "--resume", hostile],
         ["step", "--config", hostile, "--parameters", "s", "--gradients", "s", "--output-parameters", "o"],
       ]
       let badUsage: [[String]] = [
-        ["info", "x\(hostile)"], ["norm", "s", "--threads", hostile], ["norm", "s", "--algorithm=\(hostile)"],
+        ["norm", "s", "--threads", hostile], ["norm", "s", "--algorithm=\(hostile)"],
         ["norm", "s", "--x\(hostile)"], ["x\(hostile)"], ["validate", "--scalar", hostile],
       ]
       for arguments in badData + badUsage {

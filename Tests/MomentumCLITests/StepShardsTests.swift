@@ -50,7 +50,7 @@ final class StepShardsTests: XCTestCase {
       ),
       (
         ["--gradients", "a", "ab", "--shards"],
-        "ab: tensor 'a' is in a too; expected shards of different tensors"
+        "ab: tensor 'a' is in a too; expected each name once in a set of files"
       ),
       (["--gradients", "none"], "none: has no tensor; expected gradients of tensors in p"),
       (["--gradients", "ab", "none", "--shards"], "none: has no tensor; expected gradients of tensors in p"),

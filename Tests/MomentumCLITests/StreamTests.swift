@@ -146,8 +146,11 @@ final class StreamTests: XCTestCase {
         ("clip --gradients g --output link", 1, "Error: link: "),
         ("norm missing", 1, "Error: missing: could not open it: No such file or directory\n"),
         ("norm d", 1, "Error: d: has no .safetensors file and no index; expected one of them"),
-        ("clip --gradients d --output o", 1, "Error: d: is a directory; expected a regular file"),
-        ("clip --gradients g --output d", 1, "Error: d: is a directory; expected a regular file"),
+        ("clip --gradients d --output o", 1, "Error: d: has no .safetensors file and no index; expected one of them"),
+        (
+          "step --parameters d --gradients g --output-parameters o --learning-rate 1", 1,
+          "Error: d: has no .safetensors"
+        ),
       ] {
         let run = try CommandRun(
           script: "mkdir -p d; ln -sf nowhere link; LC_ALL=C momentum \(command)", in: folder.url)
@@ -155,6 +158,9 @@ final class StreamTests: XCTestCase {
         XCTAssertTrue(run.errors.contains(words), run.errors)
       }
       XCTAssertFalse(folder.has("nowhere"))
+      // In a folder a file keeps its name.
+      assertSucceeds(try folder.run(["clip", "--gradients", "g", "--output", "d", "--clip-norm", "1"]))
+      XCTAssertTrue(folder.has("d/g"))
     }
   }
 }

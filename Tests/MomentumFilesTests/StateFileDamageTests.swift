@@ -207,10 +207,11 @@ final class StateFileDamageTests: StateFileTestCase {
     other.stepCount = 7
     let changed = SafetensorsError(file: "state", reason: .changedWhileOpen)
     try data.start[0].withUnsafeBufferPointer { values in
-      let directions = [values] + Array(repeating: nil, count: 3)
+      let averages = [values] + Array(repeating: nil, count: 3)
+      let directions = averages.map { $0.map { TensorBuffer($0) } }
       // What `load` asks last, when all has been copied.
       assertThrows(changed) {
-        try run.optimizer.restore(other, directions: directions, averages: directions) { throw changed }
+        try run.optimizer.restore(other, directions: directions, averages: averages) { throw changed }
       }
       XCTAssertEqual(run.optimizer.state(), before)
       assertThrows(changed) {
@@ -218,7 +219,7 @@ final class StateFileDamageTests: StateFileTestCase {
         try run.optimizer.replaceVelocities(directions, keepLearningRate: true, convertedTo: forms) { throw changed }
       }
       XCTAssertEqual(run.optimizer.state(), before)
-      try run.optimizer.restore(other, directions: directions, averages: directions) {}
+      try run.optimizer.restore(other, directions: directions, averages: averages) {}
       XCTAssertEqual(run.optimizer.state().direction[..<70], data.start[0][...])
       XCTAssertEqual(run.optimizer.stepCount, 7)
     }

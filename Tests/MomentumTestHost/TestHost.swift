@@ -8,10 +8,11 @@ import Momentum
   import Darwin
 #endif
 
-/// A program that uses the library in ways that end a process.
+/// A program that uses the library, for what happens to a process.
 ///
 ///     MomentumTestHost exit SEED        calls exit() while threads take steps
 ///     MomentumTestHost exit-handlers    takes a step in handlers of exit()
+///     MomentumTestHost blas             says what the library has found and done before main, and takes a step
 @main
 enum TestHost {
   static func main() throws {
@@ -19,8 +20,9 @@ enum TestHost {
     switch arguments.first {
     case "exit": try exitWhileStepping(seed: arguments.dropFirst().first.flatMap { UInt32($0) } ?? 0)
     case "exit-handlers": try stepInHandlers()
+    case "blas": try BLASUse.printReport()
     default:
-      print("expected exit or exit-handlers")
+      print("expected exit, exit-handlers or blas")
       exit(64)
     }
   }

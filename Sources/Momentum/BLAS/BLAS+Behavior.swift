@@ -138,20 +138,27 @@ extension BLAS.Behavior {
     }
   }
 
-  /// Equal elements are the worst: while a partial sum lies between two powers of two, all roundings go one way.
+  /// Equal elements are the worst: while a partial sum lies between two powers of two, all roundings go one way. And
+  /// their exact sum is cheap: two products, times a power of two.
   static func sumError<S: BLASScalar>(_: S.Type) -> Double {
     withMemory(S.self, Tile.count) { values in
-      var worst = 0.0
-      for repeated in [nil, 0.7, 0.3, 1 / 3.0, 0.9] as [Double?] {
-        var exact = ExactSum()
-        for i in 0..<Tile.count {
-          let value: S = repeated.map { S($0) } ?? fraction(i)
-          values[i] = value
-          exact.addSquare(Double(value))
-        }
-        let (high, low) = exact.split()
+      func relativeError(_ high: Double, _ low: Double) -> Double {
         let found = Double(S._dot(Int32(Tile.count), values, 1, values, 1))
-        worst = max(worst, ((found - high.double) - low.double).magnitude / high.double)
+        return ((found - high) - low).magnitude / high
+      }
+      var exact = ExactSum()
+      for i in 0..<Tile.count {
+        values[i] = fraction(i)
+        exact.addSquare(Double(values[i]))
+      }
+      let (high, low) = exact.split()
+      var worst = relativeError(high.double, low.double)
+      for repeated in [0.7, 0.3, 1 / 3.0, 0.9] {
+        values.update(repeating: S(repeated), count: Tile.count)
+        let value = Double(values[0])
+        let square = value * value
+        let count = Double(Tile.count)
+        worst = max(worst, relativeError(count * square, count * (-square).addingProduct(value, value)))
       }
       return worst / (Double(S.ulpOfOne) / 2)
     }

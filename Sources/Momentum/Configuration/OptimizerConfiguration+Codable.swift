@@ -1,6 +1,7 @@
 extension OptimizerConfiguration: Codable {
   private static let keys = [
     "convention", "rule", "groups", "clipping", "adaptiveLimit", "lossScale", "averaging", "nonFinitePolicy", "mode",
+    "velocityType",
   ]
   /// The name of `adaptiveLimit` in version 0.1.
   private static let formerKey = "adaptiveClipping"
@@ -20,6 +21,7 @@ extension OptimizerConfiguration: Codable {
     averaging = try object.optional("averaging")
     nonFinitePolicy = try object.optional("nonFinitePolicy")
     mode = try object.optional("mode") ?? .twoPass
+    velocityType = try object.optional("velocityType")
 
     let whole = self
     try object.checked(at: [NameKey("rule")]) { () throws(MomentumError) in
@@ -45,6 +47,7 @@ extension OptimizerConfiguration: Codable {
     try container.encodeIfPresent(averaging, forKey: NameKey("averaging"))
     try container.encodeIfPresent(nonFinitePolicy, forKey: NameKey("nonFinitePolicy"))
     if mode != .twoPass { try container.encode(mode, forKey: NameKey("mode")) }
+    try container.encodeIfPresent(velocityType, forKey: NameKey("velocityType"))
   }
 }
 

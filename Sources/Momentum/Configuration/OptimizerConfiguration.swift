@@ -28,6 +28,7 @@
 /// | `averaging` | `kind` (`exponential` with `decay`, or `mean`), `overwriteEvery` |
 /// | `nonFinitePolicy` | a ``NonFinitePolicy`` |
 /// | `mode` | a ``StepMode`` |
+/// | `velocityType` | an ``ElementType``: `bfloat16` for a velocity in half the memory, see ``Optimizer/velocityType`` |
 ///
 /// Units are `"tensor"`, `"firstAxis"`, `"optax"` or a list of axes (see ``TensorUnits``); infinite limits are written
 /// `"inf"`.
@@ -76,12 +77,14 @@ public struct OptimizerConfiguration: Sendable {
   public var nonFinitePolicy: NonFinitePolicy?
   /// Whether a step reads the gradients once or twice.
   public var mode: StepMode
+  /// The element type that the velocity is stored in; `nil` for that of the parameters.
+  public var velocityType: ElementType?
 
   /// Describes an optimizer.
   public init(
     convention: Convention = .native, rule: RuleConfiguration, groups: [Group] = [], clipping: GradientClipping = .none,
     adaptiveLimit: AdaptiveLimit? = nil, lossScale: LossScale = .none, averaging: WeightAveraging? = nil,
-    nonFinitePolicy: NonFinitePolicy? = nil, mode: StepMode = .twoPass
+    nonFinitePolicy: NonFinitePolicy? = nil, mode: StepMode = .twoPass, velocityType: ElementType? = nil
   ) {
     self.convention = convention
     self.rule = rule
@@ -92,6 +95,7 @@ public struct OptimizerConfiguration: Sendable {
     self.averaging = averaging
     self.nonFinitePolicy = nonFinitePolicy
     self.mode = mode
+    self.velocityType = velocityType
   }
 }
 
@@ -129,7 +133,8 @@ extension OptimizerConfiguration {
   ) throws(MomentumError) -> Optimizer<Scalar> {
     try Optimizer<Scalar>(
       layout, rule: makeRule(), groups: groups, clipping: clipping, nonFinitePolicy: nonFinitePolicy, mode: mode,
-      averaging: averaging, lossScale: lossScale, adaptiveLimit: adaptiveLimit, threads: threads)
+      averaging: averaging, lossScale: lossScale, adaptiveLimit: adaptiveLimit, velocityType: velocityType,
+      threads: threads)
   }
 
   /// Checks everything but the patterns of the groups, which need the names of the tensors.
@@ -140,6 +145,8 @@ extension OptimizerConfiguration {
     let rules = try StepRules(rule, groups, at: 0)
     try rules.validate(groups, clipping, averaging)
     try mode.validate(rules, lossScale, adaptiveLimit)
+    try VelocityStorage.validate(velocityType)
+    try mode.validate(velocityType)
     try mode.validate(nonFinitePolicy ?? convention.defaultNonFinitePolicy, clipping, groups, averaging)
   }
 

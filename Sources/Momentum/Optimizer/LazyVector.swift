@@ -1,18 +1,25 @@
-/// Memory for one vector, allocated and set to zero when it is first needed, or lent by the caller.
+/// Memory for one vector, allocated and set to zero when it is first needed, or lent by the caller. Its elements are `Scalar`s
+/// or, of those, the nearest ``BFloat16``s.
 struct LazyVector<Scalar: BLASScalar>: ~Copyable {
-  private(set) var base: UnsafeMutablePointer<Scalar>?
+  typealias Pointer = UnsafeMutablePointer<Scalar>
+  typealias Release = @Sendable (UnsafeMutableBufferPointer<Scalar>) -> Void
+
+  /// Whether the elements are ``BFloat16``s; `Scalar` is `Float` then.
+  let isHalf: Bool
+  /// The address of the first element. It stands for the memory where the elements are not `Scalar`s.
+  private(set) var base: Pointer?
   private var storage: ParameterVector<Scalar>?
+  private var halfStorage: ParameterVector<BFloat16>?
   /// Memory that the caller has lent, and what is called when it is needed no longer.
   private var lent: (memory: UnsafeMutableBufferPointer<Scalar>, release: Release)?
 
-  typealias Release = @Sendable (UnsafeMutableBufferPointer<Scalar>) -> Void
-
   /// No memory yet.
-  init() {}
+  init(isHalf: Bool = false) { self.isHalf = isHalf }
 
   /// Memory that the caller lends until `release` is called; zero from now on.
   init(lent memory: UnsafeMutableBufferPointer<Scalar>, release: @escaping Release) {
     memory.update(repeating: 0)
+    isHalf = false
     base = memory.baseAddress ?? TensorTable<Scalar>.emptyTensor
     lent = (memory, release)
   }
@@ -25,47 +32,101 @@ struct LazyVector<Scalar: BLASScalar>: ~Copyable {
   var isLent: Bool { lent != nil }
 
   /// The address of the vector, which is allocated if it does not exist yet.
-  mutating func make(_ layout: ParameterLayout, threads: Int) throws(MomentumError) -> UnsafeMutablePointer<Scalar> {
+  @discardableResult
+  mutating func make(_ layout: ParameterLayout, threads: Int) throws(MomentumError) -> Pointer {
     if let base { return base }
-    let vector = try ParameterVector<Scalar>(layout, threads: threads)
-    let base = vector.base
-    storage = consume vector
-    self.base = base
-    return base
+    if isHalf {
+      let vector = try ParameterVector<BFloat16>(layout, threads: threads)
+      base = UnsafeMutableRawPointer(vector.base).assumingMemoryBound(to: Scalar.self)
+      halfStorage = consume vector
+    } else {
+      let vector = try ParameterVector<Scalar>(layout, threads: threads)
+      base = vector.base
+      storage = consume vector
+    }
+    return base.unsafelyUnwrapped
   }
 
-  /// All elements, in the order of the layout; none if there is no memory yet.
-  func elements(_ layout: ParameterLayout) -> UnsafeBufferPointer<Scalar> {
-    UnsafeBufferPointer(start: base, count: base == nil ? 0 : layout.count)
+  /// The number of bytes of an element.
+  var byteCount: Int { isHalf ? 2 : MemoryLayout<Scalar>.stride }
+
+  /// The address of an element, for a table; see ``base``.
+  @inline(__always)
+  func address(at index: Int) -> Pointer? {
+    base.map { (UnsafeMutableRawPointer($0) + index * byteCount).assumingMemoryBound(to: Scalar.self) }
   }
 
   /// Sets all elements to zero, if there are any.
-  func clear(_ layout: ParameterLayout) { base?.update(repeating: 0, count: layout.count) }
-
-  /// Copies the elements of another vector, if both have memory.
-  func fill(from other: borrowing LazyVector, _ layout: ParameterLayout) {
-    if let base, let source = other.base { base.update(from: source, count: layout.count) }
+  func clear(_ layout: ParameterLayout) {
+    guard let base else { return }
+    UnsafeMutableRawPointer(base).initializeMemory(as: UInt8.self, repeating: 0, count: layout.count * byteCount)
   }
 
-  /// Replaces the elements, for which memory has been allocated; an empty list frees the memory, or clears what is lent.
-  mutating func replace(by elements: [Scalar], _ layout: ParameterLayout) {
-    if !elements.isEmpty {
-      base?.update(from: elements, count: elements.count)
-    } else if isLent {
-      clear(layout)
-    } else {
-      base = nil
-      storage = nil
-    }
-  }
-
-  /// Takes the place of this vector by another; lent memory stays, and gets its elements.
+  /// Takes the place of this vector by another of the same type; lent memory stays, and gets its elements.
   mutating func replace(by other: consuming LazyVector, _ layout: ParameterLayout) {
     guard isLent else {
       self = other
       return
     }
     if other.base == nil { clear(layout) } else { fill(from: other, layout) }
+  }
+}
+
+// Elements as they are stored.
+extension LazyVector {
+  /// All elements, in the order of the layout; none if there is no memory yet, or if they are ``BFloat16``s.
+  func elements(_ layout: ParameterLayout) -> UnsafeBufferPointer<Scalar> {
+    UnsafeBufferPointer(start: isHalf ? nil : base, count: base == nil || isHalf ? 0 : layout.count)
+  }
+
+  /// The elements of a tensor, of whichever type; none if there is no memory yet.
+  func buffer(of tensor: ParameterLayout.Tensor) -> TensorBuffer {
+    TensorBuffer(
+      base: address(at: tensor.offset).map { UnsafeRawPointer($0) }, count: base == nil ? 0 : tensor.count,
+      elementType: isHalf ? .bfloat16 : Scalar.elementType)
+  }
+
+  /// Copies the elements of another vector of the same type, if both have memory.
+  func fill(from other: borrowing LazyVector, _ layout: ParameterLayout) {
+    guard let base, let source = other.base else { return }
+    UnsafeMutableRawPointer(base).copyMemory(from: source, byteCount: layout.count * byteCount)
+  }
+
+  /// The elements of a tensor, widened if they are ``BFloat16``s; empty if there is no memory yet.
+  func scalars(of tensor: ParameterLayout.Tensor) -> [Scalar] {
+    guard let source = address(at: tensor.offset) else { return [] }
+    return Array(unsafeUninitializedCapacity: tensor.count) { elements, count in
+      count = tensor.count
+      guard let target = elements.baseAddress else { return }
+      if isHalf {
+        HalfLoops.widen(source, .bfloat16, into: TensorTable.asFloats(target), tensor.count)
+      } else {
+        target.initialize(from: source, count: tensor.count)
+      }
+    }
+  }
+
+  /// Writes elements, for which memory has been allocated, from an index on: as they are, widened, or rounded to nearest.
+  func write(_ source: TensorBuffer, at index: Int) {
+    guard let x = source.base, let y = address(at: index) else { return }
+    switch (source.elementType, isHalf) {
+    case (.bfloat16, false): HalfLoops.widen(x, .bfloat16, into: TensorTable.asFloats(y), source.count)
+    case (.float32, true): HalfLoops.narrow(x.assumingMemoryBound(to: Float.self), into: y, .bfloat16, source.count)
+    default: UnsafeMutableRawPointer(y).copyMemory(from: x, byteCount: source.count * byteCount)
+    }
+  }
+
+  /// Replaces the elements, for which memory has been allocated; an empty list frees the memory, or clears what is lent.
+  mutating func replace(by elements: [Scalar], _ layout: ParameterLayout) {
+    if !elements.isEmpty {
+      elements.withUnsafeBufferPointer { write(TensorBuffer($0), at: 0) }
+    } else if isLent {
+      clear(layout)
+    } else {
+      base = nil
+      storage = nil
+      halfStorage = nil
+    }
   }
 }
 

@@ -20,7 +20,8 @@ extension Optimizer {
 
   /// The average of one tensor, as ``velocity(ofTensor:in:)`` has the velocity.
   package func average(ofTensor index: Int) -> ScaledElements<Scalar> {
-    ScaledElements(stored: storedAverage(ofTensor: index), factor: ScaledDouble(states.averages[index].scale))
+    ScaledElements(
+      stored: TensorBuffer(storedAverage(ofTensor: index)), factor: ScaledDouble(states.averages[index].scale))
   }
 
   /// b of one tensor's average `s·b`.

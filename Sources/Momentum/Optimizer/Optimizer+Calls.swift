@@ -63,7 +63,7 @@ extension Optimizer {
     let gradient = UnsafeMutablePointer(mutating: gradients.baseAddress) ?? placeholder
     let parameter = parameters.baseAddress ?? placeholder
     let entries = table.entries
-    areBuffersSeparate = false
+    separateLists = nil
     for index in entries.indices {
       let offset = entries[index].offset
       setIfChanged(&table.entry(index).pointee.gradient, to: gradient + offset)
@@ -112,7 +112,7 @@ extension Optimizer {
     try Self.check("list of parameters", parameters.count, layout.tensors.count)
     try Self.check("list of gradients", gradientCount, layout.tensors.count)
     let (entries, placeholder) = (table.entries, TensorTable<Scalar>.emptyTensor)
-    var areKnown = areBuffersSeparate
+    var areKnown = separateLists == .floats
     for index in entries.indices {
       let count = entries[index].count
       try Self.check("parameters of tensor '\(table.name(of: index))'", parameters[index].count, count)
@@ -207,7 +207,7 @@ extension Optimizer {
     guard gradients.weights.inUnits > 0 else {
       throw .invalidSetting(name: "total weight of the accumulated gradients", value: 0.0, expected: .positive)
     }
-    areBuffersSeparate = false
+    separateLists = nil
     for index in table.entries.indices {
       setIfChanged(&table.entry(index).pointee.gradient, to: gradients.sum(ofTensor: index))
       setIfChanged(&table.entry(index).pointee.parameters, to: parameters(table.entries[index]))
@@ -241,7 +241,7 @@ extension Optimizer {
       }
       table.entries[index].parameters = parameters[index].baseAddress ?? placeholder
     }
-    areBuffersSeparate = true
+    separateLists = .floats
   }
 
   @inline(__always)

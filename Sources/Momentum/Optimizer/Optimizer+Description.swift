@@ -25,6 +25,7 @@ extension Optimizer {
     }
     lines.append("clipping: \(clipping)")
     lines.append("non-finite gradients: \(Self.effectivePolicy(nonFinitePolicy, lossScale).rawValue)")
+    if velocityType != Scalar.elementType { lines.append("velocity: \(velocityType.rawValue)") }
     if mode != .twoPass { lines.append("mode: \(mode.rawValue)") }
     switch averaging?.kind {
     case .exponential(let decay): lines.append("averaging: exponential, decay \(decay)")

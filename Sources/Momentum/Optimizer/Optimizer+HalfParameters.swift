@@ -125,20 +125,20 @@ extension Optimizer where Scalar == Float {
     guard !MemoryRegion.overlap(UnsafeRawBufferPointer(gradients), UnsafeRawBufferPointer(parameters)) else {
       throw .overlap(first: "gradients", second: "parameters")
     }
+    try checkRounding()
+    bind(parameters.baseAddress, gradients.baseAddress, second: nil)
+    for index in table.entries.indices { table.setKey(of: index, for: rounding) }
+    var halves = HalfOperands()
+    halves.parameters = .bfloat16(rounding)
+    return try takeStep(halves, withGradientsOf: Gradient.self)
+  }
+
+  /// Throws in a mode that corrects parameters after it has written them.
+  func checkRounding() throws(MomentumError) {
     guard mode == .twoPass else {
       throw .invalidSetting(
         name: "mode", value: mode.rawValue, expected: "twoPass with parameters that are rounded to half precision")
     }
-    bind(parameters.baseAddress, gradients.baseAddress, second: nil)
-    if case .stochastic(let seed) = rounding, seed != roundingSeed {
-      for (index, tensor) in layout.tensors.enumerated() {
-        table.halfEntry(index).pointee.key = Rounding.key(seed: seed, tensor: tensor.name)
-      }
-      roundingSeed = seed
-    }
-    var halves = HalfOperands()
-    (halves.parameters, halves.step) = (.bfloat16(rounding), stepCount + 1)
-    return try takeStep(halves, withGradientsOf: Gradient.self)
   }
 
   /// Points every tensor at its part of flat vectors, whose sizes are checked.
@@ -149,7 +149,7 @@ extension Optimizer where Scalar == Float {
     second: UnsafeMutableRawPointer?
   ) {
     let placeholder = TensorTable<Float>.emptyTensor
-    areBuffersSeparate = false
+    separateLists = nil
     table.makeHalfEntries()
     for index in table.entries.indices {
       let (entry, offset) = (table.entry(index), table.entries[index].offset)
@@ -161,20 +161,22 @@ extension Optimizer where Scalar == Float {
     }
   }
 
-  /// Takes a step with the operands bound in the table.
+  /// Takes a step with the operands bound in the table and gradients of one type.
   mutating func takeStep<Gradient: StoredScalar>(
     _ operands: HalfOperands, withGradientsOf _: Gradient.Type, _ meetings: NormMeetings? = nil
   ) throws(MomentumError) -> StepReport {
+    var operands = operands
+    if Gradient.elementType != .float32 { operands.gradient = Gradient.elementType }
+    return try takeStep(operands, meetings)
+  }
+
+  /// Takes a step with the operands bound in the table.
+  mutating func takeStep(
+    _ operands: HalfOperands, _ meetings: NormMeetings? = nil
+  ) throws(MomentumError) -> StepReport {
     table.halves = operands
-    if Gradient.elementType != .float32 { table.halves.gradient = Gradient.elementType }
+    table.halves.step = stepCount + 1
     defer { table.halves = HalfOperands() }
-    let writesHalves = operands.parameters != nil || operands.copy != nil
-    if writesHalves { table.clearHalfCounts(team) }
-    var report = try takeStep(divisor: ScaledDouble(1), isMeasured: false, meetings)
-    if writesHalves {
-      let counts = table.halfCounts(team)
-      (report.clip.overflowedElements, report.lostUpdates) = (counts.overflowed, counts.lost)
-    }
-    return report
+    return try takeStep(divisor: ScaledDouble(1), isMeasured: false, meetings)
   }
 }

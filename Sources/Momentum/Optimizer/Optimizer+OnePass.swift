@@ -6,7 +6,7 @@ extension Optimizer {
   ) throws(MomentumError) {
     table.resetDecisions()
     outcome.clearsNonFinite = nonFinitePolicy == .zero
-    try bindState()
+    try bindState(threads: threads)
     let compiler = compiler(clearsNonFinite: outcome.clearsNonFinite)
     try compiler.compile(rules, states, into: programs)
     // A rule that cannot correct a step must not take one before the norm is known.

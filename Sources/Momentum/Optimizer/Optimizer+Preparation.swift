@@ -11,7 +11,7 @@ extension Optimizer {
     let call = EngineCall.begin()
     defer { call.end() }
     try checkSettings()
-    try bindState()
+    try bindState(threads: threads)
     _ = table.scratch(threads: team.mostCount)
   }
 
@@ -32,13 +32,18 @@ extension Optimizer {
   ///     it between steps.
   ///   - release: Called once with the memory, when the optimizer ends or gets other memory.
   /// - Throws: ``MomentumError/countMismatch(what:count:expected:)``, ``MomentumError/invalidSetting(_:)`` for an address
-  ///   that is not aligned to the element type, ``MomentumError/overlap(first:second:)`` for memory that it lies in
+  ///   that is not aligned to the element type and for a ``velocityType`` other than that of the parameters, ``MomentumError/overlap(first:second:)`` for memory that it lies in
   ///   already. The velocity then stays where it is, and `release` is not called.
   /// - Complexity: O(n); writes 2n elements, and reads n if there is a velocity.
   public mutating func placeVelocity(
     in memory: UnsafeMutableBufferPointer<Scalar>,
     release: @escaping @Sendable (UnsafeMutableBufferPointer<Scalar>) -> Void = { _ in }
   ) throws(MomentumError) {
+    guard !direction.isHalf else {
+      throw .invalidSetting(
+        name: "velocityType", value: velocityType.rawValue,
+        expected: "\(Scalar.elementType.rawValue) for a velocity in memory of the caller's")
+    }
     guard memory.count == layout.count else {
       throw .countMismatch(what: "memory of the velocity", count: memory.count, expected: layout.count)
     }
@@ -54,7 +59,7 @@ extension Optimizer {
     let placed = LazyVector(lent: memory, release: release)
     placed.fill(from: direction, layout)
     direction = placed
-    (areBuffersSeparate, areHalvesSeparate) = (false, false)
+    separateLists = nil
   }
 
   /// Forgets the velocity of every tensor: the next step is a first step, as after training has been steered elsewhere.

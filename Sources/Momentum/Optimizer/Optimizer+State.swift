@@ -11,7 +11,11 @@ extension Optimizer {
     state.averages = states.averages
     if lossScale.growth != nil { state.lossScale = lossScale }
     state.adaptiveLimit = adaptiveLimit
-    if let base = direction.base { state.direction = Array(UnsafeBufferPointer(start: base, count: layout.count)) }
+    if direction.base != nil {
+      state.direction = []
+      state.direction.reserveCapacity(layout.count)
+      for tensor in layout.tensors { state.direction += direction.scalars(of: tensor) }
+    }
     if let base = average.base { state.average = Array(UnsafeBufferPointer(start: base, count: layout.count)) }
     return state
   }
@@ -19,16 +23,20 @@ extension Optimizer {
   /// Replaces the state by one that ``state()`` returned, here or in another process.
   ///
   /// A dynamic loss scale and adaptive clipping come with their settings; where the state has none, this optimizer's
-  /// stay.
+  /// stay. A velocity that was stored in another type is converted: to ``BFloat16`` it is rounded once.
   ///
   /// - Throws: ``MomentumError/layoutMismatch(_:)`` if it belongs to another layout,
   ///   ``MomentumError/countMismatch(what:count:expected:)`` or ``MomentumError/invalidSetting(_:)`` if its numbers
   ///   cannot be those of a state, ``MomentumError/nonFiniteState(what:tensor:index:value:)`` if a velocity or an
-  ///   average is not finite. The optimizer is then unchanged.
+  ///   average is not finite, or a velocity would not be as ``BFloat16``. The optimizer is then unchanged.
   public mutating func restore(_ state: OptimizerState<Scalar>) throws(MomentumError) {
     try state.validate(layout)
-    try state.direction.withUnsafeBufferPointer { direction throws(MomentumError) in
-      try checkFinite("velocity", direction) { ScaledDouble(state.velocities[$0].scale) }
+    try state.direction.withUnsafeBufferPointer { elements throws(MomentumError) in
+      try checkFinite("velocity", elements) { ScaledDouble(state.velocities[$0].scale) }
+      guard !elements.isEmpty else { return }
+      for (index, tensor) in layout.tensors.enumerated() {
+        try checkStorable(UnsafeBufferPointer(rebasing: elements[tensor.range]), ofTensor: index)
+      }
     }
     try state.average.withUnsafeBufferPointer { average throws(MomentumError) in
       try checkFinite("average", average) { ScaledDouble(state.averages[$0].scale) }
@@ -58,19 +66,20 @@ extension Optimizer {
   ///
   /// - Parameters:
   ///   - state: All but the vectors, with numbers that have been checked.
-  ///   - directions: u of each tensor; `nil` leaves everything but the averages as it is.
+  ///   - directions: u of each tensor, of `Scalar`s or for `Float` of ``BFloat16``s; `nil` leaves everything but the
+  ///     averages as it is.
   ///   - averages: b of each tensor; `nil` leaves the averages as they are.
   ///   - confirm: Called when all elements have been copied and nothing has been replaced.
   /// - Throws: ``MomentumError/allocationFailed(bytes:)``, ``MomentumError/nonFiniteState(what:tensor:index:value:)``, or
   ///   what `confirm` throws. The optimizer is then unchanged.
   package mutating func restore(
-    _ state: OptimizerState<Scalar>, directions: [UnsafeBufferPointer<Scalar>?]?,
+    _ state: OptimizerState<Scalar>, directions: [TensorBuffer?]?,
     averages: [UnsafeBufferPointer<Scalar>?]?, confirm: () throws -> Void
   ) throws {
-    let newDirection = try gathered(directions ?? [])
-    let newAverage = try gathered(averages ?? [])
-    try checkFinite("velocity", newDirection.elements(layout)) { ScaledDouble(state.velocities[$0].scale) }
-    try checkFinite("average", newAverage.elements(layout)) { ScaledDouble(state.averages[$0].scale) }
+    let newDirection = try gathered(directions ?? [], isHalf: direction.isHalf)
+    let newAverage = try gathered((averages ?? []).map { $0.map { TensorBuffer($0) } })
+    try checkFinite("velocity", newDirection) { ScaledDouble(state.velocities[$0].scale) }
+    try checkFinite("average", newAverage) { ScaledDouble(state.averages[$0].scale) }
     try confirm()
     if directions != nil {
       direction.replace(by: newDirection, layout)
@@ -83,15 +92,37 @@ extension Optimizer {
   }
 
   /// A copy of buffers in the order of the layout, zeros where one is missing; no memory if all are.
-  func gathered(_ sources: [UnsafeBufferPointer<Scalar>?]) throws(MomentumError) -> LazyVector<Scalar> {
-    var vector = LazyVector<Scalar>()
+  func gathered(_ sources: [TensorBuffer?], isHalf: Bool = false) throws(MomentumError) -> LazyVector<Scalar> {
+    var vector = LazyVector<Scalar>(isHalf: isHalf)
     guard sources.contains(where: { $0 != nil }) else { return vector }
-    let base = try vector.make(layout, threads: threads)
-    for (index, values) in sources.enumerated() {
-      guard let source = values?.baseAddress else { continue }
-      (base + table.entries[index].offset).update(from: source, count: table.entries[index].count)
+    try vector.make(layout, threads: threads)
+    for (source, tensor) in zip(sources, layout.tensors) {
+      if let source { vector.write(source, at: tensor.offset) }
     }
     return vector
+  }
+
+  /// As ``checkFinite(_:_:factor:)-(_,UnsafeBufferPointer<Scalar>,_)``, of a vector that is stored in any type.
+  func checkFinite(
+    _ what: String, _ vector: borrowing LazyVector<Scalar>, factor: (Int) -> ScaledDouble
+  ) throws(MomentumError) {
+    guard vector.isHalf else { return try checkFinite(what, vector.elements(layout), factor: factor) }
+    for (index, tensor) in layout.tensors.enumerated() {
+      try vector.scalars(of: tensor).withUnsafeBufferPointer { values throws(MomentumError) in
+        try checkFinite(what, values, ofTensor: index, factor(index))
+      }
+    }
+  }
+
+  /// Throws if an element of a velocity would be infinite in the type that it is to be stored in.
+  func checkStorable(_ values: UnsafeBufferPointer<Scalar>, ofTensor index: Int) throws(MomentumError) {
+    guard direction.isHalf, let start = values.baseAddress else { return }
+    // The first number that is rounded to infinity.
+    let limit = Scalar(0x1.ffp127 as Double)
+    guard ElementLoops.maximumMagnitude(start, values.count) >= limit else { return }
+    let first = values.firstIndex { $0.magnitude >= limit }!
+    throw .nonFiniteState(
+      what: "velocity", tensor: table.name(of: index), index: first, value: Double(values[first]))
   }
 
   /// Throws if a vector that is to be taken on holds an element that is not finite, or whose product with the factor of

@@ -11,7 +11,12 @@ extension Optimizer {
   ) throws(MomentumError) -> StepReport {
     let call = EngineCall.begin()
     defer { call.end() }
-    return try computeStep(divisor, isMeasured, meetings)
+    guard table.writesHalves else { return try computeStep(divisor, isMeasured, meetings) }
+    table.clearHalfCounts(team)
+    var report = try computeStep(divisor, isMeasured, meetings)
+    let counts = table.halfCounts(team)
+    (report.clip.overflowedElements, report.lostUpdates) = (counts.overflowed, counts.lost)
+    return report
   }
 
   // Not inlined: the compiler may move arithmetic of this function, but not the call of one.
@@ -64,7 +69,8 @@ extension Optimizer {
       guard !outcome.report.wasSkipped else { return adapt(outcome.report) }
     }
     if rules.scaleUnits { try scaleUnits(outcome, team) }
-    try bindState()
+    // An owner that waits for others holds no memory that it has not touched: the update touches it by the same shares.
+    try bindState(threads: meetings == nil ? threads : 1)
     try compiler(clearsNonFinite: outcome.clearsNonFinite).compile(rules, states, into: programs)
     if let meetings { try meetings.agree(&outcome.report) }
     // Nothing fails from here on. State other than vectors is changed first, while it is in cache.
@@ -80,11 +86,14 @@ extension Optimizer {
   }
 
   /// Points every tensor at its part of the direction and of the average, which are allocated if they do not exist yet.
-  mutating func bindState() throws(MomentumError) {
+  ///
+  /// - Parameter threads: The number of threads that touch new memory first; one leaves it to those that write it.
+  mutating func bindState(threads: Int) throws(MomentumError) {
     if rules.useVelocity {
-      let base = try direction.make(layout, threads: threads)
+      let (base, byteCount) = (try direction.make(layout, threads: threads), direction.byteCount)
       for index in table.entries.indices {
-        setIfChanged(&table.entry(index).pointee.direction, to: base + table.entries[index].offset)
+        let address = UnsafeMutableRawPointer(base) + table.entries[index].offset * byteCount
+        setIfChanged(&table.entry(index).pointee.direction, to: address.assumingMemoryBound(to: Scalar.self))
       }
     }
     if averaging != nil {

@@ -3,7 +3,7 @@ extension Optimizer {
   /// Multiplies the velocity's scale into its elements, so that every scale is 1 and the stored direction is the
   /// velocity.
   ///
-  /// The value of the velocity stays the same up to one rounding of each element.
+  /// The value of the velocity stays the same up to one rounding of each element, to ``velocityType``.
   ///
   /// - Complexity: O(n) if a scale differs from 1; reads n and writes n elements.
   public mutating func foldVelocity() {
@@ -12,10 +12,17 @@ extension Optimizer {
 
   /// Multiplies the stored vectors, and takes the results for the velocities.
   private mutating func multiplyVelocities(by factors: [ScaledDouble]) {
-    guard let base = direction.base, factors.contains(where: { $0 != ScaledDouble(1) }) else { return }
-    for (index, tensor) in layout.tensors.enumerated() { table.entries[index].direction = base + tensor.offset }
-    multiply(.direction, by: factors)
+    guard direction.base != nil, factors.contains(where: { $0 != ScaledDouble(1) }) else { return }
+    multiplyDirections(by: factors)
     for index in states.velocities.indices { states.velocities[index].scale = 1 }
+  }
+
+  /// Multiplies the stored vectors alone.
+  private mutating func multiplyDirections(by factors: [ScaledDouble]) {
+    for (index, tensor) in layout.tensors.enumerated() {
+      table.entries[index].direction = direction.address(at: tensor.offset)
+    }
+    multiply(.direction, by: factors)
   }
 
   /// Makes the velocities those of a rule that keeps the learning rate in them, or of one that does not.
@@ -24,7 +31,7 @@ extension Optimizer {
   ///
   /// After that a rule of the other kind, under the keras convention instead of the pytorch convention for example,
   /// takes the step that the first would have taken with this learning rate, up to one rounding of each velocity. A
-  /// step refuses a velocity of the wrong kind.
+  /// step refuses a velocity of the wrong kind. A velocity of ``BFloat16`` is converted without a rounding.
   ///
   /// - Parameters:
   ///   - toKeepLearningRate: Whether the learning rate is to be part of the velocity
@@ -44,10 +51,23 @@ extension Optimizer {
   ///
   /// - Parameter forms: With a learning rate that is positive and finite wherever the velocity has another form.
   package mutating func convertVelocities(to forms: [VelocityForm]) {
-    multiplyVelocities(by: zip(states.velocities, forms).map { Self.factor(of: $0, in: $1) })
+    let factors = zip(states.velocities, forms).map { Self.factor(of: $0, in: $1) }
+    if direction.isHalf { setScales(to: factors) } else { multiplyVelocities(by: factors) }
     for index in states.velocities.indices {
       states.velocities[index].keepsLearningRate = forms[index].keepsLearningRate
     }
+  }
+
+  /// Makes factors the scales of the velocities, which rounds nothing: the stored vectors take in their signs and what is
+  /// out of the range of a scale, a power of two.
+  private mutating func setScales(to factors: [ScaledDouble]) {
+    var powers = Array(repeating: ScaledDouble(1), count: factors.count)
+    for (index, factor) in factors.enumerated() where factor != ScaledDouble(states.velocities[index].scale) {
+      let exponent = factor.exponent - 11
+      powers[index] = ScaledDouble(factor.significand < 0 ? -1 : 1, exponent: exponent)
+      states.velocities[index].scale = (factor / powers[index]).double
+    }
+    if direction.base != nil, powers.contains(where: { $0 != ScaledDouble(1) }) { multiplyDirections(by: powers) }
   }
 
   /// The factor by which a stored vector becomes the velocity in a form.
@@ -97,9 +117,7 @@ extension Optimizer {
   }
 
   /// u of one tensor's velocity `s·u`, as long as ``velocity(ofTensor:in:)``.
-  package func storedVelocity(ofTensor index: Int) -> UnsafeBufferPointer<Scalar> {
-    part(of: direction, tensor: index)
-  }
+  package func storedVelocity(ofTensor index: Int) -> TensorBuffer { direction.buffer(of: layout.tensors[index]) }
 
   /// The scale and the form of one tensor's velocity.
   package func velocityState(ofTensor index: Int) -> VelocityState { states.velocities[index] }
@@ -124,8 +142,9 @@ extension Optimizer {
       throw .countMismatch(what: "velocity of tensor '\(tensor.name)'", count: values.count, expected: tensor.count)
     }
     try checkFinite("velocity", values, ofTensor: index, ScaledDouble(1))
-    let base = try direction.make(layout, threads: threads)
-    if let source = values.baseAddress { (base + tensor.offset).update(from: source, count: tensor.count) }
+    try checkStorable(values, ofTensor: index)
+    try direction.make(layout, threads: threads)
+    direction.write(TensorBuffer(values), at: tensor.offset)
     if !areGroupsBound { bind(try ParameterGroup.membership(groups, of: layout)) }
     let group = table.decisions[index].group
     let rule = group < 0 ? rule : groups[group].rule ?? rule
@@ -142,17 +161,17 @@ extension Optimizer {
   ///   - keepLearningRate: Whether the learning rate is part of them.
   ///   - forms: The forms to convert them to, with a learning rate that is positive and finite wherever that is needed.
   package mutating func replaceVelocities(
-    _ values: [UnsafeBufferPointer<Scalar>?], keepLearningRate: Bool, convertedTo forms: [VelocityForm],
+    _ values: [TensorBuffer?], keepLearningRate: Bool, convertedTo forms: [VelocityForm],
     confirm: () throws -> Void
   ) throws {
-    let newDirection = try gathered(values)
+    let newDirection = try gathered(values, isHalf: direction.isHalf)
     let velocities = values.map { values in
       var velocity = VelocityState()
       velocity.isSet = values != nil
       velocity.keepsLearningRate = keepLearningRate
       return velocity
     }
-    try checkFinite("velocity", newDirection.elements(layout)) { Self.factor(of: velocities[$0], in: forms[$0]) }
+    try checkFinite("velocity", newDirection) { Self.factor(of: velocities[$0], in: forms[$0]) }
     try confirm()
     direction.replace(by: newDirection, layout)
     states.velocities = velocities

@@ -69,6 +69,13 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
     get { adaptedLimit }
     set { (adaptedLimit, areSettingsChecked) = (newValue, false) }
   }
+  /// The element type that the velocity is stored in: that of the parameters, or ``ElementType/bfloat16`` for parameters of
+  /// `Float`, which halves its memory.
+  ///
+  /// A velocity `s·u` of ``BFloat16`` has its scale in full precision and u rounded to nearest, once a step. So it decays
+  /// exactly, and each step moves the parameters by the velocity before it is rounded. Above a momentum of 0.99, what a step
+  /// adds is too small for 8 bits: see <doc:HalfPrecision>.
+  public let velocityType: ElementType
   /// The most threads to use, at least 1; small vectors use fewer. The results have the same bits for any number.
   public var threads: Int {
     didSet { (areSettingsChecked, team) = (false, ThreadTeam(threads, elements: layout.count)) }
@@ -86,7 +93,7 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   var adaptedLossScale: LossScale
   var adaptedLimit: AdaptiveLimit?
   /// u of the velocity `s·u` and b of the average `s·b`, of all tensors; allocated by the first step that needs them.
-  var direction = LazyVector<Scalar>()
+  var direction: LazyVector<Scalar>
   var average = LazyVector<Scalar>()
 
   // MARK: The memory of steps, kept so that a step after the first allocates nothing
@@ -99,12 +106,8 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   var areGroupsBound = false
   /// The names of the groups of the last step.
   var reportedGroups: [String] = []
-  /// Whether the table points at buffers of a list, one or two for each tensor, that were found not to overlap.
-  var areBuffersSeparate = false
-  /// The same of buffers of a list whose gradients are in half precision.
-  var areHalvesSeparate = false
-  /// The seed that the table has the tensors' keys of.
-  var roundingSeed: UInt64?
+  /// The kind of lists at whose buffers the table points, if these were found not to overlap.
+  var separateLists: SeparateLists?
   /// The stage that measures and clips, by the settings that were checked last.
   let stage: ClipStage
   var rules = StepRules()
@@ -126,6 +129,8 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   ///   - averaging: An average of the parameters to keep.
   ///   - lossScale: The factor of the loss; see ``lossScale``.
   ///   - adaptiveLimit: The limit of the norm that depends on past norms; see ``adaptiveLimit``.
+  ///   - velocityType: The element type that the velocity is stored in; see ``velocityType``. By default that of the
+  ///     parameters.
   ///   - threads: The most threads to use; by default as many as the process may use. Small vectors use fewer.
   /// - Throws: ``MomentumError/invalidSetting(_:)``; ``MomentumError/allocationFailed(bytes:)`` for a layout of
   ///   more than 2⁴⁷ elements.
@@ -133,7 +138,7 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
     _ layout: ParameterLayout, rule: some UpdateRule, groups: [ParameterGroup] = [],
     clipping: GradientClipping = .none, nonFinitePolicy: NonFinitePolicy? = nil, mode: StepMode = .twoPass,
     averaging: WeightAveraging? = nil, lossScale: LossScale = .none, adaptiveLimit: AdaptiveLimit? = nil,
-    threads: Int? = nil
+    velocityType: ElementType? = nil, threads: Int? = nil
   ) throws(MomentumError) {
     let threads = try Machine.threads(threads)
     // No machine can address more, and the table of tiles would trap before such a vector could be allocated.
@@ -147,8 +152,11 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
     try rules.validate(groups, clipping, averaging)
     try mode.validate(policy, clipping, groups, averaging)
     try mode.validate(rules, lossScale, adaptiveLimit)
+    let velocityType = try VelocityStorage.checked(velocityType, for: Scalar.self)
+    try mode.validate(velocityType)
     let table = try TensorTable<Scalar>(
       counts: layout.tensors.map(\.count), names: layout.tensors.map(\.name), shapes: layout.tensors.map(\.shape))
+    table.hasHalfDirection = velocityType == .bfloat16
     self.layout = layout
     self.rule = rule
     self.groups = groups
@@ -157,6 +165,8 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
     self.mode = mode
     self.averaging = averaging
     (adaptedLossScale, adaptedLimit) = (lossScale, adaptiveLimit)
+    self.velocityType = velocityType
+    direction = LazyVector(isHalf: velocityType == .bfloat16)
     self.threads = threads
     reportedGroups = groups.map(\.name)
     stage = ClipStage(

@@ -42,6 +42,14 @@ extension StepMode {
     if clipping.globalNorm != nil, clipping.normType != .l2 { throw refuse("for other norms than 2") }
   }
 
+  /// Checks that a velocity of this type can be corrected.
+  func validate(_ velocityType: ElementType?) throws(MomentumError) {
+    guard self == .onePass, velocityType == .bfloat16 else { return }
+    throw .invalidSetting(
+      name: "mode", value: rawValue,
+      expected: "twoPass with a velocity of bfloat16, which a correction would round once more")
+  }
+
   /// Checks that the rules can be used in this mode.
   func validate(
     _ rules: StepRules, _ lossScale: LossScale = .none, _ adaptive: AdaptiveLimit? = nil

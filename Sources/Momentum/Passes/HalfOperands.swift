@@ -1,20 +1,22 @@
-/// The operands of a table that are not stored as `Scalar`s, which are `Float`s wherever there are such operands. The table
+/// The operands of a call that are not stored as `Scalar`s, which are `Float`s wherever there are such operands. The table
 /// has the addresses of their first elements; no pass reads a `Scalar` there.
-struct HalfOperands: Sendable {
+struct HalfOperands: Sendable, Equatable {
   /// The way in which parameters are stored.
-  enum Parameters: Sendable {
+  enum Parameters: Sendable, Equatable {
     /// As numbers of 16 bits.
     case bfloat16(Rounding)
     /// As numbers of 16 bits and what they lack, see ``SplitParameters``.
     case split
   }
 
-  /// The element type of all gradients; `nil` if they are stored as `Scalar`s.
+  /// The element type of the gradients; `nil` if they are stored as `Scalar`s.
   var gradient: ElementType?
-  /// The way in which all parameters are stored; `nil` if as `Scalar`s.
+  /// The way in which the parameters are stored; `nil` if as `Scalar`s.
   var parameters: Parameters?
   /// The element type of the copies of the parameters that a step writes; `nil` for none.
   var copy: ElementType?
+  /// Whether each tensor's operands are stored as its entry says, and a field above only says whether any are.
+  var isMixed = false
   /// The number of the step, 1 for the first, which the random numbers of a step depend on.
   var step = 0
 
@@ -30,8 +32,11 @@ struct HalfOperands: Sendable {
 
 /// What a table knows of a tensor's operands in half precision besides its entry.
 struct HalfEntry {
+  /// The way in which the operands are stored, where tensors differ in it.
+  var operands = HalfOperands()
   /// The address of the parameters' remainders, or of their copy.
   var second: UnsafeMutableRawPointer?
-  /// The key of the random numbers that the parameters are rounded with.
+  /// The key of the random numbers that the parameters are rounded with, and the seed that it was made of.
   var key: UInt64 = 0
+  var seed: UInt64?
 }

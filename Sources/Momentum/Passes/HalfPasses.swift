@@ -1,15 +1,15 @@
 // The passes over tables with operands in half precision, apart from the usual ones, whose instructions stay as they are.
 extension TensorTable {
-  /// As the reduce pass, for gradients in half precision: each tile is widened first.
+  /// As the reduce pass, for gradients in half precision: each of their tiles is widened first.
   @inline(never)
   @specialized(where Scalar == Float)
   static func reduceHalves(
     _ table: TensorTable, _ share: Range<Int>, _ plan: ReducePlan, _ scratch: ThreadScratch<Scalar>
   ) -> Int {
-    guard let type = table.halves.gradient else { return 0 }
     var clipped = 0
     table.forEach(in: share) { index, part in
-      guard table.entry(index).pointee.gradient != nil else { return }
+      guard let gradient = table.entry(index).pointee.gradient else { return }
+      let type = table.halves(of: index).gradient
       var tile = Tile.number(of: part.lowerBound)
       while tile * Tile.count < part.upperBound {
         let start = tile * Tile.count
@@ -20,8 +20,9 @@ extension TensorTable {
           tile += 1
           continue
         }
-        table.widenGradient(index, type, at: start, into: scratch.wideGradient, n)
-        clipped += reduceTile(tile, of: index, scratch.wideGradient, n, table, plan, scratch.gradientTile)
+        if let type { table.widenGradient(index, type, at: start, into: scratch.wideGradient, n) }
+        let x = type == nil ? gradient + start : scratch.wideGradient
+        clipped += reduceTile(tile, of: index, x, n, table, plan, scratch.gradientTile)
         tile += 1
       }
     }

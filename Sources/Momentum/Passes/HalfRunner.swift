@@ -5,13 +5,14 @@
 /// rounded once, at the end.
 struct HalfRunner<Scalar: BLASScalar> {
   private let table: TensorTable<Scalar>
-  private let halves: HalfOperands
+  /// The way in which the operands of the current tensor are stored.
+  private var halves = HalfOperands()
   private let scratch: ThreadScratch<Scalar>
   private var runner: TileRunner<Scalar>
   private var loaded = -1
 
   init(_ table: TensorTable<Scalar>, _ scratch: ThreadScratch<Scalar>) {
-    (self.table, halves, self.scratch) = (table, table.halves, scratch)
+    (self.table, self.scratch) = (table, scratch)
     runner = TileRunner(scratch)
   }
 
@@ -28,6 +29,7 @@ struct HalfRunner<Scalar: BLASScalar> {
 
   /// Runs the program on some elements of a tensor, the first ones first.
   mutating func run(_ index: Int, _ part: Range<Int>) {
+    halves = table.halves(of: index)
     guard runner.program.count > 0 || halves.copy != nil else { return }
     let size = min(runner.program.tileCount, Self.mostElements)
     var start = part.lowerBound
@@ -50,8 +52,18 @@ struct HalfRunner<Scalar: BLASScalar> {
       parameters.widen(at: start, into: TensorTable.asFloats(scratch.wideParameters), n)
       run.places[base: .parameters] = scratch.wideParameters
     }
+    let direction = halfDirection(index, start)
+    if let direction {
+      HalfLoops.widen(direction, .bfloat16, into: TensorTable.asFloats(scratch.wideDirection), n)
+      run.places[base: .direction] = scratch.wideDirection
+    }
     runner.begin(run)
     runner.run(0..<n)
+    if let direction, runner.program.writes.contains(.direction) {
+      let x = TensorTable.asFloats(scratch.wideDirection)
+      scratch.overflowed.pointee += HalfLoops.countOverflowing(x, .bfloat16, n)
+      HalfLoops.narrow(x, into: direction, .bfloat16, n)
+    }
     if let type = halves.gradient, runner.program.writes.contains(.gradient) {
       let x = TensorTable.asFloats(scratch.wideGradient)
       scratch.overflowed.pointee += HalfLoops.countOverflowing(x, type, n)
@@ -59,6 +71,12 @@ struct HalfRunner<Scalar: BLASScalar> {
     }
     if halves.parameters != nil, runner.program.writes.contains(.parameters) { storeParameters(index, start, n) }
     if let type = halves.copy { storeCopy(index, type, start, n) }
+  }
+
+  /// The address of an element of the direction, if the program needs it and it is in half precision.
+  private func halfDirection(_ index: Int, _ start: Int) -> UnsafeMutableRawPointer? {
+    guard table.hasHalfDirection, runner.program.reads.contains(.direction) else { return nil }
+    return UnsafeMutableRawPointer(table.entry(index).pointee.direction.unsafelyUnwrapped) + 2 * start
   }
 
   /// Stores the tile of parameters that the program has written.
@@ -72,7 +90,7 @@ struct HalfRunner<Scalar: BLASScalar> {
       scratch.lost.pointee += HalfLoops.storeBFloat16(x, into: y, n)
     case .bfloat16(.stochastic):
       scratch.overflowed.pointee += HalfLoops.countOverflowing(x, .bfloat16, n)
-      HalfLoops.storeStochasticBFloat16(x, into: y, n, key: entry.pointee.key, step: halves.step, index: start)
+      HalfLoops.storeStochasticBFloat16(x, into: y, n, key: entry.pointee.key, step: table.halves.step, index: start)
     case nil: break
     }
   }

@@ -125,7 +125,7 @@ private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
     _ table: TensorTable<Scalar>, _ segments: Segments, _ share: Range<Int>,
     _ programs: UnsafeBufferPointer<StepProgram>, _ trial: Trial, _ scratch: ThreadScratch<Scalar>
   ) {
-    if table.halves.isUsed { return runHalves(table, segments, share, programs, trial, scratch) }
+    if table.usesHalves { return runHalves(table, segments, share, programs, trial, scratch) }
     var runner = TileRunner<Scalar>(scratch)
     var loaded = -1
     for segment in share {

@@ -12,6 +12,25 @@ extension TensorTable {
     address(UnsafePointer(elements))
   }
 
+  /// Whether any operand is not stored as `Scalar`s.
+  @inline(__always)
+  var usesHalves: Bool { halves.isUsed || hasHalfDirection }
+
+  /// Whether a step writes elements of half precision.
+  @inline(__always)
+  var writesHalves: Bool { halves.parameters != nil || halves.copy != nil || hasHalfDirection }
+
+  /// The way in which a tensor's operands other than the direction are stored.
+  @inline(__always)
+  func halves(of index: Int) -> HalfOperands { halves.isMixed ? halfEntry(index).pointee.operands : halves }
+
+  /// Sees to it that a tensor has the key of the random numbers that its parameters are rounded with.
+  func setKey(of index: Int, for rounding: Rounding) {
+    let entry = halfEntry(index)
+    guard case .stochastic(let seed) = rounding, entry.pointee.seed != seed else { return }
+    (entry.pointee.seed, entry.pointee.key) = (seed, Rounding.key(seed: seed, tensor: name(of: index)))
+  }
+
   /// The address of an element of a gradient in half precision.
   @inline(__always)
   func gradientAddress(_ index: Int, _ type: ElementType, at start: Int) -> UnsafeMutableRawPointer {
@@ -29,7 +48,7 @@ extension TensorTable {
   func measureGradient(
     _ index: Int, at start: Int, _ n: Int, _ measure: TileMeasure, _ scratch: ThreadScratch<Scalar>
   ) -> TileSum {
-    if let type = halves.gradient {
+    if let type = halves(of: index).gradient {
       return .measure(
         halves: gradientAddress(index, type, at: start), type, n, measure, wide: Self.asFloats(scratch.wideGradient))
     }
@@ -45,7 +64,9 @@ extension TensorTable {
 
   /// An element of a gradient.
   func gradientElement(_ index: Int, at position: Int) -> Scalar {
-    guard let type = halves.gradient else { return entry(index).pointee.gradient.unsafelyUnwrapped[position] }
+    guard let type = halves(of: index).gradient else {
+      return entry(index).pointee.gradient.unsafelyUnwrapped[position]
+    }
     return withUnsafeTemporaryAllocation(of: Scalar.self, capacity: 1) { element in
       let address = element.baseAddress.unsafelyUnwrapped
       widenGradient(index, type, at: position, into: address, 1)
@@ -55,14 +76,14 @@ extension TensorTable {
 
   /// The gradient of a tensor if it is stored in half precision.
   func halfGradient(_ index: Int) -> HalfVector? {
-    guard let type = halves.gradient, let base = entry(index).pointee.gradient else { return nil }
+    guard let type = halves(of: index).gradient, let base = entry(index).pointee.gradient else { return nil }
     return HalfVector(base: UnsafeRawPointer(base), type: type)
   }
 
   /// The parameters of a tensor if they are not stored as `Scalar`s.
   @inline(__always)
   func halfParameters(_ index: Int) -> HalfVector? {
-    guard let storage = halves.parameters, let base = entry(index).pointee.parameters else { return nil }
+    guard let storage = halves(of: index).parameters, let base = entry(index).pointee.parameters else { return nil }
     var vector = HalfVector(base: UnsafeRawPointer(base), type: .bfloat16)
     if case .split = storage { vector.remainders = halfEntry(index).pointee.second.map { UnsafeRawPointer($0) } }
     return vector

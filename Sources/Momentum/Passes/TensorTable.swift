@@ -74,6 +74,8 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   let cacheBytes: Int
   /// The element types of the operands of this call, where they are not `Scalar`. A call that sets it resets it.
   var halves = HalfOperands()
+  /// Whether the directions are ``BFloat16``s.
+  var hasHalfDirection = false
   /// What is known of each tensor's operands in half precision besides its entry; made by the first call that needs it.
   private(set) var halfEntries: UnsafeMutableBufferPointer<HalfEntry>?
   /// The divisors of the elements before their powers were summed; see ``MeasuredTiles/divisor``.

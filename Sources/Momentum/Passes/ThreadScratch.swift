@@ -18,11 +18,12 @@ struct ThreadScratch<Scalar: BLASScalar> {
   /// A granule for the end of each operand that is a vector in memory.
   var ends: UnsafeMutablePointer<Scalar> { gradientTile + 3 * Tile.count }
 
-  /// The tiles of a gradient and of parameters that are widened from half precision.
+  /// The tiles of a gradient, of parameters and of a direction that are widened from half precision.
   var wideGradient: UnsafeMutablePointer<Scalar> { ends + Operand.vectorCount * BLASTraits.granule }
   var wideParameters: UnsafeMutablePointer<Scalar> { wideGradient + Tile.count }
+  var wideDirection: UnsafeMutablePointer<Scalar> { wideGradient + 2 * Tile.count }
 
-  private static var elementCount: Int { 5 * Tile.count + Operand.vectorCount * BLASTraits.granule }
+  private static var elementCount: Int { 6 * Tile.count + Operand.vectorCount * BLASTraits.granule }
   private static var operationsOffset: Int { 64 }
   private static var elementsOffset: Int { operationsOffset + (TileProgram<Scalar>.byteCount + 63) & -64 }
   // One more cache line, so that the next thread's memory begins at least two lines after the last one that this thread

@@ -32,7 +32,7 @@ extension TensorTable {
     _ table: TensorTable, _ share: Range<Int>, _ programs: UnsafeBufferPointer<StepProgram>,
     _ scratch: ThreadScratch<Scalar>
   ) {
-    if table.halves.isUsed { return updateHalves(table, share, programs, scratch) }
+    if table.usesHalves { return updateHalves(table, share, programs, scratch) }
     var runner = TileRunner<Scalar>(scratch)
     var loaded = -1
     // Tensors that are adjacent in memory and have the same program are run as one. This is possible because an

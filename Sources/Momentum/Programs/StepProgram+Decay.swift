@@ -21,6 +21,7 @@ extension StepProgram {
   public mutating func decay(_ operand: Operand, scale: Double, by factor: Double) -> Double {
     let next = factor * scale
     if next >= 1, next <= Self.largestScale { return next }
+    if keepsDigitsOfDirection, operand == .direction, next > 0, next < .infinity { return shiftDirection(next) }
     // A growing vector: its direction takes the scale in and starts anew at 1.
     if next > 1 {
       append(.scal(factor: ScaledDouble(factor) * scale, operand))
@@ -34,5 +35,14 @@ extension StepProgram {
     }
     append(.scal(factor: ScaledDouble(factor) * (scale / Self.largestScale), operand))
     return Self.largestScale
+  }
+
+  /// Brings a scale back to 1...2¹² by a power of two, which the direction is multiplied by.
+  private mutating func shiftDirection(_ scale: Double) -> Double {
+    let next = ScaledDouble(scale)
+    // The longest way down, and the shortest way up.
+    let exponent = next.exponent < 0 ? next.exponent - 11 : next.exponent
+    append(.scal(factor: ScaledDouble(1, exponent: exponent), .direction))
+    return ScaledDouble(next.significand, exponent: next.exponent - exponent).double
   }
 }

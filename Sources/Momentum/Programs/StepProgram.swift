@@ -32,6 +32,9 @@ public struct StepProgram: Sendable {
   /// A program that does nothing.
   public init() {}
 
+  /// Whether a direction is multiplied by powers of two only, which rounds nothing: where it has few digits.
+  var keepsDigitsOfDirection = false
+
   /// Whether an operation was appended for which there was no room.
   private(set) var isTruncated = false
 
@@ -50,7 +53,7 @@ public struct StepProgram: Sendable {
   }
 
   /// Removes all operations.
-  mutating func removeAll() { (count, isTruncated) = (0, false) }
+  mutating func removeAll() { (count, isTruncated, keepsDigitsOfDirection) = (0, false, false) }
 
   /// The operation at a position in `0..<count`.
   public subscript(position: Int) -> StepOperation { storage[position].operation }

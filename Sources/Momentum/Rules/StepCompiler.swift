@@ -84,6 +84,7 @@ struct StepCompiler<Scalar: BLASScalar> {
     if decision.pointee.clipFactors != nil { program.pointee.append(.scaleUnits(.clipping, inPlace: false)) }
     if decision.pointee.ruleFactors != nil { program.pointee.append(.scaleUnits(.rule, inPlace: false)) }
     let (start, group) = (program.pointee.count, decision.pointee.group)
+    program.pointee.keepsDigitsOfDirection = table.hasHalfDirection
     let scale = rules[group].compile(state(of: index, states), into: &program.pointee)
     let usesVelocity = rules.traits(of: group).usesVelocity
     try check(program, from: start, usesVelocity: usesVelocity, tensor: index)

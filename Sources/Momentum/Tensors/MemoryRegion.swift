@@ -5,8 +5,13 @@ struct MemoryRegion {
   private let role: StaticString
 
   init<Scalar>(_ buffer: UnsafeMutableBufferPointer<Scalar>, tensor: Int, _ role: StaticString) {
-    let start = UInt(bitPattern: buffer.baseAddress)
-    range = start..<start + UInt(buffer.count * MemoryLayout<Scalar>.stride)
+    self.init(
+      buffer.baseAddress, byteCount: buffer.count * MemoryLayout<Scalar>.stride, tensor: tensor, role)
+  }
+
+  init(_ base: UnsafeRawPointer?, byteCount: Int, tensor: Int, _ role: StaticString) {
+    let start = UInt(bitPattern: base)
+    range = start..<start + UInt(byteCount)
     (self.tensor, self.role) = (tensor, role)
   }
 

@@ -95,6 +95,16 @@ public struct SplitParameters: ~Copyable, @unchecked Sendable {  // sole owner o
     try body(UnsafeBufferPointer(memory.all))
   }
 
+  /// Calls `body` with both parts, for a list of tensors (``ParameterBuffer``). Each has as many elements as the layout, and
+  /// what belongs together must be changed together.
+  ///
+  /// - Throws: The error that `body` throws.
+  public mutating func withUnsafeMutableParts<R: ~Copyable, E: Error>(
+    _ body: (UnsafeMutableBufferPointer<BFloat16>, UnsafeMutableBufferPointer<Int16>) throws(E) -> R
+  ) throws(E) -> R {
+    try body(UnsafeMutableBufferPointer(start: bfloat16.base, count: count), memory.all)
+  }
+
   /// The address of the remainders, for the engine.
   var remainders: UnsafeMutablePointer<Int16> { memory.base }
 }

@@ -14,6 +14,17 @@ public struct TensorBuffer: @unchecked Sendable {  // an address; the caller gua
     self.init(base: UnsafeRawPointer(elements.baseAddress), count: elements.count, elementType: Scalar.elementType)
   }
 
+  /// All elements as bytes.
+  package var bytes: UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(start: base, count: count * elementType.byteCount)
+  }
+
+  /// Some of the elements.
+  subscript(range: Range<Int>) -> TensorBuffer {
+    TensorBuffer(
+      base: base.map { $0 + range.lowerBound * elementType.byteCount }, count: range.count, elementType: elementType)
+  }
+
   /// The first element that is NaN or infinite, and its index; `nil` if all are finite.
   package func firstNonFinite() -> (index: Int, value: Double)? {
     guard let base else { return nil }

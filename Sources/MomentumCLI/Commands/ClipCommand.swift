@@ -5,11 +5,17 @@ import MomentumFiles
 struct ClipCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "clip",
-    abstract: "Clip gradients in a tensor file.",
+    abstract: "Clip the gradients of a checkpoint.",
     discussion: """
       Files are safetensors of F32, F64, BF16 and F16 tensors. One file may hold several types: each tensor keeps its own, and \
-      norms are those of all; --per-example takes tensors of one type, F32 or F64. Tensors of BF16 and F16 are clipped as if \
-      they were of F32, and rounded once, to nearest. The output is written whole or not at all.
+      norms are those of all; --per-example takes one file of tensors of one type, F32 or F64. Tensors of BF16 and F16 are \
+      clipped as if they were of F32, and rounded once, to nearest. Tensors of integers and truth values, and those that \
+      --skip passes by, are copied.
+
+      A path of --gradients is that of a file, of an index (model.safetensors.index.json), or of a folder with one of them; \
+      several paths are parts of one gradient. Of several files, or of an index, --output is a folder: it gets files of the \
+      same names, with their metadata, and the index. All of them are written, whole, or none. They are clipped one after \
+      the other, so that one of them is in memory at a time.
 
       --config takes "clipping", "convention" and "nonFinitePolicy" of a file for "momentum step". Settings by which a step \
       changes gradients in other ways are refused: limits of groups, an adaptive limit, a loss scale, adaptive gradient \
@@ -17,11 +23,23 @@ struct ClipCommand: ParsableCommand {
       """
   )
 
-  @Option(help: ArgumentHelp("The gradients.", valueName: "file"))
-  var gradients: String
+  @Option(
+    parsing: .upToNextOption, help: ArgumentHelp("The gradients: files, indices or folders.", valueName: "path"))
+  var gradients: [String]
 
-  @Option(help: ArgumentHelp("Where the clipped gradients go; - is standard output.", valueName: "file"))
+  @OptionGroup
+  var patterns: NamePatterns
+
+  @Option(
+    help: ArgumentHelp(
+      "Where the clipped gradients go: a file, or a folder for several; - is standard output.", valueName: "path"))
   var output: String
+
+  @Option(
+    help: """
+      How clipped gradients are stored: each in its own type, or those of BF16 and F16 as F32, not rounded. (default: same)
+      """)
+  var outputType: OutputType?
 
   @OptionGroup
   var writing: OutputOptions
@@ -66,6 +84,12 @@ struct ClipCommand: ParsableCommand {
       }
     }
     if examples.perExample {
+      let others = [
+        ("--output-type", outputType != nil), ("--only", !patterns.only.isEmpty), ("--skip", !patterns.skip.isEmpty),
+      ]
+      if let (option, _) = others.first(where: \.1) {
+        throw ValidationError("\(option) cannot be given with --per-example")
+      }
       try require("--clip-global-norm", with: "--per-example", besides: ["--non-finite"])
       _ = try examples.clipping(clip)
     }
@@ -82,35 +106,38 @@ struct ClipCommand: ParsableCommand {
   }
 
   func run() throws {
-    try TensorOutput.check(output, followsLinks: writing.followLinks)
-    let gradients = try TensorFile(
-      gradients, access: .copyOnWrite, withoutHalvesFor: examples.perExample ? "--per-example takes" : nil)
+    let target = TensorOutput(followsLinks: writing.followLinks)
+    if examples.perExample { try TensorOutput.check(output, followsLinks: writing.followLinks) }
+    let gradients = try CheckpointTensors(
+      gradients, patterns, access: .copyOnWrite, onlyWholeFor: examples.perExample ? "--per-example takes" : nil)
+    gradients.warn()
     if examples.perExample {
       switch try gradients.onlyType(with: "--per-example") {
-      case .f64: return try average(gradients, as: Double.self)
-      default: return try average(gradients, as: Float.self)
+      case .f64: return try average(gradients, as: Double.self, target)
+      default: return try average(gradients, as: Float.self, target)
       }
     }
-    let owners = try ClipOwners(gradients, settings(), threads: threading.threads)
-    let report = try gradients.naming { () throws(MomentumError) in
-      guard let totalNorm, let limit = clip.clipGlobalNorm else { return try owners.clip() }
-      return try owners.clip(byGlobalNorm: limit, givenNorm: totalNorm)
+    let copy = try target.checkpoint(output, like: gradients.set)
+    var givenNorm: (limit: Double, norm: Double)?
+    if let totalNorm, let limit = clip.clipGlobalNorm { givenNorm = (limit, totalNorm) }
+    let report = try CheckpointClip(
+      gradients: gradients, settings: settings(), givenNorm: givenNorm, outputType: outputType ?? .same,
+      threads: threading.threads
+    ).run(into: copy)
+    try target.commit()
+    let steps = StepOutput([StepRow(report, step: 0)], skipped: gradients.skipped)
+    if json {
+      try JSONOutput.print(steps)
+    } else {
+      try StandardOutput.print(lines: steps.rows.map(\.summary) + steps.notes)
     }
-    try gradients.file.checkUnchanged()
-    var writer = SafetensorsWriter(path: output, metadata: gradients.file.metadata)
-    writer.followsLinks = writing.followLinks
-    try gradients.add(to: &writer)
-    try TensorOutput.write([writer], from: gradients)
-    // The writer points into the mapping.
-    withExtendedLifetime(gradients) {}
-    let row = StepRow(report, step: 0)
-    if json { try JSONOutput.print(["steps": [row]]) } else { try StandardOutput.print(row.summary) }
   }
 
-  private func average<Scalar: BLASScalar & SafetensorsScalar>(_ gradients: TensorFile, as: Scalar.Type) throws {
+  private func average<Scalar: BLASScalar & SafetensorsScalar>(
+    _ gradients: CheckpointTensors, as: Scalar.Type, _ target: TensorOutput
+  ) throws {
     let average = try ExampleAverage<Scalar>(
-      gradients, clipping: examples.clipping(clip), output: output, followsLinks: writing.followLinks,
-      threads: threading.threads)
+      gradients, clipping: examples.clipping(clip), output: output, into: target, threads: threading.threads)
     try json ? JSONOutput.print(average.report) : StandardOutput.print(average.summary)
   }
 

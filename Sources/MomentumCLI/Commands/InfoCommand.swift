@@ -1,22 +1,30 @@
 import ArgumentParser
 import Foundation
 import Momentum
+import MomentumFiles
 
 struct InfoCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "info",
-    abstract: "Say which BLAS runs on which machine, and check its results.",
+    abstract: "Say which BLAS runs on which machine, and check its results; or say what a checkpoint holds.",
     discussion: """
-      Says which file serves BLAS, who has chosen its kernels, and how it rounds, with a warning for what costs speed or \
-      digits. Runs every BLAS routine that the library uses on many lengths and alignments and compares the results with \
-      plain loops. Exits with 1 if any of them is wrong.
+      With paths: lists the tensors of files, of an index (model.safetensors.index.json) or of a folder with one of them, with \
+      their types, shapes and sizes, and the totals of each type. Only headers are read.
+
+      Without: says which file serves BLAS, who has chosen its kernels, and how it rounds, with a warning for what costs speed or \
+      digits; runs every BLAS routine that the library uses on many lengths and alignments and compares the results with \
+      plain loops; exits with 1 if any of them is wrong.
       """
   )
+
+  @Argument(help: "Files, indices or folders of one checkpoint.")
+  var paths: [String] = []
 
   @Flag(help: "Print one JSON object.")
   var json = false
 
   func run() throws {
+    guard paths.isEmpty else { return try showCheckpoint() }
     let bits = BLAS.LibraryInfo.current.integerWidth
     guard bits == 32 else {
       let check = SelfCheckReport(refusal: "this BLAS counts with \(bits)-bit integers; expected 32 bits")
@@ -26,6 +34,14 @@ struct InfoCommand: ParsableCommand {
     let failures = BLAS.selfCheck()
     let time = ContinuousClock.now - start
     try show(Report(machine: .current(), selfCheck: SelfCheckReport(failures, time: time)))
+  }
+
+  private func showCheckpoint() throws {
+    for path in paths { try StandardStream.refuseInput(path) }
+    let set = try SafetensorsSet(paths: paths)
+    let info = CheckpointInfo(set)
+    for warning in info.warnings { Message.write("Warning: \(warning)") }
+    if json { try JSONOutput.print(info) } else { try StandardOutput.print(info.text) }
   }
 
   /// Prints the report; fails if the self-check did.

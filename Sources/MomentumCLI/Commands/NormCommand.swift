@@ -44,8 +44,8 @@ struct NormCommand: ParsableCommand {
 
   func run() throws {
     let checkpoint = try CheckpointTensors(paths, patterns)
-    for warning in checkpoint.set.warnings { Message.write("Warning: \(warning)") }
-    let buffers = try checkpoint.buffers()
+    checkpoint.warn()
+    let buffers = try checkpoint.tensorBuffers()
     var output = NormOutput(
       try norm(of: buffers, in: checkpoint), perTensor: perTensor, skipped: checkpoint.skipped)
     // One by one only where somebody wants to know, or has to.

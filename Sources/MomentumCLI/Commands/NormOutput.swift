@@ -76,12 +76,7 @@ struct NormOutput: Encodable {
     if normOverflowed { lines.append("all elements are finite; the norm exceeds Double") }
     if nonFiniteCount > 0 { lines.append("\(nonFiniteCount) elements are not finite") }
     lines += nonFiniteTensors.map(\.line)
-    if let skippedTensors {
-      let names = skippedTensors.prefix(4).map { "'\($0.name)' (\($0.type))" }.joined(separator: ", ")
-      let rest = skippedTensors.count > 4 ? " and \(skippedTensors.count - 4) more" : ""
-      let noun = skippedTensors.count == 1 ? "tensor" : "tensors"
-      lines.append("without \(skippedTensors.count) \(noun) of integers: \(names)\(rest)")
-    }
+    if let skippedTensors { lines.append(CheckpointTensors.note(skippedTensors)) }
     return lines
   }
 }

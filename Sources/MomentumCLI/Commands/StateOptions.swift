@@ -85,29 +85,45 @@ struct StateOptions: ParsableArguments {
     }
   }
 
+  /// The options for one file of parameters: of several, each has its state in a file of its name, in folders.
+  func ofFile(_ number: Int, of set: SafetensorsSet) -> StateOptions {
+    func path(_ given: String?) -> String? { given.map { SetOutput.path($0, ofFile: number, of: set) } }
+    var options = self
+    (options.state, options.velocity, options.average) = (path(state), path(velocity), path(average))
+    (options.outputState, options.outputVelocity) = (path(outputState), path(outputVelocity))
+    options.outputAverage = path(outputAverage)
+    return options
+  }
+
   /// Gives an optimizer what the files hold.
-  func load<Scalar: BLASScalar & SafetensorsScalar>(into optimizer: inout Optimizer<Scalar>) throws {
+  ///
+  /// - Parameter withVectors: Whether velocities and averages are read. Without them the optimizer can measure a step, and
+  ///   cannot take it.
+  func load<Scalar: BLASScalar & SafetensorsScalar>(
+    into optimizer: inout Optimizer<Scalar>, withVectors: Bool = true
+  ) throws {
     for path in [state, velocity, average] { try StandardStream.refuseInput(path) }
     if let state {
       let own = Adapted(optimizer)
-      try StateFile.load(state, into: &optimizer)
+      try StateFile.load(state, into: &optimizer, withVectors: withVectors)
       try Adapted(optimizer).check(against: own, file: state)
     }
     if let velocity, let velocityConvention {
-      try load(velocity, of: velocityConvention, into: &optimizer)
+      // Such a file has nothing but vectors.
+      if withVectors { try load(velocity, of: velocityConvention, into: &optimizer) }
     } else if let velocity {
-      try load(velocity: velocity, into: &optimizer)
+      try load(velocity: velocity, into: &optimizer, withVectors)
     }
-    if let average { try StateFile.load(average, into: &optimizer, parts: .average) }
+    if let average { try StateFile.load(average, into: &optimizer, parts: .average, withVectors: withVectors) }
   }
 
   /// Gives an optimizer the velocity of a file, which must be of the form that its rules keep. What the file has learnt
   /// of something that this run does not adapt is left out.
   private func load<Scalar: BLASScalar & SafetensorsScalar>(
-    velocity path: String, into optimizer: inout Optimizer<Scalar>
+    velocity path: String, into optimizer: inout Optimizer<Scalar>, _ withVectors: Bool
   ) throws {
     let own = Adapted(optimizer)
-    try StateFile.load(path, into: &optimizer, parts: .velocity)
+    try StateFile.load(path, into: &optimizer, parts: .velocity, withVectors: withVectors)
     if own.lossScale.growth == nil { optimizer.lossScale = own.lossScale }
     if own.clipping == nil { optimizer.adaptiveLimit = nil }
     try Adapted(optimizer).check(against: own, file: path)

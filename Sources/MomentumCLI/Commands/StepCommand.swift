@@ -5,13 +5,18 @@ import MomentumFiles
 struct StepCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "step",
-    abstract: "Clip gradients and take steps of SGD with momentum on tensor files.",
+    abstract: "Clip gradients and take steps of SGD with momentum on checkpoints.",
     discussion: """
-      Files are safetensors of F32 and F64 tensors, matched by name; gradients of F32 parameters may also be BF16 or F16, all \
-      of one file. One file may hold both types of parameters: each tensor keeps its type, \
-      norms are those of all, and each type is stepped on a thread of its own. The options of state and --one-pass take \
-      tensors of one type. A parameter without a gradient is left alone; a \
-      gradient without a parameter, or of another shape or type, is an error. Outputs are written whole or not at all.
+      Files are safetensors of F32, F64, BF16 and F16 tensors, matched by name. One file may hold several types: each tensor \
+      keeps its own, and norms are those of all. Parameters of F64 take gradients of F64, others any but F64; those of BF16 \
+      and F16 need --rounding or masters. A file with F64 and other types takes no options of state and no --one-pass. A \
+      parameter without a gradient is left alone; a gradient without a parameter, or of another shape or type, is an error. \
+      Tensors of integers and truth values are copied, and so is what --skip passes by.
+
+      A path is that of a file, of an index (model.safetensors.index.json), or of a folder with one of them. Of parameters in \
+      several files, or of an index, outputs are folders: they get files of the same names, with their metadata, and the \
+      index; files of state have those names too. All are written, whole, or none. Such files are stepped one after the \
+      other, so that one of them is in memory at a time, with its masters and its velocity; with --steps all are.
 
       A file for --config holds the settings as one JSON object, for example:
 
@@ -47,16 +52,18 @@ struct StepCommand: ParsableCommand {
     }
     """
 
-  @Option(help: ArgumentHelp("The parameters.", valueName: "file"))
-  var parameters: String
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp("The parameters: files, an index or a folder.", valueName: "path"))
+  var parameters: [String]
 
   @Option(
     parsing: .upToNextOption,
     help: ArgumentHelp(
       """
-      The gradients; of several files of the same tensors, as micro-batches have them, their mean. See --shards for files of \
-      different tensors.
-      """, valueName: "file"))
+      The gradients: a file, an index or a folder; of several of the same tensors, as micro-batches have them, their mean. \
+      See --shards for files of different tensors.
+      """, valueName: "path"))
   var gradients: [String]
 
   @Option(
@@ -70,6 +77,9 @@ struct StepCommand: ParsableCommand {
   @Flag(help: "Take several files of gradients for parts of one gradient: each tensor is in one of them.")
   var shards = false
 
+  @OptionGroup
+  var patterns: NamePatterns
+
   @Option(
     parsing: .upToNextOption,
     help: ArgumentHelp(
@@ -81,11 +91,15 @@ struct StepCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Where the new parameters go; - is standard output, if nothing else is written.", valueName: "file"))
+      "Where the new parameters go: a file, or a folder for several; - is standard output, if nothing else is written.",
+      valueName: "path"))
   var outputParameters: String
 
   @OptionGroup
   var writing: OutputOptions
+
+  @OptionGroup(title: "Parameters in half precision")
+  var halves: HalfOptions
 
   @OptionGroup(title: "State")
   var state: StateOptions
@@ -110,7 +124,7 @@ struct StepCommand: ParsableCommand {
       throw ValidationError(
         "\(option) adds up micro-batches; it cannot be given with --shards, the parts of one gradient")
     }
-    let outputs = [("--output-parameters", outputParameters)] + state.outputs
+    let outputs = [("--output-parameters", outputParameters), ("--output-master", halves.outputMaster)] + state.outputs
     try StandardStream.checkOutputs(outputs)
     for (index, (name, file)) in outputs.enumerated() where file != nil {
       if let other = outputs[..<index].first(where: { $0.1 == file }) {
@@ -136,92 +150,50 @@ struct StepCommand: ParsableCommand {
   }
 
   func run() throws {
-    for case let file? in [outputParameters] + state.outputs.map(\.1) {
-      try TensorOutput.check(file, followsLinks: writing.followLinks)
-    }
     let settings = try options.configuration()
     if settings.averaging == nil, let config = options.config, let option = state.averageOption {
       throw DataFileError(file: config, cause: "'averaging' is missing; expected it with \(option)")
     }
-    // A private mapping: the tensors are updated where they are, and the file stays as it is.
-    let parameters = try TensorFile(
-      parameters, access: .copyOnWrite, withoutHalvesFor: "parameters must be of")
-    let rows: [StepRow]
-    switch parameters.dtypes {
-    case [.f64]: rows = try run(settings, parameters, as: Double.self)
-    case [.f32]: rows = try run(settings, parameters, as: Float.self)
-    default: rows = try runBoth(settings, parameters)
-    }
-    // Buffers and writers point into the mapping.
-    withExtendedLifetime(parameters) {}
-    try show(rows)
+    // Private mappings: the tensors are updated where they are, and the files stay as they are.
+    let parameters = try CheckpointTensors(parameters, patterns, access: .copyOnWrite)
+    parameters.warn()
+    let gradients = try StepGradients(gradients, gradientFiles, of: parameters, patterns)
+    let steps = try CheckpointSteps(self, settings, parameters, gradients)
+    let files = try outputFiles(like: parameters.set)
+    let rows = try steps.run(files)
+    try files.target.commit()
+    try show(rows, skipped: parameters.skipped + gradients.skipped.filter { !parameters.skipped.contains($0) })
   }
 
-  private func run<Scalar: ParameterScalar>(
-    _ settings: OptimizerConfiguration, _ parameters: TensorFile, as type: Scalar.Type
-  ) throws -> [StepRow] {
-    var source: GradientSource<Scalar> = try source(settings, parameters, threading.threads)
-    let buffers = try parameters.mutableBuffers(as: type)
-    let layout = try parameters.layout()
-    var optimizer: Optimizer<Scalar> = try make { () throws(MomentumError) in
-      try settings.makeOptimizer(layout, threads: threading.threads)
-    }
-    try state.load(into: &optimizer)
-
-    let rows = try takeSteps(source.name) { () throws(MomentumError) in try source.step(&optimizer, buffers) }
-    try source.checkUnchanged()
-    try parameters.file.checkUnchanged()
-    try write(parameters, state.writers(of: optimizer))
-    return rows
-  }
-
-  /// Steps parameters of both types. Only the mapping is changed before the output is written, so a failure loses
-  /// nothing.
-  private func runBoth(_ settings: OptimizerConfiguration, _ parameters: TensorFile) throws -> [StepRow] {
-    for option in state.given + (settings.mode == .onePass ? ["the one-pass mode"] : []) {
-      _ = try parameters.onlyType(with: option)
-    }
-    let mixed = try MixedSteps(
-      floats: steps(settings, parameters), doubles: steps(settings, parameters),
-      doublesFirst: parameters.dtypes.first == .f64)
-    let rows = try takeSteps(gradients.joined(separator: ", ")) { () throws(MomentumError) in try mixed.step() }
-    try mixed.checkUnchanged()
-    try parameters.file.checkUnchanged()
-    try write(parameters, [])
-    return rows
-  }
-
-  /// The steps of the parameters of one type, of a file of both.
-  private func steps<Scalar: ParameterScalar>(_ settings: OptimizerConfiguration, _ whole: TensorFile) throws
-    -> StepsOfType<Scalar>
-  {
-    let (part, threads) = (whole.part(Scalar.self), threading.threads)
-    let (layout, wholeLayout) = (try part.layout(), try whole.layout())
-    let optimizer: Optimizer<Scalar> = try make { () throws(MomentumError) in
-      try settings.makeOptimizer(layout, partOf: wholeLayout, threads: threads)
-    }
-    return try StepsOfType(part.mutableBuffers(as: Scalar.self), source(settings, part, threads), optimizer)
-  }
-
-  private func source<Scalar: ParameterScalar>(
-    _ settings: OptimizerConfiguration, _ parameters: TensorFile, _ threads: Int?
-  ) throws -> GradientSource<Scalar> {
-    try GradientSource(gradients, gradientFiles, of: parameters, settings.clipping.algorithm, threads: threads)
+  /// Where everything goes. What could not be written is refused.
+  func outputFiles(like set: SafetensorsSet) throws -> StepFiles {
+    let target = TensorOutput(followsLinks: writing.followLinks)
+    let parameters = try target.checkpoint(outputParameters, like: set)
+    let masters = try halves.outputMaster.map { try target.checkpoint($0, like: set) }
+    for case let path? in state.outputs.map(\.1) { _ = try target.checkpoint(path, like: set, hasIndex: false) }
+    return StepFiles(target: target, parameters: parameters, masters: masters)
   }
 
   /// Takes all steps.
   ///
-  /// - Parameter gradients: The name of the gradients in errors.
-  func takeSteps(_ gradients: String, _ step: () throws(MomentumError) -> StepReport) throws -> [StepRow] {
+  /// - Parameters:
+  ///   - gradients: The name of the gradients in errors.
+  ///   - step: Takes one step; returns the reports of its parts.
+  func takeSteps(_ gradients: String, _ step: () throws(MomentumError) -> [StepReport]) throws -> [StepRow] {
     var rows: [StepRow] = []
     for _ in 0..<steps {
       do {
         rows.append(StepRow(try step()))
       } catch {
-        throw settingsError(for: error) ?? DataFileError(file: gradients, cause: error.description)
+        throw stepError(error, gradients)
       }
     }
     return rows
+  }
+
+  /// An error of a step, which names where its cause lies.
+  func stepError(_ error: MomentumError, _ gradients: String) -> any Error {
+    settingsError(for: error) ?? DataFileError(file: gradients, cause: error.description)
   }
 
   var gradientFiles: GradientFiles {
@@ -246,16 +218,9 @@ struct StepCommand: ParsableCommand {
     return DataFileError(file: config, cause: error.description)
   }
 
-  func write(_ parameters: TensorFile, _ states: [SafetensorsWriter]) throws {
-    var writer = SafetensorsWriter(path: outputParameters, metadata: parameters.file.metadata)
-    try parameters.add(to: &writer)
-    var writers = [writer] + states
-    for index in writers.indices { writers[index].followsLinks = writing.followLinks }
-    try TensorOutput.write(writers, from: parameters)
-  }
-
-  func show(_ rows: [StepRow]) throws {
-    if json { return try JSONOutput.print(["steps": rows]) }
-    try StandardOutput.print(lines: rows.map(\.text))
+  func show(_ rows: [StepRow], skipped: [CheckpointTensors.Skipped] = []) throws {
+    let output = StepOutput(rows, skipped: skipped)
+    if json { return try JSONOutput.print(output) }
+    try StandardOutput.print(lines: rows.map(\.text) + output.notes)
   }
 }

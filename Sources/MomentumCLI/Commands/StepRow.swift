@@ -1,5 +1,25 @@
 import Momentum
 
+/// The output of steps and of clips.
+struct StepOutput: Encodable {
+  let rows: [StepRow]
+  /// Tensors of integers and truth values, which no step or clip changes; `nil` if there are none.
+  let skippedTensors: [CheckpointTensors.Skipped]?
+
+  enum CodingKeys: String, CodingKey {
+    case rows = "steps"
+    case skippedTensors
+  }
+
+  init(_ rows: [StepRow], skipped: [CheckpointTensors.Skipped]) {
+    self.rows = rows
+    skippedTensors = skipped.isEmpty ? nil : skipped
+  }
+
+  /// What is to be said beside the rows.
+  var notes: [String] { skippedTensors.map { [CheckpointTensors.note($0)] } ?? [] }
+}
+
 /// One step in the command's output.
 struct StepRow: Encodable {
   let step: Int
@@ -11,8 +31,15 @@ struct StepRow: Encodable {
   let normOverflowed: Bool
   let nonFiniteCount: Int
   let valueClippedCount: Int
+  /// How many parameters in half precision kept their bits though they should have moved; `nil` if none did.
+  private(set) var lostUpdates: Int?
 
-  init(_ report: StepReport) { self.init(report.clip, step: report.step) }
+  /// - Parameter reports: Those of the parts of one step, which differ in what rounding has lost; one at least.
+  init(_ reports: [StepReport]) {
+    self.init(reports[0].clip, step: reports[0].step)
+    let lost = reports.reduce(0) { $0 + $1.lostUpdates }
+    lostUpdates = lost > 0 ? lost : nil
+  }
 
   init(_ report: ClipReport, step: Int) {
     self.step = step
@@ -29,6 +56,7 @@ struct StepRow: Encodable {
   var text: String {
     var parts = ["step \(step)", summary]
     if wasSkipped { parts.append("SKIPPED") }
+    if let lostUpdates { parts.append("\(lostUpdates) updates lost to rounding") }
     return parts.joined(separator: ": ")
   }
 

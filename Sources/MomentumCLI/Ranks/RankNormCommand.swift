@@ -19,12 +19,13 @@
       let world = try Communicator.world()
       let (file, plan, type) = try world.together {
         let type = try NormType(order: options.normType)
-        let file = try TensorFile(
-          options.file, withoutHalvesFor: world.rankCount > 1 ? "momentum-mpi measures on several ranks" : nil)
+        let file = try CheckpointTensors(
+          options.paths, options.patterns,
+          onlyWholeFor: world.rankCount > 1 ? "momentum-mpi measures on several ranks" : nil)
         return (file, try ShardPlan(file.layout(), ranks: world.rankCount), type)
       }
       if world.rankCount == 1 { return try options.run() }
-      try world.requireSame(plan.digest, "the tensors of \(options.file)")
+      try world.requireSame(plan.digest, "the tensors of \(file.name)")
       let (empty, pieces) = try world.together {
         guard let empty = try? NormPartial(type) else {
           throw ValidationError("--norm-type is \(type.order); expected 1, 2 or inf on more than one rank")
@@ -36,7 +37,7 @@
       for (_, partial, _) in pieces { total.merge(partial) }
       var output = NormOutput(NormReport(try world.merge([total])[0]), perTensor: options.perTensor)
       if output.listsTensors { try list(pieces, file, empty, world, &output) }
-      try world.together { try file.file.checkUnchanged() }
+      try world.together { try file.set.checkUnchanged() }
       withExtendedLifetime(file) {}
       guard world.rank == 0 else { return }
       if options.json { try JSONOutput.print(output) } else { try StandardOutput.print(lines: output.lines) }
@@ -46,14 +47,14 @@
     private typealias Measured = (tensor: Int, partial: NormPartial, first: (index: Int, value: Double)?)
 
     private func measure(
-      _ file: TensorFile, _ pieces: [ShardPlan.Piece], _ empty: NormPartial, _ threads: Int
+      _ file: CheckpointTensors, _ pieces: [ShardPlan.Piece], _ empty: NormPartial, _ threads: Int
     ) throws -> [Measured] {
       try pieces.map { piece in
-        let tensor = file.tensors[piece.tensor]
+        let (file, tensor) = (file.tensors[piece.tensor].file, file.tensors[piece.tensor].tensor)
         let (partial, first) =
           tensor.dtype == .f64
-          ? try measure(file.file.unsafeBuffer(of: tensor.name, as: Double.self), piece, empty, threads)
-          : try measure(file.file.unsafeBuffer(of: tensor.name, as: Float.self), piece, empty, threads)
+          ? try measure(file.unsafeBuffer(of: tensor.name, as: Double.self), piece, empty, threads)
+          : try measure(file.unsafeBuffer(of: tensor.name, as: Float.self), piece, empty, threads)
         return (piece.tensor, partial, first)
       }
     }
@@ -74,7 +75,8 @@
 
     /// Adds the tensors one by one, as all ranks together have measured them.
     private func list(
-      _ pieces: [Measured], _ file: TensorFile, _ empty: NormPartial, _ world: Communicator, _ output: inout NormOutput
+      _ pieces: [Measured], _ file: CheckpointTensors, _ empty: NormPartial, _ world: Communicator,
+      _ output: inout NormOutput
     ) throws {
       let count = file.tensors.count
       var partials = Array(repeating: empty, count: count)
@@ -93,7 +95,7 @@
       }
       try world.max(&values)
       let elements = try file.layout().tensors.map(\.count)
-      for (index, tensor) in file.tensors.enumerated() {
+      for (index, tensor) in file.tensors.lazy.map(\.tensor).enumerated() {
         let first = places[index] == 0 ? nil : (Int(UInt64.max - places[index]), Double(bitPattern: values[index]))
         output.add(tensor.name, NormReport(partials[index]), count: elements[index], first: first)
       }

@@ -28,8 +28,15 @@
             try TensorOutput.check(file, followsLinks: options.writing.followLinks)
           }
         }
-        let parameters = try TensorFile(
-          options.parameters, access: .copyOnWrite, withoutHalvesFor: "parameters must be of")
+        if let option = options.halves.given.first {
+          throw ValidationError("\(option) cannot be given to momentum-mpi, whose parameters are F32 or F64")
+        }
+        let parameters = try CheckpointTensors(
+          options.parameters, options.patterns, access: .copyOnWrite, onlyWholeFor: "parameters must be of")
+        guard parameters.set.files.count == 1, parameters.set.indices.isEmpty else {
+          throw DataFileError(
+            file: parameters.name, cause: "is more than a file; expected one, which momentum-mpi takes")
+        }
         _ = try parameters.onlyType(with: "momentum-mpi")
         return parameters
       }
@@ -42,12 +49,12 @@
     }
 
     private func run<Scalar: ParameterScalar>(
-      _ parameters: TensorFile, as _: Scalar.Type, _ world: Communicator
+      _ parameters: CheckpointTensors, as _: Scalar.Type, _ world: Communicator
     ) throws {
       let part = try world.together { try RankPart<Scalar>(options, parameters, world) }
-      try world.requireSame(part.plan.digest, "the tensors of \(options.parameters)")
+      try world.requireSame(part.plan.digest, "the tensors of \(parameters.name)")
       try part.loadState()
-      let rows = try options.takeSteps(part.gradients) { () throws(MomentumError) in try part.step() }
+      let rows = try options.takeSteps(part.gradients) { () throws(MomentumError) in [try part.step()] }
       try world.together { try part.checkUnchanged() }
       try part.write()
       if world.rank == 0 { try options.show(rows) }
@@ -59,7 +66,8 @@
     let plan: ShardPlan
     private let options: StepCommand
     private let world: Communicator
-    private let file: TensorFile
+    private let file: CheckpointTensors
+    private let gradientFiles: StepGradients
     /// All tensors, of which only the own pieces change; on rank 0 the others follow at the end.
     private let tensors: [UnsafeMutableBufferPointer<Scalar>]
     private let pieces: [UnsafeMutableBufferPointer<Scalar>]
@@ -70,7 +78,7 @@
     private let transfer: StateTransfer<Scalar>
     private let exchange: ShardExchange
 
-    init(_ options: StepCommand, _ file: TensorFile, _ world: Communicator) throws {
+    init(_ options: StepCommand, _ file: CheckpointTensors, _ world: Communicator) throws {
       let settings = try options.options.configuration()
       if settings.averaging == nil, let config = options.options.config, let option = options.state.averageOption {
         throw DataFileError(file: config, cause: "'averaging' is missing; expected it with \(option)")
@@ -86,9 +94,9 @@
       optimizer = try options.make { () throws(MomentumError) in
         try settings.makeOptimizer(partLayout, partOf: layout, threads: threads)
       }
+      gradientFiles = try StepGradients(options.gradients, options.gradientFiles, of: file, options.patterns)
       source = try GradientSource(
-        options.gradients, options.gradientFiles, of: file, settings.clipping.algorithm, threads: threads,
-        part: (own, partLayout))
+        gradientFiles, of: file, settings.clipping.algorithm, threads: threads, part: (own, partLayout))
       let tensors = try file.mutableBuffers(as: Scalar.self)
       pieces = own.map { UnsafeMutableBufferPointer(rebasing: tensors[$0.tensor][$0.range]) }
       transfer = StateTransfer(world, plan, isSharded: true)
@@ -97,7 +105,7 @@
     }
 
     /// The name of the gradients in errors.
-    var gradients: String { source.name }
+    var gradients: String { gradientFiles.name }
 
     /// Gives every rank its part of the state that rank 0 reads.
     func loadState() throws {
@@ -111,11 +119,11 @@
       try world.together { try optimizer.restore(own) }
     }
 
-    func step() throws(MomentumError) -> StepReport { try source.step(&optimizer, pieces, exchange: exchange) }
+    func step() throws(MomentumError) -> StepReport { try source.step(&optimizer, pieces, exchange) }
 
     func checkUnchanged() throws {
-      try source.checkUnchanged()
-      try file.file.checkUnchanged()
+      try gradientFiles.checkUnchanged()
+      try file.set.checkUnchanged()
     }
 
     /// Brings everything to rank 0, which writes the files, all or none.
@@ -125,7 +133,10 @@
       try world.together {
         guard world.rank == 0 else { return }
         if let state { try whole.restore(state) }
-        try options.write(file, options.state.writers(of: whole))
+        let files = try options.outputFiles(like: file.set)
+        try files.parameters.add(0, of: file)
+        for writer in try options.state.ofFile(0, of: file.set).writers(of: whole) { try files.target.add(writer) }
+        try files.target.commit()
       }
     }
   }

@@ -6,3 +6,4 @@ extension Convention: ExpressibleByArgument {}
 extension NormAlgorithm: ExpressibleByArgument {}
 extension Accumulation: ExpressibleByArgument {}
 extension PerExampleClipping.Scope: ExpressibleByArgument {}
+extension OutputType: ExpressibleByArgument {}

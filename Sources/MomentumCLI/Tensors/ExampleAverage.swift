@@ -7,11 +7,13 @@ struct ExampleAverage<Scalar: BLASScalar & SafetensorsScalar> {
   let report: PerExampleReport
 
   /// Clips, averages and writes. A skipped average is not written.
-  init(_ gradients: TensorFile, clipping: PerExampleClipping, output: String, followsLinks: Bool, threads: Int?) throws
-  {
+  init(
+    _ gradients: CheckpointTensors, clipping: PerExampleClipping, output: String, into target: TensorOutput,
+    threads: Int?
+  ) throws {
     let examples = try Self.examples(of: gradients)
     let layout = try gradients.naming { () throws(MomentumError) in
-      try ParameterLayout(gradients.tensors.map { ($0.name, Array($0.shape.dropFirst())) })
+      try ParameterLayout(gradients.tensors.map { ($0.tensor.name, Array($0.tensor.shape.dropFirst())) })
     }
     var average = try ParameterVector<Scalar>(layout)
     let matrix = try Self.matrix(gradients, examples, layout)
@@ -24,15 +26,15 @@ struct ExampleAverage<Scalar: BLASScalar & SafetensorsScalar> {
         }
       }
     }
-    try gradients.file.checkUnchanged()
+    try gradients.set.checkUnchanged()
     guard !report.wasSkipped else { return }
-    var writer = SafetensorsWriter(path: output, metadata: gradients.file.metadata)
-    writer.followsLinks = followsLinks
+    var writer = SafetensorsWriter(path: output, metadata: gradients.set.files[0].metadata)
     try average.withUnsafeBufferPointer { average in
       for tensor in layout.tensors {
         try writer.add(tensor.name, shape: tensor.shape, values: UnsafeBufferPointer(rebasing: average[tensor.range]))
       }
-      try TensorOutput.write([writer], from: gradients)
+      try target.add(writer, from: gradients)
+      try target.commit()
     }
   }
 
@@ -52,34 +54,35 @@ struct ExampleAverage<Scalar: BLASScalar & SafetensorsScalar> {
   }
 
   /// The number of examples, the same in all tensors.
-  private static func examples(of gradients: TensorFile) throws -> Int {
+  private static func examples(of gradients: CheckpointTensors) throws -> Int {
     var count: Int?
-    for tensor in gradients.tensors {
+    for tensor in gradients.tensors.lazy.map(\.tensor) {
       guard let first = tensor.shape.first else {
         throw DataFileError(
-          file: gradients.path, cause: "tensor '\(tensor.name)' has no axis; expected examples along the first one")
+          file: gradients.name, cause: "tensor '\(tensor.name)' has no axis; expected examples along the first one")
       }
       guard first == count ?? first else {
         throw DataFileError(
-          file: gradients.path, cause: "tensor '\(tensor.name)' has \(first) examples; expected \(count ?? 0) as before"
+          file: gradients.name, cause: "tensor '\(tensor.name)' has \(first) examples; expected \(count ?? 0) as before"
         )
       }
       count = first
     }
     guard let count, count > 0 else {
-      throw DataFileError(file: gradients.path, cause: "has no examples; expected some along the first axes")
+      throw DataFileError(file: gradients.name, cause: "has no examples; expected some along the first axes")
     }
     return count
   }
 
   /// One row for each example with its parts of all tensors.
   private static func matrix(
-    _ gradients: TensorFile, _ examples: Int, _ layout: ParameterLayout
+    _ gradients: CheckpointTensors, _ examples: Int, _ layout: ParameterLayout
   ) throws -> ParameterVector<Scalar> {
     var matrix = try ParameterVector<Scalar>(ParameterLayout(count: examples * layout.count))
     try matrix.withUnsafeMutableBufferPointer { matrix in
       for tensor in layout.tensors where tensor.count > 0 {
-        let source = try gradients.file.unsafeBuffer(of: tensor.name, as: Scalar.self)
+        guard let place = gradients.place(of: tensor.name) else { continue }
+        let source = try place.file.unsafeBuffer(of: tensor.name, as: Scalar.self)
         for example in 0..<examples {
           let row = matrix.baseAddress! + (example * layout.count + tensor.offset)
           row.update(from: source.baseAddress! + example * tensor.count, count: tensor.count)

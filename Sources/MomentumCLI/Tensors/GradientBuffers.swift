@@ -2,56 +2,32 @@ import Momentum
 import MomentumFiles
 import MomentumMPI
 
-/// The gradients of one file in the order of the parameters, `nil` for a parameter without one, in the type that they are
+/// The gradients of one checkpoint in the order of the parameters, `nil` for a parameter without one, in the type that they are
 /// stored in.
 enum GradientBuffers<Scalar: ParameterScalar> {
   /// That of the parameters.
   case plain([UnsafeBufferPointer<Scalar>?])
   case half(HalfGradients)
 
-  /// The tensors of a file that belong to some parameters.
+  /// The tensors of a checkpoint, which go with the parameters (``CheckpointTensors/check(_:)``), that belong to some of them.
   ///
-  /// - Throws: ``DataFileError`` if the file has a tensor that is no parameter, or of another shape or a type that does not
-  ///   go with it.
-  init(_ file: TensorFile, of parameters: TensorFile) throws {
-    try parameters.check(file)
-    let own = parameters.tensors.compactMap { file.file.tensor(named: $0.name) }
-    let dtype = own.first?.dtype ?? Scalar.dtype
-    if let other = own.first(where: { $0.dtype != dtype }) {
+  /// - Throws: ``DataFileError`` if they are of several types.
+  init(_ gradients: CheckpointTensors, of parameters: CheckpointTensors) throws {
+    let own = parameters.tensors.compactMap { gradients.place(of: $0.tensor.name) }
+    let dtype = own.first?.tensor.dtype ?? Scalar.dtype
+    if let other = own.first(where: { $0.tensor.dtype != dtype }) {
       throw DataFileError(
-        file: file.path,
-        cause: "tensor '\(other.name)' is of type \(other.dtype.rawValue); expected \(dtype.rawValue) as of tensor "
-          + "'\(own[0].name)', or files of gradients of one type each")
+        file: other.file.path,
+        cause:
+          "tensor '\(other.tensor.name)' is of type \(other.tensor.dtype.rawValue); expected \(dtype.rawValue) as of "
+          + "tensor '\(own[0].tensor.name)'")
     }
     switch dtype {
-    case .bf16: self = .half(.bfloat16(try parameters.buffers(in: file, as: BFloat16.self)))
+    case .bf16: self = .half(.bfloat16(try parameters.buffers(in: gradients, as: BFloat16.self)))
     #if !(os(macOS) && arch(x86_64))
-      case .f16: self = .half(.float16(try parameters.buffers(in: file, as: Float16.self)))
+      case .f16: self = .half(.float16(try parameters.buffers(in: gradients, as: Float16.self)))
     #endif
-    default: self = .plain(try parameters.buffers(in: file, as: Scalar.self))
-    }
-  }
-
-  /// Whether each parameter has a gradient.
-  var presence: [Bool] {
-    switch self {
-    case .plain(let buffers): buffers.map { $0 != nil }
-    case .half(.bfloat16(let buffers)): buffers.map { $0 != nil }
-    #if !(os(macOS) && arch(x86_64))
-      case .half(.float16(let buffers)): buffers.map { $0 != nil }
-    #endif
-    }
-  }
-
-  /// These gradients and those of other parameters, which are of the same type; `nil` if they are of another.
-  func joined(with other: GradientBuffers) -> GradientBuffers? {
-    switch (self, other) {
-    case (.plain(let x), .plain(let y)): .plain(zip(x, y).map { $0 ?? $1 })
-    case (.half(.bfloat16(let x)), .half(.bfloat16(let y))): .half(.bfloat16(zip(x, y).map { $0 ?? $1 }))
-    #if !(os(macOS) && arch(x86_64))
-      case (.half(.float16(let x)), .half(.float16(let y))): .half(.float16(zip(x, y).map { $0 ?? $1 }))
-    #endif
-    default: nil
+    default: self = .plain(try parameters.buffers(in: gradients, as: Scalar.self))
     }
   }
 
@@ -136,18 +112,4 @@ extension Double: ParameterScalar {
   static func add(
     _ gradients: HalfGradients, weight: Double, to sum: inout GradientAccumulator<Double>
   ) throws(MomentumError) { preconditionFailure("parameters of Double take gradients of Double") }
-}
-
-extension SafetensorsDtype {
-  /// Whether elements are of half precision.
-  var isHalf: Bool { self == .bf16 || self == .f16 }
-
-  /// Whether the engine computes with elements of this type.
-  var isNumber: Bool {
-    #if os(macOS) && arch(x86_64)
-      self == .f32 || self == .f64 || self == .bf16
-    #else
-      self == .f32 || self == .f64 || isHalf
-    #endif
-  }
 }

@@ -1,7 +1,14 @@
 import MomentumFiles
 
-/// Where commands write tensors.
-enum TensorOutput {
+/// The files of tensors that a command writes: all of them or none, or one to standard output.
+final class TensorOutput {
+  private let batch = FileBatch()
+  private let followsLinks: Bool
+  /// What is added to the batch when all else is there.
+  private var last: [(FileBatch) throws -> Void] = []
+
+  init(followsLinks: Bool) { self.followsLinks = followsLinks }
+
   /// Refuses, before any work is done, an output that could not be written. From now on standard output is kept for a
   /// file of tensors if that is where it goes.
   static func check(_ path: String, followsLinks: Bool) throws {
@@ -9,20 +16,95 @@ enum TensorOutput {
     try FileReplacement.check(path, followsLinks: followsLinks)
   }
 
-  /// Writes files, all or none, or one file to standard output.
+  /// The files that are made of those of a checkpoint: the same names in a folder, or one file. Missing folders are made.
   ///
-  /// - Parameter source: The file that the tensors are in, if they are in its mapping. When writing fails because
-  ///   another program has cut it short, the error says so.
-  static func write(_ writers: [SafetensorsWriter], from source: TensorFile? = nil) throws {
+  /// - Parameter hasIndex: Whether the index of the checkpoint is written too, behind all files.
+  func checkpoint(_ path: String, like set: SafetensorsSet, hasIndex: Bool = true) throws -> CheckpointOutput {
+    if StandardStream.isOutput(path) {
+      guard set.files.count == 1, set.indices.isEmpty else {
+        throw DataFileError(
+          file: path,
+          cause: "is standard output, which takes one file; expected a folder for \(set.files.count) files "
+            + "and their index")
+      }
+      StandardOutput.keepForFile()
+      return CheckpointOutput(self, paths: [path])
+    }
+    let target = try SetOutput(path, like: set, hasIndex: hasIndex, followsLinks: followsLinks)
+    try target.prepare()
+    let output = CheckpointOutput(self, paths: target.paths)
+    last.append { try target.addIndices(to: $0, byteCount: output.byteCount, of: set) }
+    return output
+  }
+
+  /// Writes one more file, whose place it takes when all are complete.
+  ///
+  /// - Parameter source: The checkpoints that the tensors are in, if they are in their mappings. When writing fails because
+  ///   another program has cut one short, the error says so.
+  func add(_ writer: SafetensorsWriter, from sources: CheckpointTensors?...) throws {
+    var writer = writer
+    writer.followsLinks = followsLinks
     do {
-      if let writer = writers.first, StandardStream.isOutput(writer.path) {
+      if StandardStream.isOutput(writer.path) {
         try StandardOutput.write(writer)
       } else {
-        try SafetensorsWriter.write(writers)
+        try batch.add(writer)
       }
     } catch {
-      try source?.file.checkUnchanged()
+      for source in sources { try source?.set.checkUnchanged() }
       throw error
     }
   }
+
+  /// Puts all files in their places.
+  func commit() throws {
+    for add in last { try add(batch) }
+    try batch.commit()
+  }
+}
+
+/// The files that a command makes of those of a checkpoint, with their names, tensors and metadata.
+final class CheckpointOutput {
+  /// What is written in the place of tensors.
+  typealias Replacements = [SafetensorsTensor: (dtype: SafetensorsDtype, bytes: UnsafeRawBufferPointer)]
+
+  private let output: TensorOutput
+  private let paths: [String]
+  /// The bytes of the tensors that were written.
+  private var byteCounts: [SafetensorsTensor: Int] = [:]
+
+  init(_ output: TensorOutput, paths: [String]) { (self.output, self.paths) = (output, paths) }
+
+  /// Writes one file with its tensors as they are in memory.
+  ///
+  /// - Parameters:
+  ///   - number: The place of the file in the set.
+  ///   - checkpoint: The checkpoint.
+  ///   - replacements: What is written in the place of tensors.
+  func add(_ number: Int, of checkpoint: CheckpointTensors, replacing replacements: Replacements = [:]) throws {
+    let file = checkpoint.set.files[number]
+    var contents = replacements
+    for tensor in file.tensors where contents[tensor] == nil {
+      contents[tensor] = try (tensor.dtype, file.unsafeBytes(of: tensor.name))
+    }
+    try add(number, of: checkpoint, only: contents)
+    withExtendedLifetime(file) {}
+  }
+
+  /// Writes one file with some of its tensors, or none if there is not one of them.
+  func add(_ number: Int, of checkpoint: CheckpointTensors, only contents: Replacements) throws {
+    let file = checkpoint.set.files[number]
+    try file.checkUnchanged()
+    guard !contents.isEmpty || file.tensors.isEmpty else { return }
+    var writer = SafetensorsWriter(path: paths[number], metadata: file.metadata)
+    for tensor in file.tensors {
+      guard let (dtype, bytes) = contents[tensor] else { continue }
+      try writer.add(tensor.name, dtype: dtype, shape: tensor.shape, bytes: bytes)
+      byteCounts[tensor] = bytes.count
+    }
+    try output.add(writer, from: checkpoint)
+  }
+
+  /// The bytes of a tensor as it was written; `nil` if it was not.
+  func byteCount(_ place: SafetensorsSet.Place) -> Int? { byteCounts[place.tensor] }
 }

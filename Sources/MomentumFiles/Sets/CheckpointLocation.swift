@@ -34,7 +34,7 @@ enum CheckpointLocation: Equatable {
     throw SafetensorsError(file: folder, reason: .ambiguousFolder(candidates: indices + files))
   }
 
-  private static func isFolder(_ path: String) -> Bool {
+  static func isFolder(_ path: String) -> Bool {
     var status = stat()
     return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
   }

@@ -74,6 +74,20 @@ public struct SafetensorsIndex: Hashable, Sendable {
 
   private init() {}
 
+  /// Makes an index of tensors that lie in files, each name once.
+  init(_ entries: [Entry], totalSize: Int) {
+    self.entries = entries
+    shards = Set(entries.map { ExactText($0.shard) }).sorted().map(\.text)
+    self.totalSize = totalSize
+  }
+
+  /// The index as a file holds it, as the libraries of Hugging Face lay it out.
+  var text: String {
+    let places = entries.map { "    \(jsonText($0.tensor)): \(jsonText($0.shard))" }.joined(separator: ",\n")
+    let total = totalSize.map { "\n    \"total_size\": \($0)\n  " } ?? ""
+    return "{\n  \"metadata\": {\(total)},\n  \"weight_map\": {\n\(places)\n  }\n}\n"
+  }
+
   typealias Reason = SafetensorsError.Reason
 
   private mutating func read(_ bytes: UnsafeRawBufferPointer) throws(Reason) {

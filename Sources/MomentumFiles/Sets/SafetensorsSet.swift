@@ -26,6 +26,13 @@ public struct SafetensorsSet: Sendable {
   public let indices: [(path: String, index: SafetensorsIndex)]
   /// What is unusual but does no harm.
   public let warnings: [SafetensorsWarning]
+  /// The name of each file: as its index has it, or the last part of its path.
+  public let names: [String]
+  /// Which file has a tensor.
+  private let owners: [ExactText: Int]
+
+  /// The most files of a set that are kept open; the others are closed as soon as they are mapped.
+  static let openFileCount = 64
 
   /// Opens all files of a set.
   ///
@@ -36,23 +43,31 @@ public struct SafetensorsSet: Sendable {
   ///   header or an index that breaks a rule, shards that are missing (all of them in one error), tensors that are in a
   ///   shard and not in its index or the other way round, names that occur twice, and shards that hold parts of tensors.
   public init(paths: [String], access: SafetensorsFile.Access = .readOnly) throws(SafetensorsError) {
-    var files: [SafetensorsFile] = []
+    var (files, names): ([SafetensorsFile], [String]) = ([], [])
     var indices: [(path: String, index: SafetensorsIndex)] = []
     var warnings: [SafetensorsWarning] = []
     for path in paths {
       switch try CheckpointLocation(of: path) {
       case .file(let path):
-        files.append(try Self.open(path, access))
+        files.append(try Self.open(path, access, number: files.count))
+        names.append(path.split(separator: "/").last.map(String.init) ?? path)
       case .index(let path, let folder):
         let index = try SafetensorsIndex(path: path)
-        let shards = try Self.open(index, path: path, folder: folder, access)
+        let shards = try Self.open(index, path: path, folder: folder, access, number: files.count)
         warnings += SafetensorsWarning.all(of: index, path: path, shards)
         files += shards
+        names += index.shards
         indices.append((path, index))
       }
     }
-    try Self.checkNames(of: files)
-    (self.files, self.indices, self.warnings) = (files, indices, warnings)
+    owners = try Self.owners(in: files)
+    (self.files, self.names, self.indices, self.warnings) = (files, names, indices, warnings)
+  }
+
+  /// The tensor of exactly this name, byte for byte, and the file that has it; nil when there is none.
+  public func place(of name: String) -> Place? {
+    guard let owner = owners[ExactText(name)] else { return nil }
+    return files[owner].tensor(named: name).map { Place(file: files[owner], tensor: $0) }
   }
 
   /// All tensors, file by file.
@@ -68,9 +83,12 @@ public struct SafetensorsSet: Sendable {
   // MARK: Opening
 
   /// Opens a file that may be a shard.
-  private static func open(_ path: String, _ access: SafetensorsFile.Access) throws(SafetensorsError) -> SafetensorsFile
-  {
-    let file = try SafetensorsFile(path: path, access: access)
+  ///
+  /// - Parameter number: How many files of the set have been opened before.
+  private static func open(
+    _ path: String, _ access: SafetensorsFile.Access, number: Int
+  ) throws(SafetensorsError) -> SafetensorsFile {
+    let file = try SafetensorsFile(path: path, access: access, staysOpen: number < openFileCount)
     // PyTorch's distributed checkpoints say so in their metadata, and in names like shard-00001-model-00001-of-00002.
     let name = path.split(separator: "/").last ?? ""
     let isPart = name.utf8.starts(with: "shard-".utf8) && name.contains("-model-")
@@ -81,14 +99,14 @@ public struct SafetensorsSet: Sendable {
   }
 
   private static func open(
-    _ index: SafetensorsIndex, path: String, folder: String, _ access: SafetensorsFile.Access
+    _ index: SafetensorsIndex, path: String, folder: String, _ access: SafetensorsFile.Access, number: Int
   ) throws(SafetensorsError) -> [SafetensorsFile] {
     let missing = index.shards.filter { !CheckpointLocation.exists("\(folder)/\($0)") }
     guard missing.isEmpty else {
       throw SafetensorsError(file: path, reason: .missingShards(missing, of: index.shards.count))
     }
     var shards: [SafetensorsFile] = []
-    for name in index.shards { shards.append(try open("\(folder)/\(name)", access)) }
+    for name in index.shards { shards.append(try open("\(folder)/\(name)", access, number: number + shards.count)) }
     try check(index, path: path, shards)
     return shards
   }
@@ -117,15 +135,17 @@ public struct SafetensorsSet: Sendable {
     }
   }
 
-  private static func checkNames(of files: [SafetensorsFile]) throws(SafetensorsError) {
-    guard files.count > 1 else { return }
-    var owners: [ExactText: String] = [:]
-    for file in files {
+  /// Finds out which file has which tensor: one file only.
+  private static func owners(in files: [SafetensorsFile]) throws(SafetensorsError) -> [ExactText: Int] {
+    var owners: [ExactText: Int] = [:]
+    for (number, file) in files.enumerated() {
       for tensor in file.tensors {
-        if let other = owners.updateValue(file.path, forKey: ExactText(tensor.name)) {
-          throw SafetensorsError(file: file.path, reason: .tensorInTwoFiles(tensor: tensor.name, other: other))
+        if let other = owners.updateValue(number, forKey: ExactText(tensor.name)) {
+          throw SafetensorsError(
+            file: file.path, reason: .tensorInTwoFiles(tensor: tensor.name, other: files[other].path))
         }
       }
     }
+    return owners
   }
 }

@@ -45,7 +45,7 @@ extension StateFile {
         state.velocities[index] = stored.velocities[source]
         state.averages[index] = stored.averages[source]
       }
-      func moved(_ buffers: [UnsafeBufferPointer<Scalar>?]) -> [UnsafeBufferPointer<Scalar>?] {
+      func moved<Vector>(_ buffers: [Vector?]) -> [Vector?] {
         sources.map { $0.flatMap { buffers[$0] } }
       }
       try optimizer.restore(

@@ -17,7 +17,8 @@ public import Momentum
 /// `velocity/NAME` and `average/NAME`, which are the optimizer's own vectors, and their scales in the metadata. A file
 /// of one part is for other programs: it holds NAME itself, multiplied by its scale, so that a velocity is a file as
 /// they have them and an average is a model. This rounds each element once at most, in the file alone. Tensors are of
-/// the optimizer's type and the parameter's shape. All metadata are text:
+/// the optimizer's type and the parameter's shape; `velocity/NAME` is `BF16` if the optimizer stores its velocity so. An
+/// optimizer of `Float` reads velocities of both types: it widens them exactly, or rounds them once. All metadata are text:
 ///
 /// | key | value | part |
 /// |---|---|---|
@@ -70,7 +71,7 @@ public enum StateFile {
         if areFolded {
           try writer.add(name, shape: tensor.shape, elements: optimizer.velocity(ofTensor: index))
         } else {
-          try writer.add(name, shape: tensor.shape, values: optimizer.storedVelocity(ofTensor: index))
+          try writer.add(name, shape: tensor.shape, stored: optimizer.storedVelocity(ofTensor: index))
         }
       }
       if parts.contains(.average), optimizer.hasAverage(ofTensor: index) {
@@ -105,13 +106,23 @@ public enum StateFile {
   public static func load<Scalar: BLASScalar & SafetensorsScalar>(
     _ path: String, into optimizer: inout Optimizer<Scalar>, parts: Parts = .all
   ) throws(OptimizerFileError) {
+    try load(path, into: &optimizer, parts: parts, withVectors: true)
+  }
+
+  /// - Parameter withVectors: Whether velocities and averages are read, and not only what the metadata say of them. Without
+  ///   them the optimizer can measure a step, and cannot take it.
+  package static func load<Scalar: BLASScalar & SafetensorsScalar>(
+    _ path: String, into optimizer: inout Optimizer<Scalar>, parts: Parts = .all, withVectors: Bool
+  ) throws(OptimizerFileError) {
     let parts = checked(parts)
-    try OptimizerFileError.naming(path) { try take(SafetensorsFile(path: path), into: &optimizer, parts: parts) }
+    try OptimizerFileError.naming(path) {
+      try take(SafetensorsFile(path: path), into: &optimizer, parts: parts, withVectors: withVectors)
+    }
   }
 
   /// Takes the state, or parts of it, out of an open file.
   static func take<Scalar: BLASScalar & SafetensorsScalar>(
-    _ file: SafetensorsFile, into optimizer: inout Optimizer<Scalar>, parts: Parts
+    _ file: SafetensorsFile, into optimizer: inout Optimizer<Scalar>, parts: Parts, withVectors: Bool = true
   ) throws {
     let layout = optimizer.layout
     let metadata = StateMetadata(of: file)
@@ -121,8 +132,9 @@ public enum StateFile {
     }
     let vectors = try StoredVectors<Scalar>(file, held, state, layout, isCheckpoint: metadata.isCheckpoint())
     try optimizer.restore(
-      state, directions: parts.contains(.velocity) ? vectors.directions : nil,
-      averages: parts.contains(.average) ? vectors.averages : nil, confirm: { try file.checkUnchanged() })
+      state, directions: parts.contains(.velocity) ? (withVectors ? vectors.directions : []) : nil,
+      averages: parts.contains(.average) ? (withVectors ? vectors.averages : []) : nil,
+      confirm: { try file.checkUnchanged() })
     // The buffers point into the file.
     withExtendedLifetime(file) {}
   }
@@ -136,6 +148,18 @@ public enum StateFile {
 }
 
 extension SafetensorsWriter {
+  /// Adds a tensor as an optimizer has it in memory.
+  mutating func add(_ name: String, shape: [Int], stored: TensorBuffer) throws(SafetensorsError) {
+    let dtype: SafetensorsDtype =
+      switch stored.elementType {
+      case .float32: .f32
+      case .float64: .f64
+      case .bfloat16: .bf16
+      case .float16: .f16
+      }
+    try add(name, dtype: dtype, shape: shape, bytes: stored.bytes)
+  }
+
   /// Adds a tensor whose elements are multiplied while the file is written.
   mutating func add<Scalar: BLASScalar & SafetensorsScalar>(
     _ name: String, shape: [Int], elements: ScaledElements<Scalar>

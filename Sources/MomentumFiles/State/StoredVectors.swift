@@ -3,7 +3,7 @@ import Momentum
 /// The vectors of a state in a file: a buffer for each tensor of a layout, `nil` where the state has none. They point into
 /// the file.
 struct StoredVectors<Scalar: BLASScalar & SafetensorsScalar> {
-  let directions: [UnsafeBufferPointer<Scalar>?]
+  let directions: [TensorBuffer?]
   let averages: [UnsafeBufferPointer<Scalar>?]
 
   /// Finds all vectors, also of parts that are not asked for, so that none is missing or unknown.
@@ -28,7 +28,7 @@ struct StoredVectors<Scalar: BLASScalar & SafetensorsScalar> {
       }
       if let unknown { throw OptimizerFileError(file: file.path, tensor: unknown.name, reason: .unexpectedTensor) }
     }
-    directions = try velocities.buffers(layout, as: Scalar.self)
+    directions = try velocities.velocities(layout, of: Scalar.self)
     self.averages = try averages.buffers(layout, as: Scalar.self)
   }
 }

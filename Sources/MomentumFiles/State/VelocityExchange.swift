@@ -11,6 +11,8 @@ public import Momentum
 /// PyTorch's `momentum_buffer`, Optax's `trace` and MLX's `v` are velocities without the learning rate, `p ← p − lr·v`;
 /// Keras's `momentums` keep it, `p ← p + v`, and so does the trace of Optax's `lars`. Where the optimizer's rule has
 /// the other form, velocities are converted at the learning rate of its next step: `v_in = −lr·v_out`.
+///
+/// Files are written in the optimizer's element type. An optimizer of `Float` also reads velocities of `BF16`.
 public struct VelocityExchange: Sendable, Hashable {
   /// Whether the learning rate is part of the velocities in the file.
   public var keepsLearningRate: Bool
@@ -58,7 +60,7 @@ public struct VelocityExchange: Sendable, Hashable {
           throw OptimizerFileError(file: path, tensor: tensor.name, reason: .unexpectedTensor)
         }
       }
-      let velocities = try selection.buffers(layout, as: Scalar.self)
+      let velocities = try selection.velocities(layout, of: Scalar.self)
       let forms = try forms(of: optimizer, learningRate)
       for (form, isThere) in zip(forms, isThere) where isThere && form.keepsLearningRate != keepsLearningRate {
         try Self.check(form.learningRate)

@@ -20,9 +20,10 @@ struct Coverage: Sendable {
       "accumulated sum", "accumulated one against direct", "missing gradients", "gradient not finite", "clipped",
       "skipped", "values clipped", "norm beyond Double", "restored in memory", "state refused", "restored from a file",
       "folded",
-      "velocity set", "velocity converted", "settings changed", "limit at the norm", "refused: count",
+      "velocity set", "velocity converted", "velocity bfloat16", "settings changed", "limit at the norm",
+      "refused: count",
       "refused: overlap", "refused: empty accumulator", "refused: setting", "refused: not finite",
-    ] + Conventions.names + NormTypes.names + ElementKind.allCases.map { "gradient \($0)" }
+    ] + HalfStep.features + Conventions.names + NormTypes.names + ElementKind.allCases.map { "gradient \($0)" }
 
   /// After this many scenarios each of them must have been met.
   static let enough = 3000

@@ -12,6 +12,7 @@ extension Scenario {
     if random.chance(0.05) { fold() }
     if random.chance(0.03) { try setVelocities() }
     if layout.count < 5_000, random.chance(0.01) { try saveAndLoad() }
+    if random.chance(0.1) { try (self as? Scenario<Float, Double>)?.stepHalves() }
     try heal()
   }
 
@@ -41,7 +42,7 @@ extension Scenario {
   }
 
   /// Whether the velocities and averages that a state stands for are finite: others are not taken back.
-  private func isFinite(_ state: OptimizerState<Scalar>) -> Bool {
+  func isFinite(_ state: OptimizerState<Scalar>) -> Bool {
     layout.tensors.enumerated().allSatisfy { index, tensor in
       let vectors = [(state.direction, state.velocities[index].scale), (state.average, state.averages[index].scale)]
       return vectors.allSatisfy { vector, scale in
@@ -103,6 +104,10 @@ extension Scenario {
   // MARK: Settings
 
   func setSettings(_ new: Settings) throws {
+    var new = new
+    new.velocityType = settings.velocityType
+    // A correction would round such a velocity twice, and is refused.
+    if new.velocityType != nil { new.mode = .twoPass }
     settings = new
     membership = PlainGroups.membership(new.groups, of: frame.names)
     for twin in twins { try new.spoiled(by: plant).apply(to: &twin.optimizer, adaptsAnew: true) }

@@ -35,9 +35,11 @@ final class Scenario<Scalar: BLASScalar & SafetensorsScalar, Wide: WideNumber> {
     wildness = random.weighted([(0.6, 0), (0.25, 0.08), (0.15, 0.5)])
     poison = random.weighted([(0.5, 0), (0.35, 0.12), (0.15, 0.5)])
     absence = random.weighted([(0.5, 0), (0.35, 0.15), (0.15, 0.7)])
+    let velocityType: ElementType? = Scalar.self == Float.self && random.chance(0.2) ? .bfloat16 : nil
     var settings = random.drawSettings(frame)
     var tries = 0
     while true {
+      settings.velocityType = velocityType
       do {
         let _: Optimizer<Scalar> = try settings.makeOptimizer(layout, threads: 1)
         break
@@ -64,6 +66,7 @@ final class Scenario<Scalar: BLASScalar & SafetensorsScalar, Wide: WideNumber> {
     self.random = random
     setParameters()
     coverage.note(layout, Scalar.self, twins)
+    if velocityType != nil { coverage.note("velocity bfloat16") }
   }
 
   /// - Throws: A ``Difference``.

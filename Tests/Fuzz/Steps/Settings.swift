@@ -11,6 +11,8 @@ struct Settings {
   var averaging: AveragingSpec?
   var loss = LossScale.none
   var adaptive: AdaptiveLimit?
+  /// That of the parameters if it is `nil`. Stays the same in a scenario.
+  var velocityType: ElementType?
 
   /// The rule of the tensors in a group, `nil` for those in none.
   func rule(ofGroup group: Int?) -> RuleSpec { group.flatMap { groups[$0].rule } ?? rule }
@@ -121,7 +123,8 @@ extension Settings {
     let rule = try rule.make()
     return try Optimizer(
       layout, rule: rule, groups: makeGroups(), clipping: clip.make(), nonFinitePolicy: policy, mode: mode,
-      averaging: makeAveraging(), lossScale: loss, adaptiveLimit: adaptive, threads: threads)
+      averaging: makeAveraging(), lossScale: loss, adaptiveLimit: adaptive, velocityType: velocityType,
+      threads: threads)
   }
 
   /// Gives these settings to an optimizer that may have others. A loss scale and an adaptive limit carry state, so they

@@ -59,6 +59,51 @@ final class DocumentationSnippetsOfHalves: XCTestCase {
     XCTAssertEqual([copy[0], copy[1]], [0.9, 0.1])
   }
 
+  func testVelocity() throws {
+    let layout = try ParameterLayout(count: 1)
+    // snippet
+    var optimizer = try Optimizer<Float>(
+      layout, rule: SGD(learningRate: 0.1, momentum: 0.99), velocityType: .bfloat16)
+    // end
+    var parameters = try ParameterVector<Float>(layout)
+    let gradients = try ParameterVector<BFloat16>([1])
+    for _ in 0..<1500 { try optimizer.step(&parameters, gradients: gradients) }
+    optimizer.withUnsafeVelocity(ofTensor: 0) { XCTAssertEqual($0[0], 98, accuracy: 3) }
+  }
+
+  func testListOfTensors() throws {
+    let layout = try ParameterLayout([("w", [2]), ("b", [1]), ("s", [1])])
+    var optimizer = try Optimizer<Float>(layout, rule: SGD(learningRate: 0.5))
+    var floats: [Float] = [1, 0.1, 7]
+    var (halves, copies) = ([BFloat16](repeating: 1, count: 1), [BFloat16](repeating: 0, count: 2))
+    let (wide, half): ([Float], [BFloat16]) = ([1, 0], [1])
+    try floats.withUnsafeMutableBufferPointer { floats in
+      try halves.withUnsafeMutableBufferPointer { bias in
+        try copies.withUnsafeMutableBufferPointer { weightsInHalfPrecision in
+          try wide.withUnsafeBufferPointer { biasGradients in
+            try half.withUnsafeBufferPointer { halfGradients in
+              let weights = UnsafeMutableBufferPointer(rebasing: floats[..<2])
+              let scale = UnsafeMutableBufferPointer(rebasing: floats[2...])
+              let (weightGradients, biasGradients) = (biasGradients, halfGradients)
+              // snippet
+              let parameters = [
+                ParameterBuffer(weights, copy: weightsInHalfPrecision),  // Floats, and a copy that the step writes
+                ParameterBuffer(bias, rounding: .stochastic(seed: 1)),  // BFloat16s
+                ParameterBuffer(scale),  // Floats
+              ]
+              let gradients = [TensorBuffer(weightGradients), TensorBuffer(biasGradients), nil]
+              try optimizer.step(parameters: parameters, gradients: gradients)
+              // end
+            }
+          }
+        }
+      }
+    }
+    XCTAssertEqual(floats, [0.5, 0.1, 7])
+    XCTAssertEqual(copies, [0.5, 0.1])
+    XCTAssertEqual(halves, [0.5])
+  }
+
   func testRounding() throws {
     var optimizer = try Optimizer<Float>(ParameterLayout(count: 2), rule: SGD(learningRate: 0.1))
     let gradients = try ParameterVector<Float>([1, 0])

@@ -146,6 +146,32 @@ final class HalfParameterTests: XCTestCase {
     XCTAssertEqual(lost, Array(repeating: 1000, count: 50))
   }
 
+  /// The run of ``run(_:steps:)`` with a master in one of its forms.
+  func testMastersMoveAsFloats() throws {
+    let layout = try ParameterLayout([("w", [100])])
+    let rule = try SGD(learningRate: 1e-3, momentum: 0.9)
+    var plain = try Optimizer<Float>(layout, rule: rule)
+    var copying = try Optimizer<Float>(layout, rule: rule)
+    var splitting = try Optimizer<Float>(layout, rule: rule)
+    var expected = try ParameterVector<Float>(layout)
+    var gradients = try ParameterVector<BFloat16>(layout)
+    expected.fill(1)
+    gradients.fill(0.01)
+    let wide = try ParameterVector<Float>(widening: gradients)
+    var master = try expected.clone()
+    var copy = try ParameterVector<BFloat16>(rounding: master)
+    var split = try SplitParameters(master)
+    for _ in 0..<1000 {
+      try plain.step(&expected, gradients: wide)
+      try copying.step(&master, copy: &copy, gradients: gradients)
+      try splitting.step(&split, gradients: gradients)
+    }
+    XCTAssertEqual(expected[0], 0.9008, accuracy: 5e-5)
+    assertSameBits((0..<100).map { expected[$0] }, (0..<100).map { master[$0] })
+    assertSameBits((0..<100).map { expected[$0] }, (0..<100).map { split[$0] })
+    XCTAssertEqual(copy.bits, (0..<100).map { HalfOracle.bits(expected[$0], .bfloat16) })
+  }
+
   func testRoundedAtRandomParametersMove() throws {
     let (mean, lost) = try run(.stochastic(seed: 1), steps: 1000)
     // The exact value is 0.9008; 0.019 is the spread of one parameter.

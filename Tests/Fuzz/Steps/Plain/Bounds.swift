@@ -13,6 +13,7 @@ import Momentum
 /// | a factor of a term | 1 u + 24 d | coefficients of tensor, group and whole 3 each, rule 6, products, loss scale, scale of the velocity in `Double`; rounded once |
 /// | velocity, of the sum V of the magnitudes of its terms | 12 u + 24 d | folded 2, gradient scaled by units twice 4, two axpys with a factor, a product and a sum each 6 |
 /// | parameter, of the sum P of the magnitudes of its terms | 25 u + 48 d | its velocity, three axpys 9, scaled by units 4 |
+/// | velocity in `BFloat16` | 2⁻⁸ and 2⁻¹³³ times the scale more | rounded once, after the parameter was computed |
 /// | average, of the sum of the magnitudes of its terms | 31 u + 52 d | the parameter, folded 2, one axpy 3, overwriting 1 |
 /// | in one pass | 8 u more | a correction is one more axpy of each vector, with room for the sum that it corrects |
 /// | underflow | 16 times the least number, times what it is multiplied by later | every operation may lose half of one |
@@ -56,4 +57,9 @@ struct Bounds<Wide: WideNumber> {
   func parameter(onePass: Bool) -> Wide { (onePass ? 33 : 25) * unit + 48 * double }
   func average(onePass: Bool) -> Wide { parameter(onePass: onePass) + 6 * unit + 4 * double }
   var underflow: Wide { 16 * least }
+
+  /// What a velocity loses where it is stored: of its magnitude, and of the least numbers.
+  func storage(of type: ElementType?) -> (relative: Wide, least: Wide) {
+    type == .bfloat16 ? (0x1.02p-8, 0x1p-133) : (0, 0)
+  }
 }

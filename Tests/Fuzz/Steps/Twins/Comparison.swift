@@ -5,7 +5,9 @@ struct Snapshot<Scalar: BLASScalar> {
   var parameters: [Scalar]
   var state: OptimizerState<Scalar>
   var lossScale: LossScale
+}
 
+extension Snapshot {
   init(_ twin: Twin<Scalar>) {
     parameters = Array(repeating: 0, count: twin.layout.count)
     twin.copyParameters(into: &parameters)

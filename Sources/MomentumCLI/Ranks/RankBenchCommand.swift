@@ -1,0 +1,86 @@
+#if MPI
+  import ArgumentParser
+  import Momentum
+  import MomentumMPI
+
+  struct RankBenchCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "bench", abstract: "Verify and time steps of several ranks, beside MPI's own sum.",
+      discussion: """
+        Each rank adds one gradient, and all take a step with global norm clipping and momentum, in every way that ranks can \
+        divide the work. The parameters of each way are compared with a plain loop first; then the ways run in turn. Beside \
+        them stand what they are made of: the merge of the norms alone, MPI's own sum of the gradients alone, and a copy of a \
+        gradient within each rank's memory, which no way can do without. A time is that of the slowest rank.
+        """)
+
+    @Option(parsing: .upToNextOption, help: "Numbers of parameters, such as 1000000 or 1e6. (default: 1e6 1e7)")
+    var count: [BenchCommand.ElementCount] = []
+    @Option(parsing: .upToNextOption, help: "The tensors of models: resnet50 (25557032), gpt2 (124439808).")
+    var model: [ModelTensors] = []
+    @Option(name: .customLong("repeat"), help: "How often each way is timed.")
+    var repeats = 5
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    func validate() throws {
+      guard repeats >= 1 else { throw ValidationError("--repeat is \(repeats); expected at least 1") }
+    }
+
+    func run() throws {
+      let world = try Communicator.world()
+      var report = RankBenchReport(world)
+      for layout in try layouts() { report.rows += try RankBench(layout, world).rows(repeats: repeats) }
+      guard world.rank == 0 else { return }
+      if json { return try JSONOutput.print(report) }
+      try StandardOutput.print(report.text)
+    }
+
+    private func layouts() throws -> [ParameterLayout] {
+      let counts = count.isEmpty && model.isEmpty ? [1_000_000, 10_000_000] : count.map(\.value)
+      return try counts.map { try ParameterLayout(count: $0) } + model.map { try ParameterLayout($0.tensors) }
+    }
+  }
+
+  struct RankBenchReport: Encodable {
+    let momentum = MomentumVersion.current
+    let mpi = MPI.library
+    let ranks: Int
+    let threadsPerRank: Int
+    var rows: [RankBenchRow] = []
+
+    init(_ world: Communicator) { (ranks, threadsPerRank) = (world.rankCount, world.threadsPerRank) }
+
+    private enum CodingKeys: CodingKey { case momentum, mpi, ranks, threadsPerRank, rows }
+
+    var text: String {
+      """
+      \(mpi); \(ranks) ranks with \(threadsPerRank) threads each
+      \(TextTable.text(RankBenchRow.header, rows.map(\.cells), leftColumns: [0]))
+
+      sent: bytes that a rank sends, by formula. library/this: the time of MPI's own sum with a whole step on every rank,
+      divided by that of the row.
+      """
+    }
+  }
+
+  struct RankBenchRow: Encodable {
+    let name: String
+    let tensors: Int
+    let count: Int
+    /// Of the fastest run, on its slowest rank.
+    let seconds: Double
+    /// The bytes that a rank sends.
+    let bytesSent: Int
+    /// The time of MPI's own sum and a whole step, divided by this one; `nil` for parts of a step.
+    var libraryRatio: Double?
+
+    static let header = ["row", "tensors", "elements", "best", "sent", "library/this"]
+
+    var cells: [String] {
+      [
+        name, "\(tensors)", "\(count)", BenchReport.time(seconds), "\(bytesSent)",
+        libraryRatio.map { String(format: "%.2f", $0) } ?? "",
+      ]
+    }
+  }
+#endif

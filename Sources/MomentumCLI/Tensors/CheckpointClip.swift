@@ -1,0 +1,110 @@
+import Momentum
+import MomentumFiles
+
+/// The clips of a checkpoint of gradients, file by file, by the norm of all.
+struct CheckpointClip {
+  let gradients: CheckpointTensors
+  let settings: ClipSettings
+  /// A limit of the norm of all, and that norm, where nothing else is to be clipped or measured.
+  let givenNorm: (limit: Double, norm: Double)?
+  let outputType: OutputType
+  let threads: Int?
+
+  /// Clips and writes all files.
+  func run(into output: CheckpointOutput) throws -> ClipReport {
+    let shards = try gradients.shards().map { try parts(of: $0) }
+    let norms = try norms(of: shards.flatMap(\.self))
+    var report: ClipReport?
+    let progress = ShardProgress(gradients.set)
+    for (number, parts) in shards.enumerated() {
+      var widened: [WidenedTensors] = []
+      for part in parts {
+        var part = part
+        if outputType.widens(part.tensors.dtypes[0]) {
+          let copies = try WidenedTensors(part.tensors)
+          widened.append(copies)
+          part = ClipPart(part.tensors, copies.buffers, settings, threads)
+        }
+        let own = try clip(part, norms)
+        // A coefficient may round to 1 in one type alone.
+        if report?.wasClipped != true { report = own }
+      }
+      try output.add(number, of: gradients, replacing: widened.reduce(into: [:]) { $1.add(to: &$0) })
+      withExtendedLifetime(widened) {}
+      gradients.set.files[number].discardChanges()
+      progress.finished(number)
+    }
+    progress.finish()
+    return try report ?? clip(ClipPart(gradients, settings, threads: threads), nil)
+  }
+
+  /// The parts of one file: its tensors of each type.
+  private func parts(of shard: CheckpointTensors) throws -> [ClipPart] {
+    guard !shard.tensors.isEmpty else { return [] }
+    return try shard.dtypes.map { dtype in
+      try ClipPart(shard.only { $0.tensor.dtype == dtype }, settings, threads: threads)
+    }
+  }
+
+  /// What all parts measure; `nil` if there is nothing to measure before a part is clipped.
+  private func norms(of parts: [ClipPart]) throws -> RecordedNorms? {
+    let areWidened = parts.contains { outputType.widens($0.tensors.dtypes[0]) }
+    guard givenNorm == nil, parts.count > 1 || areWidened else { return nil }
+    return try gradients.naming { () throws(MomentumError) in
+      try RecordedNorms(parts: parts.count) { part, exchange throws(MomentumError) in
+        _ = try parts[part].clip(exchange)
+      }
+    }
+  }
+
+  private func clip(_ part: ClipPart, _ norms: RecordedNorms?) throws -> ClipReport {
+    try gradients.naming { () throws(MomentumError) in
+      if let givenNorm { return try part.clipByGivenNorm(givenNorm.limit, givenNorm.norm) }
+      return try part.clip(norms?.exchange())
+    }
+  }
+}
+
+/// How clipped tensors are stored.
+enum OutputType: String, CaseIterable {
+  /// Each in its own type.
+  case same
+  /// Those in half precision as F32: clipped as such, and not rounded to half precision.
+  case f32
+
+  /// Whether tensors of a type are stored in a wider one.
+  func widens(_ dtype: SafetensorsDtype) -> Bool { self == .f32 && dtype.isHalf }
+}
+
+/// Copies of tensors in half precision as Floats.
+final class WidenedTensors {
+  let buffers: [UnsafeMutableBufferPointer<Float>]
+  private let tensors: [SafetensorsTensor]
+
+  /// - Parameter tensors: Of half precision, all of one type.
+  init(_ tensors: CheckpointTensors) throws {
+    func widened<Half>(_ halves: [UnsafeBufferPointer<Half>], _ float: (Half) -> Float)
+      -> [UnsafeMutableBufferPointer<Float>]
+    {
+      halves.map { halves in
+        let copy = UnsafeMutableBufferPointer<Float>.allocate(capacity: halves.count)
+        for index in halves.indices { copy.initializeElement(at: index, to: float(halves[index])) }
+        return copy
+      }
+    }
+    self.tensors = tensors.tensors.map(\.tensor)
+    switch tensors.dtypes[0] {
+    #if !(os(macOS) && arch(x86_64))
+      case .f16: buffers = widened(try tensors.buffers(as: Float16.self)) { Float($0) }
+    #endif
+    default: buffers = widened(try tensors.buffers(as: BFloat16.self)) { Float($0) }
+    }
+  }
+
+  deinit { for buffer in buffers { buffer.deallocate() } }
+
+  /// Adds the copies to what is written in the place of tensors.
+  func add(to replacements: inout CheckpointOutput.Replacements) {
+    for (tensor, buffer) in zip(tensors, buffers) { replacements[tensor] = (.f32, UnsafeRawBufferPointer(buffer)) }
+  }
+}

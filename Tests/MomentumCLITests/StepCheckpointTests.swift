@@ -1,0 +1,319 @@
+import Foundation
+import Momentum
+import MomentumFiles
+import MomentumTestSupport
+import XCTest
+
+/// `momentum step` of checkpoints as people have them.
+final class StepCheckpointTests: XCTestCase {
+  private static let rule = ["--learning-rate", "0.1", "--momentum", "0.9", "--weight-decay", "0.01"]
+  private static let clips = ["--clip-value", "2", "--clip-norm", "60", "--clip-global-norm", "12.5"]
+
+  private struct Model {
+    var parameters: [[StoredTensor]]
+    var gradients: [StoredTensor]
+  }
+
+  /// Parameters of F32 in three shards, integers beside them, and gradients of several types, of all but one of them.
+  private func model() -> Model {
+    var random = SeededGenerator(seed: 17)
+    func numbers(_ count: Int) -> [Float] { random.numbers(count) }
+    return Model(
+      parameters: [
+        [StoredTensor("a", numbers(3000)), StoredTensor("ids", .i64, Array(0..<64))],
+        [StoredTensor("b", numbers(2000)), StoredTensor("left", numbers(10))],
+        [StoredTensor("c", numbers(1000)), StoredTensor("mask", .bool, [1, 0, 1])],
+      ],
+      gradients: [
+        StoredTensor("a", numbers(3000).map { BFloat16(4 * $0) }), StoredTensor("b", numbers(2000)),
+        StoredTensor("c", numbers(1000).map { BFloat16($0) }), StoredTensor("steps", .i64, Array(0..<8)),
+      ])
+  }
+
+  private func write(_ model: Model, in folder: CheckpointFolder) throws {
+    try folder.write("model", shards: model.parameters)
+    try folder.write("whole", Array(model.parameters.joined()))
+    try folder.write("g", model.gradients)
+    // In other files than the parameters.
+    try folder.write(
+      "grads", shards: [[model.gradients[2], model.gradients[0]], [model.gradients[1], model.gradients[3]]])
+  }
+
+  private func step(_ folder: CheckpointFolder, _ from: String, _ to: String, _ others: [String]) throws -> CommandRun {
+    try folder.run(["step", "--parameters", from, "--output-parameters", to] + others)
+  }
+
+  // MARK: Parameters of F32
+
+  func testHoweverACheckpointIsCutStepsHaveTheSameBits() throws {
+    try CheckpointFolder.with { folder in
+      let model = model()
+      try write(model, in: folder)
+      for (number, others) in [
+        Self.clips, ["--clip-global-norm", "3", "--norm-type", "3"], ["--agc", "0.1", "--nesterov"],
+        ["--steps", "3", "--clip-global-norm", "3"],
+      ].enumerated() {
+        let common = ["--json"] + Self.rule + others
+        let whole = try step(folder, "whole", "one", ["--gradients", "g"] + common)
+        assertSucceeds(whole)
+        let expected = try folder.read("one")
+        XCTAssertNotEqual(expected["a"], model.parameters[0][0])
+        for (index, gradients) in [["g"], ["grads"], ["grads/m-2.safetensors", "grads/m-1.safetensors", "--shards"]]
+          .enumerated()
+        {
+          let output = "out\(number)-\(index)"
+          let run = try step(folder, "model", output, ["--gradients"] + gradients + common)
+          assertSucceeds(run)
+          XCTAssertEqual(run.output, whole.output)
+          XCTAssertEqual(try folder.read(output), expected)
+        }
+        for tensor in [model.parameters[0][1], model.parameters[1][1], model.parameters[2][1]] {
+          XCTAssertEqual(expected[tensor.name], tensor)
+        }
+      }
+      let file = try SafetensorsFile(path: folder.path("out0-0/m-2.safetensors"))
+      XCTAssertEqual(file.metadata, ["format": "pt", "shard": "2"])
+      XCTAssertEqual(
+        try folder.names("out0-0"),
+        ["m-1.safetensors", "m-2.safetensors", "m-3.safetensors", "model.safetensors.index.json"])
+    }
+  }
+
+  func testTheStateOfSeveralFilesGoesOnBitForBit() throws {
+    try CheckpointFolder.with { folder in
+      var model = model()
+      // The options of state take one optimizer a file.
+      model.gradients[1] = StoredTensor("b", model.gradients[1].values(as: Float.self).map { BFloat16($0) })
+      try write(model, in: folder)
+      let common = ["--ema", "0.9"] + Self.rule + Self.clips
+      var (one, many, state) = ("whole", "model", [String]())
+      for number in 1...3 {
+        let (nextOne, nextMany) = ("one\(number)", "many\(number)")
+        let wholeRun = try step(
+          folder, one, nextOne,
+          ["--gradients", "g", "--output-state", "s\(number)"] + (state.isEmpty ? [] : ["--state", "s\(number - 1)"])
+            + common)
+        let run = try step(
+          folder, many, nextMany,
+          ["--gradients", "grads", "--output-state", "states\(number)"] + state + common)
+        assertSucceeds(wholeRun)
+        assertSucceeds(run)
+        XCTAssertEqual(run.output, wholeRun.output)
+        XCTAssertEqual(try folder.read(nextMany), try folder.read(nextOne))
+        XCTAssertEqual(
+          try folder.names("states\(number)"), ["m-1.safetensors", "m-2.safetensors", "m-3.safetensors"])
+        let states = try SafetensorsSet(
+          paths: folder.names("states\(number)").map { folder.path("states\(number)/\($0)") })
+        let whole = try SafetensorsFile(path: folder.path("s\(number)"))
+        XCTAssertEqual(Set(states.tensors.map(\.tensor.name)), Set(whole.tensors.map(\.name)))
+        for place in states.tensors {
+          XCTAssertEqual(
+            try place.file.withUnsafeBytes(of: place.tensor.name) { Array($0) },
+            try whole.withUnsafeBytes(of: place.tensor.name) { Array($0) }, place.tensor.name)
+        }
+        (one, many, state) = (nextOne, nextMany, ["--state", "states\(number)"])
+      }
+      // A state of other files.
+      assertFails(
+        try step(folder, "model", "none", ["--gradients", "grads", "--state", "s1"] + common), 1,
+        "s1/m-1.safetensors: could not open it")
+      XCTAssertFalse(folder.has("none/m-1.safetensors"))
+    }
+  }
+
+  func testMicroBatchesMayBeCheckpoints() throws {
+    try CheckpointFolder.with { folder in
+      let model = model()
+      try write(model, in: folder)
+      let wide = model.gradients.map { tensor in
+        tensor.dtype == .bf16 ? StoredTensor(tensor.name, tensor.values(as: BFloat16.self).map { Float($0) }) : tensor
+      }
+      try folder.write("wide", wide)
+      let halves = model.gradients.map { tensor in
+        tensor.dtype == .f32 ? StoredTensor(tensor.name, tensor.values(as: Float.self).map { BFloat16($0) }) : tensor
+      }
+      try folder.write("halves", shards: [[halves[0]], [halves[1], halves[2]]])
+      let common = ["--accumulate", "sum", "--weights", "1", "2"] + Self.rule + Self.clips
+      assertSucceeds(try step(folder, "whole", "one", ["--gradients", "halves", "wide"] + common))
+      assertSucceeds(try step(folder, "model", "many", ["--gradients", "halves", "wide"] + common))
+      XCTAssertEqual(try folder.read("many"), try folder.read("one"))
+    }
+  }
+
+  func testPatternsPassBy() throws {
+    try CheckpointFolder.with { folder in
+      let odd = StoredTensor("w.scale", .f8E4M3, [1, 2])
+      try folder.write("p", shards: [[StoredTensor("a", [Float(1)])], [StoredTensor("w.b", [Float(2)]), odd]])
+      try folder.write("g", [StoredTensor("a", [Float(1)]), StoredTensor("w.b", [Float(1)])])
+      let arguments = ["--gradients", "g", "--learning-rate", "1"]
+      assertFails(
+        try step(folder, "p", "out", arguments), 1, "p/m-2.safetensors: tensor 'w.scale' is of type F8_E4M3; expected")
+      let run = try step(folder, "p", "out", arguments + ["--skip", "w.*"])
+      assertSucceeds(run)
+      XCTAssertEqual(run.output, "step 1: norm 1.0\n")
+      XCTAssertEqual(
+        try folder.read("out"),
+        ["a": StoredTensor("a", [Float(0)]), "w.b": StoredTensor("w.b", [Float(2)]), "w.scale": odd])
+      assertFails(
+        try step(folder, "p", "out", arguments + ["--skip", "x"]), 1, "p: has no tensor that the pattern 'x' matches")
+    }
+  }
+
+  // MARK: Parameters in half precision
+
+  private func halves(_ shards: [[StoredTensor]]) -> [[StoredTensor]] {
+    shards.map { tensors in
+      tensors.map { tensor in
+        tensor.dtype == .f32 && tensor.name != "b"
+          ? StoredTensor(tensor.name, tensor.values(as: Float.self).map { BFloat16($0) }) : tensor
+      }
+    }
+  }
+
+  func testMastersMoveAsF32AndParametersAreTheirCopies() throws {
+    try CheckpointFolder.with { folder in
+      var model = model()
+      model.parameters = halves(model.parameters)
+      try write(model, in: folder)
+      // The masters alone, as parameters of F32.
+      try folder.write(
+        "wide",
+        model.parameters.joined().map { tensor in
+          tensor.dtype == .bf16 ? StoredTensor(tensor.name, tensor.values(as: BFloat16.self).map { Float($0) }) : tensor
+        })
+      let common = ["--gradients", "grads"] + Self.rule + Self.clips
+      var (wide, one, many, masters) = ("wide", "whole", "model", [[String]](repeating: [], count: 2))
+      for number in 1...2 {
+        let next = (wide: "w\(number)", one: "one\(number)", many: "many\(number)")
+        let state = { (name: String) in
+          ["--output-state", "\(name)\(number)"] + (number > 1 ? ["--state", "\(name)\(number - 1)"] : [])
+        }
+        assertSucceeds(try step(folder, wide, next.wide, common + state("sw")))
+        assertSucceeds(
+          try step(folder, one, next.one, common + state("so") + masters[0] + ["--output-master", "mo\(number)"]))
+        assertSucceeds(
+          try step(folder, many, next.many, common + state("sm") + masters[1] + ["--output-master", "mm\(number)"]))
+        XCTAssertEqual(try folder.read(next.many), try folder.read(next.one))
+        let (expected, found) = (try folder.read(next.wide), try folder.read(next.many))
+        let master = try folder.read("mm\(number)")
+        XCTAssertEqual(master, try folder.read("mo\(number)"))
+        XCTAssertEqual(Set(master.keys), ["a", "c", "left"])
+        for (name, tensor) in found {
+          guard let own = master[name] else {
+            XCTAssertEqual(tensor, expected[name])
+            continue
+          }
+          XCTAssertEqual(own, expected[name], name)
+          XCTAssertEqual(tensor, StoredTensor(name, own.values(as: Float.self).map { BFloat16($0) }), name)
+        }
+        XCTAssertEqual(
+          try SafetensorsIndex(path: folder.path("mm\(number)/model.safetensors.index.json")).totalSize, 4 * 4010)
+        (wide, one, many) = next
+        masters = [["--master", "mo\(number)"], ["--master", "mm\(number)"]]
+      }
+      // Masters may be cut in another way than the parameters.
+      try folder.write(
+        "pieces",
+        shards: [
+          [try XCTUnwrap(folder.read("mo1")["c"])], Array(try folder.read("mo1").values.filter { $0.name != "c" }),
+        ])
+      assertSucceeds(
+        try step(
+          folder, "many1", "again",
+          common + ["--state", "sm1", "--master", "pieces", "--output-master", "pieces2"]))
+      XCTAssertEqual(try folder.read("again"), try folder.read("many2"))
+      XCTAssertEqual(try folder.read("pieces2"), try folder.read("mm2"))
+    }
+  }
+
+  func testParametersAloneAreRounded() throws {
+    try CheckpointFolder.with { folder in
+      let (one, small) = ([BFloat16](repeating: 1, count: 4096), [BFloat16](repeating: 0.01, count: 4096))
+      try folder.write("p", shards: [[StoredTensor("a", one)], [StoredTensor("b", one)]])
+      try folder.write("whole", [StoredTensor("a", one), StoredTensor("b", one)])
+      try folder.write("g", [StoredTensor("a", small), StoredTensor("b", small)])
+      let common = ["--gradients", "g", "--learning-rate", "0.01"]
+      let stuck = try step(folder, "p", "stuck", common + ["--rounding", "nearest"])
+      assertSucceeds(stuck)
+      XCTAssertTrue(stuck.output.hasSuffix(": 8192 updates lost to rounding\n"), stuck.output)
+      XCTAssertEqual(try folder.read("stuck"), try folder.read("p"))
+      for seed in ["1", "2"] {
+        let stochastic = common + ["--rounding", "stochastic", "--seed", seed]
+        assertSucceeds(try step(folder, "p", "out\(seed)", stochastic))
+        assertSucceeds(try step(folder, "whole", "one\(seed)", stochastic))
+        XCTAssertEqual(try folder.read("out\(seed)"), try folder.read("one\(seed)"))
+        let moved = try XCTUnwrap(folder.read("out\(seed)")["a"]).values(as: BFloat16.self).count { $0 != 1 }
+        // Each moves by 2⁻⁸ with a probability of 0.0001 / 2⁻⁸.
+        XCTAssertTrue((50...160).contains(moved), "\(moved)")
+      }
+      XCTAssertNotEqual(try folder.read("out1"), try folder.read("out2"))
+    }
+  }
+
+  func testWhatHalfParametersRefuse() throws {
+    try CheckpointFolder.with { folder in
+      try folder.write("p", [StoredTensor("a", [BFloat16(1)]), StoredTensor("b", [Float(1)])])
+      try folder.write("f16", [StoredTensor("a", .f16, [0, 0x3c])])
+      try folder.write("wide", [StoredTensor("a", [Float(1)]), StoredTensor("b", [Float(1)])])
+      try folder.write("g", [StoredTensor("a", [Float(1)])])
+      let table: [(from: String, arguments: [String], status: Int32, text: String)] = [
+        (
+          "p", [], 1,
+          "p: tensor 'a' is of type BF16; expected --rounding nearest or stochastic with it, or --output-master"
+        ),
+        ("f16", ["--rounding", "nearest"], 1, "f16: tensor 'a' is of type F16; expected BF16, which --rounding takes"),
+        (
+          "wide", ["--rounding", "nearest"], 1,
+          "wide: has no tensor in half precision; expected BF16 or F16, or no --rounding"
+        ),
+        ("p", ["--master", "g"], 64, "--master needs --output-master"),
+        ("p", ["--seed", "1"], 64, "--seed needs --rounding stochastic"),
+        (
+          "p", ["--rounding", "nearest", "--output-master", "m"], 64, "--rounding cannot be given with --output-master"
+        ),
+        ("p", ["--master", "wide", "--output-master", "m"], 1, "wide: tensor 'b' is not in half precision in p"),
+        (
+          "p", ["--master", "p", "--output-master", "m"], 1,
+          "p: tensor 'a' is of type BF16; expected F32, as masters are"
+        ),
+        ("p", ["--output-master", "out"], 64, "--output-parameters and --output-master name the same file"),
+      ]
+      for row in table {
+        let run = try step(folder, row.from, "out", ["--gradients", "g", "--learning-rate", "1"] + row.arguments)
+        assertFails(run, row.status, row.text)
+        XCTAssertFalse(folder.has("out"))
+      }
+      #if !(os(macOS) && arch(x86_64))
+        assertSucceeds(
+          try step(folder, "f16", "out", ["--gradients", "g", "--learning-rate", "0.5", "--output-master", "m"]))
+        XCTAssertEqual(try folder.read("out")["a"], StoredTensor("a", .f16, [0, 0x38]))
+        XCTAssertEqual(try folder.read("m")["a"], StoredTensor("a", [Float(0.5)]))
+      #endif
+    }
+  }
+
+  // MARK: Failures
+
+  func testWhatIsRefusedWritesNothing() throws {
+    try CheckpointFolder.with { folder in
+      try folder.write("p", shards: [[StoredTensor("a", [Float(1)])], [StoredTensor("b", [Float(1)])]])
+      try folder.write("bad", [StoredTensor("a", [Float(1)]), StoredTensor("b", [Float.nan])])
+      try folder.write("other", [StoredTensor("c", [Float(1)])])
+      try folder.write("wide", [StoredTensor("a", [1.0])])
+      let rate = ["--learning-rate", "1"]
+      let table: [(gradients: String, others: [String], text: String)] = [
+        ("bad", [], "bad: gradient of tensor 'b' is nan at index 0; expected finite values"),
+        ("other", [], "other: tensor 'c' is not in p"),
+        ("wide", [], "wide: tensor 'a' is of type F64; expected F32 as in p"),
+        ("bad", ["--one-pass", "--non-finite", "zero"], "p: has 2 files; expected one, which the one-pass mode takes"),
+      ]
+      for row in table {
+        assertFails(try step(folder, "p", "out", ["--gradients", row.gradients] + rate + row.others), 1, row.text)
+        XCTAssertFalse(folder.has("out/m-1.safetensors"))
+      }
+      let skipped = try step(folder, "p", "out", ["--gradients", "bad", "--non-finite", "skip"] + rate)
+      XCTAssertEqual(skipped.output, "step 0: norm nan, 1 elements not finite: SKIPPED\n")
+      XCTAssertEqual(try folder.read("out"), try folder.read("p"))
+    }
+  }
+}
