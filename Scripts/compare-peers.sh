@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Measures PyTorch, JAX with Optax, Keras, MLX, NumPy, SciPy and plain OpenBLAS calls beside this library, or compares
-# its numbers with theirs.
+# its numbers with theirs, or what each of them makes of half precision.
 #
 # Usage: Scripts/compare-peers.sh [OPTIONS]                     speed
 #        Scripts/compare-peers.sh --numbers TRIALS [OPTIONS]    numbers
+#        Scripts/compare-peers.sh --half [OPTIONS]              half precision
 #
 # Installs the peers into .venv-peers, or takes those of the environment that PEERS_ENVIRONMENT names; see
 # Scripts/peers.bash. Builds the command in release mode; PEERS_MOMENTUM names a built one to use instead.
@@ -29,6 +30,12 @@
 #   --peers LIST      torch,keras,optax,mlx (default: all that are installed)
 #   --seed N          default: a fresh one, which is printed
 #   --output FOLDER   default: report-peers-numbers
+#
+# Half precision: norms and clips of large gradients of BFloat16 and Float16, and a parameter of BFloat16 after 1000 small
+# steps, by each peer and by this library, beside the exact results. Writes half.md and half.json; needs 400 MB for a file of
+# gradients, which it removes. Exits with 1 if this library's results are not the exact ones.
+#   --peers LIST      torch,optax,mlx (default: all that are installed)
+#   --output FOLDER   default: report-peers-half
 source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 source "$root/Scripts/peers.bash"
 
@@ -43,6 +50,7 @@ while [ $# -gt 0 ]; do
       arguments+=(--trials "$2")
       shift 2
       ;;
+    --half) program="$root/Scripts/reference/compare_half.py"; shift ;;
     *) arguments+=("$1"); shift ;;
   esac
 done

@@ -79,13 +79,18 @@ final class StepCheckpointTests: XCTestCase {
     }
   }
 
-  func testTheStateOfSeveralFilesGoesOnBitForBit() throws {
+  func testTheStateOfSeveralFilesGoesOnBitForBit() throws { try goOn(["--ema", "0.9"], velocities: .f32) }
+
+  func testVelocitiesInHalfPrecisionGoOnBitForBit() throws { try goOn(["--velocity-type", "bf16"], velocities: .bf16) }
+
+  /// Steps one file and several, each step going on from the state that the last one has left.
+  private func goOn(_ options: [String], velocities: SafetensorsDtype) throws {
     try CheckpointFolder.with { folder in
       var model = model()
       // The options of state take one optimizer a file.
       model.gradients[1] = StoredTensor("b", model.gradients[1].values(as: Float.self).map { BFloat16($0) })
       try write(model, in: folder)
-      let common = ["--ema", "0.9"] + Self.rule + Self.clips
+      let common = options + Self.rule + Self.clips
       var (one, many, state) = ("whole", "model", [String]())
       for number in 1...3 {
         let (nextOne, nextMany) = ("one\(number)", "many\(number)")
@@ -106,6 +111,7 @@ final class StepCheckpointTests: XCTestCase {
           paths: folder.names("states\(number)").map { folder.path("states\(number)/\($0)") })
         let whole = try SafetensorsFile(path: folder.path("s\(number)"))
         XCTAssertEqual(Set(states.tensors.map(\.tensor.name)), Set(whole.tensors.map(\.name)))
+        XCTAssertTrue(whole.tensors.contains { $0.dtype == velocities })
         for place in states.tensors {
           XCTAssertEqual(
             try place.file.withUnsafeBytes(of: place.tensor.name) { Array($0) },
