@@ -31,7 +31,8 @@ final class BenchHalfTests: XCTestCase {
       switch $0 {
       case .bfloat16Gradients, .float16Gradients, .remainders: 20
       case .bfloat16Copy: 22
-      case .nearest, .stochastic: 16
+      case .nearest, .stochastic, .bfloat16Velocity: 16
+      case .bfloat16All: 12
       }
     }
     XCTAssertEqual(bytes, [24] + expected)
@@ -41,12 +42,12 @@ final class BenchHalfTests: XCTestCase {
     let step = BenchOperation(kind: .step, momentum: 0.9)
     XCTAssertEqual(step.bytesPerElement(.float), 16)
     XCTAssertEqual(step.bytesPerElement(.double), 32)
-    // Gradients of 2 bytes, another velocity, and what the parameters are stored in beside Floats.
+    // Gradients of 2 bytes, another velocity (or two of 2 bytes), and what the parameters are stored in beside Floats.
     for operation in BenchOperation.half {
       let parameters =
         switch operation.storage! {
-        case .bfloat16Gradients, .float16Gradients: 0
-        case .bfloat16Copy, .nearest, .stochastic: 2
+        case .bfloat16Gradients, .float16Gradients, .bfloat16Velocity: 0
+        case .bfloat16Copy, .nearest, .stochastic, .bfloat16All: 2
         case .remainders: 4
         }
       XCTAssertEqual(operation.bytesPerElement(.float), 16 + 2 + 4 + parameters, operation.name)

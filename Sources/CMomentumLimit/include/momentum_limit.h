@@ -57,7 +57,7 @@ void momentum_limit_update_float(
 void momentum_limit_update_double(
     momentum_limit_path path, const momentum_limit_update *update, const double *g, double *v, double *p, size_t n);
 
-// What a step keeps in half precision. Velocities are floats in all of them, and gradients bfloat16 in all but one.
+// What a step keeps in half precision. Velocities are floats in all but the last two, and gradients bfloat16 in all but one.
 typedef enum momentum_limit_storage {
   MOMENTUM_LIMIT_BFLOAT16_GRADIENT,
   MOMENTUM_LIMIT_FLOAT16_GRADIENT,
@@ -68,6 +68,9 @@ typedef enum momentum_limit_storage {
   // Parameters of bfloat16 alone, to nearest with ties to even, or at random.
   MOMENTUM_LIMIT_NEAREST,
   MOMENTUM_LIMIT_STOCHASTIC,
+  // Velocities of bfloat16, rounded to nearest, with parameters of float or of bfloat16, to nearest.
+  MOMENTUM_LIMIT_VELOCITY,
+  MOMENTUM_LIMIT_ALL,
 } momentum_limit_storage;
 
 // The vectors of such a step; what a storage does not have is NULL.
@@ -78,6 +81,8 @@ typedef struct momentum_limit_vectors {
   // The copy, or the parameters.
   uint16_t *half;
   int16_t *remainder;
+  // In place of `velocity`.
+  uint16_t *half_velocity;
 } momentum_limit_vectors;
 
 // The random numbers of a range: Philox4x32-10 with the key of a tensor, from its element `index` on.

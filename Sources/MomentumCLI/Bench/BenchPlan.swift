@@ -50,7 +50,9 @@ struct BenchOperation: Hashable, Sendable {
   /// The memory that a row's vectors take: gradient, parameters, the engine's velocity and that of its competitors; with
   /// half precision also the velocity of the step of `Float`s, gradients and parameters.
   func bytesPerElement(_ scalar: BenchRun.Element) -> Int {
-    4 * scalar.byteCount + (storage.map { $0.bytesKept - ($0.hasWideParameters ? 4 : 0) } ?? 0)
+    guard let storage else { return 4 * scalar.byteCount }
+    // Parameters of Float are those of the step of Floats; the limit has a velocity of its own type.
+    return 4 * 4 + storage.bytesKept - (storage.hasWideParameters ? 4 : 0) + (storage.hasHalfVelocity ? 2 : 0)
   }
 
   /// Every step in half precision: clipped by global norm, momentum 0.9.

@@ -140,7 +140,9 @@ private final class GrowthHalfStep: BenchContender {
 
   init(_ vectors: HalfVectors, _ rule: SGD, threads: Int) throws {
     self.vectors = vectors
-    optimizer = try Optimizer(vectors.layout, rule: rule, clipping: .byGlobalNorm(1), threads: threads)
+    optimizer = try Optimizer(
+      vectors.layout, rule: rule, clipping: .byGlobalNorm(1), velocityType: vectors.storage.velocityType,
+      threads: threads)
   }
 
   func prepare() {}

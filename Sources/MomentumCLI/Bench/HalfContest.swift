@@ -43,6 +43,8 @@ struct HalfVerification {
       let isRounded = vectors.storage.roundsParameters
       let wanted = isRounded ? Double(expected[place]) : reference.parameter
       var tolerance = 4 * Double(Float.ulpOfOne) * abs(start) + 2 * normTolerance(Float.self) * reference.distance
+      // Of the last step's velocity, rounded to eight digits in one way or another.
+      if vectors.storage.hasHalfVelocity { tolerance += reference.distance * 0x1p-8 }
       if isRounded, found[place] != expected[place] {
         strayCount += 1
         // Two units in the last place of a number of eight digits.
@@ -89,13 +91,15 @@ extension BenchContest {
     let verification = HalfVerification(vectors, memory, settings, squares: squares, row: row)
     // Gradients in half precision are always measured as .portable says.
     let expected = try verification.results(
-      of: WidenedStep(vectors, memory, kernel, EngineStep(memory, settings, algorithm: .portable)))
+      of: WidenedStep(
+        vectors, memory, kernel, EngineStep(memory, settings, algorithm: .portable, velocityType: storage.velocityType))
+    )
 
     let engine = try EngineHalfStep(vectors, settings, threads: memory.threads)
     try verification.verify(engine, "momentum", bits: expected)
     let velocity = try memory.velocity()
     velocity.update(repeating: 0)
-    let limit = LimitHalfStep(vectors, settings, kernel, velocity: velocity)
+    let limit = try LimitHalfStep(vectors, settings, kernel, velocity: velocity, threads: memory.threads)
     try verification.verify(limit, "limit", near: expected)
     let wide = try EngineStep(memory, settings)
     let widened = WidenedStep(vectors, memory, kernel, wide)

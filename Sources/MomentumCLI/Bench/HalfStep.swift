@@ -15,7 +15,8 @@ final class EngineHalfStep: HalfContender {
   init(_ vectors: HalfVectors, _ settings: StepSettings, threads: Int) throws {
     self.vectors = vectors
     optimizer = try Optimizer(
-      vectors.layout, rule: settings.rule, clipping: settings.clipping, threads: threads)
+      vectors.layout, rule: settings.rule, clipping: settings.clipping,
+      velocityType: vectors.storage.velocityType, threads: threads)
   }
 
   func prepare() {}
@@ -30,17 +31,27 @@ final class LimitHalfStep: HalfContender {
   private let settings: StepSettings
   private let kernel: LimitKernel
   private let velocity: UnsafeMutableBufferPointer<Float>
+  /// In place of `velocity`, if the storage has one; its memory is that of `halfVector`.
+  private let halfVelocity: UnsafeMutablePointer<UInt16>?
+  private let halfVector: ParameterVector<BFloat16>
   private let sums: ThreadSums
   private let keys: [UInt64]
   private var steps: UInt64 = 0
 
   init(
     _ vectors: HalfVectors, _ settings: StepSettings, _ kernel: LimitKernel,
-    velocity: UnsafeMutableBufferPointer<Float>
-  ) {
+    velocity: UnsafeMutableBufferPointer<Float>, threads: Int
+  ) throws {
     (self.vectors, self.settings, self.kernel, self.velocity) = (vectors, settings, kernel, velocity)
     sums = ThreadSums(vectors.team.count)
     keys = vectors.layout.tensors.map { benchRoundingKey(tensor: $0.name) }
+    let isHalf = vectors.storage.hasHalfVelocity
+    halfVector = try ParameterVector(isHalf ? vectors.layout : ParameterLayout(count: 0), threads: threads)
+    halfVelocity =
+      isHalf
+      ? halfVector.withUnsafeBufferPointer {
+        UnsafeMutableRawPointer(mutating: $0.baseAddress!).assumingMemoryBound(to: UInt16.self)
+      } : nil
   }
 
   func prepare() {}
@@ -50,7 +61,7 @@ final class LimitHalfStep: HalfContender {
     let (path, sums, keys, steps) = (kernel.path, sums, keys, steps)
     let isFloat16 = vectors.storage == .float16Gradients
     nonisolated(unsafe) let vectors = vectors
-    nonisolated(unsafe) let velocity = velocity
+    nonisolated(unsafe) let (velocity, halfVelocity) = (velocity, halfVelocity)
     vectors.team.run { thread, share in
       sums[thread] = momentum_limit_squares_half(
         path, vectors.gradientBits.baseAddress! + share.lowerBound, share.count, isFloat16)
@@ -62,10 +73,11 @@ final class LimitHalfStep: HalfContender {
         guard !part.isEmpty else { continue }
         let start = part.lowerBound
         var operands = momentum_limit_vectors(
-          gradient: vectors.gradientBits.baseAddress! + start, velocity: velocity.baseAddress! + start,
+          gradient: vectors.gradientBits.baseAddress! + start,
+          velocity: halfVelocity == nil ? velocity.baseAddress! + start : nil,
           parameters: vectors.parameters.baseAddress.map { $0 + start },
           half: vectors.narrowBits.baseAddress.map { $0 + start },
-          remainder: vectors.remainders.baseAddress.map { $0 + start })
+          remainder: vectors.remainders.baseAddress.map { $0 + start }, half_velocity: halfVelocity.map { $0 + start })
         withUnsafePointer(to: update) {
           momentum_limit_update_half(
             path, vectors.storage.limit, $0, &operands, part.count,

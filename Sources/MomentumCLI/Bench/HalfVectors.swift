@@ -116,11 +116,11 @@ final class HalfVectors {
     let half = UnsafeMutableRawBufferPointer(narrowBits).assumingMemoryBound(to: BFloat16.self)
     for _ in 0..<times {
       switch storage {
-      case .bfloat16Gradients: try optimizer.step(parameters: parameters, gradients: gradients)
+      case .bfloat16Gradients, .bfloat16Velocity: try optimizer.step(parameters: parameters, gradients: gradients)
       case .float16Gradients: try stepWithFloat16(&optimizer)
       case .bfloat16Copy: try optimizer.step(parameters: parameters, copy: half, gradients: gradients)
       case .remainders: try optimizer.step(&split, gradients: bfloat16Gradients)
-      case .nearest: try optimizer.step(parameters: half, rounding: .nearest, gradients: gradients)
+      case .nearest, .bfloat16All: try optimizer.step(parameters: half, rounding: .nearest, gradients: gradients)
       case .stochastic:
         try optimizer.step(parameters: half, rounding: .stochastic(seed: benchRoundingSeed), gradients: gradients)
       }

@@ -7,7 +7,10 @@ final class EngineStep<Scalar: LimitScalar>: BenchContender {
   private let settings: StepSettings
   private var optimizer: Optimizer<Scalar>
 
-  init(_ memory: BenchMemory<Scalar>, _ settings: StepSettings, algorithm: NormAlgorithm = .blas) throws {
+  init(
+    _ memory: BenchMemory<Scalar>, _ settings: StepSettings, algorithm: NormAlgorithm = .blas,
+    velocityType: ElementType? = nil
+  ) throws {
     (self.memory, self.settings) = (memory, settings)
     var clipping = try settings.clipping
     clipping.algorithm = algorithm
@@ -16,7 +19,7 @@ final class EngineStep<Scalar: LimitScalar>: BenchContender {
     optimizer = try Optimizer(
       memory.layout, rule: settings.rule, clipping: clipping,
       nonFinitePolicy: settings.measures ? nil : .propagate,
-      mode: settings.onePass ? .onePass : .twoPass, threads: memory.threads)
+      mode: settings.onePass ? .onePass : .twoPass, velocityType: velocityType, threads: memory.threads)
   }
 
   func prepare() {}

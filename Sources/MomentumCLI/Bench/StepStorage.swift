@@ -1,6 +1,8 @@
 import CMomentumLimit
+import Momentum
 
-/// What a step keeps in half precision. Velocities are `Float`s in all of them, gradients of `BFloat16` in all but one.
+/// What a step keeps in half precision. Velocities are `Float`s in all but the last two, gradients of `BFloat16` in all but
+/// one.
 enum StepStorage: String, CaseIterable, Sendable {
   case bfloat16Gradients = "bfloat16-gradients"
   case float16Gradients = "float16-gradients"
@@ -11,6 +13,10 @@ enum StepStorage: String, CaseIterable, Sendable {
   /// Parameters of `BFloat16` alone.
   case nearest = "bfloat16-nearest"
   case stochastic = "bfloat16-stochastic"
+  /// Velocities of `BFloat16`, with parameters of `Float`.
+  case bfloat16Velocity = "bfloat16-velocity"
+  /// Velocities of `BFloat16`, and parameters of it alone, to nearest.
+  case bfloat16All = "bfloat16-all"
 
   var name: String {
     switch self {
@@ -20,6 +26,8 @@ enum StepStorage: String, CaseIterable, Sendable {
     case .remainders: "bf16 gradients and remainders"
     case .nearest: "bf16 gradients and parameters"
     case .stochastic: "bf16 gradients and parameters, stochastic"
+    case .bfloat16Velocity: "bf16 gradients and velocity"
+    case .bfloat16All: "bf16 gradients, velocity and parameters"
     }
   }
 
@@ -33,10 +41,18 @@ enum StepStorage: String, CaseIterable, Sendable {
   }
 
   /// Whether parameters are `Float`s.
-  var hasWideParameters: Bool { self == .bfloat16Gradients || self == .float16Gradients || self == .bfloat16Copy }
+  var hasWideParameters: Bool {
+    switch self {
+    case .bfloat16Gradients, .float16Gradients, .bfloat16Copy, .bfloat16Velocity: true
+    case .remainders, .nearest, .stochastic, .bfloat16All: false
+    }
+  }
+
+  /// Whether the velocity is of `BFloat16`.
+  var hasHalfVelocity: Bool { self == .bfloat16Velocity || self == .bfloat16All }
 
   /// Whether parameters are rounded, so that every step starts from fewer bits than the last one computed.
-  var roundsParameters: Bool { self == .nearest || self == .stochastic }
+  var roundsParameters: Bool { self == .nearest || self == .stochastic || self == .bfloat16All }
 
   /// Bytes of gradient, velocity and parameter.
   var bytesKept: Int {
@@ -44,12 +60,16 @@ enum StepStorage: String, CaseIterable, Sendable {
     case .bfloat16Gradients, .float16Gradients, .remainders: 2 + 4 + 4
     case .bfloat16Copy: 2 + 4 + 4 + 2
     case .nearest, .stochastic: 2 + 4 + 2
+    case .bfloat16Velocity: 2 + 2 + 4
+    case .bfloat16All: 2 + 2 + 2
     }
   }
 
   /// Bytes that a step with a norm to measure moves for each parameter: the gradient twice, velocity and parameter there and
   /// back; the copy is only written.
   var bytesMoved: Int { 2 * bytesKept - (self == .bfloat16Copy ? 2 : 0) }
+
+  var velocityType: ElementType { hasHalfVelocity ? .bfloat16 : .float32 }
 
   var limit: momentum_limit_storage {
     switch self {
@@ -59,6 +79,8 @@ enum StepStorage: String, CaseIterable, Sendable {
     case .remainders: MOMENTUM_LIMIT_REMAINDER
     case .nearest: MOMENTUM_LIMIT_NEAREST
     case .stochastic: MOMENTUM_LIMIT_STOCHASTIC
+    case .bfloat16Velocity: MOMENTUM_LIMIT_VELOCITY
+    case .bfloat16All: MOMENTUM_LIMIT_ALL
     }
   }
 }
