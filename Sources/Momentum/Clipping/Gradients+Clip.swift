@@ -2,7 +2,8 @@ extension Gradients {
   /// Clips tensors in the caller's memory, in place.
   ///
   /// Writes only where a coefficient differs from 1 or an element is out of bounds; a gradient within its limits keeps
-  /// every bit.
+  /// every bit. All is computed in `Float` where gradients are in half precision, with the portable algorithm for norms, and
+  /// coefficients are never rounded to it: each element is rounded once, to nearest, ties to even.
   ///
   /// - Parameters:
   ///   - tensors: The gradients; none may overlap another.
@@ -19,7 +20,7 @@ extension Gradients {
   @discardableResult
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
-  public static func clip<Scalar: BLASScalar>(
+  public static func clip<Scalar: StoredScalar>(
     _ tensors: [UnsafeMutableBufferPointer<Scalar>], by clipping: GradientClipping, names: [String]? = nil,
     shapes: [[Int]]? = nil, convention: Convention = .native, nonFinitePolicy: NonFinitePolicy? = nil,
     threads: Int? = nil
@@ -29,7 +30,8 @@ extension Gradients {
     return try measureAndClip(tensors, clipping, names, shapes, convention, nonFinitePolicy, threads, nil)
   }
 
-  /// Clips some tensors of a gradient in place, together with the owners of the others; see ``NormExchange``.
+  /// Clips some tensors of a gradient in place, together with the owners of the others, which may be of another
+  /// element type; see ``NormExchange``.
   ///
   /// - Parameters:
   ///   - tensors: The gradients of this owner; none may overlap another.
@@ -43,7 +45,7 @@ extension Gradients {
   /// - Returns: A report of what was measured and changed, of all owners.
   /// - Throws: Also the errors of other owners: if one throws, all do, and no owner has written anything.
   @discardableResult
-  public static func clip<Scalar: BLASScalar>(
+  public static func clip<Scalar: StoredScalar>(
     _ tensors: [UnsafeMutableBufferPointer<Scalar>], by clipping: GradientClipping, names: [String]? = nil,
     shapes: [[Int]]? = nil, convention: Convention = .native, nonFinitePolicy: NonFinitePolicy? = nil,
     threads: Int? = nil, exchange: some NormExchange
@@ -63,22 +65,32 @@ extension Gradients {
 
   // Not inlined: the compiler may move arithmetic of this function, but not the call of one.
   @inline(never)
-  private static func measureAndClip<Scalar: BLASScalar>(
+  private static func measureAndClip<Scalar: StoredScalar>(
     _ tensors: [UnsafeMutableBufferPointer<Scalar>], _ clipping: GradientClipping, _ names: [String]?,
     _ shapes: [[Int]]?, _ convention: Convention, _ nonFinitePolicy: NonFinitePolicy?, _ threads: Int?,
     _ meetings: NormMeetings?
   ) throws(MomentumError) -> ClipReport {
     try clipping.validate(convention)
     try check(tensors, names, shapes)
-    // Closures, because a key path into a generic type is built anew at each use, which takes microseconds.
-    let table = try TensorTable<Scalar>(counts: tensors.lazy.map { $0.count }, names: names ?? [], shapes: shapes ?? [])
-    table.bindGradients(tensors.lazy.map { $0.baseAddress })
+    let table = try table(tensors, names: names ?? [], shapes: shapes ?? [])
     return try measureAndClip(table, clipping, convention, nonFinitePolicy, threads, meetings)
+  }
+
+  /// A table of gradients, which may be in half precision.
+  @inline(__always)
+  static func table<Scalar: StoredScalar>(
+    _ tensors: [UnsafeMutableBufferPointer<Scalar>], names: [String] = [], shapes: [[Int]] = []
+  ) throws(MomentumError) -> TensorTable<Scalar.Compute> {
+    // Closures, because a key path into a generic type is built anew at each use, which takes microseconds.
+    let table = try TensorTable<Scalar.Compute>(counts: tensors.lazy.map { $0.count }, names: names, shapes: shapes)
+    if Scalar.elementType != Scalar.Compute.elementType { table.halves.gradient = Scalar.elementType }
+    table.bindGradients(tensors.lazy.map { TensorTable<Scalar.Compute>.address($0.baseAddress) })
+    return table
   }
 
   /// Clips the gradients of a table, which are bound and checked.
   @inline(__always)
-  static func measureAndClip<Scalar: BLASScalar>(
+  private static func measureAndClip<Scalar: BLASScalar>(
     _ table: TensorTable<Scalar>, _ clipping: GradientClipping, _ convention: Convention,
     _ nonFinitePolicy: NonFinitePolicy?, _ threads: Int?, _ meetings: NormMeetings?
   ) throws(MomentumError) -> ClipReport {
@@ -128,7 +140,7 @@ extension Gradients {
   /// Clips one vector in place; see
   /// ``clip(_:by:names:shapes:convention:nonFinitePolicy:threads:)-([UnsafeMutableBufferPointer<Scalar>],_,_,_,_,_,_)``.
   @discardableResult
-  public static func clip<Scalar: BLASScalar>(
+  public static func clip<Scalar: StoredScalar>(
     _ gradients: inout ParameterVector<Scalar>, by clipping: GradientClipping, convention: Convention = .native,
     nonFinitePolicy: NonFinitePolicy? = nil, threads: Int? = nil
   ) throws(MomentumError) -> ClipReport {
@@ -142,7 +154,7 @@ extension Gradients {
   /// Clips one tensor in a span in place; see
   /// ``clip(_:by:names:shapes:convention:nonFinitePolicy:threads:)-([UnsafeMutableBufferPointer<Scalar>],_,_,_,_,_,_)``.
   @discardableResult
-  public static func clip<Scalar: BLASScalar>(
+  public static func clip<Scalar: StoredScalar>(
     _ gradient: inout MutableSpan<Scalar>, by clipping: GradientClipping, convention: Convention = .native,
     nonFinitePolicy: NonFinitePolicy? = nil, threads: Int? = nil
   ) throws(MomentumError) -> ClipReport {

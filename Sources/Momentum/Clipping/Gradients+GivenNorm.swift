@@ -21,7 +21,7 @@ extension Gradients {
   @discardableResult
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
-  public static func clip<Scalar: BLASScalar>(
+  public static func clip<Scalar: StoredScalar>(
     _ tensors: [UnsafeMutableBufferPointer<Scalar>], byGlobalNorm limit: Double, givenNorm norm: Double,
     convention: Convention = .native, threads: Int? = nil
   ) throws(MomentumError) -> ClipReport {
@@ -32,21 +32,18 @@ extension Gradients {
 
   // Not inlined: the compiler may move arithmetic of this function, but not the call of one.
   @inline(never)
-  private static func multiply<Scalar: BLASScalar>(
+  private static func multiply<Scalar: StoredScalar>(
     _ tensors: [UnsafeMutableBufferPointer<Scalar>], _ limit: Double, _ norm: Double, _ convention: Convention,
     _ threads: Int?
   ) throws(MomentumError) -> ClipReport {
     try check(limit, givenNorm: norm, convention)
     try check(tensors, nil, nil)
-    let (coefficient, report) = coefficient(limit, norm, convention, Scalar.self)
-    guard report.wasClipped else { return report }
-    let table = try TensorTable<Scalar>(counts: tensors.lazy.map { $0.count })
-    table.bindGradients(tensors.lazy.map { $0.baseAddress })
-    _ = multiply(table, by: coefficient, threads)
+    var (coefficient, report) = coefficient(limit, norm, convention, Scalar.Compute.self)
+    if report.wasClipped { report.overflowedElements = multiply(try table(tensors), by: coefficient, threads) }
     return report
   }
 
-  static func check(_ limit: Double, givenNorm norm: Double, _ convention: Convention) throws(MomentumError) {
+  private static func check(_ limit: Double, givenNorm norm: Double, _ convention: Convention) throws(MomentumError) {
     try GradientClipping.byGlobalNorm(limit).validate(convention)
     guard norm >= 0, norm.isFinite else {
       throw .invalidSetting(name: "given norm", value: norm, expected: .finiteAtLeast(0))
@@ -54,7 +51,7 @@ extension Gradients {
   }
 
   /// The coefficient of a known norm, and the report of clipping by it.
-  static func coefficient<Scalar: BLASScalar>(
+  private static func coefficient<Scalar: BLASScalar>(
     _ limit: Double, _ norm: Double, _ convention: Convention, _: Scalar.Type
   ) -> (ScaledDouble, ClipReport) {
     var report = ClipReport()
@@ -67,7 +64,7 @@ extension Gradients {
   /// Multiplies the gradients of a table.
   ///
   /// - Returns: The number of elements of half precision that became infinite.
-  static func multiply<Scalar: BLASScalar>(
+  private static func multiply<Scalar: BLASScalar>(
     _ table: TensorTable<Scalar>, by coefficient: ScaledDouble, _ threads: Int?
   ) -> Int {
     var program = StepProgram()
@@ -81,7 +78,7 @@ extension Gradients {
   /// Clips one vector in place by a norm that is known already; see
   /// ``clip(_:byGlobalNorm:givenNorm:convention:threads:)-([UnsafeMutableBufferPointer<Scalar>],_,_,_,_)``.
   @discardableResult
-  public static func clip<Scalar: BLASScalar>(
+  public static func clip<Scalar: StoredScalar>(
     _ gradients: inout ParameterVector<Scalar>, byGlobalNorm limit: Double, givenNorm norm: Double,
     convention: Convention = .native, threads: Int? = nil
   ) throws(MomentumError) -> ClipReport {
