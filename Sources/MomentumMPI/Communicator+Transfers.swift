@@ -58,7 +58,8 @@
     }
 
     /// Replaces a vector by the sum over all ranks, in the order of the MPI at hand.
-    package func sumByLibrary<Scalar: BLASScalar>(_ vector: UnsafeMutablePointer<Scalar>, _ count: Int) throws(DistributedError)
+    package func sumByLibrary<Scalar: BLASScalar>(_ vector: UnsafeMutablePointer<Scalar>, _ count: Int)
+      throws(DistributedError)
     {
       try forEachPiece(vector, 0..<count) { start, count throws(DistributedError) in
         let code =

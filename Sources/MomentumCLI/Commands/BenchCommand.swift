@@ -14,7 +14,7 @@ struct BenchCommand: ParsableCommand {
     discussion: """
       Every result is compared with plain loops first; a wrong one exits with 1. Then the engine, hand-fused loops that \
       move the same bytes (the limit) and plain BLAS calls run in turn. The first row is the step asked for. Thresholds are such \
-      that every step clips; with --clip none nothing is measured either. Steps of Floats that keep gradients, copies or \
+      that every step clips; with --clip none nothing is measured either. Steps of Floats that keep gradients, copies, velocities or \
       parameters in half precision have a step of Floats beside them, and one of vectors that are widened before and narrowed after.
       """
   )

@@ -31,7 +31,8 @@
         return (name, step, sent + message)
       }
       let others: [(String, any RankContender, Int)] = [
-        ("merge of norms", try NormMerge(world), message), ("MPI's sum alone", LibrarySumAlone(vectors, world), 2 * part),
+        ("merge of norms", try NormMerge(world), message),
+        ("MPI's sum alone", LibrarySumAlone(vectors, world), 2 * part),
         ("copy of a gradient", MemoryCopy(vectors), 0),
       ]
       let all = steps.map { ($0.0, $0.1 as any RankContender, $0.2) } + others
