@@ -1,14 +1,21 @@
-#!/bin/bash
-# The memory of `momentum step` on a checkpoint of several files in BF16 with masters in F32: the most memory that belongs to
-# the process alone (RssAnon, without pages of files that the system can drop), compared with the size of the checkpoint.
+#!/usr/bin/env bash
+# Measures the memory of `momentum step` on a checkpoint of several files in BF16 with masters in F32: the most memory that
+# belongs to the process alone (RssAnon, without pages of files that the system can drop), compared with the size of the checkpoint.
 #
-# Usage: Scripts/check-step-memory.sh [MEGABYTES [FILES [FOLDER]]]   (4096 MB in 32 files; needs eleven times that on the disk)
-set -euo pipefail
-cd "$(dirname "$0")/.."
+# Usage: Scripts/check-step-memory.sh [MEGABYTES [FILES [FOLDER]]]
+#   MEGABYTES   the size of the checkpoint (default: 4096)
+#   FILES       the number of its files (default: 32)
+#   FOLDER      where the files lie (default: the system's folder for temporary files); it needs eleven times the size
+#
+# Takes the command from .build/release, or from the variable MOMENTUM.
+source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
+
+case "${1-}" in -h | --help) help; exit ;; esac
 megabytes=${1:-4096} files=${2:-32}
+[[ $# -le 3 && "$megabytes" =~ ^[1-9][0-9]*$ && "$files" =~ ^[1-9][0-9]*$ ]] || fail "unknown argument in '$*'; see --help"
 folder=$(mktemp -d "${3:-${TMPDIR:-/tmp}}/momentum-memory.XXXXXX")
 trap 'rm -rf "$folder"' EXIT
-momentum=${MOMENTUM:-.build/release/momentum}
+momentum=${MOMENTUM:-$root/.build/release/momentum}
 
 bytes=$((megabytes * 1048576 / files / 8 * 8))
 # Files of one tensor whose elements all have the bytes of a character: 0x3f3f of BF16 is 0.746.

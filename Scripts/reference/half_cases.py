@@ -4,7 +4,9 @@ import json
 from dataclasses import dataclass
 
 STEPS = 1000
-LEARNING_RATE, MOMENTUM, GRADIENT = 1e-3, 0.9, 0.01
+LEARNING_RATE = 1e-3
+MOMENTUM = 0.9
+GRADIENT = 0.01
 
 # 0.01 in the two types.
 BF16 = 0.010009765625

@@ -18,7 +18,9 @@ enum Leftovers {
   private static let suffix = ".tmp"
   private static let lookedAt = Mutex<Set<Directory>>([])
 
+  /// By its path too, since a new directory may get the number of one that was removed.
   private struct Directory: Hashable {
+    var path: String
     var device: dev_t
     var inode: ino_t
   }
@@ -32,7 +34,7 @@ enum Leftovers {
   static func remove(in directory: String) {
     var status = stat()
     guard stat(directory, &status) == 0 else { return }
-    let key = Directory(device: status.st_dev, inode: status.st_ino)
+    let key = Directory(path: directory, device: status.st_dev, inode: status.st_ino)
     guard lookedAt.withLock({ $0.insert(key).inserted }), let names = try? DirectoryListing.names(in: directory) else {
       return
     }
