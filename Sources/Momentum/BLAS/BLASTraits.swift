@@ -64,13 +64,13 @@ package enum BLASTraits {
     return flags
   }
 
-  /// What the probes have found; runs them if nobody has.
+  /// What the probes have found; runs them if nobody has. Threads that come at the same time all run them, and find the
+  /// same, rather than wait for one.
   static var behavior: BLAS.Behavior {
-    knownBehavior.withLock { known in
-      let found = known ?? BLAS.Behavior.probe()
-      known = found
-      return found
-    }
+    if let known = knownBehavior.withLock({ $0 }) { return known }
+    let found = BLAS.Behavior.probe()
+    knownBehavior.withLock { $0 = found }
+    return found
   }
 
   /// Lets the next use run the probes again, for other kernels.

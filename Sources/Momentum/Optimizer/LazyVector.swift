@@ -94,7 +94,8 @@ extension LazyVector {
 
   /// The elements of a tensor, widened if they are ``BFloat16``s; empty if there is no memory yet.
   func scalars(of tensor: ParameterLayout.Tensor) -> [Scalar] {
-    guard let source = address(at: tensor.offset) else { return [] }
+    // The initialiser writes the count even of an empty array, whose memory all threads share.
+    guard tensor.count > 0, let source = address(at: tensor.offset) else { return [] }
     return Array(unsafeUninitializedCapacity: tensor.count) { elements, count in
       count = tensor.count
       guard let target = elements.baseAddress else { return }
