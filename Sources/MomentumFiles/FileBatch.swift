@@ -1,3 +1,11 @@
+#if canImport(Darwin)
+  import Darwin
+#elseif canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
 /// Files that are written one after the other and take their places together: the shards of a checkpoint, each as soon as
 /// it is computed, so that they need not be in memory at the same time, and behind them their index.
 ///
@@ -5,10 +13,25 @@
 /// ``commit()``. See ``FileReplacement`` for what a death of the process leaves.
 package final class FileBatch {
   private var replacement: FileReplacement
+  /// Folders made for the files, in this order.
+  private var folders: [String] = []
 
   package init(operations: FileOperations = .system) { replacement = FileReplacement(operations: operations) }
 
-  deinit { replacement.discard() }
+  deinit { discard() }
+
+  /// Makes the folder of a file, and those above it, if they are missing. They go again if nothing takes its place in them.
+  package func makeFolder(of path: String) throws(SafetensorsError) {
+    guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")), slash != path.startIndex else { return }
+    let folder = String(path[..<slash])
+    guard !CheckpointLocation.isFolder(folder) else { return }
+    try makeFolder(of: folder)
+    if mkdir(folder, 0o777) == 0 {
+      folders.append(folder)
+    } else if errno != EEXIST {
+      throw .system("make the folder", file: folder)
+    }
+  }
 
   /// Writes one more file of tensors. If that fails, all is taken back.
   package func add(_ writer: SafetensorsWriter) throws(SafetensorsError) {
@@ -31,12 +54,22 @@ package final class FileBatch {
     do throws(SafetensorsError) {
       try replacement.stage(path, followsLinks: followsLinks, content: content)
     } catch {
-      replacement.discard()
+      discard()
       throw error
     }
   }
 
+  private func discard() {
+    replacement.discard()
+    // Fails for a folder in which somebody else has put something.
+    for folder in folders.reversed() { rmdir(folder) }
+    folders = []
+  }
+
   /// Puts all files in their places, in the order in which they were added: all of them or, when it throws another error
   /// than ``SafetensorsError/Reason/notDurable(code:)``, none.
-  package func commit() throws(SafetensorsError) { try replacement.commit() }
+  package func commit() throws(SafetensorsError) {
+    try replacement.commit()
+    folders = []
+  }
 }

@@ -123,7 +123,7 @@ final class StepCheckpointTests: XCTestCase {
       assertFails(
         try step(folder, "model", "none", ["--gradients", "grads", "--state", "s1"] + common), 1,
         "s1/m-1.safetensors: could not open it")
-      XCTAssertFalse(folder.has("none/m-1.safetensors"))
+      XCTAssertFalse(folder.has("none"))
     }
   }
 
@@ -315,7 +315,7 @@ final class StepCheckpointTests: XCTestCase {
       ]
       for row in table {
         assertFails(try step(folder, "p", "out", ["--gradients", row.gradients] + rate + row.others), 1, row.text)
-        XCTAssertFalse(folder.has("out/m-1.safetensors"))
+        XCTAssertFalse(folder.has("out"))
       }
       let skipped = try step(folder, "p", "out", ["--gradients", "bad", "--non-finite", "skip"] + rate)
       XCTAssertEqual(skipped.output, "step 0: norm nan, 1 elements not finite: SKIPPED\n")

@@ -14,39 +14,17 @@ struct ClipPart: @unchecked Sendable {  // used by one thread at a time
     self =
       switch tensors.dtypes[0] {
       case .f64: ClipPart(tensors, try tensors.mutableBuffers(as: Double.self), settings, threads)
-      case .bf16: ClipPart(tensors, halves: try tensors.mutableBuffers(as: BFloat16.self), settings, threads)
+      case .bf16: ClipPart(tensors, try tensors.mutableBuffers(as: BFloat16.self), settings, threads)
       #if !(os(macOS) && arch(x86_64))
-        case .f16: ClipPart(tensors, halves: try tensors.mutableBuffers(as: Float16.self), settings, threads)
+        case .f16: ClipPart(tensors, try tensors.mutableBuffers(as: Float16.self), settings, threads)
       #endif
       default: ClipPart(tensors, try tensors.mutableBuffers(as: Float.self), settings, threads)
       }
   }
 
   /// - Parameter buffers: The elements to clip, those of the file or copies of another type.
-  init<Scalar: BLASScalar>(
+  init<Scalar: StoredScalar>(
     _ tensors: CheckpointTensors, _ buffers: [UnsafeMutableBufferPointer<Scalar>], _ settings: ClipSettings,
-    _ threads: Int?
-  ) {
-    let (names, shapes) = (tensors.tensors.map(\.tensor.name), tensors.tensors.map(\.tensor.shape))
-    self.tensors = tensors
-    clip = { exchange throws(MomentumError) in
-      guard let exchange else {
-        return try Gradients.clip(
-          buffers, by: settings.clipping, names: names, shapes: shapes, convention: settings.convention,
-          nonFinitePolicy: settings.policy, threads: threads)
-      }
-      return try Gradients.clip(
-        buffers, by: settings.clipping, names: names, shapes: shapes, convention: settings.convention,
-        nonFinitePolicy: settings.policy, threads: threads, exchange: exchange)
-    }
-    clipByGivenNorm = { limit, norm throws(MomentumError) in
-      try Gradients.clip(
-        buffers, byGlobalNorm: limit, givenNorm: norm, convention: settings.convention, threads: threads)
-    }
-  }
-
-  private init<Half: HalfScalar>(
-    _ tensors: CheckpointTensors, halves buffers: [UnsafeMutableBufferPointer<Half>], _ settings: ClipSettings,
     _ threads: Int?
   ) {
     let (names, shapes) = (tensors.tensors.map(\.tensor.name), tensors.tensors.map(\.tensor.shape))

@@ -31,7 +31,7 @@ final class TensorOutput {
       return CheckpointOutput(self, paths: [path])
     }
     let target = try SetOutput(path, like: set, hasIndex: hasIndex, followsLinks: followsLinks)
-    try target.prepare()
+    try target.prepare(batch)
     let output = CheckpointOutput(self, paths: target.paths)
     last.append { try target.addIndices(to: $0, byteCount: output.byteCount, of: set) }
     return output
@@ -68,7 +68,8 @@ final class CheckpointOutput {
   /// What is written in the place of tensors.
   typealias Replacements = [SafetensorsTensor: (dtype: SafetensorsDtype, bytes: UnsafeRawBufferPointer)]
 
-  private let output: TensorOutput
+  /// Not owned, since that keeps this object for its indices: what was staged goes when a command fails and lets it go.
+  private unowned let output: TensorOutput
   private let paths: [String]
   /// The bytes of the tensors that were written.
   private var byteCounts: [SafetensorsTensor: Int] = [:]

@@ -1,11 +1,3 @@
-#if canImport(Darwin)
-  import Darwin
-#elseif canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
-
 /// Where a set of files goes that is made from another set: into one file, or into a folder with the names of that set and
 /// an index like its own.
 package struct SetOutput {
@@ -54,8 +46,8 @@ package struct SetOutput {
   }
 
   /// Makes the folders that are missing, and refuses paths that could not be written to, as far as that can be seen.
-  package func prepare() throws(SafetensorsError) {
-    for path in isFolder ? paths : [] { try Self.makeFolder(of: path) }
+  package func prepare(_ batch: FileBatch) throws(SafetensorsError) {
+    for path in isFolder ? paths : [] { try batch.makeFolder(of: path) }
     for path in paths + indices.map(\.path) { try FileReplacement.check(path, followsLinks: followsLinks) }
   }
 
@@ -71,14 +63,5 @@ package struct SetOutput {
       let total = sizes.reduce(0) { $0 + ($1 ?? 0) }
       try batch.add(SafetensorsIndex(entries, totalSize: total).text, path: path, followsLinks: followsLinks)
     }
-  }
-
-  /// Makes the folder of a file and those above it.
-  private static func makeFolder(of path: String) throws(SafetensorsError) {
-    guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")), slash != path.startIndex else { return }
-    let folder = String(path[..<slash])
-    guard !CheckpointLocation.isFolder(folder) else { return }
-    try makeFolder(of: folder)
-    guard mkdir(folder, 0o777) == 0 || errno == EEXIST else { throw .system("make the folder", file: folder) }
   }
 }
