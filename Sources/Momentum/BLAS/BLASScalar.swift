@@ -40,6 +40,13 @@ where Exponent == Int, Compute == Self {
   ) -> Int
   static func _clearNonFinite(_ x: UnsafePointer<Self>, into y: UnsafeMutablePointer<Self>, _ n: Int)
 
+  // MARK: Loops of whole programs (see `FusedLoop`)
+
+  static func _fusedLoop(_ program: UInt64) -> OpaquePointer?
+  static func _runFused(
+    _ loop: OpaquePointer, _ operands: UnsafePointer<UnsafeMutablePointer<Self>?>, _ factors: UnsafePointer<Self>,
+    _ n: Int)
+
   // MARK: Traits
 
   /// Whether the square of every number of this type is exact in `Double`, without overflow or underflow.

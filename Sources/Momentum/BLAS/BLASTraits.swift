@@ -22,6 +22,9 @@ package enum BLASTraits {
   /// Whether axpy rounds some elements of a granule otherwise than others. The engine then runs a loop instead.
   @inline(__always) static var axpyMixesFormulas: Bool { flags & Flag.axpyMixesFormulas != 0 }
 
+  /// Whether axpy rounds every element once: the sum of its old value and the exact product.
+  @inline(__always) static var axpyFuses: Bool { flags & Flag.axpyFuses != 0 }
+
   /// Refuses a library whose counts have another width than those of the calls here.
   @inline(__always)
   package static func checkCounts() throws(MomentumError) {
@@ -42,6 +45,7 @@ package enum BLASTraits {
     static var dotDependsOnAlignment: UInt8 { 2 }
     static var axpyMixesFormulas: UInt8 { 4 }
     static var countsDiffer: UInt8 { 8 }
+    static var axpyFuses: UInt8 { 16 }
   }
 
   private static let knownFlags = Atomic<UInt8>(0)
@@ -59,6 +63,7 @@ package enum BLASTraits {
     let flags =
       Flag.isKnown | (behavior.dotDependsOnAlignment ? Flag.dotDependsOnAlignment : 0)
       | (behavior.axpyRounding == .mixed ? Flag.axpyMixesFormulas : 0)
+      | (behavior.axpyRounding == .fused ? Flag.axpyFuses : 0)
       | (behavior.integerWidth != 32 ? Flag.countsDiffer : 0)
     knownFlags.store(flags, ordering: .relaxed)
     return flags

@@ -73,6 +73,16 @@ extension Double: BLASScalar {
     momentum_clear_nonfinite_double(x, y, n)
   }
 
+  public static func _fusedLoop(_ program: UInt64) -> OpaquePointer? {
+    momentum_find_fused_loop_double(program).map { unsafeBitCast($0, to: OpaquePointer.self) }
+  }
+
+  public static func _runFused(
+    _ loop: OpaquePointer, _ operands: UnsafePointer<UnsafeMutablePointer<Double>?>, _ factors: UnsafePointer<Double>, _ n: Int
+  ) {
+    momentum_run_fused_loop_double(UnsafeRawPointer(loop), operands, factors, n)
+  }
+
   @inlinable public static var _hasExactSquares: Bool { false }
   @inlinable public static var _leastTrustedSquares: Double { 0x1p-900 }
   @inlinable public static var _unitDotCount: Int { 512 }

@@ -73,6 +73,16 @@ extension Float: BLASScalar {
     momentum_clear_nonfinite_float(x, y, n)
   }
 
+  public static func _fusedLoop(_ program: UInt64) -> OpaquePointer? {
+    momentum_find_fused_loop_float(program).map { unsafeBitCast($0, to: OpaquePointer.self) }
+  }
+
+  public static func _runFused(
+    _ loop: OpaquePointer, _ operands: UnsafePointer<UnsafeMutablePointer<Float>?>, _ factors: UnsafePointer<Float>, _ n: Int
+  ) {
+    momentum_run_fused_loop_float(UnsafeRawPointer(loop), operands, factors, n)
+  }
+
   @inlinable public static var _hasExactSquares: Bool { true }
   @inlinable public static var _leastTrustedSquares: Float { 0x1p-80 }
   @inlinable public static var _unitDotCount: Int { 128 }

@@ -23,7 +23,7 @@ struct HalfRunner<Scalar: BLASScalar> {
   /// Loads the program of a tensor, unless it is loaded already.
   mutating func load(_ program: Int, of programs: UnsafeBufferPointer<StepProgram>) {
     guard program != loaded else { return }
-    runner.program.load(programs.baseAddress.unsafelyUnwrapped + program, cacheBytes: table.cacheBytes)
+    runner.program.load(programs.baseAddress.unsafelyUnwrapped + program, cacheBytes: table.cacheBytes, table.kernels)
     loaded = program
   }
 

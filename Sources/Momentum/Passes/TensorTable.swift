@@ -72,6 +72,8 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   /// cache keeps all vectors of a step from step to step. In that case a step does not wait for memory, and longer BLAS
   /// calls are better.
   let cacheBytes: Int
+  /// The way to run programs.
+  var kernels = StepKernels.automatic
   /// The element types of the operands of this call, where they are not `Scalar`. A call that sets it resets it.
   var halves = HalfOperands()
   /// Whether the directions are ``BFloat16``s.

@@ -30,7 +30,17 @@ struct TileRunner<Scalar: BLASScalar> {
   @inline(__always)
   mutating func execute(_ run: ProgramRun<Scalar>, _ count: Int) {
     guard program.count > 0 else { return }
-    let (block, whole) = (Self.blockCount(count), count & -Self.granule)
+    let block = Self.blockCount(count)
+    if let loop = program.loop {
+      var end = count
+      while end > 0 {
+        let start = (end - 1) & -block
+        program.run(loop, run.places, at: start, end - start)
+        end = start
+      }
+      return
+    }
+    let whole = count & -Self.granule
     // The end comes first, so that the next block finds the end's cache lines in cache.
     if whole < count { runEnd(run, of: 0..<count, from: whole) }
     begin(run)
@@ -46,13 +56,14 @@ struct TileRunner<Scalar: BLASScalar> {
   @inline(__always)
   mutating func begin(_ run: ProgramRun<Scalar>) {
     current = run
-    bind(run)
+    if program.loop == nil { bind(run) }
   }
 
   /// Runs the program on a part of the run, tile by tile, the first tile first. Every part but the last must end on a
   /// granule.
   @inline(__always)
   func run(_ part: Range<Int>) {
+    if let loop = program.loop { return program.run(loop, current.places, at: part.lowerBound, part.count) }
     let (tile, end) = (program.tileCount, part.lowerBound + part.count & -Self.granule)
     var position = part.lowerBound
     while position < end {

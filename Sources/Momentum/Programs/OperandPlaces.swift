@@ -33,6 +33,12 @@ struct OperandPlaces<Scalar: BLASScalar> {
     OperandPlace(self[base: operand], isScratch: scratch.contains(operand))
   }
 
+  /// The addresses of the vectors' elements at a position; of those that a program does not use, whatever they are.
+  @inline(__always)
+  func addresses(at position: Int) -> InlineArray<4, Pointer?> {
+    InlineArray { number in bases[number].map { $0 + position } }
+  }
+
   /// Whether every vector, after `count` elements, is continued by that of other places.
   @inline(__always)
   func end(at other: OperandPlaces, after count: Int) -> Bool {

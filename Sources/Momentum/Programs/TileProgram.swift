@@ -2,7 +2,7 @@
 ///
 /// The operations lie in scratch memory of a thread. Stored in this value, they would be copied more than once a step.
 ///
-/// A program says what happens to a tile, not how: ``BLASExecution`` runs it as BLAS calls.
+/// A program says what happens to a tile, not how: ``BLASExecution`` runs it as BLAS calls, a ``FusedLoop`` as one loop.
 struct TileProgram<Scalar: BLASScalar> {
   enum Kind: UInt8 {
     /// A BLAS call with an ordinary factor: the usual operation.
@@ -37,19 +37,28 @@ struct TileProgram<Scalar: BLASScalar> {
   /// The number of elements that the program runs on at a time: see ``tileCount(of:cacheBytes:)``.
   private(set) var tileCount = 0
 
+  /// The loop that runs the whole program, if it is to run so, and the factors in the form that it reads.
+  private(set) var loop: FusedLoop<Scalar>?
+  private let factors: UnsafeMutablePointer<Scalar>
+
+  private static var operationBytes: Int { StepProgram.capacity * MemoryLayout<Operation>.stride }
+  private static var factorCount: Int { 2 * ProgramSignature.longest }
   /// The size of the memory that ``init(storage:)`` needs.
-  static var byteCount: Int { StepProgram.capacity * MemoryLayout<Operation>.stride }
+  static var byteCount: Int { operationBytes + factorCount * MemoryLayout<Scalar>.stride }
 
   /// A program that does nothing.
   init(storage: UnsafeMutableRawPointer) {
     self.storage = storage.bindMemory(to: Operation.self, capacity: StepProgram.capacity)
+    factors = (storage + Self.operationBytes).bindMemory(to: Scalar.self, capacity: Self.factorCount)
   }
 
   /// Replaces the operations.
   ///
-  /// - Parameter cacheBytes: The size of the cache that a tile's vectors should share.
+  /// - Parameters:
+  ///   - cacheBytes: The size of the cache that a tile's vectors should share.
+  ///   - kernels: The way to run it.
   @inline(__always)
-  mutating func load(_ program: UnsafePointer<StepProgram>, cacheBytes: Int) {
+  mutating func load(_ program: UnsafePointer<StepProgram>, cacheBytes: Int, _ kernels: StepKernels) {
     (count, reads, writes, scalesUnits) = (0, OperandSet(), OperandSet(), false)
     for position in 0..<program.pointee.count {
       let instruction = program.pointee.instruction(at: position)
@@ -61,6 +70,43 @@ struct TileProgram<Scalar: BLASScalar> {
       if instruction.kind == .scaleClippingUnits || instruction.kind == .scaleRuleUnits { scalesUnits = true }
     }
     tileCount = Self.tileCount(of: reads.union(writes).count, cacheBytes: cacheBytes)
+    loop = findLoop(kernels)
+  }
+
+  /// Finds the loop of the program, and writes the factors that it needs.
+  @inline(__always)
+  private func findLoop(_ kernels: StepKernels) -> FusedLoop<Scalar>? {
+    guard kernels == .fused || kernels == .automatic && FusedLoops.areOptimized, count <= ProgramSignature.longest else {
+      return nil
+    }
+    var signature = ProgramSignature()
+    for position in 0..<count {
+      let operation = storage + position
+      guard operation.pointee.prescale == 0 else { return nil }
+      let kind: ProgramSignature.Kind
+      switch operation.pointee.kind {
+      case .axpy: kind = .axpy
+      case .scal, .multiply: kind = .scal
+      case .copy: kind = .assign
+      case .clearNonFinite: kind = .clear
+      case .clamp: kind = .clamp
+      case .multiplyAdd, .scaleClippingUnits, .scaleRuleUnits: return nil
+      }
+      signature.append(kind, from: operation.pointee.from.rawValue, into: operation.pointee.into.rawValue)
+      factors[position] = operation.pointee.factor
+      factors[ProgramSignature.longest + position] = operation.pointee.upper
+    }
+    return signature.isComplete ? FusedLoop(signature) : nil
+  }
+
+  /// Runs the program's loop on n elements of a run, from a position on.
+  @inline(__always)
+  func run(_ loop: FusedLoop<Scalar>, _ places: OperandPlaces<Scalar>, at position: Int, _ n: Int) {
+    withUnsafePointer(to: places.addresses(at: position)) {
+      $0.withMemoryRebound(to: UnsafeMutablePointer<Scalar>?.self, capacity: Operand.vectorCount) {
+        loop.run($0, factors, n)
+      }
+    }
   }
 
   /// The number of elements that an update runs on at a time. It is chosen so that the elements of all vectors fill

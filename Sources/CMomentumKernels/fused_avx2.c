@@ -1,0 +1,42 @@
+#include "fused_variants.h"
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+// Of two equal operands, and of two of which one is NaN, max and min return the second.
+#define NAME(x) fused_avx2_float_##x
+typedef momentum_fused_loop_float fused_avx2_float_loop;
+#define TARGET __attribute__((target("avx2,fma")))
+#define SCALAR float
+#define VECTOR __m256
+#define WIDTH 8
+#define LOAD(p) _mm256_loadu_ps(p)
+#define STORE(p, x) _mm256_storeu_ps(p, x)
+#define SET1(x) _mm256_set1_ps(x)
+#define MUL(a, b) _mm256_mul_ps(a, b)
+#define FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
+#define RAISE(x, lower) _mm256_max_ps(lower, x)
+#define LOWER(x, upper) _mm256_min_ps(upper, x)
+#define FINITE(x)                                                                                      \
+  _mm256_and_ps(x, _mm256_cmp_ps(_mm256_andnot_ps(_mm256_set1_ps(-0.0f), x), _mm256_set1_ps(FLT_MAX), _CMP_LE_OQ))
+#include "fused_template.h"
+
+#define NAME(x) fused_avx2_double_##x
+typedef momentum_fused_loop_double fused_avx2_double_loop;
+#define TARGET __attribute__((target("avx2,fma")))
+#define SCALAR double
+#define VECTOR __m256d
+#define WIDTH 4
+#define LOAD(p) _mm256_loadu_pd(p)
+#define STORE(p, x) _mm256_storeu_pd(p, x)
+#define SET1(x) _mm256_set1_pd(x)
+#define MUL(a, b) _mm256_mul_pd(a, b)
+#define FMA(a, b, c) _mm256_fmadd_pd(a, b, c)
+#define RAISE(x, lower) _mm256_max_pd(lower, x)
+#define LOWER(x, upper) _mm256_min_pd(upper, x)
+#define FINITE(x)                                                                                      \
+  _mm256_and_pd(x, _mm256_cmp_pd(_mm256_andnot_pd(_mm256_set1_pd(-0.0), x), _mm256_set1_pd(DBL_MAX), _CMP_LE_OQ))
+#include "fused_template.h"
+
+#endif

@@ -1,0 +1,42 @@
+#include "fused_variants.h"
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+// Of two equal operands, and of two of which one is NaN, max and min return the second.
+#define NAME(x) fused_avx512_float_##x
+typedef momentum_fused_loop_float fused_avx512_float_loop;
+#define TARGET __attribute__((target("avx512f")))
+#define SCALAR float
+#define VECTOR __m512
+#define WIDTH 16
+#define LOAD(p) _mm512_loadu_ps(p)
+#define STORE(p, x) _mm512_storeu_ps(p, x)
+#define SET1(x) _mm512_set1_ps(x)
+#define MUL(a, b) _mm512_mul_ps(a, b)
+#define FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define RAISE(x, lower) _mm512_max_ps(lower, x)
+#define LOWER(x, upper) _mm512_min_ps(upper, x)
+#define FINITE(x)                                                                                      \
+  _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(_mm512_abs_ps(x), _mm512_set1_ps(FLT_MAX), _CMP_LE_OQ), x)
+#include "fused_template.h"
+
+#define NAME(x) fused_avx512_double_##x
+typedef momentum_fused_loop_double fused_avx512_double_loop;
+#define TARGET __attribute__((target("avx512f")))
+#define SCALAR double
+#define VECTOR __m512d
+#define WIDTH 8
+#define LOAD(p) _mm512_loadu_pd(p)
+#define STORE(p, x) _mm512_storeu_pd(p, x)
+#define SET1(x) _mm512_set1_pd(x)
+#define MUL(a, b) _mm512_mul_pd(a, b)
+#define FMA(a, b, c) _mm512_fmadd_pd(a, b, c)
+#define RAISE(x, lower) _mm512_max_pd(lower, x)
+#define LOWER(x, upper) _mm512_min_pd(upper, x)
+#define FINITE(x)                                                                                      \
+  _mm512_maskz_mov_pd(_mm512_cmp_pd_mask(_mm512_abs_pd(x), _mm512_set1_pd(DBL_MAX), _CMP_LE_OQ), x)
+#include "fused_template.h"
+
+#endif

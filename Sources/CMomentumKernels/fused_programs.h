@@ -1,0 +1,67 @@
+#ifndef MOMENTUM_FUSED_PROGRAMS_H
+#define MOMENTUM_FUSED_PROGRAMS_H
+
+// The programs that have a loop: those that the rules of the library compile. A program that is not here runs as BLAS calls.
+
+#include "fused_loops.h"
+
+// Operations by the first letters of their operands: Gradient, Direction, Parameters, Average, Copy.
+#define AXPY(from, into) MOMENTUM_FUSED_CODE(MOMENTUM_FUSED_AXPY, from, into)
+#define GD AXPY(MOMENTUM_FUSED_GRADIENT, MOMENTUM_FUSED_DIRECTION)
+#define GP AXPY(MOMENTUM_FUSED_GRADIENT, MOMENTUM_FUSED_PARAMETERS)
+#define DP AXPY(MOMENTUM_FUSED_DIRECTION, MOMENTUM_FUSED_PARAMETERS)
+#define PD AXPY(MOMENTUM_FUSED_PARAMETERS, MOMENTUM_FUSED_DIRECTION)
+#define CP AXPY(MOMENTUM_FUSED_COPY, MOMENTUM_FUSED_PARAMETERS)
+#define PA AXPY(MOMENTUM_FUSED_PARAMETERS, MOMENTUM_FUSED_AVERAGE)
+#define SCALE(vector) MOMENTUM_FUSED_CODE(MOMENTUM_FUSED_SCAL, vector, vector)
+#define SG SCALE(MOMENTUM_FUSED_GRADIENT)
+#define SD SCALE(MOMENTUM_FUSED_DIRECTION)
+#define COPY_P MOMENTUM_FUSED_CODE(MOMENTUM_FUSED_ASSIGN, MOMENTUM_FUSED_PARAMETERS, MOMENTUM_FUSED_COPY)
+#define FILTER(kind, into) MOMENTUM_FUSED_CODE(kind, MOMENTUM_FUSED_GRADIENT, into)
+#define CLEAR FILTER(MOMENTUM_FUSED_CLEAR, MOMENTUM_FUSED_COPY)
+#define CLAMP FILTER(MOMENTUM_FUSED_CLAMP, MOMENTUM_FUSED_COPY)
+#define CLEAR_IN_PLACE FILTER(MOMENTUM_FUSED_CLEAR, MOMENTUM_FUSED_GRADIENT)
+#define CLAMP_IN_PLACE FILTER(MOMENTUM_FUSED_CLAMP, MOMENTUM_FUSED_GRADIENT)
+
+#define ONE(a) (a)
+#define TWO(a, b) (ONE(a) | (b) << 8)
+#define THREE(a, b, c) (TWO(a, b) | (c) << 16)
+#define FOUR(a, b, c, d) (THREE(a, b, c) | (d) << 24)
+#define FIVE(a, b, c, d, e) (FOUR(a, b, c, d) | (e) << 32)
+#define SIX(a, b, c, d, e, f) (FIVE(a, b, c, d, e) | (f) << 40)
+#define SEVEN(a, b, c, d, e, f, g) (SIX(a, b, c, d, e, f) | (g) << 48)
+
+// The step of a rule: by itself, on a clamped or a cleared gradient, and with an average of the parameters behind it.
+#define STEP(X, name, length, program)                 \
+  X(name, program)                                     \
+  X(name##_clamped, CLAMP | (program) << 8)            \
+  X(name##_cleared, CLEAR | (program) << 8)            \
+  X(name##_averaged, (program) | PA << (8 * (length)))
+
+// The step of a rule with momentum: the direction takes in its scale now and then.
+#define MOMENTUM_STEP(X, name, length, program, scaled) \
+  STEP(X, name, length, program)                        \
+  STEP(X, scaled_##name, length + 1, scaled)
+
+#define FUSED_PROGRAMS(X)                                                                                              \
+  STEP(X, plain, 1, ONE(GP))                                                                                           \
+  STEP(X, plain_decay, 3, THREE(COPY_P, CP, GP))                                                                       \
+  STEP(X, plain_late_decay, 3, THREE(COPY_P, GP, CP))                                                                  \
+  MOMENTUM_STEP(X, momentum, 2, TWO(GD, DP), THREE(SD, GD, DP))                                                        \
+  MOMENTUM_STEP(X, decay, 3, THREE(GD, PD, DP), FOUR(SD, GD, PD, DP))                                                  \
+  MOMENTUM_STEP(X, decoupled_decay, 4, FOUR(COPY_P, GD, CP, DP), FIVE(COPY_P, SD, GD, CP, DP))                         \
+  MOMENTUM_STEP(X, nesterov, 3, THREE(GD, GP, DP), FOUR(SD, GD, GP, DP))                                               \
+  MOMENTUM_STEP(X, nesterov_decoupled_decay, 5, FIVE(COPY_P, GD, CP, GP, DP), SIX(COPY_P, SD, GD, CP, GP, DP))         \
+  MOMENTUM_STEP(X, nesterov_decay, 6, SIX(COPY_P, GD, PD, CP, GP, DP), SEVEN(COPY_P, SD, GD, PD, CP, GP, DP))          \
+  MOMENTUM_STEP(X, nesterov_late_decay, 6, SIX(COPY_P, GD, PD, GP, CP, DP), SEVEN(COPY_P, SD, GD, PD, GP, CP, DP))     \
+  /* The correction of a step in one pass. */                                                                          \
+  X(correction, TWO(GD, GP))                                                                                           \
+  X(correction_cleared, THREE(CLEAR, GD, GP))                                                                          \
+  /* Clips in place. */                                                                                                \
+  X(scale_gradient, ONE(SG))                                                                                           \
+  X(clear_gradient, ONE(CLEAR_IN_PLACE))                                                                               \
+  X(clamp_gradient, ONE(CLAMP_IN_PLACE))                                                                               \
+  X(clear_scale_gradient, TWO(CLEAR_IN_PLACE, SG))                                                                     \
+  X(clamp_scale_gradient, TWO(CLAMP_IN_PLACE, SG))
+
+#endif

@@ -1,0 +1,132 @@
+// The loops of one instruction set and one element type: one for each program of fused_programs.h. The includer defines
+//
+//   NAME(x)   the function names          TARGET    the attribute that allows the instructions
+//   SCALAR    the element type            VECTOR    WIDTH elements of it
+//   LOAD STORE SET1 MUL FMA(a, b, c) = a * b + c
+//   RAISE(x, lower) = x < lower ? lower : x, LOWER(x, upper) = x > upper ? upper : x: a NaN stays
+//   FINITE(x) = x with 0 in place of NaN and infinities
+//
+// and this file undefines all of them. Everything that depends on the program is a constant where a loop is made, so that the
+// compiler leaves out what the program does not do.
+
+#if defined(__OPTIMIZE__)
+#define INLINE TARGET static inline __attribute__((always_inline))
+#else
+// One loop for all programs: nothing would be left out of a copy either.
+#define INLINE TARGET static
+#endif
+
+// A block of each operand.
+typedef struct {
+  VECTOR operand[MOMENTUM_FUSED_OPERANDS];
+} NAME(registers);
+
+INLINE unsigned NAME(code)(momentum_fused_signature program, int position) {
+  return (unsigned)(program >> (8 * position) & 0xff);
+}
+
+INLINE void NAME(operate)(
+    momentum_fused_signature program, int position, NAME(registers) *x, const SCALAR *factors) {
+  const unsigned code = NAME(code)(program, position);
+  if (code == 0) return;
+  const unsigned kind = fused_kind(code), from = fused_from(code), into = fused_into(code);
+  const VECTOR factor = SET1(factors[position]);
+  switch (kind) {
+    case MOMENTUM_FUSED_AXPY: x->operand[into] = FMA(factor, x->operand[from], x->operand[into]); break;
+    case MOMENTUM_FUSED_SCAL: x->operand[into] = MUL(factor, x->operand[into]); break;
+    case MOMENTUM_FUSED_ASSIGN: x->operand[into] = x->operand[from]; break;
+    case MOMENTUM_FUSED_CLEAR: x->operand[MOMENTUM_FUSED_GRADIENT] = FINITE(x->operand[MOMENTUM_FUSED_GRADIENT]); break;
+    case MOMENTUM_FUSED_CLAMP:
+      x->operand[MOMENTUM_FUSED_GRADIENT] = LOWER(
+          RAISE(x->operand[MOMENTUM_FUSED_GRADIENT], factor), SET1(factors[MOMENTUM_FUSED_LONGEST + position]));
+      break;
+  }
+}
+
+// WIDTH elements from a position on.
+INLINE void NAME(run_vector)(
+    momentum_fused_signature program, SCALAR *const *operands, const SCALAR *factors, ptrdiff_t i) {
+  NAME(registers) x;
+#define READ(vector) \
+  if (fused_reads(program, vector)) x.operand[vector] = LOAD(operands[vector] + i);
+#define WRITE(vector) \
+  if (fused_writes(program, vector)) STORE(operands[vector] + i, x.operand[vector]);
+  READ(MOMENTUM_FUSED_GRADIENT)
+  READ(MOMENTUM_FUSED_DIRECTION)
+  READ(MOMENTUM_FUSED_PARAMETERS)
+  READ(MOMENTUM_FUSED_AVERAGE)
+  NAME(operate)(program, 0, &x, factors);
+  NAME(operate)(program, 1, &x, factors);
+  NAME(operate)(program, 2, &x, factors);
+  NAME(operate)(program, 3, &x, factors);
+  NAME(operate)(program, 4, &x, factors);
+  NAME(operate)(program, 5, &x, factors);
+  NAME(operate)(program, 6, &x, factors);
+  NAME(operate)(program, 7, &x, factors);
+  WRITE(MOMENTUM_FUSED_GRADIENT)
+  WRITE(MOMENTUM_FUSED_DIRECTION)
+  WRITE(MOMENTUM_FUSED_PARAMETERS)
+  WRITE(MOMENTUM_FUSED_AVERAGE)
+#undef READ
+#undef WRITE
+}
+
+// Fewer than WIDTH elements, in memory that has room for all.
+INLINE void NAME(run_rest)(
+    momentum_fused_signature program, SCALAR *const *operands, const SCALAR *factors, ptrdiff_t i, ptrdiff_t n) {
+  SCALAR memory[MOMENTUM_FUSED_COPY][WIDTH] = {{0}};
+  SCALAR *copies[MOMENTUM_FUSED_COPY];
+  for (int k = 0; k < MOMENTUM_FUSED_COPY; k++) {
+    copies[k] = memory[k];
+    if (fused_reads(program, k)) memcpy(copies[k], operands[k] + i, (size_t)n * sizeof(SCALAR));
+  }
+  NAME(run_vector)(program, copies, factors, 0);
+  for (int k = 0; k < MOMENTUM_FUSED_COPY; k++) {
+    if (fused_writes(program, k)) memcpy(operands[k] + i, copies[k], (size_t)n * sizeof(SCALAR));
+  }
+}
+
+INLINE void NAME(run)(
+    momentum_fused_signature program, SCALAR *const *operands, const SCALAR *factors, ptrdiff_t n) {
+  // The compiler keeps addresses and factors in registers if nobody else can change them.
+  SCALAR *own[MOMENTUM_FUSED_COPY];
+  SCALAR own_factors[2 * MOMENTUM_FUSED_LONGEST];
+  memcpy(own, operands, sizeof own);
+  memcpy(own_factors, factors, sizeof own_factors);
+  ptrdiff_t i = 0;
+#pragma clang loop unroll_count(4)
+  for (; i + WIDTH <= n; i += WIDTH) NAME(run_vector)(program, own, own_factors, i);
+  if (i < n) NAME(run_rest)(program, own, own_factors, i, n - i);
+}
+
+#define DEFINE(name, program)                                                                          \
+  TARGET static void NAME(name)(SCALAR *const *operands, const SCALAR *factors, ptrdiff_t n) {         \
+    NAME(run)(program, operands, factors, n);                                                          \
+  }
+FUSED_PROGRAMS(DEFINE)
+#undef DEFINE
+
+#define FOUND(name, program) \
+  case program: return NAME(name);
+NAME(loop) *NAME(find)(momentum_fused_signature program) {
+  switch (program) {
+    FUSED_PROGRAMS(FOUND)
+    default: return NULL;
+  }
+}
+#undef FOUND
+
+#undef INLINE
+#undef NAME
+#undef TARGET
+#undef SCALAR
+#undef VECTOR
+#undef WIDTH
+#undef LOAD
+#undef STORE
+#undef SET1
+#undef MUL
+#undef FMA
+#undef RAISE
+#undef LOWER
+#undef FINITE

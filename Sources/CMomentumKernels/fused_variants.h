@@ -1,0 +1,59 @@
+#ifndef MOMENTUM_FUSED_VARIANTS_H
+#define MOMENTUM_FUSED_VARIANTS_H
+
+// What the files of the single instruction sets share. Each of them makes its loops from fused_template.h.
+
+#include <float.h>
+#include <string.h>
+
+#include "fused_loops.h"
+#include "fused_programs.h"
+
+static inline __attribute__((always_inline)) unsigned fused_kind(unsigned code) {
+  return (code - 1) / (MOMENTUM_FUSED_OPERANDS * MOMENTUM_FUSED_OPERANDS);
+}
+
+static inline __attribute__((always_inline)) unsigned fused_from(unsigned code) {
+  return (code - 1) / MOMENTUM_FUSED_OPERANDS % MOMENTUM_FUSED_OPERANDS;
+}
+
+static inline __attribute__((always_inline)) unsigned fused_into(unsigned code) {
+  return (code - 1) % MOMENTUM_FUSED_OPERANDS;
+}
+
+// Whether an operation reads or writes an operand.
+static inline __attribute__((always_inline)) int fused_code_reads(unsigned code, unsigned operand) {
+  return code != 0 && (fused_from(code) == operand ||
+                       (fused_into(code) == operand && fused_kind(code) != MOMENTUM_FUSED_ASSIGN));
+}
+
+static inline __attribute__((always_inline)) int fused_code_writes(unsigned code, unsigned operand) {
+  return code != 0 && fused_into(code) == operand;
+}
+
+// The same for a program. Written without a loop, so that the compiler knows the answer before it looks for vectors.
+#define FUSED_ANY(holds, program, operand)                                                            \
+  (holds((program)&0xff, operand) || holds((program) >> 8 & 0xff, operand) ||                         \
+   holds((program) >> 16 & 0xff, operand) || holds((program) >> 24 & 0xff, operand) ||                \
+   holds((program) >> 32 & 0xff, operand) || holds((program) >> 40 & 0xff, operand) ||                \
+   holds((program) >> 48 & 0xff, operand) || holds((program) >> 56 & 0xff, operand))
+
+static inline __attribute__((always_inline)) int fused_reads(momentum_fused_signature program, unsigned operand) {
+  return FUSED_ANY(fused_code_reads, program, operand);
+}
+
+static inline __attribute__((always_inline)) int fused_writes(momentum_fused_signature program, unsigned operand) {
+  return FUSED_ANY(fused_code_writes, program, operand);
+}
+
+#if defined(__x86_64__)
+momentum_fused_loop_float *fused_avx2_float_find(momentum_fused_signature program);
+momentum_fused_loop_double *fused_avx2_double_find(momentum_fused_signature program);
+momentum_fused_loop_float *fused_avx512_float_find(momentum_fused_signature program);
+momentum_fused_loop_double *fused_avx512_double_find(momentum_fused_signature program);
+#elif defined(__aarch64__)
+momentum_fused_loop_float *fused_neon_float_find(momentum_fused_signature program);
+momentum_fused_loop_double *fused_neon_double_find(momentum_fused_signature program);
+#endif
+
+#endif
