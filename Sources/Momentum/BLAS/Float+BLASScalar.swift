@@ -73,6 +73,20 @@ extension Float: BLASScalar {
     momentum_clear_nonfinite_float(x, y, n)
   }
 
+  public static func _sign(_ x: UnsafeMutablePointer<Float>, _ n: Int) { momentum_sign_float(x, n) }
+
+  public static func _averageSquares(
+    _ decay: Float, _ factor: Float, _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, _ n: Int
+  ) {
+    momentum_average_squares_float(decay, factor, x, y, n)
+  }
+
+  public static func _divideByRoot(
+    of x: UnsafePointer<Float>, _ epsilon: Float, into y: UnsafeMutablePointer<Float>, _ n: Int
+  ) {
+    momentum_divide_by_root_float(epsilon, x, y, n)
+  }
+
   @inlinable public static var _hasExactSquares: Bool { true }
   @inlinable public static var _leastTrustedSquares: Float { 0x1p-80 }
   @inlinable public static var _unitDotCount: Int { 128 }

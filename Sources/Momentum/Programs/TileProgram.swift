@@ -9,16 +9,17 @@ struct TileProgram<Scalar: BLASScalar> {
     case axpy
     /// Any other multiple of one vector added to another.
     case multiplyAdd
-    case scal, multiply, copy, clearNonFinite, clamp, scaleClippingUnits, scaleRuleUnits
+    case scal, multiply, copy, sign, averageSquares, divideByRoot, clearNonFinite, clamp, scaleClippingUnits,
+      scaleRuleUnits
   }
 
   struct Operation {
     var kind: Kind
     var from: Operand
     var into: Operand
-    /// The factor, or the lower bound of a clamp.
+    /// The factor, the lower bound of a clamp, or the epsilon beside a root.
     var factor: Scalar
-    /// The upper bound of a clamp.
+    /// The upper bound of a clamp, or the decay of an average of squares.
     var upper: Scalar
     /// The power of two by which `from` is multiplied first if the element type cannot hold the whole factor;
     /// otherwise 0.
@@ -91,7 +92,7 @@ struct TileProgram<Scalar: BLASScalar> {
       let operation = storage + position
       operation.pointee.source = places[operation.pointee.from]
       switch operation.pointee.kind {
-      case .axpy, .multiplyAdd, .scal, .multiply, .copy:
+      case .axpy, .multiplyAdd, .scal, .multiply, .copy, .sign, .averageSquares, .divideByRoot:
         operation.pointee.target = places[operation.pointee.into]
       case .clearNonFinite, .clamp, .scaleClippingUnits, .scaleRuleUnits:
         // From here on the gradient is the scratch copy that this operation leaves.
@@ -121,6 +122,9 @@ struct TileProgram<Scalar: BLASScalar> {
       // The result of scal by 0 or NaN depends on the library's version.
       kind = value == 0 || !value.isFinite ? .multiply : .scal
     case .copy: kind = .copy
+    case .sign: kind = .sign
+    case .averageSquares: (kind, upper) = (.averageSquares, Scalar(instruction.upper))
+    case .divideByRoot: (kind, value, prescale) = (.divideByRoot, Scalar(instruction.factor.double), 0)
     case .clearNonFinite: kind = .clearNonFinite
     case .clamp:
       (kind, value, prescale, upper) = (.clamp, Scalar(instruction.factor.double), 0, Scalar(instruction.upper))
