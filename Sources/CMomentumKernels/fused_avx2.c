@@ -14,12 +14,22 @@ typedef momentum_fused_loop_float fused_avx2_float_loop;
 #define LOAD(p) _mm256_loadu_ps(p)
 #define STORE(p, x) _mm256_storeu_ps(p, x)
 #define SET1(x) _mm256_set1_ps(x)
+#define ADD(a, b) _mm256_add_ps(a, b)
 #define MUL(a, b) _mm256_mul_ps(a, b)
+#define DIV(a, b) _mm256_div_ps(a, b)
+#define SQRT(a) _mm256_sqrt_ps(a)
 #define FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
 #define RAISE(x, lower) _mm256_max_ps(lower, x)
 #define LOWER(x, upper) _mm256_min_ps(upper, x)
 #define FINITE(x)                                                                                      \
   _mm256_and_ps(x, _mm256_cmp_ps(_mm256_andnot_ps(_mm256_set1_ps(-0.0f), x), _mm256_set1_ps(FLT_MAX), _CMP_LE_OQ))
+// One with the sign of x where x is not 0; x where it is NaN.
+#define SIGN(x)                                                                                                    \
+  _mm256_blendv_ps(                                                                                                \
+      _mm256_and_ps(                                                                                               \
+          _mm256_or_ps(_mm256_and_ps(x, _mm256_set1_ps(-0.0f)), _mm256_set1_ps(1)),                                \
+          _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_NEQ_OQ)),                                                     \
+      x, _mm256_cmp_ps(x, x, _CMP_UNORD_Q))
 #include "fused_template.h"
 
 #define NAME(x) fused_avx2_double_##x
@@ -31,12 +41,21 @@ typedef momentum_fused_loop_double fused_avx2_double_loop;
 #define LOAD(p) _mm256_loadu_pd(p)
 #define STORE(p, x) _mm256_storeu_pd(p, x)
 #define SET1(x) _mm256_set1_pd(x)
+#define ADD(a, b) _mm256_add_pd(a, b)
 #define MUL(a, b) _mm256_mul_pd(a, b)
+#define DIV(a, b) _mm256_div_pd(a, b)
+#define SQRT(a) _mm256_sqrt_pd(a)
 #define FMA(a, b, c) _mm256_fmadd_pd(a, b, c)
 #define RAISE(x, lower) _mm256_max_pd(lower, x)
 #define LOWER(x, upper) _mm256_min_pd(upper, x)
 #define FINITE(x)                                                                                      \
   _mm256_and_pd(x, _mm256_cmp_pd(_mm256_andnot_pd(_mm256_set1_pd(-0.0), x), _mm256_set1_pd(DBL_MAX), _CMP_LE_OQ))
+#define SIGN(x)                                                                                                    \
+  _mm256_blendv_pd(                                                                                                \
+      _mm256_and_pd(                                                                                               \
+          _mm256_or_pd(_mm256_and_pd(x, _mm256_set1_pd(-0.0)), _mm256_set1_pd(1)),                                 \
+          _mm256_cmp_pd(x, _mm256_setzero_pd(), _CMP_NEQ_OQ)),                                                     \
+      x, _mm256_cmp_pd(x, x, _CMP_UNORD_Q))
 #include "fused_template.h"
 
 #endif

@@ -14,12 +14,22 @@ typedef momentum_fused_loop_float fused_avx512_float_loop;
 #define LOAD(p) _mm512_loadu_ps(p)
 #define STORE(p, x) _mm512_storeu_ps(p, x)
 #define SET1(x) _mm512_set1_ps(x)
+#define ADD(a, b) _mm512_add_ps(a, b)
 #define MUL(a, b) _mm512_mul_ps(a, b)
+#define DIV(a, b) _mm512_div_ps(a, b)
+#define SQRT(a) _mm512_sqrt_ps(a)
 #define FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
 #define RAISE(x, lower) _mm512_max_ps(lower, x)
 #define LOWER(x, upper) _mm512_min_ps(upper, x)
 #define FINITE(x)                                                                                      \
   _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(_mm512_abs_ps(x), _mm512_set1_ps(FLT_MAX), _CMP_LE_OQ), x)
+// 0, then 1 above it and -1 below it, then x where it is NaN.
+#define SIGN(x)                                                                                                    \
+  _mm512_mask_mov_ps(                                                                                              \
+      _mm512_mask_mov_ps(                                                                                          \
+          _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_GT_OQ), _mm512_set1_ps(1)),          \
+          _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_LT_OQ), _mm512_set1_ps(-1)),                             \
+      _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), x)
 #include "fused_template.h"
 
 #define NAME(x) fused_avx512_double_##x
@@ -31,12 +41,21 @@ typedef momentum_fused_loop_double fused_avx512_double_loop;
 #define LOAD(p) _mm512_loadu_pd(p)
 #define STORE(p, x) _mm512_storeu_pd(p, x)
 #define SET1(x) _mm512_set1_pd(x)
+#define ADD(a, b) _mm512_add_pd(a, b)
 #define MUL(a, b) _mm512_mul_pd(a, b)
+#define DIV(a, b) _mm512_div_pd(a, b)
+#define SQRT(a) _mm512_sqrt_pd(a)
 #define FMA(a, b, c) _mm512_fmadd_pd(a, b, c)
 #define RAISE(x, lower) _mm512_max_pd(lower, x)
 #define LOWER(x, upper) _mm512_min_pd(upper, x)
 #define FINITE(x)                                                                                      \
   _mm512_maskz_mov_pd(_mm512_cmp_pd_mask(_mm512_abs_pd(x), _mm512_set1_pd(DBL_MAX), _CMP_LE_OQ), x)
+#define SIGN(x)                                                                                                    \
+  _mm512_mask_mov_pd(                                                                                              \
+      _mm512_mask_mov_pd(                                                                                          \
+          _mm512_maskz_mov_pd(_mm512_cmp_pd_mask(x, _mm512_setzero_pd(), _CMP_GT_OQ), _mm512_set1_pd(1)),          \
+          _mm512_cmp_pd_mask(x, _mm512_setzero_pd(), _CMP_LT_OQ), _mm512_set1_pd(-1)),                             \
+      _mm512_cmp_pd_mask(x, x, _CMP_UNORD_Q), x)
 #include "fused_template.h"
 
 #endif

@@ -2,9 +2,9 @@
 //
 //   NAME(x)   the function names          TARGET    the attribute that allows the instructions
 //   SCALAR    the element type            VECTOR    WIDTH elements of it
-//   LOAD STORE SET1 MUL FMA(a, b, c) = a * b + c
+//   LOAD STORE SET1 ADD MUL DIV SQRT FMA(a, b, c) = a * b + c
 //   RAISE(x, lower) = x < lower ? lower : x, LOWER(x, upper) = x > upper ? upper : x: a NaN stays
-//   FINITE(x) = x with 0 in place of NaN and infinities
+//   FINITE(x) = x with 0 in place of NaN and infinities, SIGN(x) = 1, -1, 0, or x for a NaN
 //
 // and this file undefines all of them. Everything that depends on the program is a constant where a loop is made, so that the
 // compiler leaves out what the program does not do.
@@ -29,17 +29,22 @@ INLINE void NAME(operate)(
     momentum_fused_signature program, int position, NAME(registers) *x, const SCALAR *factors) {
   const unsigned code = NAME(code)(program, position);
   if (code == 0) return;
-  const unsigned kind = fused_kind(code), from = fused_from(code), into = fused_into(code);
-  const VECTOR factor = SET1(factors[position]);
-  switch (kind) {
-    case MOMENTUM_FUSED_AXPY: x->operand[into] = FMA(factor, x->operand[from], x->operand[into]); break;
-    case MOMENTUM_FUSED_SCAL: x->operand[into] = MUL(factor, x->operand[into]); break;
-    case MOMENTUM_FUSED_ASSIGN: x->operand[into] = x->operand[from]; break;
-    case MOMENTUM_FUSED_CLEAR: x->operand[MOMENTUM_FUSED_GRADIENT] = FINITE(x->operand[MOMENTUM_FUSED_GRADIENT]); break;
-    case MOMENTUM_FUSED_CLAMP:
-      x->operand[MOMENTUM_FUSED_GRADIENT] = LOWER(
-          RAISE(x->operand[MOMENTUM_FUSED_GRADIENT], factor), SET1(factors[MOMENTUM_FUSED_LONGEST + position]));
+  const VECTOR factor = SET1(factors[position]), bound = SET1(factors[MOMENTUM_FUSED_LONGEST + position]);
+  const VECTOR from = x->operand[fused_from(code)];
+  VECTOR *into = &x->operand[fused_into(code)], *gradient = &x->operand[MOMENTUM_FUSED_GRADIENT];
+  switch (fused_verb(code)) {
+    case MOMENTUM_FUSED_AXPY: *into = FMA(factor, from, *into); break;
+    case MOMENTUM_FUSED_ASSIGN: *into = from; break;
+    case MOMENTUM_FUSED_AVERAGE_SQUARES: {
+      const VECTOR scaled = MUL(factor, from);
+      *into = ADD(MUL(bound, *into), MUL(scaled, scaled));
       break;
+    }
+    case MOMENTUM_FUSED_DIVIDE_BY_ROOT: *into = DIV(*into, ADD(SQRT(from), factor)); break;
+    case MOMENTUM_FUSED_SCAL: *into = MUL(factor, *into); break;
+    case MOMENTUM_FUSED_SIGN: *into = SIGN(*into); break;
+    case MOMENTUM_FUSED_CLEAR: *gradient = FINITE(*gradient); break;
+    case MOMENTUM_FUSED_CLAMP: *gradient = LOWER(RAISE(*gradient, factor), bound); break;
   }
 }
 
@@ -55,6 +60,7 @@ INLINE void NAME(run_vector)(
   READ(MOMENTUM_FUSED_DIRECTION)
   READ(MOMENTUM_FUSED_PARAMETERS)
   READ(MOMENTUM_FUSED_AVERAGE)
+  READ(MOMENTUM_FUSED_SECOND_MOMENT)
   NAME(operate)(program, 0, &x, factors);
   NAME(operate)(program, 1, &x, factors);
   NAME(operate)(program, 2, &x, factors);
@@ -67,6 +73,7 @@ INLINE void NAME(run_vector)(
   WRITE(MOMENTUM_FUSED_DIRECTION)
   WRITE(MOMENTUM_FUSED_PARAMETERS)
   WRITE(MOMENTUM_FUSED_AVERAGE)
+  WRITE(MOMENTUM_FUSED_SECOND_MOMENT)
 #undef READ
 #undef WRITE
 }
@@ -125,8 +132,12 @@ NAME(loop) *NAME(find)(momentum_fused_signature program) {
 #undef LOAD
 #undef STORE
 #undef SET1
+#undef ADD
 #undef MUL
+#undef DIV
+#undef SQRT
 #undef FMA
 #undef RAISE
 #undef LOWER
 #undef FINITE
+#undef SIGN

@@ -9,22 +9,26 @@
 #include "fused_loops.h"
 #include "fused_programs.h"
 
-static inline __attribute__((always_inline)) unsigned fused_kind(unsigned code) {
-  return (code - 1) / (MOMENTUM_FUSED_OPERANDS * MOMENTUM_FUSED_OPERANDS);
-}
-
-static inline __attribute__((always_inline)) unsigned fused_from(unsigned code) {
-  return (code - 1) / MOMENTUM_FUSED_OPERANDS % MOMENTUM_FUSED_OPERANDS;
-}
-
 static inline __attribute__((always_inline)) unsigned fused_into(unsigned code) {
   return (code - 1) % MOMENTUM_FUSED_OPERANDS;
 }
 
-// Whether an operation reads or writes an operand.
+// The operand that an operation reads beside the one that it changes; that one if there is no other.
+static inline __attribute__((always_inline)) unsigned fused_from(unsigned code) {
+  const unsigned verb = (code - 1) / MOMENTUM_FUSED_OPERANDS;
+  return verb < MOMENTUM_FUSED_SCAL ? verb % MOMENTUM_FUSED_OPERANDS : fused_into(code);
+}
+
+static inline __attribute__((always_inline)) unsigned fused_verb(unsigned code) {
+  const unsigned verb = (code - 1) / MOMENTUM_FUSED_OPERANDS;
+  return verb < MOMENTUM_FUSED_SCAL ? verb - verb % MOMENTUM_FUSED_OPERANDS : verb;
+}
+
+// Whether an operation reads or writes an operand. What it changes it reads, unless it assigns; a filter reads the gradient.
 static inline __attribute__((always_inline)) int fused_code_reads(unsigned code, unsigned operand) {
-  return code != 0 && (fused_from(code) == operand ||
-                       (fused_into(code) == operand && fused_kind(code) != MOMENTUM_FUSED_ASSIGN));
+  if (code == 0) return 0;
+  if (fused_verb(code) >= MOMENTUM_FUSED_CLEAR) return operand == MOMENTUM_FUSED_GRADIENT;
+  return fused_from(code) == operand || (fused_into(code) == operand && fused_verb(code) != MOMENTUM_FUSED_ASSIGN);
 }
 
 static inline __attribute__((always_inline)) int fused_code_writes(unsigned code, unsigned operand) {

@@ -17,12 +17,14 @@
     private struct Outline: Codable {
       var state: OptimizerState<Scalar>
       let hasDirection: Bool
+      let hasSecondMoment: Bool
       let hasAverage: Bool
 
       init(_ whole: OptimizerState<Scalar>) {
         (hasDirection, hasAverage) = (!whole.direction.isEmpty, !whole.average.isEmpty)
+        hasSecondMoment = !whole.secondMoment.isEmpty
         state = whole
-        (state.direction, state.average) = ([], [])
+        (state.direction, state.secondMoment, state.average) = ([], [], [])
       }
 
       var bytes: [UInt8] { get throws { try Array(Self.encoder.encode(self)) } }
@@ -64,10 +66,14 @@
           }
         }
         if outlines.contains(where: \.hasDirection) { whole.direction = Array(repeating: 0, count: plan.layout.count) }
+        if outlines.contains(where: \.hasSecondMoment) {
+          whole.secondMoment = Array(repeating: 0, count: plan.layout.count)
+        }
         if outlines.contains(where: \.hasAverage) { whole.average = Array(repeating: 0, count: plan.layout.count) }
       }
       let (directions, averages) = (outlines.map(\.hasDirection), outlines.map(\.hasAverage))
       try gather(&own.direction, into: &whole.direction, present: directions)
+      try gather(&own.secondMoment, into: &whole.secondMoment, present: outlines.map(\.hasSecondMoment))
       try gather(&own.average, into: &whole.average, present: averages)
       return communicator.rank == 0 ? whole : nil
     }
@@ -118,6 +124,7 @@
         (state.velocities, state.averages) = (outline.state.velocities, outline.state.averages)
       }
       if outline.hasDirection { state.direction = try part(of: whole?.direction) }
+      if outline.hasSecondMoment { state.secondMoment = try part(of: whole?.secondMoment) }
       if outline.hasAverage { state.average = try part(of: whole?.average) }
       return state
     }

@@ -10,8 +10,8 @@
 // A multiple of one vector added to another is one fused multiply-add an element: the same bits as the axpy of a BLAS that
 // fuses. Vectors may start anywhere and have any length; different vectors do not overlap.
 
-// A program as a number: the codes of its operations, at most eight, the first one in the lowest byte; 0 ends it. Operands are
-// numbered as in `momentum_fused_operand`, and kinds as below.
+// A program as a number: the codes of its operations, at most eight, the first one in the lowest byte; 0 ends it. A code says what
+// is done, by a verb and perhaps the operand that it reads, and to which operand.
 typedef uint64_t momentum_fused_signature;
 
 typedef enum {
@@ -19,6 +19,7 @@ typedef enum {
   MOMENTUM_FUSED_DIRECTION,
   MOMENTUM_FUSED_PARAMETERS,
   MOMENTUM_FUSED_AVERAGE,
+  MOMENTUM_FUSED_SECOND_MOMENT,
   // A register that no memory belongs to.
   MOMENTUM_FUSED_COPY,
   MOMENTUM_FUSED_OPERANDS
@@ -27,27 +28,32 @@ typedef enum {
 typedef enum {
   // into = factor * from + into
   MOMENTUM_FUSED_AXPY,
-  // into = factor * into
-  MOMENTUM_FUSED_SCAL,
   // into = from
-  MOMENTUM_FUSED_ASSIGN,
-  // The gradient with 0 in place of NaN and infinities, and the gradient between two bounds: into the gradient itself, which is
-  // written then, or, with `into` the copy, for the operations that follow only.
+  MOMENTUM_FUSED_ASSIGN = MOMENTUM_FUSED_AXPY + MOMENTUM_FUSED_OPERANDS,
+  // into = bound * into + (factor * from)^2, each operation rounded by itself
+  MOMENTUM_FUSED_AVERAGE_SQUARES = MOMENTUM_FUSED_ASSIGN + MOMENTUM_FUSED_OPERANDS,
+  // into = into / (sqrt(from) + factor), each operation rounded by itself
+  MOMENTUM_FUSED_DIVIDE_BY_ROOT = MOMENTUM_FUSED_AVERAGE_SQUARES + MOMENTUM_FUSED_OPERANDS,
+  // The verbs above read an operand, whose number is added to them; those below do not.
+
+  // into = factor * into
+  MOMENTUM_FUSED_SCAL = MOMENTUM_FUSED_DIVIDE_BY_ROOT + MOMENTUM_FUSED_OPERANDS,
+  // into = 1, -1 or, for both zeros, 0 by the sign of into; a NaN stays
+  MOMENTUM_FUSED_SIGN,
+  // The gradient with 0 in place of NaN and infinities, and the gradient between factor and bound: into the gradient itself, which
+  // is written then, or, with `into` the copy, for the operations that follow only.
   MOMENTUM_FUSED_CLEAR,
   MOMENTUM_FUSED_CLAMP
-} momentum_fused_kind;
+} momentum_fused_verb;
 
 enum { MOMENTUM_FUSED_LONGEST = 8 };
 
-#define MOMENTUM_FUSED_CODE(kind, from, into) \
-  ((uint64_t)(1 + ((kind)*MOMENTUM_FUSED_OPERANDS + (from)) * MOMENTUM_FUSED_OPERANDS + (into)))
+#define MOMENTUM_FUSED_CODE(verb, into) ((uint64_t)(1 + (verb)*MOMENTUM_FUSED_OPERANDS + (into)))
 
-static inline uint64_t momentum_fused_code(unsigned kind, unsigned from, unsigned into) {
-  return MOMENTUM_FUSED_CODE(kind, from, into);
-}
+static inline uint64_t momentum_fused_code(unsigned verb, unsigned into) { return MOMENTUM_FUSED_CODE(verb, into); }
 
-// A loop runs n elements. The operands are the four vectors in their order, those that the program does not use in any state. The
-// factors are one for each operation, the lower bound for a clamp, and then the upper bounds, from position 8 on.
+// A loop runs n elements. The operands are the vectors in their order, those that the program does not use in any state. The factors
+// are one for each operation, and then, from position 8 on, the bounds.
 typedef void momentum_fused_loop_float(float *const *operands, const float *factors, ptrdiff_t n);
 typedef void momentum_fused_loop_double(double *const *operands, const double *factors, ptrdiff_t n);
 

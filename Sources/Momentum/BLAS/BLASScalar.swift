@@ -39,6 +39,11 @@ where Exponent == Int, Compute == Self {
     _ x: UnsafePointer<Self>, to lower: Self, _ upper: Self, into y: UnsafeMutablePointer<Self>, _ n: Int
   ) -> Int
   static func _clearNonFinite(_ x: UnsafePointer<Self>, into y: UnsafeMutablePointer<Self>, _ n: Int)
+  static func _sign(_ x: UnsafeMutablePointer<Self>, _ n: Int)
+  static func _averageSquares(
+    _ decay: Self, _ factor: Self, _ x: UnsafePointer<Self>, into y: UnsafeMutablePointer<Self>, _ n: Int)
+  static func _divideByRoot(
+    of x: UnsafePointer<Self>, _ epsilon: Self, into y: UnsafeMutablePointer<Self>, _ n: Int)
 
   // MARK: Loops of whole programs (see `FusedLoop`)
 

@@ -73,6 +73,18 @@ extension Double: BLASScalar {
     momentum_clear_nonfinite_double(x, y, n)
   }
 
+  public static func _sign(_ x: UnsafeMutablePointer<Double>, _ n: Int) { momentum_sign_double(x, n) }
+
+  public static func _averageSquares(
+    _ decay: Double, _ factor: Double, _ x: UnsafePointer<Double>, into y: UnsafeMutablePointer<Double>, _ n: Int
+  ) {
+    momentum_average_squares_double(decay, factor, x, y, n)
+  }
+
+  public static func _divideByRoot(
+    of x: UnsafePointer<Double>, _ epsilon: Double, into y: UnsafeMutablePointer<Double>, _ n: Int
+  ) {
+    momentum_divide_by_root_double(epsilon, x, y, n)
   public static func _fusedLoop(_ program: UInt64) -> OpaquePointer? {
     momentum_find_fused_loop_double(program).map { unsafeBitCast($0, to: OpaquePointer.self) }
   }

@@ -73,6 +73,18 @@ extension Float: BLASScalar {
     momentum_clear_nonfinite_float(x, y, n)
   }
 
+  public static func _sign(_ x: UnsafeMutablePointer<Float>, _ n: Int) { momentum_sign_float(x, n) }
+
+  public static func _averageSquares(
+    _ decay: Float, _ factor: Float, _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, _ n: Int
+  ) {
+    momentum_average_squares_float(decay, factor, x, y, n)
+  }
+
+  public static func _divideByRoot(
+    of x: UnsafePointer<Float>, _ epsilon: Float, into y: UnsafeMutablePointer<Float>, _ n: Int
+  ) {
+    momentum_divide_by_root_float(epsilon, x, y, n)
   public static func _fusedLoop(_ program: UInt64) -> OpaquePointer? {
     momentum_find_fused_loop_float(program).map { unsafeBitCast($0, to: OpaquePointer.self) }
   }

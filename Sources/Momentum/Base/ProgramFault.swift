@@ -4,6 +4,8 @@ public enum ProgramFault: Hashable, Sendable {
   case writesGradient
   /// An operation names the direction, but the rule says that it keeps no velocity.
   case needsVelocity
+  /// An operation names the second moment, but the rule says that it keeps none.
+  case needsSecondMoment
   /// An operation names the average, which belongs to the optimizer's weight averaging.
   case touchesAverage
   /// An operation scales units, which only the engine does.
@@ -21,6 +23,7 @@ extension ProgramFault: CustomStringConvertible {
     switch self {
     case .writesGradient: "writes the gradient; expected it to be read only"
     case .needsVelocity: "uses the direction; expected usesVelocity to be true"
+    case .needsSecondMoment: "uses the second moment; expected usesSecondMoment to be true"
     case .touchesAverage: "uses the average; expected it to be left to the optimizer's averaging"
     case .scalesUnits: "scales units; expected unitFactor(gradientNorm:parameterNorm:) to do so"
     case .invalidBounds(let lower, let upper):

@@ -197,6 +197,7 @@ package struct ErrorWords {
     case .tooLong(let most):
       put(6)
       put(most)
+    case .needsSecondMoment: put(7)
     }
   }
 }

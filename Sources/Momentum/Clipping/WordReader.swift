@@ -106,6 +106,7 @@ struct WordReader {
     case 4: .invalidBounds(lower: try double(), upper: try double())
     case 5: .invalidScale(try double())
     case 6: .tooLong(most: try int())
+    case 7: .needsSecondMoment
     default: throw Unreadable()
     }
   }

@@ -16,9 +16,8 @@ struct FusedLoop<Scalar: BLASScalar> {
   /// Runs the loop on n elements.
   ///
   /// - Parameters:
-  ///   - operands: The addresses of the gradient, the direction, the parameters and the average.
-  ///   - factors: The factor of each operation, for a clamp the lower bound, and from
-  ///     ``ProgramSignature/longest`` on the upper bounds.
+  ///   - operands: The addresses of the vectors, in the order of their raw values.
+  ///   - factors: The factor of each operation, and from ``ProgramSignature/longest`` on the bounds.
   @inline(__always)
   func run(
     _ operands: UnsafePointer<UnsafeMutablePointer<Scalar>?>, _ factors: UnsafePointer<Scalar>, _ n: Int
@@ -37,31 +36,39 @@ enum FusedLoops {
   static var areOptimized: Bool { momentum_fused_loops_are_optimized() != 0 }
 }
 
-/// A program as the number under which its loop is known: the kinds and operands of its operations, in order.
-struct ProgramSignature: Equatable {
-  enum Kind: UInt32 {
-    case axpy, scal, assign, clear, clamp
+/// A program as the number under which its loop is known: what its operations do and to which operand, in order.
+struct ProgramSignature {
+  /// What an operation does, with the operand that it reads beside the one that it changes.
+  enum Verb {
+    case axpy(UInt8), assign(UInt8), averageSquares(UInt8), divideByRoot(UInt8)
+    case scal, sign, clear, clamp
+
+    @inline(__always)
+    var number: UInt32 {
+      switch self {
+      case .axpy(let from): MOMENTUM_FUSED_AXPY.rawValue + UInt32(from)
+      case .assign(let from): MOMENTUM_FUSED_ASSIGN.rawValue + UInt32(from)
+      case .averageSquares(let from): MOMENTUM_FUSED_AVERAGE_SQUARES.rawValue + UInt32(from)
+      case .divideByRoot(let from): MOMENTUM_FUSED_DIVIDE_BY_ROOT.rawValue + UInt32(from)
+      case .scal: MOMENTUM_FUSED_SCAL.rawValue
+      case .sign: MOMENTUM_FUSED_SIGN.rawValue
+      case .clear: MOMENTUM_FUSED_CLEAR.rawValue
+      case .clamp: MOMENTUM_FUSED_CLAMP.rawValue
+      }
+    }
   }
 
   /// The largest number of operations of a program that has a loop.
   static var longest: Int { Int(MOMENTUM_FUSED_LONGEST) }
+  /// The operand that a filter of the gradient changes for the operations after it only.
+  static var copy: UInt8 { UInt8(MOMENTUM_FUSED_COPY.rawValue) }
 
   /// 0 for a program that does nothing.
   private(set) var number: UInt64 = 0
-  private var count = 0
-  /// Whether all operations could be described.
-  private(set) var isComplete = true
 
-  /// Adds an operation; operands by their raw values.
+  /// Sets the operation at a position, which had none.
   @inline(__always)
-  mutating func append(_ kind: Kind, from: UInt8, into: UInt8) {
-    guard count < Self.longest, from < MOMENTUM_FUSED_OPERANDS.rawValue, into < MOMENTUM_FUSED_OPERANDS.rawValue else {
-      return fail()
-    }
-    number |= momentum_fused_code(kind.rawValue, UInt32(from), UInt32(into)) &<< (8 * UInt64(count))
-    count &+= 1
+  mutating func set(_ verb: Verb, into: UInt8, at position: Int) {
+    number |= momentum_fused_code(verb.number, UInt32(into)) &<< (8 * UInt64(position))
   }
-
-  /// Notes an operation that no loop has.
-  mutating func fail() { isComplete = false }
 }

@@ -2,7 +2,7 @@
 extension Optimizer {
   /// A copy of the state.
   ///
-  /// - Complexity: O(n); one allocation of n elements, or two with an average.
+  /// - Complexity: O(n); one allocation of n elements for each vector that there is.
   public func state() -> OptimizerState<Scalar> {
     var state = OptimizerState<Scalar>(layout)
     state.stepCount = stepCount
@@ -16,6 +16,7 @@ extension Optimizer {
       state.direction.reserveCapacity(layout.count)
       for tensor in layout.tensors { state.direction += direction.scalars(of: tensor) }
     }
+    state.secondMoment = Array(secondMoment.elements(layout))
     if let base = average.base { state.average = Array(UnsafeBufferPointer(start: base, count: layout.count)) }
     return state
   }
@@ -41,10 +42,15 @@ extension Optimizer {
     try state.average.withUnsafeBufferPointer { average throws(MomentumError) in
       try checkFinite("average", average) { ScaledDouble(state.averages[$0].scale) }
     }
+    try state.secondMoment.withUnsafeBufferPointer { squares throws(MomentumError) in
+      try checkFinite("second moment", squares) { _ in ScaledDouble(1) }
+    }
     // Allocations come first, because they can fail.
     if !state.direction.isEmpty { _ = try direction.make(layout, threads: threads) }
     if !state.average.isEmpty { _ = try average.make(layout, threads: threads) }
+    if !state.secondMoment.isEmpty { _ = try secondMoment.make(layout, threads: threads) }
     direction.replace(by: state.direction, layout)
+    secondMoment.replace(by: state.secondMoment, layout)
     average.replace(by: state.average, layout)
     adoptVelocities(state)
     adoptAverages(state)
@@ -68,21 +74,25 @@ extension Optimizer {
   ///   - state: All but the vectors, with numbers that have been checked.
   ///   - directions: u of each tensor, of `Scalar`s or for `Float` of ``BFloat16``s; `nil` leaves everything but the
   ///     averages as it is.
+  ///   - secondMoments: Those of each tensor; replaced with the directions.
   ///   - averages: b of each tensor; `nil` leaves the averages as they are.
   ///   - confirm: Called when all elements have been copied and nothing has been replaced.
   /// - Throws: ``MomentumError/allocationFailed(bytes:)``, ``MomentumError/nonFiniteState(what:tensor:index:value:)``, or
   ///   what `confirm` throws. The optimizer is then unchanged.
   package mutating func restore(
-    _ state: OptimizerState<Scalar>, directions: [TensorBuffer?]?,
+    _ state: OptimizerState<Scalar>, directions: [TensorBuffer?]?, secondMoments: [UnsafeBufferPointer<Scalar>?] = [],
     averages: [UnsafeBufferPointer<Scalar>?]?, confirm: () throws -> Void
   ) throws {
     let newDirection = try gathered(directions ?? [], isHalf: direction.isHalf)
+    let newSecondMoment = try gathered(secondMoments.map { $0.map { TensorBuffer($0) } })
     let newAverage = try gathered((averages ?? []).map { $0.map { TensorBuffer($0) } })
     try checkFinite("velocity", newDirection) { ScaledDouble(state.velocities[$0].scale) }
+    try checkFinite("second moment", newSecondMoment) { _ in ScaledDouble(1) }
     try checkFinite("average", newAverage) { ScaledDouble(state.averages[$0].scale) }
     try confirm()
     if directions != nil {
       direction.replace(by: newDirection, layout)
+      secondMoment.replace(by: newSecondMoment, layout)
       adoptVelocities(state)
     }
     if averages != nil {

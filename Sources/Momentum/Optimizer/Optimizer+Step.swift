@@ -85,7 +85,7 @@ extension Optimizer {
       step: stepCount + 1)
   }
 
-  /// Points every tensor at its part of the direction and of the average, which are allocated if they do not exist yet.
+  /// Points every tensor at its part of the direction, the second moment and the average, which are allocated if they do not exist yet.
   ///
   /// - Parameter threads: The number of threads that touch new memory first; one leaves it to those that write it.
   mutating func bindState(threads: Int) throws(MomentumError) {
@@ -95,6 +95,10 @@ extension Optimizer {
         let address = UnsafeMutableRawPointer(base) + table.entries[index].offset * byteCount
         setIfChanged(&table.entry(index).pointee.direction, to: address.assumingMemoryBound(to: Scalar.self))
       }
+    }
+    // Where only some tensors have a second moment, the memory of the others is never touched, and costs nothing.
+    if rules.useSecondMoment {
+      table.secondMoment = try secondMoment.make(layout, threads: rules.allUseSecondMoment ? threads : 1)
     }
     if averaging != nil {
       let base = try average.make(layout, threads: threads)

@@ -148,7 +148,7 @@ extension Optimizer {
     if !areGroupsBound { bind(try ParameterGroup.membership(groups, of: layout)) }
     let group = table.decisions[index].group
     let rule = group < 0 ? rule : groups[group].rule ?? rule
-    states.velocities[index] = VelocityState()
+    states.velocities[index].scale = 1
     states.velocities[index].isSet = true
     states.velocities[index].keepsLearningRate = rule.keepsLearningRateInVelocity
   }
@@ -165,8 +165,9 @@ extension Optimizer {
     confirm: () throws -> Void
   ) throws {
     let newDirection = try gathered(values, isHalf: direction.isHalf)
-    let velocities = values.map { values in
+    let velocities = zip(values, states.velocities).map { values, old in
       var velocity = VelocityState()
+      velocity.secondMomentSteps = old.secondMomentSteps
       velocity.isSet = values != nil
       velocity.keepsLearningRate = keepLearningRate
       return velocity

@@ -95,6 +95,8 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   /// u of the velocity `s·u` and b of the average `s·b`, of all tensors; allocated by the first step that needs them.
   var direction: LazyVector<Scalar>
   var average = LazyVector<Scalar>()
+  /// The second moment of all tensors, likewise.
+  var secondMoment = LazyVector<Scalar>()
 
   // MARK: The memory of steps, kept so that a step after the first allocates nothing
 

@@ -1,8 +1,8 @@
-// As synthesized, except for two keys: `adaptiveLimit` keeps the one that it had in version 0.1, so that states of both
-// versions can be read; and vectors may hold what JSON has no numbers for.
+// As synthesized, except that `adaptiveLimit` keeps the key that it had in version 0.1 and that a second moment may be
+// missing, so that states of both versions can be read; and that vectors may hold what JSON has no numbers for.
 extension OptimizerState {
   private enum CodingKeys: String, CodingKey {
-    case layout, stepCount, lastStepClipped, velocities, direction, averages, average, lossScale
+    case layout, stepCount, lastStepClipped, velocities, direction, secondMoment, averages, average, lossScale
     case adaptiveLimit = "adaptiveClipping"
   }
 
@@ -15,6 +15,7 @@ extension OptimizerState {
     lastStepClipped = try container.decode(Bool.self, forKey: .lastStepClipped)
     velocities = try container.decode([VelocityState].self, forKey: .velocities)
     direction = try container.decode(StateElements<Scalar>.self, forKey: .direction).elements
+    secondMoment = try container.decodeIfPresent(StateElements<Scalar>.self, forKey: .secondMoment)?.elements ?? []
     averages = try container.decode([AverageState].self, forKey: .averages)
     average = try container.decode(StateElements<Scalar>.self, forKey: .average).elements
     lossScale = try container.decode(LossScale.self, forKey: .lossScale)
@@ -33,6 +34,7 @@ extension OptimizerState {
     try container.encode(lastStepClipped, forKey: .lastStepClipped)
     try container.encode(velocities, forKey: .velocities)
     try container.encode(StateElements(elements: direction), forKey: .direction)
+    if !secondMoment.isEmpty { try container.encode(StateElements(elements: secondMoment), forKey: .secondMoment) }
     try container.encode(averages, forKey: .averages)
     try container.encode(StateElements(elements: average), forKey: .average)
     try container.encode(lossScale, forKey: .lossScale)

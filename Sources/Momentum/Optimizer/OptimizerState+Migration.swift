@@ -64,7 +64,7 @@ extension OptimizerState {
       }
       return moved
     }
-    (state.direction, state.average) = (moved(direction), moved(average))
+    (state.direction, state.secondMoment, state.average) = (moved(direction), moved(secondMoment), moved(average))
     return (state, StateMigration(from: own, to: layout))
   }
 }

@@ -11,6 +11,9 @@ public struct OptimizerState<Scalar: BLASScalar>: Sendable, Hashable, Codable {
   public var velocities: [VelocityState]
   /// u of all tensors in the order of the layout; empty if no step has needed a velocity.
   public var direction: [Scalar] = []
+  /// The second moment of all tensors in the order of the layout; empty if no step has needed one. How many steps have
+  /// entered it, ``velocities`` say.
+  public var secondMoment: [Scalar] = []
   /// The average `s·b` of each tensor, without b.
   public var averages: [AverageState]
   /// b of all tensors in the order of the layout; empty if nothing has been averaged.
@@ -37,6 +40,8 @@ extension OptimizerState {
       throw .countMismatch(what: what, count: count, expected: tensors)
     }
     try Self.check("direction", direction.count, layout, isNeeded: velocities.contains(where: \.isSet))
+    try Self.check(
+      "second moment", secondMoment.count, layout, isNeeded: velocities.contains { $0.secondMomentSteps > 0 })
     try Self.check("average", average.count, layout, isNeeded: averages.contains { $0.count > 0 })
     let scales = [("velocity scale", velocities.map(\.scale)), ("average scale", averages.map(\.scale))]
     for (name, scales) in scales {
@@ -45,6 +50,7 @@ extension OptimizerState {
       }
     }
     try CountRange.check(stepCount, "step count")
+    for velocity in velocities { try CountRange.check(velocity.secondMomentSteps, "steps of a second moment") }
     for average in averages { try CountRange.check(average.count, "steps averaged") }
   }
 

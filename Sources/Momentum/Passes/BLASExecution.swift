@@ -63,6 +63,15 @@ struct BLASExecution<Scalar: BLASScalar> {
         ElementLoops.multiply(into, by: operation.factor, n)
       }
     case .copy: Scalar._copy(blasCount, from, 1, into, 1)
+    case .sign: Scalar._sign(into, n)
+    case .averageSquares:
+      var from = from
+      if operation.prescale != 0 {
+        ElementLoops.scale(from, byPowerOfTwo: operation.prescale, into: scaledTile, n)
+        from = scaledTile
+      }
+      Scalar._averageSquares(operation.upper, operation.factor, from, into: into, n)
+    case .divideByRoot: Scalar._divideByRoot(of: from, operation.factor, into: into, n)
     case .clearNonFinite: Scalar._clearNonFinite(from, into: into, n)
     case .clamp: Scalar._clamp(from, to: operation.factor, operation.upper, into: into, n)
     case .scaleClippingUnits, .scaleRuleUnits:

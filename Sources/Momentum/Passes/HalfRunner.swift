@@ -42,7 +42,7 @@ struct HalfRunner<Scalar: BLASScalar> {
   }
 
   private mutating func runTile(_ index: Int, _ start: Int, _ n: Int) {
-    var run = ProgramRun<Scalar>(table.entry(index), at: start)
+    var run = ProgramRun<Scalar>(table, index, at: start)
     if runner.program.scalesUnits { run.setFactors(table.decision(index), at: start) }
     if let type = halves.gradient {
       table.widenGradient(index, type, at: start, into: scratch.wideGradient, n)

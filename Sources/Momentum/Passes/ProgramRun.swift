@@ -10,10 +10,12 @@ struct ProgramRun<Scalar: BLASScalar> {
 
   /// The elements of a tensor from one index on.
   @inline(__always)
-  init(_ entry: UnsafePointer<TensorTable<Scalar>.Entry>, at index: Int) {
+  init(_ table: TensorTable<Scalar>, _ tensor: Int, at index: Int) {
+    let entry = table.entry(tensor)
     places = OperandPlaces(
       gradient: entry.pointee.gradient.map { $0 + index }, direction: entry.pointee.direction.map { $0 + index },
-      parameters: entry.pointee.parameters.map { $0 + index }, average: entry.pointee.average.map { $0 + index })
+      parameters: entry.pointee.parameters.map { $0 + index }, average: entry.pointee.average.map { $0 + index },
+      secondMoment: table.secondMoment.map { $0 + (entry.pointee.offset + index) })
   }
 
   /// Sets the factors that operations on units use.

@@ -137,7 +137,7 @@ private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
           runner.program.load(programs.baseAddress! + entry.pointee.program, cacheBytes: table.cacheBytes, table.kernels)
           loaded = entry.pointee.program
         }
-        runner.begin(ProgramRun<Scalar>(entry, at: 0))
+        runner.begin(ProgramRun<Scalar>(table, index, at: 0))
         for start in stride(from: part.lowerBound, to: part.upperBound, by: Tile.count) {
           let n = min(Tile.count, part.upperBound - start)
           let tile = TileSum.measure(gradient + start, n, trial.measure, copy: scratch.gradientTile)

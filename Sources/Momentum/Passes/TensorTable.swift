@@ -76,6 +76,9 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   var kernels = StepKernels.automatic
   /// The element types of the operands of this call, where they are not `Scalar`. A call that sets it resets it.
   var halves = HalfOperands()
+  /// The first element of the second moments of all tensors, which lie in the order of the table; not part of an entry,
+  /// which fills its cache line.
+  var secondMoment: Pointer?
   /// Whether the directions are ``BFloat16``s.
   var hasHalfDirection = false
   /// What is known of each tensor's operands in half precision besides its entry; made by the first call that needs it.

@@ -118,5 +118,6 @@ struct TileRunner<Scalar: BLASScalar> {
     body(.direction, 1)
     body(.parameters, 2)
     body(.average, 3)
+    body(.secondMoment, 4)
   }
 }

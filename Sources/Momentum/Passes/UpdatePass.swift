@@ -41,7 +41,7 @@ extension TensorTable {
     table.forEachReversed(in: share) { index, part in
       let entry = table.entry(index)
       guard entry.pointee.program >= 0 else { return }
-      let here = ProgramRun<Scalar>(entry, at: part.lowerBound)
+      let here = ProgramRun<Scalar>(table, index, at: part.lowerBound)
       if count > 0, loaded == entry.pointee.program, here.places.end(at: run.places, after: part.count),
         !runner.program.scalesUnits
       {

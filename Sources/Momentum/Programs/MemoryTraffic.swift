@@ -18,7 +18,10 @@ extension StepProgram {
       case .axpy(_, let from, let into):
         read.formUnion([from, into])
         written.insert(into)
-      case .scal(_, let vector):
+      case .averageSquares(_, _, let from, let into), .divideByRoot(let from, _, let into):
+        read.formUnion([from, into])
+        written.insert(into)
+      case .scal(_, let vector), .sign(let vector):
         read.insert(vector)
         written.insert(vector)
       case .copy(let from, let into):

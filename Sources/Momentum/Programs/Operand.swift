@@ -8,13 +8,15 @@ public enum Operand: UInt8, Sendable, Hashable, CaseIterable {
   case parameters
   /// The averaged parameters divided by their scale (see ``WeightAveraging``).
   case average
+  /// The second moment, a decayed mean of the squares of past gradients; see ``UpdateRule/usesSecondMoment``.
+  case secondMoment
   /// One tile of scratch memory for each thread; it is never moved to or from main memory.
   case copy
 }
 
 extension Operand {
   /// The number of operands that are vectors in memory: all but ``copy``, in the order of their raw values.
-  static var vectorCount: Int { 4 }
+  static var vectorCount: Int { 5 }
 }
 
 extension Operand: CustomStringConvertible {
@@ -25,6 +27,7 @@ extension Operand: CustomStringConvertible {
     case .direction: "direction"
     case .parameters: "parameters"
     case .average: "average"
+    case .secondMoment: "secondMoment"
     case .copy: "copy"
     }
   }

@@ -3,14 +3,16 @@
 struct OperandPlaces<Scalar: BLASScalar> {
   typealias Pointer = UnsafeMutablePointer<Scalar>
 
-  private var bases = InlineArray<5, Pointer?>(repeating: nil)
+  private var bases = InlineArray<6, Pointer?>(repeating: nil)
   private var scratch = OperandSet()
 
   init() {}
 
   @inline(__always)
-  init(gradient: Pointer?, direction: Pointer?, parameters: Pointer?, average: Pointer?) {
-    bases = [gradient, direction, parameters, average, nil]
+  init(
+    gradient: Pointer?, direction: Pointer?, parameters: Pointer?, average: Pointer?, secondMoment: Pointer? = nil
+  ) {
+    bases = [gradient, direction, parameters, average, secondMoment, nil]
   }
 
   /// The address of an operand's first element, or of its scratch tile.
@@ -35,7 +37,7 @@ struct OperandPlaces<Scalar: BLASScalar> {
 
   /// The addresses of the vectors' elements at a position; of those that a program does not use, whatever they are.
   @inline(__always)
-  func addresses(at position: Int) -> InlineArray<4, Pointer?> {
+  func addresses(at position: Int) -> InlineArray<5, Pointer?> {
     InlineArray { number in bases[number].map { $0 + position } }
   }
 
@@ -45,6 +47,6 @@ struct OperandPlaces<Scalar: BLASScalar> {
     func meets(_ operand: Operand) -> Bool {
       other[base: operand] == self[base: operand].map { $0 + count }
     }
-    return meets(.gradient) && meets(.direction) && meets(.parameters) && meets(.average)
+    return meets(.gradient) && meets(.direction) && meets(.parameters) && meets(.average) && meets(.secondMoment)
   }
 }

@@ -1,9 +1,29 @@
-/// The ways to run the operations of a step; the bits of the result are the same.
+/// The ways to run the operations of a step. The bits of the result are the same.
 public enum StepKernels: String, Sendable, Hashable, Codable, CaseIterable {
-  /// The faster way, as measured for each kind of program: see ``ProgramKernels``.
+  /// What is faster: loops where there are any. A debug build, whose loops no compiler has optimised, calls BLAS.
   case automatic = "auto"
   /// As calls of BLAS, operation by operation, on tiles that stay in cache.
   case blas
-  /// As one loop that keeps elements in registers, for every program that has one; the others as calls of BLAS.
+  /// As one loop that keeps elements in registers, for every program that has one; others as calls of BLAS.
+  ///
+  /// A program has a loop if the rules of this library compile it, its factors are numbers of the element type, and it has
+  /// no factor for each unit. A multiple added to a vector is one fused multiply-add an element. So there are loops only
+  /// where BLAS fuses as well (``BLAS/Behavior/axpyRounding``), and give the same bits.
   case fused
+
+  /// The vectors that the loops of this processor use, such as `AVX2`; `nil` where it has none.
+  public static var vectors: String? { FusedLoops.vectors }
+
+  /// Whether programs are run as loops if there are any.
+  @inline(__always)
+  var prefersLoops: Bool { self == .fused || self == .automatic && FusedLoops.areOptimized }
+
+  /// Whether a program on vectors of a type runs as a loop.
+  public func fuses<Scalar: BLASScalar>(_ program: StepProgram, _: Scalar.Type) -> Bool {
+    withUnsafeTemporaryAllocation(byteCount: TileProgram<Scalar>.byteCount, alignment: 64) { storage in
+      var tile = TileProgram<Scalar>(storage: storage.baseAddress!)
+      withUnsafePointer(to: program) { tile.load($0, cacheBytes: .max, self) }
+      return tile.loop != nil
+    }
+  }
 }

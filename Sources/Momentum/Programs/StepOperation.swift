@@ -6,6 +6,12 @@ public enum StepOperation: Sendable, Hashable {
   case scal(factor: ScaledDouble, Operand)
   /// `into ← from` (`cblas_?copy`).
   case copy(from: Operand, into: Operand)
+  /// `vector ← sign(vector)`: 1, -1, or 0 for both zeros; NaN stays.
+  case sign(Operand)
+  /// `into ← decay·into + (factor·from)²`, each operation rounded by itself.
+  case averageSquares(decay: Double, factor: ScaledDouble, from: Operand, into: Operand)
+  /// `vector ← vector / (√of + epsilon)`, each operation rounded by itself.
+  case divideByRoot(of: Operand, epsilon: ScaledDouble, Operand)
   /// Replaces NaN and infinite elements of the gradient by 0. Unless `inPlace`, it writes a scratch copy, which later
   /// operations use.
   case clearNonFinite(inPlace: Bool)
@@ -24,6 +30,10 @@ extension StepOperation: CustomStringConvertible {
     case .axpy(let factor, let from, let into): "\(into) += \(factor) * \(from)"
     case .scal(let factor, let vector): "\(vector) *= \(factor)"
     case .copy(let from, let into): "\(into) = \(from)"
+    case .sign(let vector): "\(vector) = sign(\(vector))"
+    case .averageSquares(let decay, let factor, let from, let into):
+      "\(into) = \(decay) * \(into) + (\(factor) * \(from))^2"
+    case .divideByRoot(let root, let epsilon, let vector): "\(vector) /= sqrt(\(root)) + \(epsilon)"
     case .clearNonFinite(let inPlace): "gradient\(Self.place(inPlace)) = finite elements or 0"
     case .clamp(let lower, let upper, let inPlace): "gradient\(Self.place(inPlace)) = clamp to \(lower)...\(upper)"
     case .scaleUnits(_, let inPlace): "gradient\(Self.place(inPlace)) *= factor of each unit"

@@ -5,6 +5,11 @@ extension StepProgram.Instruction {
     case .axpy(let factor, let from, let into): self.init(kind: .axpy, from: from, into: into, factor: factor)
     case .scal(let factor, let vector): self.init(kind: .scal, from: vector, into: vector, factor: factor)
     case .copy(let from, let into): self.init(kind: .copy, from: from, into: into)
+    case .sign(let vector): self.init(kind: .sign, from: vector, into: vector)
+    case .averageSquares(let decay, let factor, let from, let into):
+      self.init(kind: .averageSquares, from: from, into: into, factor: factor, upper: decay)
+    case .divideByRoot(let root, let epsilon, let vector):
+      self.init(kind: .divideByRoot, from: root, into: vector, factor: epsilon)
     case .clearNonFinite(let inPlace): self.init(kind: .clearNonFinite, from: .gradient, into: Self.target(inPlace))
     case .clamp(let lower, let upper, let inPlace):
       self.init(
@@ -24,6 +29,9 @@ extension StepProgram.Instruction {
     case .axpy: .axpy(factor: factor, from: from, into: into)
     case .scal: .scal(factor: factor, into)
     case .copy: .copy(from: from, into: into)
+    case .sign: .sign(into)
+    case .averageSquares: .averageSquares(decay: upper, factor: factor, from: from, into: into)
+    case .divideByRoot: .divideByRoot(of: from, epsilon: factor, into)
     case .clearNonFinite: .clearNonFinite(inPlace: inPlace)
     case .clamp: .clamp(lower: factor.double, upper: upper, inPlace: inPlace)
     case .scaleClippingUnits: .scaleUnits(.clipping, inPlace: inPlace)

@@ -12,15 +12,16 @@ public struct StepProgram: Sendable {
   /// unpacked.
   struct Instruction: Equatable {
     enum Kind: UInt8 {
-      case axpy, scal, copy, clearNonFinite, clamp, scaleClippingUnits, scaleRuleUnits
+      case axpy, scal, copy, sign, averageSquares, divideByRoot, clearNonFinite, clamp, scaleClippingUnits,
+        scaleRuleUnits
     }
 
     var kind: Kind
     var from: Operand
     var into: Operand
-    /// The factor, or the lower bound of a clamp.
+    /// The factor, the lower bound of a clamp, or the epsilon beside a root.
     var factor = ScaledDouble(1)
-    /// The upper bound of a clamp.
+    /// The upper bound of a clamp, or the decay of an average of squares.
     var upper = 0.0
   }
 

@@ -9,16 +9,17 @@ struct TileProgram<Scalar: BLASScalar> {
     case axpy
     /// Any other multiple of one vector added to another.
     case multiplyAdd
-    case scal, multiply, copy, clearNonFinite, clamp, scaleClippingUnits, scaleRuleUnits
+    case scal, multiply, copy, sign, averageSquares, divideByRoot, clearNonFinite, clamp, scaleClippingUnits,
+      scaleRuleUnits
   }
 
   struct Operation {
     var kind: Kind
     var from: Operand
     var into: Operand
-    /// The factor, or the lower bound of a clamp.
+    /// The factor, the lower bound of a clamp, or the epsilon beside a root.
     var factor: Scalar
-    /// The upper bound of a clamp.
+    /// The upper bound of a clamp, or the decay of an average of squares.
     var upper: Scalar
     /// The power of two by which `from` is multiplied first if the element type cannot hold the whole factor;
     /// otherwise 0.
@@ -76,27 +77,29 @@ struct TileProgram<Scalar: BLASScalar> {
   /// Finds the loop of the program, and writes the factors that it needs.
   @inline(__always)
   private func findLoop(_ kernels: StepKernels) -> FusedLoop<Scalar>? {
-    guard kernels == .fused || kernels == .automatic && FusedLoops.areOptimized, count <= ProgramSignature.longest else {
-      return nil
-    }
+    guard kernels.prefersLoops, count <= ProgramSignature.longest else { return nil }
     var signature = ProgramSignature()
     for position in 0..<count {
       let operation = storage + position
       guard operation.pointee.prescale == 0 else { return nil }
-      let kind: ProgramSignature.Kind
+      let from = operation.pointee.from.rawValue
+      let verb: ProgramSignature.Verb
       switch operation.pointee.kind {
-      case .axpy: kind = .axpy
-      case .scal, .multiply: kind = .scal
-      case .copy: kind = .assign
-      case .clearNonFinite: kind = .clear
-      case .clamp: kind = .clamp
+      case .axpy: verb = .axpy(from)
+      case .scal, .multiply: verb = .scal
+      case .copy: verb = .assign(from)
+      case .sign: verb = .sign
+      case .averageSquares: verb = .averageSquares(from)
+      case .divideByRoot: verb = .divideByRoot(from)
+      case .clearNonFinite: verb = .clear
+      case .clamp: verb = .clamp
       case .multiplyAdd, .scaleClippingUnits, .scaleRuleUnits: return nil
       }
-      signature.append(kind, from: operation.pointee.from.rawValue, into: operation.pointee.into.rawValue)
+      signature.set(verb, into: operation.pointee.into.rawValue, at: position)
       factors[position] = operation.pointee.factor
       factors[ProgramSignature.longest + position] = operation.pointee.upper
     }
-    return signature.isComplete ? FusedLoop(signature) : nil
+    return FusedLoop(signature)
   }
 
   /// Runs the program's loop on n elements of a run, from a position on.
@@ -137,7 +140,7 @@ struct TileProgram<Scalar: BLASScalar> {
       let operation = storage + position
       operation.pointee.source = places[operation.pointee.from]
       switch operation.pointee.kind {
-      case .axpy, .multiplyAdd, .scal, .multiply, .copy:
+      case .axpy, .multiplyAdd, .scal, .multiply, .copy, .sign, .averageSquares, .divideByRoot:
         operation.pointee.target = places[operation.pointee.into]
       case .clearNonFinite, .clamp, .scaleClippingUnits, .scaleRuleUnits:
         // From here on the gradient is the scratch copy that this operation leaves.
@@ -167,6 +170,9 @@ struct TileProgram<Scalar: BLASScalar> {
       // The result of scal by 0 or NaN depends on the library's version.
       kind = value == 0 || !value.isFinite ? .multiply : .scal
     case .copy: kind = .copy
+    case .sign: kind = .sign
+    case .averageSquares: (kind, upper) = (.averageSquares, Scalar(instruction.upper))
+    case .divideByRoot: (kind, value, prescale) = (.divideByRoot, Scalar(instruction.factor.double), 0)
     case .clearNonFinite: kind = .clearNonFinite
     case .clamp:
       (kind, value, prescale, upper) = (.clamp, Scalar(instruction.factor.double), 0, Scalar(instruction.upper))

@@ -49,6 +49,7 @@ public struct AdaptiveGradientClipping: Sendable {
 extension AdaptiveGradientClipping: UpdateRule {
   public var convention: Convention { base.convention }
   public var usesVelocity: Bool { base.usesVelocity }
+  public var usesSecondMoment: Bool { base.usesSecondMoment }
   public var keepsLearningRateInVelocity: Bool { base.keepsLearningRateInVelocity }
   public var conversionRate: Double? { base.conversionRate }
   public var reportedMomentum: Double? { base.reportedMomentum }
@@ -95,8 +96,8 @@ extension AdaptiveGradientClipping: UpdateRule {
   public func compile(_ tensor: TensorState, into program: inout StepProgram) -> Double {
     // The factor clips the gradient, and is in its factor already. It is none of the base rule's, which might apply it to
     // more.
-    let state = TensorState(
-      gradientFactor: tensor.gradientFactor, velocityScale: tensor.velocityScale, isFirstStep: tensor.isFirstStep)
+    var state = tensor
+    state.unitFactor = ScaledDouble(1)
     return base.compile(state, into: &program)
   }
 }

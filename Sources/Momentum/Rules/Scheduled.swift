@@ -40,6 +40,8 @@ public struct Scheduled<Rule: SchedulableRule>: UpdateRule {
   /// Whether the rule keeps a velocity, now or perhaps later.
   public var usesVelocity: Bool { rule.usesVelocity || momentum != nil }
 
+  public var usesSecondMoment: Bool { rule.usesSecondMoment }
+
   /// Checks the values of the first step; each later step checks its own.
   public func validate() throws(MomentumError) { _ = try resolved(at: 0) }
 

@@ -6,15 +6,15 @@ extension StepCompiler {
   /// - Parameters:
   ///   - program: The program of a tensor.
   ///   - start: The number of operations that the engine had put before those of the rule.
-  ///   - usesVelocity: Whether the rule keeps a velocity.
+  ///   - rule: What the rule keeps.
   ///   - index: The tensor.
   /// - Throws: ``MomentumError/invalidProgram(tensor:operation:fault:)``.
   @inline(__always)
   func check(
-    _ program: UnsafePointer<StepProgram>, from start: Int, usesVelocity: Bool, tensor index: Int
+    _ program: UnsafePointer<StepProgram>, from start: Int, _ rule: StepRules.Traits, tensor index: Int
   ) throws(MomentumError) {
     for position in start..<program.pointee.count {
-      guard let fault = program.pointee.instruction(at: position).fault(usesVelocity: usesVelocity) else { continue }
+      guard let fault = program.pointee.instruction(at: position).fault(of: rule) else { continue }
       throw .invalidProgram(tensor: table.name(of: index), operation: position, fault: fault)
     }
   }
@@ -31,7 +31,7 @@ extension StepCompiler {
 extension StepProgram.Instruction {
   /// What a rule must not do here; `nil` if it may.
   @inline(__always)
-  fileprivate func fault(usesVelocity: Bool) -> ProgramFault? {
+  fileprivate func fault(of rule: StepRules.Traits) -> ProgramFault? {
     switch kind {
     case .scaleClippingUnits, .scaleRuleUnits: return .scalesUnits
     case .clamp where !(factor.double <= upper): return .invalidBounds(lower: factor.double, upper: upper)
@@ -39,7 +39,8 @@ extension StepProgram.Instruction {
     }
     if into == .gradient { return .writesGradient }
     if from == .average || into == .average { return .touchesAverage }
-    if !usesVelocity, from == .direction || into == .direction { return .needsVelocity }
+    if !rule.usesVelocity, from == .direction || into == .direction { return .needsVelocity }
+    if !rule.usesSecondMoment, from == .secondMoment || into == .secondMoment { return .needsSecondMoment }
     return nil
   }
 }

@@ -54,7 +54,7 @@ struct StepCompiler<Scalar: BLASScalar> {
       let isPossible = rules[group].compileCorrection(
         state(of: index, states), change: change, scale: table.decisions[index].newScale, into: &program.pointee)
       guard isPossible else { return false }
-      try check(program, from: start, usesVelocity: rules.traits(of: group).usesVelocity, tensor: index)
+      try check(program, from: start, rules.traits(of: group), tensor: index)
       try checkLength(program, tensor: index)
     }
     return true
@@ -66,6 +66,7 @@ struct StepCompiler<Scalar: BLASScalar> {
     return x.pointee.group == y.pointee.group && x.pointee.coefficient == y.pointee.coefficient
       && states.velocities[first].scale == states.velocities[second].scale
       && states.velocities[first].isSet == states.velocities[second].isSet
+      && states.velocities[first].secondMomentSteps == states.velocities[second].secondMomentSteps
       && x.pointee.ruleFactor == y.pointee.ruleFactor && x.pointee.bounds == y.pointee.bounds
       && (x.pointee.clipFactors == nil) == (y.pointee.clipFactors == nil)
       && (x.pointee.ruleFactors == nil) == (y.pointee.ruleFactors == nil)
@@ -86,10 +87,10 @@ struct StepCompiler<Scalar: BLASScalar> {
     let (start, group) = (program.pointee.count, decision.pointee.group)
     program.pointee.keepsDigitsOfDirection = table.hasHalfDirection
     let scale = rules[group].compile(state(of: index, states), into: &program.pointee)
-    let usesVelocity = rules.traits(of: group).usesVelocity
-    try check(program, from: start, usesVelocity: usesVelocity, tensor: index)
+    let traits = rules.traits(of: group)
+    try check(program, from: start, traits, tensor: index)
     decision.pointee.newScale =
-      usesVelocity ? try contain(scale, program, tensor: index) : states.velocities[index].scale
+      traits.usesVelocity ? try contain(scale, program, tensor: index) : states.velocities[index].scale
     decision.pointee.newAverageScale =
       averaging?.compile(states.averages[index], step: step, into: &program.pointee) ?? 1
     try checkLength(program, tensor: index)
@@ -115,6 +116,7 @@ struct StepCompiler<Scalar: BLASScalar> {
     let (decision, velocity) = (table.decision(index), states.velocities[index])
     return TensorState(
       gradientFactor: decision.pointee.coefficient * gradientFactor * decision.pointee.ruleFactor,
-      velocityScale: velocity.scale, isFirstStep: !velocity.isSet, unitFactor: decision.pointee.ruleFactor)
+      velocityScale: velocity.scale, isFirstStep: !velocity.isSet, unitFactor: decision.pointee.ruleFactor,
+      secondMomentSteps: velocity.secondMomentSteps)
   }
 }

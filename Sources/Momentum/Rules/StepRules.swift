@@ -9,6 +9,10 @@ struct StepRules {
   private(set) var holdForEveryStep = false
   /// Whether a rule keeps a velocity.
   private(set) var useVelocity = false
+  /// Whether a rule keeps a second moment.
+  private(set) var useSecondMoment = false
+  /// Whether every rule does.
+  var allUseSecondMoment: Bool { traits.allSatisfy(\.usesSecondMoment) }
   /// Whether a rule scales units of tensors.
   private(set) var scaleUnits = false
   /// What reports say of the optimizer's own rule, kept because asking a rule takes long beside a short step.
@@ -16,7 +20,7 @@ struct StepRules {
   private(set) var momentum: Double?
 
   struct Traits {
-    let usesVelocity, keepsLearningRateInVelocity: Bool
+    let usesVelocity, usesSecondMoment, keepsLearningRateInVelocity: Bool
   }
 
   init() {}
@@ -29,7 +33,7 @@ struct StepRules {
   /// Replaces the rules by those after a number of steps.
   mutating func resolve(_ rule: any UpdateRule, _ groups: [ParameterGroup], at step: Int) throws(MomentumError) {
     rules.removeAll(keepingCapacity: true)
-    (holdForEveryStep, useVelocity, scaleUnits) = (true, false, false)
+    (holdForEveryStep, useVelocity, useSecondMoment, scaleUnits) = (true, false, false, false)
     func resolve(_ rule: any UpdateRule) throws(MomentumError) -> any UpdateRule {
       guard let resolved = try rule.resolved(at: step) else { return rule }
       holdForEveryStep = false
@@ -44,8 +48,11 @@ struct StepRules {
     traits.removeAll(keepingCapacity: true)
     for rule in rules {
       traits.append(
-        Traits(usesVelocity: rule.usesVelocity, keepsLearningRateInVelocity: rule.keepsLearningRateInVelocity))
+        Traits(
+          usesVelocity: rule.usesVelocity, usesSecondMoment: rule.usesSecondMoment,
+          keepsLearningRateInVelocity: rule.keepsLearningRateInVelocity))
       if rule.usesVelocity { useVelocity = true }
+      if rule.usesSecondMoment { useSecondMoment = true }
       if rule.units != nil { scaleUnits = true }
     }
   }

@@ -17,16 +17,19 @@ public struct TensorState: Sendable, Hashable {
   public let isFirstStep: Bool
   /// The result of ``UpdateRule/unitFactor(gradientNorm:parameterNorm:)`` for the tensor if it is one unit;
   /// otherwise 1. For rules that apply this factor to more than the gradient.
-  public let unitFactor: ScaledDouble
+  public internal(set) var unitFactor: ScaledDouble
+  /// The number of the tensor's steps whose squares have entered its second moment; 0 before the first.
+  public let secondMomentSteps: Int
 
   /// Describes a tensor before a step. An optimizer calls this for its rules; a test of a rule calls it directly.
   public init(
     gradientFactor: ScaledDouble = ScaledDouble(1), velocityScale: Double = 1, isFirstStep: Bool,
-    unitFactor: ScaledDouble = ScaledDouble(1)
+    unitFactor: ScaledDouble = ScaledDouble(1), secondMomentSteps: Int = 0
   ) {
     self.gradientFactor = gradientFactor
     self.velocityScale = velocityScale
     self.isFirstStep = isFirstStep
     self.unitFactor = unitFactor
+    self.secondMomentSteps = secondMomentSteps
   }
 }

@@ -14,6 +14,9 @@ public protocol UpdateRule: Sendable {
   /// Whether the rule keeps a velocity with these settings.
   var usesVelocity: Bool { get }
 
+  /// Whether the rule keeps a second moment with these settings, as ``AdamW`` does; by default not.
+  var usesSecondMoment: Bool { get }
+
   /// Checks the settings.
   ///
   /// - Throws: ``MomentumError/invalidSetting(_:)``.
@@ -82,6 +85,7 @@ public protocol UpdateRule: Sendable {
 }
 
 extension UpdateRule {
+  public var usesSecondMoment: Bool { false }
   public var keepsLearningRateInVelocity: Bool { convention.keepsLearningRateInVelocity }
   public func resolved(at step: Int) throws(MomentumError) -> (any UpdateRule)? { nil }
   public var conversionRate: Double? { nil }

@@ -21,6 +21,7 @@ struct VectorStates {
         velocities[index].isSet = true
         velocities[index].keepsLearningRate = rule.keepsLearningRateInVelocity
       }
+      if rule.usesSecondMoment { velocities[index].secondMomentSteps += 1 }
       if hasAverages {
         averages[index].scale = decision.pointee.newAverageScale
         averages[index].count += 1

@@ -50,6 +50,7 @@ extension StateFile {
       }
       try optimizer.restore(
         state, directions: parts.contains(.velocity) ? moved(vectors.directions) : nil,
+        secondMoments: moved(vectors.secondMoments),
         averages: parts.contains(.average) ? moved(vectors.averages) : nil, confirm: { try file.checkUnchanged() })
       withExtendedLifetime(file) {}
       return StateMigration(from: own, to: layout)
@@ -58,6 +59,14 @@ extension StateFile {
 }
 
 extension StateMetadata {
+  /// Whether a tensor of the file is a second moment, whose parameter has a velocity in it as well.
+  private func isSecondMoment(_ name: String, _ held: StateFile.Parts) -> Bool {
+    let prefix = StateFile.secondMomentPrefix
+    guard held.contains(.velocity), name.utf8.starts(with: prefix.utf8) else { return false }
+    let parameter = String(decoding: name.utf8.dropFirst(prefix.utf8.count), as: UTF8.self)
+    return file.tensor(named: held.prefix(of: .velocity) + parameter) != nil
+  }
+
   /// The tensors that the file knows, with vectors or without.
   fileprivate func layout(isCheckpoint: Bool) throws -> ParameterLayout {
     try checkFormat()
@@ -66,6 +75,7 @@ extension StateMetadata {
     var names: Set<ExactText> = []
     let prefixes = [StateFile.Parts.velocity, .average].filter(held.contains).map { held.prefix(of: $0) }
     for tensor in file.tensors {
+      if isSecondMoment(tensor.name, held) { continue }
       if isCheckpoint, tensor.name.utf8.starts(with: Checkpoint.prefix.utf8) { continue }
       guard let prefix = prefixes.first(where: { tensor.name.utf8.starts(with: $0.utf8) }) else {
         throw OptimizerFileError(file: file.path, tensor: tensor.name, reason: .unexpectedTensor)

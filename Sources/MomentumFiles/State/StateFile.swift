@@ -28,18 +28,23 @@ public import Momentum
 /// | `momentum.lastStepClipped` | `true` or `false` | velocity |
 /// | `momentum.lossScale` | a dynamic `LossScale` in JSON | velocity |
 /// | `momentum.adaptiveClipping` | an `AdaptiveLimit` with its statistics in JSON | velocity |
-/// | `momentum.velocities` | the form and the scale of each velocity | velocity |
+/// | `momentum.velocities` | the form and the scale of each velocity, and the steps of a second moment | velocity |
 /// | `momentum.averages` | how many steps each average has, and its scale | average |
 /// | `momentum.otherTensors` | the tensors without any vector in the file, in JSON; none if it is missing | |
 /// | `momentum.checkpoint` | `1` in a ``Checkpoint``, which also holds the parameters; missing in others | |
 ///
 /// Velocities and averages are listed in the order of the bytes of the tensors' names, equal neighbours once behind
 /// their number: `2 withoutLearningRate 0x1.8p+11, 1 withLearningRate 0x1p+0`, and `3 17 0x1.e2p+7` for three averages
-/// of 17 steps. A scale is exact, in hexadecimal, and a vector stands for its product with it.
+/// of 17 steps. A scale is exact, in hexadecimal, and a vector stands for its product with it. Where a tensor has a second
+/// moment (`AdamW`), the number of its steps stands behind the scale of its velocity, and the elements are those of
+/// `secondMoment/NAME`, whatever parts the file holds beside the velocity.
 ///
 /// Keys that do not begin with `momentum.` are left to others. Files of earlier formats are read as well: states of
 /// formats 1 and 2, and the files of velocities and of averages that the command of version 0.1 wrote.
 public enum StateFile {
+  /// Before the names of the parameters whose second moments a file holds, with its velocities.
+  static let secondMomentPrefix = "secondMoment/"
+
   /// Writes a file, whole or not at all, from the optimizer's own memory. The optimizer stays as it is.
   ///
   /// - Parameters:
@@ -65,6 +70,12 @@ public enum StateFile {
       path: path, metadata: try StateMetadata.text(of: optimizer, parts, areFolded: areFolded))
     let velocityPrefix = parts.prefix(of: .velocity)
     let averagePrefix = parts.prefix(of: .average)
+    if parts.contains(.velocity) {
+      for (index, tensor) in optimizer.layout.tensors.enumerated() where optimizer.hasSecondMoment(ofTensor: index) {
+        let values = optimizer.storedSecondMoment(ofTensor: index)
+        try writer.add(secondMomentPrefix + tensor.name, shape: tensor.shape, values: values)
+      }
+    }
     for (index, tensor) in optimizer.layout.tensors.enumerated() {
       if parts.contains(.velocity), optimizer.hasVelocity(ofTensor: index) {
         let name = velocityPrefix + tensor.name
@@ -133,6 +144,7 @@ public enum StateFile {
     let vectors = try StoredVectors<Scalar>(file, held, state, layout, isCheckpoint: metadata.isCheckpoint())
     try optimizer.restore(
       state, directions: parts.contains(.velocity) ? (withVectors ? vectors.directions : []) : nil,
+      secondMoments: withVectors ? vectors.secondMoments : [],
       averages: parts.contains(.average) ? (withVectors ? vectors.averages : []) : nil,
       confirm: { try file.checkUnchanged() })
     // The buffers point into the file.

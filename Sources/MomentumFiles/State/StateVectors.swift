@@ -59,7 +59,8 @@ enum StateVectors {
 
   private static func words(_ velocity: VelocityState) -> String {
     let form = velocity.keepsLearningRate ? "withLearningRate" : "withoutLearningRate"
-    return "\(form) \(HexDouble.text(of: velocity.scale))"
+    let steps = velocity.secondMomentSteps
+    return "\(form) \(HexDouble.text(of: velocity.scale))\(steps > 0 ? " \(steps)" : "")"
   }
 
   private static func words(_ average: AverageState) -> String {
@@ -129,9 +130,13 @@ enum StateVectors {
   }
 
   private static func velocity(_ words: [Substring]) -> VelocityState? {
-    guard words.count == 2, let scale = scale(words[1]) else { return nil }
+    guard words.count == 2 || words.count == 3, let scale = scale(words[1]) else { return nil }
     var state = VelocityState()
     (state.isSet, state.scale) = (true, scale)
+    if words.count == 3 {
+      guard let steps = StateMetadata.count(String(words[2])), steps >= 1 else { return nil }
+      state.secondMomentSteps = steps
+    }
     switch words[0] {
     case "withLearningRate": state.keepsLearningRate = true
     case "withoutLearningRate": break

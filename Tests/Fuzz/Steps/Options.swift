@@ -11,7 +11,7 @@ struct Options {
   var plant: Plant?
 
   static let help = """
-    Takes random steps in several ways and compares them: by optimizers that differ in threads, memory and interruptions, bit for bit; and by a plain loop, within a bound.
+    Takes random steps in several ways and compares them: by optimizers that differ in threads, memory, interruptions and whether they call BLAS or run fused loops, bit for bit; and by a plain loop, within a bound.
 
     Usage: MomentumStepFuzz [--seed N] [--scenarios N | --minutes X] [--jobs N]
       --seed        the first scenario; the others have the numbers after it (default: random, printed)

@@ -24,7 +24,8 @@ extension Scenario {
     var state = twin.optimizer.state()
     guard isFinite(state) else { return try refuse(state) }
     if plant == .scale { Plant.forgetScales(in: &state) }
-    twin.optimizer = try settings.spoiled(by: plant).makeOptimizer(layout, threads: twin.threads)
+    twin.optimizer = try settings.spoiled(by: plant).makeOptimizer(
+      layout, threads: twin.threads, kernels: twin.kernels)
     try twin.optimizer.restore(state)
     coverage.note("restored in memory")
   }
@@ -36,7 +37,8 @@ extension Scenario {
     let twin = twins[3]
     guard isFinite(twin.optimizer.state()) else { return }
     try StateFile.save(twin.optimizer, to: path)
-    twin.optimizer = try settings.spoiled(by: plant).makeOptimizer(layout, threads: twin.threads)
+    twin.optimizer = try settings.spoiled(by: plant).makeOptimizer(
+      layout, threads: twin.threads, kernels: twin.kernels)
     try StateFile.load(path, into: &twin.optimizer)
     coverage.note("restored from a file")
   }

@@ -54,10 +54,10 @@ final class Scenario<Scalar: BLASScalar & SafetensorsScalar, Wide: WideNumber> {
     let others: [Twin<Scalar>.Storage] = [
       .list, random.pick([.span, .flat]), random.pick([.flat, .span, .list, .vector]),
     ]
-    var twins: [Twin<Scalar>] = [try Twin("alone", .vector, layout, spoiled, threads: 1, &random)]
+    var twins: [Twin<Scalar>] = [try Twin("alone", .vector, layout, spoiled, threads: 1, .blas, &random)]
     for (name, storage) in zip(["threads", "spans", "restored"], others) {
       let threads = name == "threads" ? random.within(2...3) : random.within(1...3)
-      twins.append(try Twin(name, storage, layout, spoiled, threads: threads, &random))
+      twins.append(try Twin(name, storage, layout, spoiled, threads: threads, .fused, &random))
     }
     self.twins = twins
     (self.settings, acceptedSettings) = (settings, settings)

@@ -119,12 +119,16 @@ extension Settings {
       averaging.decay.map { .exponential(decay: $0) } ?? .mean, overwriteEvery: averaging.overwriteEvery)
   }
 
-  func makeOptimizer<Scalar: BLASScalar>(_ layout: ParameterLayout, threads: Int) throws -> Optimizer<Scalar> {
+  func makeOptimizer<Scalar: BLASScalar>(
+    _ layout: ParameterLayout, threads: Int, kernels: StepKernels = .automatic
+  ) throws -> Optimizer<Scalar> {
     let rule = try rule.make()
-    return try Optimizer(
+    var optimizer = try Optimizer<Scalar>(
       layout, rule: rule, groups: makeGroups(), clipping: clip.make(), nonFinitePolicy: policy, mode: mode,
       averaging: makeAveraging(), lossScale: loss, adaptiveLimit: adaptive, velocityType: velocityType,
       threads: threads)
+    optimizer.kernels = kernels
+    return optimizer
   }
 
   /// Gives these settings to an optimizer that may have others. A loss scale and an adaptive limit carry state, so they

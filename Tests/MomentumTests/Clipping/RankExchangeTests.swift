@@ -208,6 +208,7 @@ final class RankExchangeTests: XCTestCase {
       .invalidProgram(tensor: "t", operation: 1, fault: .invalidBounds(lower: 2, upper: 1)),
       .invalidProgram(tensor: "t", operation: 1, fault: .invalidScale(0)),
       .invalidProgram(tensor: "t", operation: 1, fault: .tooLong(most: 9)),
+      .invalidProgram(tensor: "t", operation: 2, fault: .needsSecondMoment),
       .nonFiniteState(what: "velocity", tensor: "t", index: 1, value: .infinity), .allocationFailed(bytes: 8),
       .unsuitableBLAS(library: "b", reason: "64 bits"), .lapackFailure(routine: "r", code: -2),
     ]

@@ -76,6 +76,12 @@ final class DescriptionTests: XCTestCase {
     let operations: [(StepOperation, String)] = [
       (.scal(factor: ScaledDouble(2), .average), "average *= 2.0"),
       (.copy(from: .parameters, into: .copy), "copy = parameters"),
+      (.sign(.copy), "copy = sign(copy)"),
+      (
+        .averageSquares(decay: 0.5, factor: ScaledDouble(2), from: .gradient, into: .secondMoment),
+        "secondMoment = 0.5 * secondMoment + (2.0 * gradient)^2"
+      ),
+      (.divideByRoot(of: .secondMoment, epsilon: ScaledDouble(1), .copy), "copy /= sqrt(secondMoment) + 1.0"),
       (.clearNonFinite(inPlace: false), "gradient (copy) = finite elements or 0"),
       (.clearNonFinite(inPlace: true), "gradient = finite elements or 0"),
       (.clamp(lower: -1, upper: 2, inPlace: true), "gradient = clamp to -1.0...2.0"),

@@ -15,7 +15,7 @@ final class ProgramExecutionTests: XCTestCase {
     for round in 0..<300 {
       let program = self.program(&random, S.self)
       let count = BLASTraits.granule * Int.random(in: 1...Tile.count / BLASTraits.granule, using: &random)
-      let start: [[S]] = (0..<5).map { _ in random.numbers(count) }
+      let start: [[S]] = Operand.allCases.map { _ in random.numbers(count) }
       var expected = start
       for index in 0..<count { interpret(program, &expected, index, isFused) }
 
@@ -25,12 +25,13 @@ final class ProgramExecutionTests: XCTestCase {
       let storage = UnsafeMutableRawPointer.allocate(byteCount: TileProgram<S>.byteCount, alignment: 64)
       defer { storage.deallocate() }
       var tile = TileProgram<S>(storage: storage)
-      withUnsafePointer(to: program) { tile.load($0, cacheBytes: .max) }
+      withUnsafePointer(to: program) { tile.load($0, cacheBytes: .max, .blas) }
       var run = ProgramRun<S>()
       run.places = OperandPlaces(
         gradient: found[0].buffer.baseAddress, direction: found[1].buffer.baseAddress,
-        parameters: found[2].buffer.baseAddress, average: found[3].buffer.baseAddress)
-      tile.bind(run.places, gradientCopy: scratch, copy: found[4].buffer.baseAddress!)
+        parameters: found[2].buffer.baseAddress, average: found[3].buffer.baseAddress,
+        secondMoment: found[4].buffer.baseAddress)
+      tile.bind(run.places, gradientCopy: scratch, copy: found[5].buffer.baseAddress!)
       BLASExecution(scaledTile: scratch + Tile.count).run(tile, run, at: 0, count, valid: count)
 
       for (operand, elements) in found.enumerated() {
@@ -47,11 +48,14 @@ final class ProgramExecutionTests: XCTestCase {
     if Bool.random(using: &random) { program.append(.copy(from: .parameters, into: .copy)) }
     for _ in 0..<Int.random(in: 1...6, using: &random) {
       let factor = ScaledDouble(Double.random(in: -2...2, using: &random))
-      let into = [Operand.direction, .parameters, .average].randomElement(using: &random)!
+      let into = [Operand.direction, .parameters, .average, .secondMoment].randomElement(using: &random)!
       let from = Operand.allCases.filter { $0 != into }.randomElement(using: &random)!
-      switch Int.random(in: 0..<6, using: &random) {
+      switch Int.random(in: 0..<9, using: &random) {
       case 0: program.append(.scal(factor: factor, into))
       case 1: program.append(.copy(from: from, into: into))
+      case 2: program.append(.sign(into))
+      case 3: program.append(.averageSquares(decay: 0.75, factor: factor, from: from, into: into))
+      case 4: program.append(.divideByRoot(of: from, epsilon: ScaledDouble(0x1p-3), into))
       default: program.append(.axpy(factor: factor, from: from, into: into))
       }
     }
@@ -71,6 +75,14 @@ final class ProgramExecutionTests: XCTestCase {
         vectors[place(into)][index] = isFused ? y.addingProduct(a, x) : y + a * x
       case .scal(let factor, let vector): vectors[place(vector)][index] *= RoundedFactor<S>(factor).value
       case .copy(let from, let into): vectors[place(into)][index] = vectors[place(from)][index]
+      case .sign(let vector):
+        let x = vectors[place(vector)][index]
+        if !x.isNaN { vectors[place(vector)][index] = x > 0 ? 1 : x < 0 ? -1 : 0 }
+      case .averageSquares(let decay, let factor, let from, let into):
+        let (x, y) = (RoundedFactor<S>(factor).value * vectors[place(from)][index], vectors[place(into)][index])
+        vectors[place(into)][index] = S(decay) * y + x * x
+      case .divideByRoot(let root, let epsilon, let vector):
+        vectors[place(vector)][index] /= vectors[place(root)][index].squareRoot() + S(epsilon.double)
       case .clearNonFinite, .clamp, .scaleUnits: XCTFail("no such operation was drawn")
       }
     }

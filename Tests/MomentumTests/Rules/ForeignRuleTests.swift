@@ -73,6 +73,17 @@ final class ForeignRuleTests: XCTestCase {
       ]), "operation 1 \(words)")
   }
 
+  func testASecondMomentThatTheRuleDoesNotKeep() throws {
+    let words = "uses the second moment; expected usesSecondMoment to be true"
+    for operation in [
+      StepOperation.averageSquares(decay: 0.5, factor: Self.one, from: .gradient, into: .secondMoment),
+      .divideByRoot(of: .secondMoment, epsilon: Self.one, .copy), .sign(.secondMoment),
+    ] {
+      try refuse(
+        Foreign(operations: [operation]), "operation 0 of the update rule's program of tensor 'w' \(words)")
+    }
+  }
+
   func testTheAverage() throws {
     let words =
       "of the update rule's program of tensor 'w' uses the average; expected it to be left to the optimizer's averaging"

@@ -17,6 +17,8 @@ final class Twin<Scalar: BLASScalar> {
   let name: String
   let storage: Storage
   let threads: Int
+  /// The first twin calls BLAS, so that the loops of the others are compared with its calls.
+  let kernels: StepKernels
   let layout: ParameterLayout
   var optimizer: Optimizer<Scalar>
   private var vector, vectorGradient: ParameterVector<Scalar>
@@ -27,10 +29,11 @@ final class Twin<Scalar: BLASScalar> {
 
   init(
     _ name: String, _ storage: Storage, _ layout: ParameterLayout, _ settings: Settings, threads: Int,
-    _ random: inout Random
+    _ kernels: StepKernels, _ random: inout Random
   ) throws {
-    (self.name, self.storage, self.layout, self.threads) = (name, storage, layout, threads)
-    optimizer = try settings.makeOptimizer(layout, threads: threads)
+    (self.name, self.storage, self.layout) = (name, storage, layout)
+    (self.threads, self.kernels) = (threads, kernels)
+    optimizer = try settings.makeOptimizer(layout, threads: threads, kernels: kernels)
     // Only the memory that is used is large.
     let nothing = try ParameterLayout(count: 0)
     vector = try ParameterVector(storage == .vector ? layout : nothing, threads: threads)

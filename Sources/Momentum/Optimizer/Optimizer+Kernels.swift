@@ -1,0 +1,14 @@
+// The way to run the programs of steps.
+extension Optimizer {
+  /// How steps run their programs: as calls of BLAS or as one loop each. The bits are the same either way; by default what
+  /// is faster.
+  public var kernels: StepKernels {
+    get { table.kernels }
+    set { table.kernels = newValue }
+  }
+
+  /// Whether the last step ran all its programs as loops; see ``lastPrograms``.
+  public var lastStepWasFused: Bool {
+    programs.count > 0 && programs.all.allSatisfy { kernels.fuses($0, Scalar.self) }
+  }
+}
