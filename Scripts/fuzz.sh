@@ -4,7 +4,7 @@
 # Usage: Scripts/fuzz.sh files MINUTES
 #        Scripts/fuzz.sh steps MINUTES [SEED] [--scenarios N] [--sanitize thread|address] [--build-folder FOLDER]
 #   files   feeds the readers of safetensors headers and of indices with libFuzzer, under AddressSanitizer
-#   steps   takes random steps: four optimizers that differ in threads, memory and interruptions have to agree bit for bit,
+#   steps   takes random steps: four optimizers that differ in threads, memory, interruptions and kernels have to agree bit for bit,
 #           and with a plain loop within a bound
 #
 # MINUTES may be a fraction. Builds into .build-fuzz at the root of the repository, in release mode.

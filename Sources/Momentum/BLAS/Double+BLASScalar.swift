@@ -85,6 +85,8 @@ extension Double: BLASScalar {
     of x: UnsafePointer<Double>, _ epsilon: Double, into y: UnsafeMutablePointer<Double>, _ n: Int
   ) {
     momentum_divide_by_root_double(epsilon, x, y, n)
+  }
+
   public static func _fusedLoop(_ program: UInt64) -> OpaquePointer? {
     momentum_find_fused_loop_double(program).map { unsafeBitCast($0, to: OpaquePointer.self) }
   }

@@ -85,6 +85,8 @@ extension Float: BLASScalar {
     of x: UnsafePointer<Float>, _ epsilon: Float, into y: UnsafeMutablePointer<Float>, _ n: Int
   ) {
     momentum_divide_by_root_float(epsilon, x, y, n)
+  }
+
   public static func _fusedLoop(_ program: UInt64) -> OpaquePointer? {
     momentum_find_fused_loop_float(program).map { unsafeBitCast($0, to: OpaquePointer.self) }
   }

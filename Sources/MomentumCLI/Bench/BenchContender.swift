@@ -1,4 +1,5 @@
 import Foundation
+import Momentum
 
 /// One way to do what a row measures.
 protocol BenchContender: AnyObject {
@@ -12,6 +13,9 @@ protocol BenchContender: AnyObject {
   /// measured.
   func run(times: Int) throws
 
+  /// How the last run did it; `nil` where there is one way.
+  var kernels: StepKernels? { get }
+
   /// Returns when nothing that `run` has started goes on any more. Not timed.
   func settle()
 }
@@ -22,6 +26,8 @@ extension BenchContender {
   }
 
   func settle() {}
+
+  var kernels: StepKernels? { nil }
 
   /// For contenders that use OpenBLAS's own threads: those go on looking for work, at the cost of whoever runs next,
   /// for 2²⁸ ticks of the processor's clock after a call (a tenth of a second at 2.6 GHz).

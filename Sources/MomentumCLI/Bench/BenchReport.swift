@@ -21,16 +21,16 @@ struct BenchReport: Encodable {
   var csv: String { ([BenchRow.csvHeader] + rows.map(\.csv)).joined(separator: "\n") + "\n" }
 
   static let header = [
-    "row", "tensors", "elements", "scalar", "threads", "best", "median", "GB/s", "limit", "limit/ours", "plain",
+    "row", "tensors", "elements", "scalar", "threads", "kernels", "best", "median", "GB/s", "limit", "limit/ours", "plain",
     "plain/ours", "F32/ours",
   ]
-  static let leftColumns: Set<Int> = [0, 1, 3]
+  static let leftColumns: Set<Int> = [0, 1, 3, 5]
 
   var cells: [[String]] {
     rows.map { row in
       [
         row.name, row.tensors == "vector" ? "1" : "\(row.tensorCount) (\(row.tensors))", "\(row.count)", row.scalar,
-        "\(row.threads)", Self.time(row.secondsMin), Self.time(row.secondsMedian),
+        "\(row.threads)", row.kernels ?? "", Self.time(row.secondsMin), Self.time(row.secondsMedian),
         String(format: "%.1f", row.gigabytesPerSecond), Self.time(row.limitSecondsMin),
         String(format: "%.2f", row.limitRatio),
         row.plainSecondsMin.map(Self.time).map { row.plainFault == nil ? $0 : "\($0), wrong" } ?? "",
@@ -62,11 +62,12 @@ struct BenchReport: Encodable {
   }
 
   static let legend = """
-    GB/s: bytes that the step's program moves, by the best time. limit: hand-fused loops that move the same bytes with the
-    same threads; limit/ours 1 is at the limit. plain: OpenBLAS calls on whole vectors with its own threads (for the norm: a
-    dot product of each tile, nothing else); plain/ours is how many times as fast we are. Steps that keep something in half
-    precision clip by global norm, with momentum 0.9: plain is the long way round there, which widens whole vectors, takes a
-    step of Floats and narrows; F32/ours is the time of a step of Floats by ours.
+    kernels: how the engine ran the step's program, as one fused loop or as calls of BLAS (blas). GB/s: bytes that the
+    step's program moves, by the best time. limit: hand-fused loops that move the same bytes with the same threads;
+    limit/ours 1 is at the limit. plain: OpenBLAS calls on whole vectors with its own threads (for the norm: a dot
+    product of each tile, nothing else); plain/ours is how many times as fast we are. Steps that keep something in
+    half precision clip by global norm, with momentum 0.9: plain is the long way round there, which widens whole
+    vectors, takes a step of Floats and narrows; F32/ours is the time of a step of Floats by ours.
     """
 
   /// Who and where, in a few lines.

@@ -12,6 +12,8 @@ struct BenchRow: Encodable {
   let onePass: Bool
   /// What is kept in half precision; left out if nothing is.
   let storage: String?
+  /// Whether the engine's step ran as fused loops or as calls of BLAS; left out in other rows.
+  let kernels: String?
   /// `vector`, or the model whose tensors these are.
   let tensors: String
   let tensorCount: Int
@@ -57,6 +59,7 @@ struct BenchRow: Encodable {
     weightDecay = operation.weightDecay
     onePass = operation.onePass
     storage = operation.storage?.rawValue
+    kernels = contest.engine.kernels?.rawValue
     tensors = size.name
     tensorCount = memory.layout.tensors.count
     count = memory.count
@@ -84,7 +87,7 @@ struct BenchRow: Encodable {
   static let csvHeader = """
     name,operation,clip,momentum,nesterov,weight_decay,one_pass,tensors,tensor_count,count,scalar,threads,threads_used,repeats,\
     bytes,seconds_min,seconds_median,limit_seconds_min,limit_seconds_median,limit_ratio,plain,plain_seconds_min,\
-    plain_seconds_median,plain_ratio,storage,wide_seconds_min,wide_seconds_median,wide_ratio
+    plain_seconds_median,plain_ratio,storage,wide_seconds_min,wide_seconds_median,wide_ratio,kernels
     """
 
   var csv: String {
@@ -97,7 +100,7 @@ struct BenchRow: Encodable {
     func texts(_ numbers: [Double?]) -> [String] { numbers.map { $0.map { "\($0)" } ?? "" } }
     return
       (fields + texts([plainSecondsMin, plainSecondsMedian, plainRatio]) + [storage ?? ""]
-      + texts([wideSecondsMin, wideSecondsMedian, wideRatio])).joined(separator: ",")
+      + texts([wideSecondsMin, wideSecondsMedian, wideRatio]) + [kernels ?? ""]).joined(separator: ",")
   }
 
   /// A name with commas is one field.

@@ -14,6 +14,8 @@ struct BenchRun {
   var threads: [Int]
   var timer: BenchTimer
   var kernel = LimitKernel.best
+  /// How the engine's steps run their programs.
+  var kernels = StepKernels.automatic
   /// Leave out what the memory does not hold, rather than refuse to run.
   var skipsTooLarge = false
 
@@ -77,7 +79,7 @@ struct BenchRun {
   ) throws -> BenchRow {
     let name = "\(operation.name), \(memory.count) elements of \(Scalar.self)"
     memory.fillGradients()
-    let contest = try BenchContest.verified(operation, memory, kernel, row: name)
+    let contest = try BenchContest.verified(operation, memory, kernel, kernels: kernels, row: name)
     let contenders = [contest.engine, contest.limit] + [contest.plain?.contender, contest.wide].compactMap { $0 }
     return BenchRow(operation, size, memory, contest, try timer.time(contenders))
   }
@@ -86,17 +88,18 @@ struct BenchRun {
 extension BenchContest {
   /// The contenders of a row, whose results are right.
   static func verified<Scalar: LimitScalar>(
-    _ operation: BenchOperation, _ memory: BenchMemory<Scalar>, _ kernel: LimitKernel, row: String
+    _ operation: BenchOperation, _ memory: BenchMemory<Scalar>, _ kernel: LimitKernel, kernels: StepKernels,
+    row: String
   ) throws -> BenchContest {
     switch operation.kind {
     case .norm: return try norm(memory, kernel, row: row)
     case .clip: return try clip(memory, kernel, row: row)
     case .step:
-      guard let storage = operation.storage else { return try step(operation, memory, kernel, row: row) }
+      guard let storage = operation.storage else { return try step(operation, memory, kernel, kernels: kernels, row: row) }
       guard let memory = memory as? BenchMemory<Float> else {
         preconditionFailure("steps in half precision have parameters of Float")
       }
-      return try halfStep(operation, storage, memory, kernel, row: row)
+      return try halfStep(operation, storage, memory, kernel, kernels: kernels, row: row)
     }
   }
 }

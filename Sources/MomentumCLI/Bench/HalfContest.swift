@@ -81,7 +81,7 @@ extension BenchContest {
   /// `Float`s on widened gradients; the others within the bounds of `Float`.
   static func halfStep(
     _ operation: BenchOperation, _ storage: StepStorage, _ memory: BenchMemory<Float>, _ kernel: LimitKernel,
-    row: String
+    kernels: StepKernels, row: String
   ) throws -> BenchContest {
     let vectors = try HalfVectors(
       storage, memory.layout, threads: memory.threads, lent: storage.hasWideParameters ? memory.parameters : nil)
@@ -95,13 +95,13 @@ extension BenchContest {
         vectors, memory, kernel, EngineStep(memory, settings, algorithm: .portable, velocityType: storage.velocityType))
     )
 
-    let engine = try EngineHalfStep(vectors, settings, threads: memory.threads)
+    let engine = try EngineHalfStep(vectors, settings, threads: memory.threads, kernels: kernels)
     try verification.verify(engine, "momentum", bits: expected)
     let velocity = try memory.velocity()
     velocity.update(repeating: 0)
     let limit = try LimitHalfStep(vectors, settings, kernel, velocity: velocity, threads: memory.threads)
     try verification.verify(limit, "limit", near: expected)
-    let wide = try EngineStep(memory, settings)
+    let wide = try EngineStep(memory, settings, kernels: kernels)
     let widened = WidenedStep(vectors, memory, kernel, wide)
     try verification.verify(widened, widenedName, near: expected)
     return BenchContest(

@@ -12,12 +12,15 @@ final class EngineHalfStep: HalfContender {
   private let vectors: HalfVectors
   private var optimizer: Optimizer<Float>
 
-  init(_ vectors: HalfVectors, _ settings: StepSettings, threads: Int) throws {
+  init(_ vectors: HalfVectors, _ settings: StepSettings, threads: Int, kernels: StepKernels) throws {
     self.vectors = vectors
     optimizer = try Optimizer(
       vectors.layout, rule: settings.rule, clipping: settings.clipping,
       velocityType: vectors.storage.velocityType, threads: threads)
+    optimizer.kernels = kernels
   }
+
+  var kernels: StepKernels? { optimizer.lastStepWasFused ? .fused : .blas }
 
   func prepare() {}
   func run() throws { try run(times: 1) }

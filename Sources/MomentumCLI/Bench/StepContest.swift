@@ -9,7 +9,7 @@ final class EngineStep<Scalar: LimitScalar>: BenchContender {
 
   init(
     _ memory: BenchMemory<Scalar>, _ settings: StepSettings, algorithm: NormAlgorithm = .blas,
-    velocityType: ElementType? = nil
+    velocityType: ElementType? = nil, kernels: StepKernels = .automatic
   ) throws {
     (self.memory, self.settings) = (memory, settings)
     var clipping = try settings.clipping
@@ -20,6 +20,7 @@ final class EngineStep<Scalar: LimitScalar>: BenchContender {
       memory.layout, rule: settings.rule, clipping: clipping,
       nonFinitePolicy: settings.measures ? nil : .propagate,
       mode: settings.onePass ? .onePass : .twoPass, velocityType: velocityType, threads: memory.threads)
+    optimizer.kernels = kernels
   }
 
   func prepare() {}
@@ -29,6 +30,8 @@ final class EngineStep<Scalar: LimitScalar>: BenchContender {
   func run(times: Int) throws {
     try Scalar.step(&optimizer, memory.parameters, UnsafeBufferPointer(memory.gradients), times: times)
   }
+
+  var kernels: StepKernels? { optimizer.lastStepWasFused ? .fused : .blas }
 
   /// Elements that the last step moved for each parameter, by the account of the programs that it ran.
   var words: Int { (settings.measures ? 1 : 0) + (optimizer.lastPrograms.first?.traffic.words ?? 0) }
@@ -123,10 +126,11 @@ final class PlainStep<Scalar: LimitScalar>: BenchContender {
 extension BenchContest {
   /// Verifies the ways to take a step.
   static func step<Scalar: LimitScalar>(
-    _ operation: BenchOperation, _ memory: BenchMemory<Scalar>, _ kernel: LimitKernel, row: String
+    _ operation: BenchOperation, _ memory: BenchMemory<Scalar>, _ kernel: LimitKernel, kernels: StepKernels,
+    row: String
   ) throws -> BenchContest {
     let settings = try StepSettings(operation, memory)
-    let engine = try EngineStep(memory, settings)
+    let engine = try EngineStep(memory, settings, kernels: kernels)
     try verify(engine, "momentum", memory, settings, row, steps: 2)
 
     let velocity = try memory.velocity()

@@ -6,6 +6,7 @@ import MomentumFiles
 extension ModelTensors: ExpressibleByArgument {}
 extension BenchOperation.Clip: ExpressibleByArgument {}
 extension BenchRun.Element: ExpressibleByArgument {}
+extension StepKernels: ExpressibleByArgument {}
 
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -39,6 +40,9 @@ struct BenchCommand: ParsableCommand {
   var weightDecay = 0.0
   @Flag(help: "Take the step in one pass, with a limit on the global norm that nothing exceeds.")
   var onePass = false
+  @Option(
+    help: "How steps run their programs: as calls of BLAS, as fused loops where there are any, or as what is faster.")
+  var kernels = StepKernels.automatic
   @Option(parsing: .upToNextOption, help: "The most threads to use. (default: as many as the process may use)")
   var threads: [Int] = []
   @Option(name: .customLong("repeat"), help: "How often each contender is timed.")
@@ -98,10 +102,11 @@ struct BenchCommand: ParsableCommand {
     let folder = try plots.map { try ReportFolder.choose($0, name: "bench") }
     let operation = BenchOperation(
       kind: .step, clip: clip, momentum: momentum, nesterov: nesterov, weightDecay: weightDecay, onePass: onePass)
-    let run = BenchRun(
+    var run = BenchRun(
       operations: [operation] + others.filter { $0 != operation },
       sizes: sizes, scalars: scalar, threads: threads.isEmpty ? [Machine.availableProcessors] : threads,
       timer: BenchTimer(repeats: repeats), skipsTooLarge: skipTooLarge)
+    run.kernels = kernels
     try MemoryNeed.check(run)
     let parts = try run.parts()
     let rowCount = run.rowCount(parts)

@@ -85,6 +85,7 @@ struct InfoCommand: ParsableCommand {
         ("BLAS threads", Self.threads(blas)),
         ("integers", "\(blas.integerBits) bits"),
         ("rounding", Self.rounding(blas)),
+        ("fused loops", Self.fusedLoops(machine)),
       ]
       rows += blas.warnings.map { ("warning", $0) }
       rows += [
@@ -116,6 +117,15 @@ struct InfoCommand: ParsableCommand {
         case .momentum: "chosen by momentum: the engine has threads of its own"
         }
       return "\(threads), \(threading): \(reason)"
+    }
+
+    /// How steps run their programs.
+    static func fusedLoops(_ machine: MachineRecord) -> String {
+      guard let vectors = machine.fusedLoops else { return "none for this processor; steps call BLAS" }
+      guard machine.blas.axpyRounding == BLAS.Behavior.Rounding.fused.rawValue else {
+        return "not used: they would give other bits than this BLAS, which steps call"
+      }
+      return "\(vectors); steps use them where a program has one, and otherwise call BLAS"
     }
 
     /// What the probes have found.

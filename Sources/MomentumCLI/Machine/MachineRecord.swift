@@ -14,6 +14,8 @@ struct MachineRecord: Encodable {
   let swiftVersion = MachineRecord.compilerVersion
   let operatingSystem: String
   let blas: BLASRecord
+  /// The vectors that the fused loops of steps use; left out where this processor has no loops.
+  let fusedLoops = StepKernels.vectors
   let processor: String?
   let caches: [Cache]
   let processorCount: Int
