@@ -37,7 +37,7 @@ let package = Package(
       name: "CMomentumLAPACKE", pkgConfig: "lapacke",
       providers: [.apt(["liblapacke-dev"]), .brew(["lapack"])]),
     // What Swift cannot say: loops on the processor's widest vectors, and a hint to it. In C that needs nothing but a compiler.
-    .target(name: "CMomentumKernels"),
+    .target(name: "CMomentumKernels", exclude: ["half_stores.inc"]),
 
     // Which BLAS the process has loaded, and the choice of OpenBLAS's kernels while it is loaded.
     .target(name: "CMomentumLoadedBLAS", dependencies: ["CMomentumBLAS"]),

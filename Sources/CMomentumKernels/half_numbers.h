@@ -27,6 +27,28 @@ static inline __attribute__((always_inline)) uint16_t bfloat16_of(float value) {
   return (uint16_t)((bits & 0x7fffffff) > 0x7f800000 ? quiet : rounded);
 }
 
+// The least magnitude that is rounded to nearest whatever the threshold: the largest number of bfloat16, and beyond it
+// infinities and NaN.
+#define LEAST_SPECIAL 0x7f7f0000u
+
+// Away from 0 if the 16 bits that are cut off exceed a threshold: `up` is 2^16 less that. Where `up` takes all values alike,
+// the mean is the number.
+static inline __attribute__((always_inline)) uint16_t bfloat16_at(float value, uint16_t up) {
+  uint32_t bits = bits_of(value), magnitude = bits & 0x7fffffff;
+  return magnitude >= LEAST_SPECIAL ? bfloat16_of(value) : (uint16_t)((bits + up) >> 16);
+}
+
+// The thresholds of momentum_store_dithered_bfloat16: multiples of fixed fractions of 2^32, whose upper halves are used.
+// In the steps the fraction is (sqrt(3) - 1) / 2, whose multiples fill an interval evenly; with those of the golden ratio a
+// velocity of momentum 0.95 is off by twice as much. In the elements they recur after 2048, the length of a tile: so a vector
+// that is cut between tiles keeps its bits.
+#define DITHER_OF_STEP 0x5DB3D743u
+#define DITHER_OF_ELEMENT (1545u << 21)
+
+static inline __attribute__((always_inline)) uint32_t dither_of(uint64_t step, uint64_t index) {
+  return (uint32_t)step * DITHER_OF_STEP + (uint32_t)index * DITHER_OF_ELEMENT;
+}
+
 static inline __attribute__((always_inline)) float float_of_float16(uint16_t half) {
   uint32_t magnitude = (uint32_t)(half & 0x7fff) << 13, sign = (uint32_t)(half & 0x8000) << 16;
   // A number is shifted into place, and its exponent counted from the other bias. A subnormal number becomes a normal one:

@@ -33,4 +33,17 @@ public enum HalfOracle {
     let (down, up) = (magnitude - Self.value(low, type), above - magnitude)
     return sign | (up < down || (up == down && low & 1 == 1) ? high : low)
   }
+
+  /// What a velocity of BFloat16 is rounded to: an element of a tensor, in a step. Away from 0 if what is cut off exceeds a
+  /// threshold of 16 bits, which goes through multiples of fixed fractions of 1.
+  public static func dithered(_ number: Float, step: Int, index: Int) -> Float {
+    let bits = number.bitPattern
+    guard bits & 0x7fff_ffff < 0x7f7f_0000 else {
+      return Float(bitPattern: UInt32(self.bits(number, .bfloat16)) << 16)
+    }
+    let fraction: UInt32 = 1_572_067_139  // of 2³²: (√3 - 1) / 2
+    let turn = UInt32(truncatingIfNeeded: step) &* fraction &+ UInt32(index % 2048 * 1545 % 2048) << 21
+    let goesUp = bits & 0xffff + turn >> 16 > 0xffff
+    return Float(bitPattern: bits & 0xffff_0000 + (goesUp ? 0x1_0000 : 0))
+  }
 }

@@ -29,6 +29,11 @@ typedef struct {
 void momentum_store_stochastic_bfloat16(
     const float *x, uint16_t *y, ptrdiff_t n, momentum_random_place place, uint64_t index);
 
+// y = x, rounded up or down so that the mean over the steps is x: elements index to index + n of a tensor, in a step. Where an
+// element is added to step after step, what its roundings lack stays below a few digits; at random it would grow with the
+// square root of the steps. Numbers that need no rounding, and large ones, are stored as above.
+void momentum_store_dithered_bfloat16(const float *x, uint16_t *y, ptrdiff_t n, uint64_t step, uint64_t index);
+
 // The random numbers: Philox4x32-10 of Salmon, Moraes, Dror and Shaw (2011).
 void momentum_philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t words[4]);
 
@@ -40,6 +45,7 @@ typedef struct {
   ptrdiff_t (*store_bfloat16)(const float *x, uint16_t *y, ptrdiff_t n);
   void (*store_stochastic_bfloat16)(
       const float *x, uint16_t *y, ptrdiff_t n, momentum_random_place place, uint64_t index);
+  void (*store_dithered_bfloat16)(const float *x, uint16_t *y, ptrdiff_t n, uint64_t step, uint64_t index);
 } momentum_half_stores;
 
 // As momentum_half_loops_variant.

@@ -146,7 +146,6 @@ extension OptimizerConfiguration {
     try rules.validate(groups, clipping, averaging)
     try mode.validate(rules, lossScale, adaptiveLimit)
     try VelocityStorage.validate(velocityType)
-    try mode.validate(velocityType)
     try mode.validate(nonFinitePolicy ?? convention.defaultNonFinitePolicy, clipping, groups, averaging)
   }
 

@@ -59,6 +59,16 @@ enum HalfLoops {
       x, y.assumingMemoryBound(to: UInt16.self), n, place, UInt64(truncatingIfNeeded: index))
   }
 
+  /// `y ← x`, rounded up or down so that the mean over the steps is x: the elements of a tensor from `index` on.
+  @inline(__always)
+  static func storeDitheredBFloat16(
+    _ x: UnsafePointer<Float>, into y: UnsafeMutableRawPointer, _ n: Int, step: Int, index: Int
+  ) {
+    momentum_store_dithered_bfloat16(
+      x, y.assumingMemoryBound(to: UInt16.self), n, UInt64(truncatingIfNeeded: step),
+      UInt64(truncatingIfNeeded: index))
+  }
+
   /// The number of finite elements that become infinite when they are narrowed.
   @inline(__always)
   static func countOverflowing(_ x: UnsafePointer<Float>, _ type: ElementType, _ n: Int) -> Int {

@@ -1,8 +1,9 @@
 /// Memory for one vector, allocated and set to zero when it is first needed, or lent by the caller. Its elements are `Scalar`s
-/// or, of those, the nearest ``BFloat16``s.
+/// or ``BFloat16``s for them.
 struct LazyVector<Scalar: BLASScalar>: ~Copyable {
   typealias Pointer = UnsafeMutablePointer<Scalar>
-  typealias Release = @Sendable (UnsafeMutableBufferPointer<Scalar>) -> Void
+
+  typealias Release = @Sendable (UnsafeMutableRawBufferPointer) -> Void
 
   /// Whether the elements are ``BFloat16``s; `Scalar` is `Float` then.
   let isHalf: Bool
@@ -11,16 +12,16 @@ struct LazyVector<Scalar: BLASScalar>: ~Copyable {
   private var storage: ParameterVector<Scalar>?
   private var halfStorage: ParameterVector<BFloat16>?
   /// Memory that the caller has lent, and what is called when it is needed no longer.
-  private var lent: (memory: UnsafeMutableBufferPointer<Scalar>, release: Release)?
+  private var lent: (memory: UnsafeMutableRawBufferPointer, release: Release)?
 
   /// No memory yet.
   init(isHalf: Bool = false) { self.isHalf = isHalf }
 
   /// Memory that the caller lends until `release` is called; zero from now on.
-  init(lent memory: UnsafeMutableBufferPointer<Scalar>, release: @escaping Release) {
-    memory.update(repeating: 0)
-    isHalf = false
-    base = memory.baseAddress ?? TensorTable<Scalar>.emptyTensor
+  init(lent memory: UnsafeMutableRawBufferPointer, isHalf: Bool, release: @escaping Release) {
+    memory.initializeMemory(as: UInt8.self, repeating: 0)
+    self.isHalf = isHalf
+    base = memory.baseAddress?.assumingMemoryBound(to: Scalar.self) ?? TensorTable<Scalar>.emptyTensor
     lent = (memory, release)
   }
 
@@ -135,18 +136,17 @@ extension LazyVector {
 extension LazyVector {
   /// Throws if a vector of a step lies in lent memory.
   func checkSeparate(
-    _ other: UnsafeRawBufferPointer, _ name: String, _ layout: ParameterLayout
+    _ other: UnsafeRawBufferPointer, _ name: String
   ) throws(MomentumError) {
-    guard isLent, MemoryRegion.overlap(UnsafeRawBufferPointer(elements(layout)), other) else { return }
+    guard let lent, MemoryRegion.overlap(UnsafeRawBufferPointer(lent.memory), other) else { return }
     throw .overlap(first: "velocity", second: name)
   }
 
   /// The parts of the tensors in lent memory, for ``MemoryRegion/checkSeparate(_:name:)``; none if the memory is not lent.
   func lentRegions(_ layout: ParameterLayout) -> [MemoryRegion] {
-    guard isLent, let base else { return [] }
+    guard isLent else { return [] }
     return layout.tensors.enumerated().map { index, tensor in
-      MemoryRegion(
-        UnsafeMutableBufferPointer(start: base + tensor.offset, count: tensor.count), tensor: index, "velocity")
+      MemoryRegion(address(at: tensor.offset), byteCount: tensor.count * byteCount, tensor: index, "velocity")
     }
   }
 }

@@ -55,8 +55,8 @@ extension Optimizer {
       throw .overlap(first: "gradients", second: "parameters")
     }
     if direction.isLent {
-      try direction.checkSeparate(UnsafeRawBufferPointer(parameters), "parameters", layout)
-      try direction.checkSeparate(UnsafeRawBufferPointer(gradients), "gradients", layout)
+      try direction.checkSeparate(UnsafeRawBufferPointer(parameters), "parameters")
+      try direction.checkSeparate(UnsafeRawBufferPointer(gradients), "gradients")
     }
     // An empty vector has no address. Its tensors, all empty, are bound to an address that nobody reads.
     let placeholder = TensorTable<Scalar>.emptyTensor
@@ -162,7 +162,7 @@ extension Optimizer {
     parameters: UnsafeMutableBufferPointer<Scalar>, gradients: inout GradientAccumulator<Scalar>
   ) throws(MomentumError) -> StepReport {
     try Self.check("parameters", parameters.count, layout.count)
-    try direction.checkSeparate(UnsafeRawBufferPointer(parameters), "parameters", layout)
+    try direction.checkSeparate(UnsafeRawBufferPointer(parameters), "parameters")
     let base = parameters.baseAddress ?? TensorTable<Scalar>.emptyTensor
     return try step(accumulated: &gradients) { base + $0.offset }
   }

@@ -59,8 +59,8 @@ extension Optimizer where Scalar == Float {
     guard !MemoryRegion.overlap(UnsafeRawBufferPointer(gradients), UnsafeRawBufferPointer(parameters)) else {
       throw .overlap(first: "gradients", second: "parameters")
     }
-    try direction.checkSeparate(UnsafeRawBufferPointer(parameters), "parameters", layout)
-    try direction.checkSeparate(UnsafeRawBufferPointer(gradients), "gradients", layout)
+    try direction.checkSeparate(UnsafeRawBufferPointer(parameters), "parameters")
+    try direction.checkSeparate(UnsafeRawBufferPointer(gradients), "gradients")
     let placeholder = TensorTable<Float>.emptyTensor
     let parameter = parameters.baseAddress ?? placeholder
     separateLists = nil

@@ -52,6 +52,7 @@ extension Optimizer where Scalar == Float {
       for (second, y) in buffers[..<index] where MemoryRegion.overlap(x, y) {
         throw .overlap(first: second, second: first)
       }
+      try direction.checkSeparate(x, first)
     }
     bind(parameters.baseAddress, gradients.baseAddress, second: copy.baseAddress.map { UnsafeMutableRawPointer($0) })
     var halves = HalfOperands()
@@ -125,6 +126,8 @@ extension Optimizer where Scalar == Float {
     guard !MemoryRegion.overlap(UnsafeRawBufferPointer(gradients), UnsafeRawBufferPointer(parameters)) else {
       throw .overlap(first: "gradients", second: "parameters")
     }
+    try direction.checkSeparate(UnsafeRawBufferPointer(parameters), "parameters")
+    try direction.checkSeparate(UnsafeRawBufferPointer(gradients), "gradients")
     try checkRounding()
     bind(parameters.baseAddress, gradients.baseAddress, second: nil)
     for index in table.entries.indices { table.setKey(of: index, for: rounding) }

@@ -32,31 +32,54 @@ extension Optimizer {
   ///     it between steps.
   ///   - release: Called once with the memory, when the optimizer ends or gets other memory.
   /// - Throws: ``MomentumError/countMismatch(what:count:expected:)``, ``MomentumError/invalidSetting(_:)`` for an address
-  ///   that is not aligned to the element type and for a ``velocityType`` other than that of the parameters, ``MomentumError/overlap(first:second:)`` for memory that it lies in
-  ///   already. The velocity then stays where it is, and `release` is not called.
+  ///   that is not aligned to the element type and for a ``velocityType`` other than that of the memory,
+  ///   ``MomentumError/overlap(first:second:)`` for memory that it lies in already. The velocity then stays where it is,
+  ///   and `release` is not called.
   /// - Complexity: O(n); writes 2n elements, and reads n if there is a velocity.
   public mutating func placeVelocity(
     in memory: UnsafeMutableBufferPointer<Scalar>,
     release: @escaping @Sendable (UnsafeMutableBufferPointer<Scalar>) -> Void = { _ in }
   ) throws(MomentumError) {
-    guard !direction.isHalf else {
+    try place(UnsafeMutableRawBufferPointer(memory), of: Scalar.self, Scalar.elementType) {
+      release($0.assumingMemoryBound(to: Scalar.self))
+    }
+  }
+
+  /// Keeps a velocity of ``BFloat16`` in memory of the caller's; see
+  /// ``placeVelocity(in:release:)-(UnsafeMutableBufferPointer<Scalar>,_)``.
+  public mutating func placeVelocity(
+    in memory: UnsafeMutableBufferPointer<BFloat16>,
+    release: @escaping @Sendable (UnsafeMutableBufferPointer<BFloat16>) -> Void = { _ in }
+  ) throws(MomentumError) where Scalar == Float {
+    try place(UnsafeMutableRawBufferPointer(memory), of: BFloat16.self, .bfloat16) {
+      release($0.assumingMemoryBound(to: BFloat16.self))
+    }
+  }
+
+  private mutating func place<Element>(
+    _ memory: UnsafeMutableRawBufferPointer, of _: Element.Type, _ type: ElementType,
+    release: @escaping @Sendable (UnsafeMutableRawBufferPointer) -> Void
+  ) throws(MomentumError) {
+    guard type == velocityType else {
       throw .invalidSetting(
         name: "velocityType", value: velocityType.rawValue,
-        expected: "\(Scalar.elementType.rawValue) for a velocity in memory of the caller's")
+        expected: "\(type.rawValue) for a velocity in memory of that type")
     }
-    guard memory.count == layout.count else {
-      throw .countMismatch(what: "memory of the velocity", count: memory.count, expected: layout.count)
+    let count = memory.count / MemoryLayout<Element>.stride
+    guard count == layout.count else {
+      throw .countMismatch(what: "memory of the velocity", count: count, expected: layout.count)
     }
-    let (address, alignment) = (UInt(bitPattern: memory.baseAddress), MemoryLayout<Scalar>.alignment)
+    let (address, alignment) = (UInt(bitPattern: memory.baseAddress), MemoryLayout<Element>.alignment)
     guard address.isMultiple(of: UInt(alignment)) else {
       throw .invalidSetting(
         name: "address of the velocity", value: "0x" + String(address, radix: 16),
-        expected: "a multiple of \(alignment), the alignment of \(Scalar.self)")
+        expected: "a multiple of \(alignment), the alignment of \(Element.self)")
     }
-    guard !BLAS.overlap(direction.base, direction.elements(layout).count, memory.baseAddress, memory.count) else {
+    let own = UnsafeRawBufferPointer(start: direction.base, count: direction.base == nil ? 0 : memory.count)
+    guard !MemoryRegion.overlap(own, UnsafeRawBufferPointer(memory)) else {
       throw .overlap(first: "velocity", second: "memory that is to hold it")
     }
-    let placed = LazyVector(lent: memory, release: release)
+    let placed = LazyVector<Scalar>(lent: memory, isHalf: direction.isHalf, release: release)
     placed.fill(from: direction, layout)
     direction = placed
     separateLists = nil

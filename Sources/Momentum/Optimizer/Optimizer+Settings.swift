@@ -11,7 +11,6 @@ extension Optimizer {
     try rules.validate(groups, clipping, averaging)
     try mode.validate(nonFinitePolicy, clipping, groups, averaging)
     try mode.validate(rules, adaptedLossScale, adaptedLimit)
-    try mode.validate(velocityType)
     try checkVelocities()
     // Done last, so that the reports stay those of the last step until another step is taken.
     if haveChanged {

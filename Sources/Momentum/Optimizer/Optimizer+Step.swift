@@ -13,6 +13,8 @@ extension Optimizer {
     defer { call.end() }
     guard table.writesHalves else { return try computeStep(divisor, isMeasured, meetings) }
     table.clearHalfCounts(team)
+    table.directionStep = stepCount + 1
+    defer { table.directionStep = nil }
     var report = try computeStep(divisor, isMeasured, meetings)
     let counts = table.halfCounts(team)
     (report.clip.overflowedElements, report.lostUpdates) = (counts.overflowed, counts.lost)

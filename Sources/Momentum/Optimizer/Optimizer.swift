@@ -72,9 +72,9 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   /// The element type that the velocity is stored in: that of the parameters, or ``ElementType/bfloat16`` for parameters of
   /// `Float`, which halves its memory.
   ///
-  /// A velocity `s·u` of ``BFloat16`` has its scale in full precision and u rounded to nearest, once a step. So it decays
-  /// exactly, and each step moves the parameters by the velocity before it is rounded. Above a momentum of 0.99, what a step
-  /// adds is too small for 8 bits: see <doc:HalfPrecision>.
+  /// A velocity `s·u` of ``BFloat16`` has its scale in full precision and u rounded once a step, up or down so that the mean
+  /// over the steps is right. So it decays exactly, what steps add is not lost where it is too small for 8 bits, and each
+  /// step moves the parameters by the velocity before it is rounded: see <doc:HalfPrecision>.
   public let velocityType: ElementType
   /// The most threads to use, at least 1; small vectors use fewer. The results have the same bits for any number.
   public var threads: Int {
@@ -155,7 +155,6 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
     try mode.validate(policy, clipping, groups, averaging)
     try mode.validate(rules, lossScale, adaptiveLimit)
     let velocityType = try VelocityStorage.checked(velocityType, for: Scalar.self)
-    try mode.validate(velocityType)
     let table = try TensorTable<Scalar>(
       counts: layout.tensors.map(\.count), names: layout.tensors.map(\.name), shapes: layout.tensors.map(\.shape))
     table.hasHalfDirection = velocityType == .bfloat16

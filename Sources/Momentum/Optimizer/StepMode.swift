@@ -12,7 +12,8 @@ public enum StepMode: String, Sendable, Hashable, Codable, CaseIterable {
   /// A corrected element carries up to three more roundings than in two passes: one of the velocity and two of the
   /// parameter. A segment of the gradient stops updating when its own norm exceeds the limit C, so the summands that
   /// cancel are at most lr·C in size. The error of a parameter is therefore at most about 3u of `|p| + lr·C`, where u
-  /// is the unit roundoff.
+  /// is the unit roundoff. A velocity of ``BFloat16`` is rounded once more where it is corrected; the parameters are not
+  /// computed from what it was rounded to.
   ///
   /// Updates come before the check. So the policies that promise untouched parameters, ``NonFinitePolicy/throw`` and
   /// ``NonFinitePolicy/skipStep``, are refused, as are clipping by value and by tensor norms. The results have the same
@@ -40,14 +41,6 @@ extension StepMode {
     if clipping.targetNorm != nil { throw refuse("to normalize gradients, which changes every one") }
     if averaging != nil { throw refuse("to average parameters, which would take in uncorrected ones") }
     if clipping.globalNorm != nil, clipping.normType != .l2 { throw refuse("for other norms than 2") }
-  }
-
-  /// Checks that a velocity of this type can be corrected.
-  func validate(_ velocityType: ElementType?) throws(MomentumError) {
-    guard self == .onePass, velocityType == .bfloat16 else { return }
-    throw .invalidSetting(
-      name: "mode", value: rawValue,
-      expected: "twoPass with a velocity of bfloat16, which a correction would round once more")
   }
 
   /// Checks that the rules can be used in this mode.

@@ -62,7 +62,7 @@ struct HalfRunner<Scalar: BLASScalar> {
     if let direction, runner.program.writes.contains(.direction) {
       let x = TensorTable.asFloats(scratch.wideDirection)
       scratch.overflowed.pointee += HalfLoops.countOverflowing(x, .bfloat16, n)
-      HalfLoops.narrow(x, into: direction, .bfloat16, n)
+      table.storeDirection(x, into: direction, n, index: start)
     }
     if let type = halves.gradient, runner.program.writes.contains(.gradient) {
       let x = TensorTable.asFloats(scratch.wideGradient)

@@ -56,6 +56,19 @@ extension TensorTable {
       entry(index).pointee.gradient.unsafelyUnwrapped + start, n, measure, copy: scratch.gradientTile)
   }
 
+  /// Stores n elements of a direction of ``BFloat16``s, from an index of its tensor on.
+  ///
+  /// A step rounds up or down, so that what steps add is right in the mean over them: rounded to nearest it would be lost, or
+  /// doubled, again and again. All else is rounded to nearest.
+  @inline(__always)
+  func storeDirection(_ x: UnsafePointer<Float>, into y: UnsafeMutableRawPointer, _ n: Int, index: Int) {
+    if let directionStep {
+      HalfLoops.storeDitheredBFloat16(x, into: y, n, step: directionStep, index: index)
+    } else {
+      HalfLoops.narrow(x, into: y, .bfloat16, n)
+    }
+  }
+
   /// Only tables of `Float`s have operands in half precision.
   @inline(__always)
   static func asFloats(_ tile: Pointer) -> UnsafeMutablePointer<Float> {

@@ -81,6 +81,8 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   var secondMoment: Pointer?
   /// Whether the directions are ``BFloat16``s.
   var hasHalfDirection = false
+  /// The number of the step that writes directions, 1 for the first; `nil` outside of steps.
+  var directionStep: Int?
   /// What is known of each tensor's operands in half precision besides its entry; made by the first call that needs it.
   private(set) var halfEntries: UnsafeMutableBufferPointer<HalfEntry>?
   /// The divisors of the elements before their powers were summed; see ``MeasuredTiles/divisor``.

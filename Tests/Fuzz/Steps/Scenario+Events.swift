@@ -108,7 +108,7 @@ extension Scenario {
   func setSettings(_ new: Settings) throws {
     var new = new
     new.velocityType = settings.velocityType
-    // A correction would round such a velocity twice, and is refused.
+    // A correction would round such a velocity twice, of which the bounds know nothing.
     if new.velocityType != nil { new.mode = .twoPass }
     settings = new
     membership = PlainGroups.membership(new.groups, of: frame.names)

@@ -135,6 +135,52 @@ final class HalfStoresTests: XCTestCase {
     }
   }
 
+  func testDitheringFollowsItsDefinition() {
+    let numbers = Self.numbers
+    for (step, index) in [(1, 0), (7, 5), (1 << 32 + 3, 2047), (12, 1 << 33 + 1000)] {
+      let expected = numbers.enumerated().map { offset, number in
+        UInt16(HalfOracle.dithered(number, step: step, index: index + offset).bitPattern >> 16)
+      }
+      forEachVariant { name, stores in
+        var found = [UInt16](repeating: 0, count: numbers.count)
+        stores.store_dithered_bfloat16(numbers, &found, numbers.count, UInt64(step), UInt64(index))
+        XCTAssertEqual(found, expected, "\(name), step \(step), from \(index) on")
+        // Without numbers near the end of the range, and in pieces.
+        let ordinary = numbers.prefix(3000).map { $0 }
+        var pieces = [UInt16](repeating: 0, count: 3000)
+        var start = 0
+        for count in [1, 7, 8, 63, 64, 1025, 1832] {
+          ordinary.withUnsafeBufferPointer { from in
+            pieces.withUnsafeMutableBufferPointer {
+              stores.store_dithered_bfloat16(
+                from.baseAddress! + start, $0.baseAddress! + start, count, UInt64(step), UInt64(index + start))
+            }
+          }
+          start += count
+        }
+        XCTAssertEqual(pieces, Array(expected.prefix(3000)), "\(name), in pieces, step \(step), from \(index) on")
+      }
+    }
+  }
+
+  /// Over any number of steps in a row, and over the elements of a tile.
+  func testThresholdsOfDitheringAreSpreadEvenly() {
+    forEachVariant { name, stores in
+      for fraction in [0.07, 0.25, 0.5, 0.613, 0.99] as [Float] {
+        let numbers = [Float](repeating: -1 - fraction * 0x1p-7, count: 2048)
+        var away = [Int](repeating: 0, count: 2048)
+        for step in 1...60 {
+          var found = [UInt16](repeating: 0, count: 2048)
+          stores.store_dithered_bfloat16(numbers, &found, 2048, UInt64(step), 0)
+          XCTAssertTrue(found.allSatisfy { $0 == 0xbf80 || $0 == 0xbf81 })
+          for (index, bits) in found.enumerated() where bits == 0xbf81 { away[index] += 1 }
+          XCTAssertEqual(Float(found.count { $0 == 0xbf81 }), 2048 * fraction, accuracy: 1.5, name)
+        }
+        for count in away { XCTAssertEqual(Float(count), 60 * fraction, accuracy: 2.5, "\(name), \(fraction)") }
+      }
+    }
+  }
+
   func testKeysDifferByNameAndSeed() {
     var keys: Set<UInt64> = []
     for seed in 0..<50 as Range<UInt64> {

@@ -60,6 +60,6 @@ struct Bounds<Wide: WideNumber> {
 
   /// What a velocity loses where it is stored: of its magnitude, and of the least numbers.
   func storage(of type: ElementType?) -> (relative: Wide, least: Wide) {
-    type == .bfloat16 ? (0x1.02p-8, 0x1p-133) : (0, 0)
+    type == .bfloat16 ? (0x1.02p-7, 0x1p-133) : (0, 0)
   }
 }
