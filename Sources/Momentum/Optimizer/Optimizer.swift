@@ -69,12 +69,12 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
     get { adaptedLimit }
     set { (adaptedLimit, areSettingsChecked) = (newValue, false) }
   }
-  /// The element type that the velocity is stored in: that of the parameters, or ``ElementType/bfloat16`` for parameters of
-  /// `Float`, which halves its memory.
+  /// The element type that the velocity is stored in: that of the parameters, or ``ElementType/bfloat16`` for
+  /// parameters of `Float`, which halves its memory.
   ///
-  /// A velocity `s·u` of ``BFloat16`` has its scale in full precision and u rounded to nearest, once a step. So it decays
-  /// exactly, and each step moves the parameters by the velocity before it is rounded. Above a momentum of 0.99, what a step
-  /// adds is too small for 8 bits: see <doc:HalfPrecision>.
+  /// A velocity `s·u` of ``BFloat16`` has its scale in full precision and u rounded to nearest, once a step. So it
+  /// decays exactly, and each step moves the parameters by the velocity before it is rounded. Above a momentum of 0.99,
+  /// what a step adds is too small for 8 bits: see <doc:HalfPrecision>.
   public let velocityType: ElementType
   /// The most threads to use, at least 1; small vectors use fewer. The results have the same bits for any number.
   public var threads: Int {
@@ -173,7 +173,7 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
     reportedGroups = groups.map(\.name)
     stage = ClipStage(
       ClipSettings(
-        clipping, groups: groups.map(\.clipping), convention: rule.convention,
+        clipping, groups: groups.map(\.clipping), exempt: ParameterGroup.exempt(groups), convention: rule.convention,
         policy: Self.effectivePolicy(policy, lossScale), adapts: adaptiveLimit != nil))
     team = ThreadTeam(self.threads, elements: layout.count)
     self.table = table

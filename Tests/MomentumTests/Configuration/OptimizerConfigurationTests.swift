@@ -211,6 +211,7 @@ final class OptimizerConfigurationTests: XCTestCase {
       #"{"rule": {"learningRate": 1}, "lossScale": 8, "adaptiveClipping": {"spikeSkipping": {"limit": 3}}}"#,
       #"{"rule": {"learningRate": 1}, "lossScale": {"initial": 4, "growthInterval": 7}, "adaptiveClipping": {"zClip": {}}}"#,
       #"{"rule": {"kind": "lars", "learningRate": 1, "momentum": 0.5, "trustCoefficient": 2, "epsilon": 1, "adapts": true}}"#,
+      #"{"rule": {"learningRate": 1}, "groups": [{"name": "a", "patterns": ["a"], "exemptFromWhole": true}]}"#,
       #"{"rule": {"kind": "lion", "learningRate": 1, "beta1": 0.5, "beta2": 0.25}}"#,
       #"{"rule": {"kind": "adamw", "learningRate": 1, "epsilon": 0.5, "biasCorrection": false}}"#,
       #"{"rule": {"learningRate": 1, "adaptiveGradientClipping": {"factor": 2, "units": "optax"}}}"#,
