@@ -5,11 +5,12 @@
 #        Scripts/make-reference.sh --peers [LIST]            Tests/Fixtures/peers, what PyTorch, Keras, Optax and MLX compute
 #        Scripts/make-reference.sh --momenta                 Tests/Fixtures/momenta, momentum buffers of PyTorch and Optax
 #        Scripts/make-reference.sh --units [CASES [FILE]]    Tests/Fixtures/units, clips and rules by unit of Optax and TensorFlow
+#        Scripts/make-reference.sh --moments [CASES [FILE]]  Tests/Fixtures/moments, runs of Lion and AdamW by Optax, Keras and MLX
 #   --reproblas   also compares ReproBLAS's golden results with exact values; DATA is the folder tests/checks/data of a
 #                 checkout of its repository
 #   LIST          of torch,keras,optax,mlx (default: all)
 #   CASES, FILE   so many cases of each kind, written to FILE (default: the fixture and its 6); with UNIT_PEERS=FILE in the
-#                 environment UnitPeerTests reads them
+#                 environment UnitPeerTests reads them, with MOMENT_PEERS=FILE MomentPeerTests
 #
 # Says which files changed: exact values have the same bytes each time, those of the peers on the same kind of processor.
 # Exact values need Python 3.10 or newer. The peers are installed unless PEERS_ENVIRONMENT names an environment that has
@@ -32,6 +33,10 @@ case "${1-}" in
   --units)
     [[ "${2-6}" =~ ^[1-9][0-9]*$ ]] || fail "--units: '$2' is not a positive number of cases"
     by_peers "${3:-$fixtures/units/peers.json}" --units "${2-6}"
+    ;;
+  --moments)
+    [[ "${2-6}" =~ ^[1-9][0-9]*$ ]] || fail "--moments: '$2' is not a positive number of cases"
+    by_peers "${3:-$fixtures/moments/peers.json}" --moments "${2-6}"
     ;;
   "" | --reproblas) ;;
   *) fail "unknown argument '$1'; see --help" ;;

@@ -72,22 +72,26 @@ def positive(text: str) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("output", type=Path, help="a folder; with --units a file")
+    parser.add_argument("output", type=Path, help="a folder; with --units and --moments a file")
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--peers", type=peer_names, default=list(MODULES), metavar="LIST",
                       help="of torch,keras,optax,mlx; by default all")  # fmt: skip
     kind.add_argument("--momenta", action="store_true", help="momentum buffers of PyTorch and Optax instead")
     kind.add_argument("--units", type=positive, metavar="CASES",
                       help="so many cases of each clip and rule by unit of Optax and TensorFlow instead")  # fmt: skip
+    kind.add_argument("--moments", type=positive, metavar="CASES",
+                      help="so many runs of Lion and of AdamW by each of Optax, Keras and MLX instead")  # fmt: skip
     kind.add_argument("--only", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.only:
         return write(options.only, options.output)
-    (options.output.parent if options.units else options.output).mkdir(parents=True, exist_ok=True)
+    (options.output.parent if options.units or options.moments else options.output).mkdir(parents=True, exist_ok=True)
     if options.momenta:
         generator("peer_momenta").write(options.output)
     elif options.units:
         generator("peer_units").write(options.output, options.units)
+    elif options.moments:
+        generator("peer_moments").write(options.output, options.moments)
     else:
         write_each(options.peers, options.output)
 

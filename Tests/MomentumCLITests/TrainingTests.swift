@@ -12,7 +12,7 @@ final class TrainingTests: XCTestCase {
     seeds: 2, epochs: 2, batch: 64, hidden: 8, plainLearningRates: [0.1, 0.3], clippings: [.none, .global],
     momenta: [.plain, .momentum])
 
-  private func key(_ clipping: ClippingChoice, _ rule: MomentumChoice, rate: Double = 0.03) -> TrainingRunKey {
+  private func key(_ clipping: ClippingChoice, _ rule: RuleChoice, rate: Double = 0.03) -> TrainingRunKey {
     TrainingRunKey(setting: TrainingSetting(clipping: clipping, momentum: rule, learningRate: rate), seed: 1)
   }
 
@@ -90,7 +90,10 @@ final class TrainingTests: XCTestCase {
     try withScratchFolder { folder in
       let checkpoint = TrainingCheckpoint(folder: folder)
       try checkpoint.save(small)
-      for key in [key(.global, .nesterov), key(.none, .plain)] {
+      for key in [
+        key(.global, .nesterov), key(.none, .plain), key(.global, .adamw, rate: 0.005), key(.norm, .lion, rate: 0.001),
+        key(.global, .signum, rate: 0.001),
+      ] {
         var whole = try TrainingRun(key, options: small, data: data)
         var half = try TrainingRun(key, options: small, data: data)
         for _ in 0..<30 { try whole.step() }

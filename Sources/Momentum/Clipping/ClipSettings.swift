@@ -4,6 +4,8 @@ struct ClipSettings {
   let clipping: GradientClipping
   /// The clipping of each group of tensors, `nil` if that of the optimizer applies.
   let groups: [GradientClipping?]
+  /// The groups that the limit of all tensors together leaves out.
+  let exempt: Set<Int>
   let convention: Convention
   let policy: NonFinitePolicy
   /// The norm that is measured: that of the optimizer's clipping, unless only groups clip.
@@ -23,9 +25,10 @@ struct ClipSettings {
   private let limits: [TensorLimits]
 
   init(
-    _ clipping: GradientClipping, groups: [GradientClipping?] = [], convention: Convention, policy: NonFinitePolicy,
-    adapts: Bool = false
+    _ clipping: GradientClipping, groups: [GradientClipping?] = [], exempt: Set<Int> = [], convention: Convention,
+    policy: NonFinitePolicy, adapts: Bool = false
   ) {
+    self.exempt = exempt
     (self.clipping, self.groups, self.convention, self.policy) = (clipping, groups, convention, policy)
     self.adapts = adapts
     let all = groups.isEmpty ? [clipping] : [clipping] + groups.compactMap { $0 }
@@ -56,6 +59,9 @@ struct ClipSettings {
       }
     }
   }
+
+  /// Whether the limit of all tensors together holds for those in a group; -1 stands for no group.
+  func isLimited(group: Int) -> Bool { exempt.isEmpty || !exempt.contains(group) }
 
   /// The limits of the tensors in a group; -1 stands for no group.
   func limits(ofGroup group: Int) -> TensorLimits { limits[group + 1] }

@@ -26,7 +26,10 @@ extension ClipStage {
     func inGroup(_ group: Int) -> (UnsafePointer<TensorTable<Scalar>.Decision>) -> Bool {
       { $0.pointee.group == group }
     }
-    var message = [measured.total, clippedSum(table, tiles) { _ in true }]
+    func isLimited(_ decision: UnsafePointer<TensorTable<Scalar>.Decision>) -> Bool {
+      settings.isLimited(group: decision.pointee.group)
+    }
+    var message = [measured.total, clippedSum(table, tiles, where: isLimited)]
     for group in groups { message.append(clippedSum(table, tiles, where: inGroup(group))) }
     var all = try meetings.merge(message, counts: [measured.valueClippedCount, outcome.report.wasClipped ? 1 : 0])
     (measured.total, measured.valueClippedCount) = (all.partials[0], all.counts[0])
@@ -43,11 +46,13 @@ extension ClipStage {
     }
     if !groups.isEmpty {
       all = try meetings.merge(
-        [measured.total, clippedSum(table, tiles) { _ in true }], counts: [0, outcome.report.wasClipped ? 1 : 0])
+        [measured.total, clippedSum(table, tiles, where: isLimited)], counts: [0, outcome.report.wasClipped ? 1 : 0])
     }
     outcome.report.wasClipped = all.counts[1] > 0
     var compared = all.partials[1]
-    if outcome.report.wasClipped { compared = try rescaled(compared, table, tiles, meetings) { _ in true } }
+    if outcome.report.wasClipped || !settings.exempt.isEmpty {
+      compared = try rescaled(compared, table, tiles, meetings, where: isLimited)
+    }
     limitWhole(norm: value(compared), table, &outcome)
   }
 

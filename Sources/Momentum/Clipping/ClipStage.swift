@@ -151,7 +151,7 @@ final class ClipStage {
       return
     }
     outcome.report.clipCoefficient = coefficient.double
-    apply(coefficient, table, &outcome) { _ in true }
+    apply(coefficient, table, &outcome) { settings.isLimited(group: table.decisions[$0].group) }
   }
 
   // MARK: - Norms
@@ -180,12 +180,15 @@ final class ClipStage {
     table.clippedTotal(settings.normType, measured, finiteOnly: settings.policy == .zero) { $0.pointee.group == group }
   }
 
-  /// The norm that is compared with the limit of all tensors together: after all other clips.
+  /// The norm that is compared with the limit of all tensors together: of those that it limits, after all other clips.
   private func comparedNorm<Scalar>(
     _ total: ScaledDouble, _ table: TensorTable<Scalar>, _ measured: MeasuredTiles, _ outcome: Outcome
   ) -> ScaledDouble {
-    if outcome.report.wasClipped {
-      return value(table.clippedTotal(settings.normType, measured, finiteOnly: settings.policy == .zero) { _ in true })
+    if outcome.report.wasClipped || !settings.exempt.isEmpty {
+      return value(
+        table.clippedTotal(settings.normType, measured, finiteOnly: settings.policy == .zero) {
+          settings.isLimited(group: $0.pointee.group)
+        })
     }
     return outcome.clamps ? value(table.total(settings.normType, measured)) : total
   }

@@ -53,12 +53,14 @@ extension OptimizerConfiguration: Codable {
 
 extension OptimizerConfiguration.Group: Codable {
   public init(from decoder: any Decoder) throws {
-    let object = try StrictObject(decoder, keys: ["name", "patterns", "rule", "clipping", "learningRateFactor"])
+    let object = try StrictObject(
+      decoder, keys: ["name", "patterns", "rule", "clipping", "learningRateFactor", "exemptFromWhole"])
     name = try object.value("name")
     patterns = try object.value("patterns")
     rule = try object.optional("rule")
     clipping = try object.optional("clipping")
     learningRateFactor = try object.optional("learningRateFactor") ?? 1
+    exemptFromWhole = try object.optional("exemptFromWhole") ?? false
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -68,5 +70,6 @@ extension OptimizerConfiguration.Group: Codable {
     try container.encodeIfPresent(rule, forKey: NameKey("rule"))
     try container.encodeIfPresent(clipping, forKey: NameKey("clipping"))
     if learningRateFactor != 1 { try container.encode(learningRateFactor, forKey: NameKey("learningRateFactor")) }
+    if exemptFromWhole { try container.encode(exemptFromWhole, forKey: NameKey("exemptFromWhole")) }
   }
 }

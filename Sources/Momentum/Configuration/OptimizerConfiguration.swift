@@ -21,7 +21,7 @@
 /// |---|---|
 /// | `convention` | a ``Convention`` |
 /// | `rule` | the names of the properties of ``RuleConfiguration``; learning rate and momentum are numbers or ``Schedule``s. For ``RuleConfiguration/unitLimit`` `adaptiveGradientClipping`: `true`, `false`, or `factor`, `epsilon`, `units` |
-/// | `groups` | a list of `name`, `patterns` (see ``ParameterGroup``), and what differs: `rule`, `clipping`, `learningRateFactor` |
+/// | `groups` | a list of `name`, `patterns` (see ``ParameterGroup``), and what differs: `rule`, `clipping`, `learningRateFactor`, `exemptFromWhole` |
 /// | `clipping` | `value` (v for -v...v, or [lower, upper]), `norm`, `normUnits`, `blockRMS`, `globalNorm`, `targetNorm`, `normType`, `algorithm` |
 /// | `adaptiveLimit` | an ``AdaptiveLimit``: `autoClip`, `zClip` or `spikeSkipping` with its settings |
 /// | `lossScale` | a ``LossScale``: a number, `"pytorch"`, `"keras"`, or the settings of a dynamic one |
@@ -45,12 +45,15 @@ public struct OptimizerConfiguration: Sendable {
     public var clipping: GradientClipping?
     /// See ``ParameterGroup/learningRateFactor``.
     public var learningRateFactor: Double
+    /// See ``ParameterGroup/exemptFromWhole``.
+    public var exemptFromWhole: Bool
 
     /// Describes a group.
     public init(
       _ name: String, _ patterns: [String], rule: RuleConfiguration? = nil, clipping: GradientClipping? = nil,
-      learningRateFactor: Double = 1
+      learningRateFactor: Double = 1, exemptFromWhole: Bool = false
     ) {
+      self.exemptFromWhole = exemptFromWhole
       self.learningRateFactor = learningRateFactor
       self.name = name
       self.patterns = patterns
@@ -157,7 +160,7 @@ extension OptimizerConfiguration {
       made.append(
         ParameterGroup(
           group.name, group.patterns, rule: try makeRule(of: group), clipping: group.clipping,
-          learningRateFactor: group.learningRateFactor))
+          learningRateFactor: group.learningRateFactor, exemptFromWhole: group.exemptFromWhole))
     }
     return made
   }

@@ -1,6 +1,6 @@
 /// The settings of an update rule in an ``OptimizerConfiguration``: each of them may be left out.
 ///
-/// A setting that the optimizer's rule leaves out has the default of ``SGD`` or ``LARS``; only the learning rate is
+/// A setting that the optimizer's rule leaves out has the default of its kind; only the learning rate is
 /// required. A setting that a group's rule leaves out is taken from the optimizer's rule; if the two rules are of
 /// different kinds, only the settings that both kinds have are taken.
 public struct RuleConfiguration: Sendable {
@@ -10,6 +10,12 @@ public struct RuleConfiguration: Sendable {
     case sgd
     /// ``LARS``.
     case lars
+    /// ``Lion``.
+    case lion
+    /// ``Signum``.
+    case signum
+    /// ``AdamW``.
+    case adamw
   }
 
   /// The limits of an ``AdaptiveGradientClipping`` around the rule.
@@ -25,24 +31,30 @@ public struct RuleConfiguration: Sendable {
   public var kind: Kind?
   /// See ``SGD/learningRate``.
   public var learningRate: Schedule?
-  /// See ``SGD/momentum``.
+  /// See ``SGD/momentum``; not for ``Kind/lion`` and ``Kind/adamw``, which have betas.
   public var momentum: Schedule?
   /// See ``SGD/weightDecay``.
   public var weightDecay: Double?
-  /// See ``SGD/nesterov``.
+  /// See ``SGD/nesterov``; not for ``Kind/lion`` and ``Kind/adamw``.
   public var nesterov: Bool?
-  /// See ``SGD/dampening``; not for ``Kind/lars``.
+  /// See ``SGD/dampening``; for ``Kind/sgd`` only.
   public var dampening: Double?
-  /// See ``SGD/decoupledWeightDecay``; by default as the convention does. Not for ``Kind/lars``.
+  /// See ``SGD/decoupledWeightDecay``; by default as the convention does. For ``Kind/sgd`` only.
   public var decoupledWeightDecay: Bool?
-  /// See ``SGD/maximize``; not for ``Kind/lars``.
+  /// See ``SGD/maximize``; for ``Kind/sgd`` only.
   public var maximize: Bool?
   /// See ``LARS/trustCoefficient``; for ``Kind/lars`` only.
   public var trustCoefficient: Double?
-  /// See ``LARS/epsilon``; for ``Kind/lars`` only.
+  /// See ``LARS/epsilon`` and ``AdamW/epsilon``; for ``Kind/lars`` and ``Kind/adamw``.
   public var epsilon: Double?
   /// See ``LARS/adapts``; for ``Kind/lars`` only.
   public var adapts: Bool?
+  /// See ``Lion/beta1`` and ``AdamW/beta1``; for ``Kind/lion`` and ``Kind/adamw``.
+  public var beta1: Double?
+  /// See ``Lion/beta2`` and ``AdamW/beta2``; for ``Kind/lion`` and ``Kind/adamw``.
+  public var beta2: Double?
+  /// See ``AdamW/biasCorrection``; for ``Kind/adamw`` only.
+  public var biasCorrection: Bool?
   /// Limits of the gradient in proportion to the parameters; by default none.
   public var unitLimit: UnitLimit?
 
@@ -54,7 +66,7 @@ public struct RuleConfiguration: Sendable {
 }
 
 extension RuleConfiguration {
-  /// The rule: an ``SGD`` or a ``LARS``, inside a ``Scheduled`` if a schedule is not constant, inside an
+  /// The rule of the ``kind``, inside a ``Scheduled`` if a schedule is not constant, inside an
   /// ``AdaptiveGradientClipping`` if there is a ``unitLimit``.
   ///
   /// - Parameter convention: The convention to follow.
@@ -80,6 +92,21 @@ extension RuleConfiguration {
           learningRate: rate, momentum: momentum?.value(at: 0) ?? 0.9, weightDecay: weightDecay ?? 0,
           trustCoefficient: trustCoefficient ?? 0.001, epsilon: epsilon ?? 0, nesterov: nesterov ?? false,
           adapts: adapts ?? true, convention: convention))
+    case .lion:
+      rule = try scheduled(
+        Lion(
+          learningRate: rate, beta1: beta1 ?? 0.9, beta2: beta2 ?? 0.99, weightDecay: weightDecay,
+          convention: convention))
+    case .signum:
+      rule = try scheduled(
+        Signum(
+          learningRate: rate, momentum: momentum?.value(at: 0) ?? 0.9, weightDecay: weightDecay ?? 0,
+          nesterov: nesterov ?? false, convention: convention))
+    case .adamw:
+      rule = try scheduled(
+        AdamW(
+          learningRate: rate, beta1: beta1 ?? 0.9, beta2: beta2 ?? 0.999, epsilon: epsilon, weightDecay: weightDecay,
+          biasCorrection: biasCorrection, convention: convention))
     }
     guard case .adaptive(let factor, let epsilon, let units) = unitLimit else { return rule }
     return try AdaptiveGradientClipping(
@@ -95,14 +122,11 @@ extension RuleConfiguration {
 
   private func checkKind() throws(MomentumError) {
     let kind = kind ?? .sgd
-    let foreign =
-      kind == .lars
-      ? [
-        "dampening": dampening != nil, "decoupledWeightDecay": decoupledWeightDecay != nil, "maximize": maximize != nil,
-      ]
-      : ["trustCoefficient": trustCoefficient != nil, "epsilon": epsilon != nil, "adapts": adapts != nil]
-    guard let name = foreign.filter(\.value).keys.min() else { return }
-    throw .invalidSetting(name: "rule with \(name)", value: kind.rawValue, expected: kind == .lars ? "sgd" : "lars")
+    for setting in Self.partial where setting.isStated(self) && !setting.kinds.contains(kind) {
+      throw .invalidSetting(
+        name: "rule with \(setting.name)", value: kind.rawValue,
+        expected: setting.kinds.map(\.rawValue).joined(separator: " or "))
+    }
   }
 
   /// These settings; those that are missing are taken from another rule.
@@ -110,25 +134,52 @@ extension RuleConfiguration {
     var filled = self
     filled.kind = kind ?? other.kind
     filled.learningRate = learningRate ?? other.learningRate
-    filled.momentum = momentum ?? other.momentum
     filled.weightDecay = weightDecay ?? other.weightDecay
-    filled.nesterov = nesterov ?? other.nesterov
     filled.unitLimit = unitLimit ?? other.unitLimit
-    guard filled.kind ?? .sgd == other.kind ?? .sgd else { return filled }
-    filled.dampening = dampening ?? other.dampening
-    filled.decoupledWeightDecay = decoupledWeightDecay ?? other.decoupledWeightDecay
-    filled.maximize = maximize ?? other.maximize
-    filled.trustCoefficient = trustCoefficient ?? other.trustCoefficient
-    filled.epsilon = epsilon ?? other.epsilon
-    filled.adapts = adapts ?? other.adapts
+    let (own, others) = (filled.kind ?? .sgd, other.kind ?? .sgd)
+    for setting in Self.partial where setting.kinds.contains(own) && setting.kinds.contains(others) {
+      setting.fill(&filled, other)
+    }
     return filled
   }
+
+  /// A setting that some kinds of rules have and others have not.
+  private struct PartialSetting: Sendable {
+    let name: String
+    let kinds: [Kind]
+    let isStated: @Sendable (RuleConfiguration) -> Bool
+    /// Takes the setting from another rule if it is missing.
+    let fill: @Sendable (inout RuleConfiguration, RuleConfiguration) -> Void
+
+    init<Value>(
+      _ name: String, of kinds: Kind..., at path: any WritableKeyPath<RuleConfiguration, Value?> & Sendable
+    ) {
+      (self.name, self.kinds) = (name, kinds)
+      isStated = { $0[keyPath: path] != nil }
+      fill = { $0[keyPath: path] = $0[keyPath: path] ?? $1[keyPath: path] }
+    }
+  }
+
+  /// In the order of their names, by which errors name the first.
+  private static let partial = [
+    PartialSetting("adapts", of: .lars, at: \.adapts),
+    PartialSetting("beta1", of: .lion, .adamw, at: \.beta1),
+    PartialSetting("beta2", of: .lion, .adamw, at: \.beta2),
+    PartialSetting("biasCorrection", of: .adamw, at: \.biasCorrection),
+    PartialSetting("dampening", of: .sgd, at: \.dampening),
+    PartialSetting("decoupledWeightDecay", of: .sgd, at: \.decoupledWeightDecay),
+    PartialSetting("epsilon", of: .lars, .adamw, at: \.epsilon),
+    PartialSetting("maximize", of: .sgd, at: \.maximize),
+    PartialSetting("momentum", of: .sgd, .lars, .signum, at: \.momentum),
+    PartialSetting("nesterov", of: .sgd, .lars, .signum, at: \.nesterov),
+    PartialSetting("trustCoefficient", of: .lars, at: \.trustCoefficient),
+  ]
 }
 
 extension RuleConfiguration: Codable {
   private static let keys = [
     "kind", "learningRate", "momentum", "weightDecay", "nesterov", "dampening", "decoupledWeightDecay", "maximize",
-    "trustCoefficient", "epsilon", "adapts", "adaptiveGradientClipping",
+    "trustCoefficient", "epsilon", "adapts", "beta1", "beta2", "biasCorrection", "adaptiveGradientClipping",
   ]
 
   public init(from decoder: any Decoder) throws {
@@ -144,6 +195,9 @@ extension RuleConfiguration: Codable {
     trustCoefficient = try object.optional("trustCoefficient")
     epsilon = try object.optional("epsilon")
     adapts = try object.optional("adapts")
+    beta1 = try object.optional("beta1")
+    beta2 = try object.optional("beta2")
+    biasCorrection = try object.optional("biasCorrection")
     unitLimit = try object.optional("adaptiveGradientClipping")
   }
 
@@ -160,6 +214,9 @@ extension RuleConfiguration: Codable {
     try container.encodeIfPresent(trustCoefficient, forKey: NameKey("trustCoefficient"))
     try container.encodeIfPresent(epsilon, forKey: NameKey("epsilon"))
     try container.encodeIfPresent(adapts, forKey: NameKey("adapts"))
+    try container.encodeIfPresent(beta1, forKey: NameKey("beta1"))
+    try container.encodeIfPresent(beta2, forKey: NameKey("beta2"))
+    try container.encodeIfPresent(biasCorrection, forKey: NameKey("biasCorrection"))
     try container.encodeIfPresent(unitLimit, forKey: NameKey("adaptiveGradientClipping"))
   }
 }

@@ -20,6 +20,7 @@ extension Optimizer {
       var parts: [String] = []
       if let rule = group.rule { parts.append("\(rule)") }
       if group.learningRateFactor != 1 { parts.append("learning rate times \(group.learningRateFactor)") }
+      if group.exemptFromWhole { parts.append("exempt from the limit of all tensors") }
       if let clipping = group.clipping { parts.append("clipping: \(clipping)") }
       lines.append("group '\(group.name)'\(size): \(parts.isEmpty ? "as all others" : parts.joined(separator: "; "))")
     }

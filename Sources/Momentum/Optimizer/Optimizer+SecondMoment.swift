@@ -38,13 +38,48 @@ extension Optimizer {
         what: "second moment of tensor '\(tensor.name)'", count: values.count, expected: tensor.count)
     }
     try CountRange.check(steps, "steps of a second moment", atLeast: 1)
-    try checkFinite("second moment", values, ofTensor: index, ScaledDouble(1))
-    if let negative = values.first(where: { $0 < 0 }) {
-      throw .invalidSetting(
-        name: "second moment", of: .tensor(tensor.name), value: Double(negative), expected: .finiteAtLeast(0))
-    }
+    try checkSquares(values, ofTensor: index)
     let base = try secondMoment.make(layout, threads: 1)
     if let source = values.baseAddress { (base + tensor.offset).update(from: source, count: tensor.count) }
     states.velocities[index].secondMomentSteps = steps
+  }
+
+  /// Throws unless all values can be means of squares.
+  private func checkSquares(
+    _ values: UnsafeBufferPointer<Scalar>, ofTensor index: Int
+  ) throws(MomentumError) {
+    try checkFinite("second moment", values, ofTensor: index, ScaledDouble(1))
+    if let negative = values.first(where: { $0 < 0 }) {
+      throw .invalidSetting(
+        name: "second moment", of: .tensor(table.name(of: index)), value: Double(negative),
+        expected: .finiteAtLeast(0))
+    }
+  }
+
+  /// Replaces the velocities and the second moments, and nothing else, by vectors that lie elsewhere; see
+  /// ``restore(_:directions:secondMoments:averages:confirm:)``.
+  ///
+  /// - Parameters:
+  ///   - first: The velocities, without the learning rate.
+  ///   - second: The second moments, of the same tensors.
+  ///   - steps: How many steps have entered them.
+  package mutating func replaceMoments(
+    _ first: [TensorBuffer?], _ second: [UnsafeBufferPointer<Scalar>?], steps: Int, confirm: () throws -> Void
+  ) throws {
+    try CountRange.check(steps, "steps of a second moment", atLeast: 1)
+    for (index, values) in second.enumerated() {
+      if let values { try checkSquares(values, ofTensor: index) }
+    }
+    let newDirection = try gathered(first, isHalf: direction.isHalf)
+    let newSecondMoment = try gathered(second.map { $0.map { TensorBuffer($0) } })
+    try checkFinite("velocity", newDirection) { _ in ScaledDouble(1) }
+    try confirm()
+    direction.replace(by: newDirection, layout)
+    secondMoment.replace(by: newSecondMoment, layout)
+    states.velocities = first.map { values in
+      var velocity = VelocityState()
+      if values != nil { (velocity.isSet, velocity.secondMomentSteps) = (true, steps) }
+      return velocity
+    }
   }
 }

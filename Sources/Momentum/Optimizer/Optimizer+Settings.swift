@@ -30,7 +30,7 @@ extension Optimizer {
   var clipSettings: ClipSettings {
     if areSettingsChecked { return stage.settings }
     return ClipSettings(
-      clipping, groups: groups.map(\.clipping), convention: rule.convention,
+      clipping, groups: groups.map(\.clipping), exempt: ParameterGroup.exempt(groups), convention: rule.convention,
       policy: Self.effectivePolicy(nonFinitePolicy, adaptedLossScale), adapts: adaptedLimit != nil)
   }
 

@@ -69,8 +69,8 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
     get { adaptedLimit }
     set { (adaptedLimit, areSettingsChecked) = (newValue, false) }
   }
-  /// The element type that the velocity is stored in: that of the parameters, or ``ElementType/bfloat16`` for parameters of
-  /// `Float`, which halves its memory.
+  /// The element type that the velocity is stored in: that of the parameters, or ``ElementType/bfloat16`` for
+  /// parameters of `Float`, which halves its memory.
   ///
   /// A velocity `s·u` of ``BFloat16`` has its scale in full precision and u rounded once a step, up or down so that the mean
   /// over the steps is right. So it decays exactly, what steps add is not lost where it is too small for 8 bits, and each
@@ -172,7 +172,7 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
     reportedGroups = groups.map(\.name)
     stage = ClipStage(
       ClipSettings(
-        clipping, groups: groups.map(\.clipping), convention: rule.convention,
+        clipping, groups: groups.map(\.clipping), exempt: ParameterGroup.exempt(groups), convention: rule.convention,
         policy: Self.effectivePolicy(policy, lossScale), adapts: adaptiveLimit != nil))
     team = ThreadTeam(self.threads, elements: layout.count)
     self.table = table

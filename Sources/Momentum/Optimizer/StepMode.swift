@@ -38,6 +38,7 @@ extension StepMode {
       throw refuse("to clip by value or by tensor norms")
     }
     if groups.contains(where: { $0.clipping != nil }) { throw refuse("to clip groups by limits of their own") }
+    if groups.contains(where: \.exemptFromWhole) { throw refuse("with groups that the limit leaves out") }
     if clipping.targetNorm != nil { throw refuse("to normalize gradients, which changes every one") }
     if averaging != nil { throw refuse("to average parameters, which would take in uncorrected ones") }
     if clipping.globalNorm != nil, clipping.normType != .l2 { throw refuse("for other norms than 2") }

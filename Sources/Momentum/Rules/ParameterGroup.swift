@@ -12,9 +12,9 @@ public struct ParameterGroup: Sendable {
   /// The group's name in errors.
   public var name: String
   /// Patterns of tensor names as in a shell: `*` stands for any characters, dots and slashes included, `?` for one
-  /// character, `[abc]` for one of the characters listed, `[!abc]` for one that is not, and `\\` takes the next character
-  /// as it is. A pattern that begins with `!` leaves out what the rest of it matches: `["layer1.*", "!*.bias"]`; with
-  /// such patterns alone, all other tensors belong to the group.
+  /// character, `[abc]` for one of the characters listed, `[!abc]` for one that is not, and `\\` takes the next
+  /// character as it is. A pattern that begins with `!` leaves out what the rest of it matches: `["layer1.*",
+  /// "!*.bias"]`; with such patterns alone, all other tensors belong to the group.
   public var patterns: [String]
   /// The update rule, of the same convention as the optimizer's; `nil` for the optimizer's own.
   public var rule: (any UpdateRule)?
@@ -27,6 +27,11 @@ public struct ParameterGroup: Sendable {
   /// The factor of the learning rate, of the optimizer's rule or the group's own: one schedule for all tensors, a
   /// multiple of it for these. Finite, at least 0; 0 freezes the tensors, but for their velocity.
   public var learningRateFactor: Double
+  /// Whether the optimizer's limit of all tensors together leaves the group out: its tensors neither count for the norm
+  /// that is compared (``ClipReport/comparedNorm``) nor are they clipped by it. For rules whose steps do not depend on
+  /// the size of a gradient, such as ``Lion``. The group's own limits hold, and its norm is measured all the same
+  /// (``GroupReport/norm``, ``ClipReport/totalNorm``).
+  public var exemptFromWhole: Bool
   /// Whether the group may have no tensor, because other owners have its tensors (see ``NormExchange``).
   public var mayBeEmpty: Bool
 
@@ -38,22 +43,29 @@ public struct ParameterGroup: Sendable {
   ///   - rule: The update rule.
   ///   - clipping: The clips.
   ///   - learningRateFactor: The factor of the learning rate.
+  ///   - exemptFromWhole: Whether the optimizer's limit of all tensors together leaves the group out.
   ///   - mayBeEmpty: Whether the group may have no tensor, because other owners have its tensors. Otherwise a group
   ///     without one is refused: its pattern is probably misspelled.
   public init(
     _ name: String, _ patterns: [String], rule: (any UpdateRule)? = nil, clipping: GradientClipping? = nil,
-    learningRateFactor: Double = 1, mayBeEmpty: Bool = false
+    learningRateFactor: Double = 1, exemptFromWhole: Bool = false, mayBeEmpty: Bool = false
   ) {
     self.name = name
     self.patterns = patterns
     self.rule = rule
     self.clipping = clipping
     self.learningRateFactor = learningRateFactor
+    self.exemptFromWhole = exemptFromWhole
     self.mayBeEmpty = mayBeEmpty
   }
 }
 
 extension ParameterGroup {
+  /// The positions of the groups that the limit of all tensors together leaves out.
+  static func exempt(_ groups: [ParameterGroup]) -> Set<Int> {
+    Set(groups.indices.filter { groups[$0].exemptFromWhole })
+  }
+
   /// The rule of the group's tensors in one step.
   ///
   /// - Parameter rule: The optimizer's rule, or the group's own.

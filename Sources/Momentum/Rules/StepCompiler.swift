@@ -117,6 +117,6 @@ struct StepCompiler<Scalar: BLASScalar> {
     return TensorState(
       gradientFactor: decision.pointee.coefficient * gradientFactor * decision.pointee.ruleFactor,
       velocityScale: velocity.scale, isFirstStep: !velocity.isSet, unitFactor: decision.pointee.ruleFactor,
-      secondMomentSteps: velocity.secondMomentSteps)
+      secondMomentSteps: velocity.secondMomentSteps, shape: table.shapes.isEmpty ? [] : table.shapes[index])
   }
 }

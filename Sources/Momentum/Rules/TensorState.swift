@@ -20,16 +20,26 @@ public struct TensorState: Sendable, Hashable {
   public internal(set) var unitFactor: ScaledDouble
   /// The number of the tensor's steps whose squares have entered its second moment; 0 before the first.
   public let secondMomentSteps: Int
+  /// The extent of the tensor along each axis; empty if nothing is known of it.
+  public let shape: [Int]
 
   /// Describes a tensor before a step. An optimizer calls this for its rules; a test of a rule calls it directly.
   public init(
     gradientFactor: ScaledDouble = ScaledDouble(1), velocityScale: Double = 1, isFirstStep: Bool,
-    unitFactor: ScaledDouble = ScaledDouble(1), secondMomentSteps: Int = 0
+    unitFactor: ScaledDouble = ScaledDouble(1), secondMomentSteps: Int = 0, shape: [Int] = []
   ) {
     self.gradientFactor = gradientFactor
     self.velocityScale = velocityScale
     self.isFirstStep = isFirstStep
     self.unitFactor = unitFactor
     self.secondMomentSteps = secondMomentSteps
+    self.shape = shape
   }
+}
+
+extension TensorState {
+  /// The rows of the tensor as a matrix: the extent of its first axis, or 1 if it has less than two axes.
+  public var rows: Int { shape.count < 2 ? 1 : shape[0] }
+  /// The columns: the product of the other extents.
+  public var columns: Int { shape.count < 2 ? shape.first ?? 1 : shape[1...].reduce(1, *) }
 }

@@ -46,6 +46,7 @@ struct TrainingCheckpoint: Sendable {
     let stored = StoredRun(
       version: Self.version, key: key, history: StoredHistory(state.history),
       parameters: live.map { ExactArray($0.parameters) }, direction: live.map { ExactArray($0.optimizer.direction) },
+      secondMoment: live.flatMap { $0.optimizer.secondMoment.isEmpty ? nil : ExactArray($0.optimizer.secondMoment) },
       velocities: live?.optimizer.velocities, optimizerSteps: live?.optimizer.stepCount,
       lossScale: options.storedGradients == nil ? nil : live?.optimizer.lossScale)
     try FileReplacement.write(Self.encoder.encode(stored), to: file(key).path)
@@ -60,6 +61,7 @@ struct TrainingCheckpoint: Sendable {
     optimizer.stepCount = steps
     optimizer.velocities = velocities
     optimizer.direction = direction.values
+    optimizer.secondMoment = stored.secondMoment?.values ?? []
     optimizer.lossScale = stored.lossScale ?? .none
     return TrainingState(history: stored.history.history, parameters: parameters.values, optimizer: optimizer)
   }
@@ -155,7 +157,7 @@ private struct StoredRun: Codable {
   var version: Int
   var key: TrainingRunKey
   var history: StoredHistory
-  var parameters, direction: ExactArray<Float>?
+  var parameters, direction, secondMoment: ExactArray<Float>?
   var velocities: [VelocityState]?
   var optimizerSteps: Int?
   var lossScale: LossScale?

@@ -5,9 +5,13 @@ enum ClippingChoice: String, CaseIterable, Codable, Sendable {
   case none, value, norm, global
 }
 
-/// How a run uses its velocity.
-enum MomentumChoice: String, CaseIterable, Codable, Sendable {
+/// The rule of a run: SGD in three ways of using its velocity, or another.
+enum RuleChoice: String, CaseIterable, Codable, Hashable, Sendable {
   case plain, momentum, nesterov
+  case lion, signum, adamw
+
+  /// Those of SGD, which are compared unless others are asked for.
+  static let ofSGD: [RuleChoice] = [.plain, .momentum, .nesterov]
 }
 
 /// The settings to compare, and how. All of it is kept in the checkpoint: with these options and a seed a run is
@@ -30,9 +34,24 @@ struct TrainingOptions: Hashable, Codable, Sendable {
   /// The accuracies whose epochs are counted.
   var accuracies = [0.9, 0.94]
   var clippings = ClippingChoice.allCases
-  var momenta = MomentumChoice.allCases
+  var momenta = RuleChoice.ofSGD
+  /// The learning rates of the rules that move every element by about as much; `nil` for ``signRate`` and
+  /// ``adamWRate``.
+  var signLearningRate, adamWLearningRate: Double?
   /// How gradients are kept in half precision; `nil` if they stay `Float`s.
   var storedGradients: StoredGradients?
+
+  /// The learning rate of Lion and Signum if none is given, and that of AdamW.
+  static let (signRate, adamWRate) = (0.001, 0.005)
+
+  /// The learning rate of a rule; that of momentum 0 is searched for.
+  func learningRate(of rule: RuleChoice) -> Double {
+    switch rule {
+    case .plain, .momentum, .nesterov: learningRate
+    case .lion, .signum: signLearningRate ?? Self.signRate
+    case .adamw: adamWLearningRate ?? Self.adamWRate
+    }
+  }
 
   var shape: NetworkShape {
     NetworkShape(
@@ -53,15 +72,21 @@ struct TrainingOptions: Hashable, Codable, Sendable {
 /// One row of the comparison: how the gradient is clipped and what rule uses it.
 struct TrainingSetting: Hashable, Codable, Sendable {
   var clipping: ClippingChoice
-  var momentum: MomentumChoice
+  var momentum: RuleChoice
   var learningRate: Double
 
   /// A name for files and tables, for example `global-nesterov-0.02`.
   var name: String { "\(clipping.rawValue)-\(momentum.rawValue)-\(learningRate)" }
 
-  func rule(_ options: TrainingOptions) throws(MomentumError) -> SGD {
-    try SGD(
-      learningRate: learningRate, momentum: momentum == .plain ? 0 : options.momentum, nesterov: momentum == .nesterov)
+  func rule(_ options: TrainingOptions) throws(MomentumError) -> any UpdateRule {
+    switch momentum {
+    case .plain: try SGD(learningRate: learningRate)
+    case .momentum: try SGD(learningRate: learningRate, momentum: options.momentum)
+    case .nesterov: try SGD(learningRate: learningRate, momentum: options.momentum, nesterov: true)
+    case .lion: try Lion(learningRate: learningRate)
+    case .signum: try Signum(learningRate: learningRate, momentum: options.momentum)
+    case .adamw: try AdamW(learningRate: learningRate, weightDecay: 0)
+    }
   }
 }
 
@@ -86,7 +111,8 @@ extension TrainingOptions {
     let positive =
       [
         ("gain", gain), ("learning rate", learningRate), ("clip value", clipValue), ("clip norm", clipNorm),
-        ("clip global norm", clipGlobalNorm),
+        ("clip global norm", clipGlobalNorm), ("sign learning rate", learningRate(of: .lion)),
+        ("AdamW learning rate", learningRate(of: .adamw)),
       ] + plainLearningRates.map { ("plain learning rate", $0) }
     if let bad = positive.first(where: { !($0.1 > 0 && $0.1.isFinite) }) {
       return "\(bad.0) is \(bad.1); expected a finite number above 0"

@@ -62,7 +62,7 @@ struct TrainingPictures {
   /// With clipping, without and with momentum.
   private var momentum: [Curve] {
     let clipping = results.plan.searchClipping
-    return MomentumChoice.allCases.compactMap { rule in
+    return RuleChoice.allCases.compactMap { rule in
       row(clipping, rule).map { ($0, "\(ruleWords(rule)), rate \($0.learningRate)") }
     }
   }
@@ -126,21 +126,24 @@ struct TrainingPictures {
   // MARK: Which rows, in which words
 
   /// The rule whose clippings are compared.
-  private var mainRule: MomentumChoice? {
-    [MomentumChoice.momentum, .nesterov, .plain].first { options.momenta.contains($0) }
+  private var mainRule: RuleChoice? {
+    ([.momentum, .nesterov, .plain] + RuleChoice.allCases).first { options.momenta.contains($0) }
   }
 
-  private func row(_ clipping: ClippingChoice, _ rule: MomentumChoice) -> TrainingSetting? {
+  private func row(_ clipping: ClippingChoice, _ rule: RuleChoice) -> TrainingSetting? {
     (results.comparison ?? []).first {
       $0.clipping == clipping && $0.momentum == rule && !results.histories(of: $0).isEmpty
     }
   }
 
-  private func ruleWords(_ rule: MomentumChoice) -> String {
+  private func ruleWords(_ rule: RuleChoice) -> String {
     switch rule {
     case .plain: "momentum 0"
     case .momentum: "momentum \(options.momentum)"
     case .nesterov: "Nesterov \(options.momentum)"
+    case .lion: "Lion"
+    case .signum: "Signum \(options.momentum)"
+    case .adamw: "AdamW"
     }
   }
 

@@ -26,7 +26,7 @@ struct TrainingPlan: Sendable {
       options.momenta.map { momentum in
         TrainingSetting(
           clipping: clipping, momentum: momentum,
-          learningRate: momentum == .plain ? plainRate! : options.learningRate)
+          learningRate: momentum == .plain ? plainRate! : options.learningRate(of: momentum))
       }
     }
   }

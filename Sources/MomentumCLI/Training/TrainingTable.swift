@@ -92,7 +92,7 @@ struct TrainingTable {
     let target = Self.percent(options.accuracies[0])
     return options.clippings.filter { $0 != .none }.flatMap { clipping -> [String] in
       guard let plain = row(clipping, .plain) else { return [] }
-      return [MomentumChoice.momentum, .nesterov].compactMap { rule in
+      return RuleChoice.allCases.filter { $0 != .plain }.compactMap { rule in
         guard let other = row(clipping, rule) else { return nil }
         let (ours, theirs) = (other.epochs[0], plain.epochs[0])
         let searched = trials.contains { $0.setting.clipping == clipping }
@@ -109,7 +109,7 @@ struct TrainingTable {
     }
   }
 
-  func row(_ clipping: ClippingChoice, _ momentum: MomentumChoice) -> TrainingSummary? {
+  func row(_ clipping: ClippingChoice, _ momentum: RuleChoice) -> TrainingSummary? {
     rows.first { $0.setting.clipping == clipping && $0.setting.momentum == momentum }
   }
 

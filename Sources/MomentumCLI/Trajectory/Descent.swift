@@ -1,6 +1,11 @@
 import Foundation
 import Momentum
 
+/// How a descent uses its velocity.
+enum MomentumChoice: String, CaseIterable, Codable, Sendable {
+  case plain, momentum, nesterov
+}
+
 /// A way down a surface: which points were visited, and whether the end was near the minimum.
 struct Descent: Sendable {
   enum Outcome: String, Sendable { case reached, diverged, tooSlow = "too slow" }

@@ -3,8 +3,8 @@ import XCTest
 
 @testable import Momentum
 
-/// Several owners of one gradient, who meet between measuring and deciding: each does what one owner of all would do, bit
-/// for bit.
+/// Several owners of one gradient, who meet between measuring and deciding: each does what one owner of all would do,
+/// bit for bit.
 final class NormExchangeTests: XCTestCase {
   private typealias Outcome = Result<StepReport, MomentumError>
 
@@ -95,6 +95,7 @@ final class NormExchangeTests: XCTestCase {
     let expectedState = whole.optimizer.state()
     var directions: [S] = []
     var averages: [S] = []
+    var secondMoments: [S] = []
     for part in parts {
       for (tensor, memory) in zip(part.tensors, part.parameters) {
         assertSameBits(whole.parameters[tensor].elements, memory.elements, "tensor \(tensor), \(what)", line: line)
@@ -108,9 +109,11 @@ final class NormExchangeTests: XCTestCase {
       XCTAssertEqual(state.adaptiveLimit, expectedState.adaptiveLimit, what, line: line)
       directions += state.direction
       averages += state.average
+      secondMoments += state.secondMoment
     }
     assertSameBits(expectedState.direction, directions, what, line: line)
     assertSameBits(expectedState.average, averages, what, line: line)
+    assertSameBits(expectedState.secondMoment, secondMoments, what, line: line)
     return expected
   }
 
@@ -139,6 +142,25 @@ final class NormExchangeTests: XCTestCase {
       let outcomes = try compare(S.self, Setup(rule: SGD(learningRate: 0.1, momentum: 0.9), clipping: clipping))
       XCTAssertEqual(try outcomes.last?.get().step, 3)
       XCTAssertGreaterThan(try XCTUnwrap(outcomes[0].get().comparedNorm), 0)
+    }
+  }
+
+  func testRulesOfSecondMomentsAndSigns() throws {
+    for rule in try [AdamW(learningRate: 0.1), Lion(learningRate: 0.1)] as [any UpdateRule] {
+      _ = try compare(Float.self, Setup(rule: rule, clipping: .byGlobalNorm(3)))
+    }
+  }
+
+  func testGroupsThatTheLimitLeavesOut() throws {
+    for type in [NormType.l2, .p(3)] {
+      let clipping = try GradientClipping(value: -0.5...0.7, tensor: .norm(4), whole: .norm(3), normType: type)
+      for groups in [
+        [ParameterGroup("odd", ["tensor [1357]"], exemptFromWhole: true)],
+        [ParameterGroup("last", ["tensor [67]"], clipping: clipping, exemptFromWhole: true)],
+        [ParameterGroup("all", ["*"], exemptFromWhole: true)],
+      ] {
+        _ = try compare(Double.self, Setup(rule: SGD(learningRate: 0.1), groups: groups, clipping: clipping))
+      }
     }
   }
 

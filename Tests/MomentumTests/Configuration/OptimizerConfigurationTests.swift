@@ -112,6 +112,32 @@ final class OptimizerConfigurationTests: XCTestCase {
       try LARS(
         learningRate: 2, momentum: 0.5, weightDecay: 0.25, trustCoefficient: 0.1, epsilon: 0.01, nesterov: true,
         adapts: false))
+    XCTAssertEqual(
+      try rule(#"{"kind": "lion", "learningRate": 2, "beta1": 0.5, "beta2": 0.25, "weightDecay": 3}"#) as? Lion,
+      try Lion(learningRate: 2, beta1: 0.5, beta2: 0.25, weightDecay: 3))
+    XCTAssertEqual(
+      try rule(#"{"kind": "lion", "learningRate": 2}"#, .optax) as? Lion,
+      try Lion(learningRate: 2, weightDecay: 1e-3, convention: .optax))
+    XCTAssertEqual(
+      try rule(#"{"kind": "signum", "learningRate": 2, "momentum": 0.5, "weightDecay": 3, "nesterov": true}"#)
+        as? Signum,
+      try Signum(learningRate: 2, momentum: 0.5, weightDecay: 3, nesterov: true))
+    XCTAssertEqual(
+      try rule(
+        """
+        {"kind": "adamw", "learningRate": 2, "beta1": 0.5, "beta2": 0.25, "epsilon": 0.125, "weightDecay": 3,
+         "biasCorrection": false}
+        """) as? AdamW,
+      try AdamW(learningRate: 2, beta1: 0.5, beta2: 0.25, epsilon: 0.125, weightDecay: 3, biasCorrection: false))
+    for (convention, epsilon, decay, corrects) in [
+      (Convention.native, 1e-8, 0.01, true), (.pytorch, 1e-8, 0.01, true), (.optax, 1e-8, 1e-4, true),
+      (.keras, 1e-7, 0.004, true), (.mlx, 1e-8, 0.01, false),
+    ] {
+      XCTAssertEqual(
+        try rule(#"{"kind": "adamw", "learningRate": 2}"#, convention) as? AdamW,
+        try AdamW(
+          learningRate: 2, epsilon: epsilon, weightDecay: decay, biasCorrection: corrects, convention: convention))
+    }
     let scheduled = try rule(#"{"kind": "lars", "learningRate": {"linear": {"from": 2, "to": 0, "steps": 2}}}"#)
     XCTAssertEqual(try scheduled.resolved(at: 1) as? LARS, try LARS(learningRate: 1))
 
@@ -152,6 +178,13 @@ final class OptimizerConfigurationTests: XCTestCase {
       try groupRule(lars, #"{"kind": "sgd", "dampening": 0.5}"#) as? SGD,
       try SGD(learningRate: 1, dampening: 0.5, weightDecay: 0.25))
     XCTAssertEqual(
+      try groupRule(sgd, #"{"kind": "adamw", "adaptiveGradientClipping": false}"#) as? AdamW,
+      try AdamW(learningRate: 1, weightDecay: 0.25))
+    XCTAssertEqual(
+      try groupRule(#"{"kind": "adamw", "learningRate": 1, "beta1": 0.5, "epsilon": 1}"#, #"{"kind": "lion"}"#)
+        as? Lion,
+      try Lion(learningRate: 1, beta1: 0.5))
+    XCTAssertEqual(
       try groupRule(lars, #"{"adapts": false}"#) as? LARS,
       try LARS(learningRate: 1, weightDecay: 0.25, trustCoefficient: 0.125, adapts: false))
   }
@@ -178,6 +211,9 @@ final class OptimizerConfigurationTests: XCTestCase {
       #"{"rule": {"learningRate": 1}, "lossScale": 8, "adaptiveClipping": {"spikeSkipping": {"limit": 3}}}"#,
       #"{"rule": {"learningRate": 1}, "lossScale": {"initial": 4, "growthInterval": 7}, "adaptiveClipping": {"zClip": {}}}"#,
       #"{"rule": {"kind": "lars", "learningRate": 1, "momentum": 0.5, "trustCoefficient": 2, "epsilon": 1, "adapts": true}}"#,
+      #"{"rule": {"learningRate": 1}, "groups": [{"name": "a", "patterns": ["a"], "exemptFromWhole": true}]}"#,
+      #"{"rule": {"kind": "lion", "learningRate": 1, "beta1": 0.5, "beta2": 0.25}}"#,
+      #"{"rule": {"kind": "adamw", "learningRate": 1, "epsilon": 0.5, "biasCorrection": false}}"#,
       #"{"rule": {"learningRate": 1, "adaptiveGradientClipping": {"factor": 2, "units": "optax"}}}"#,
       #"{"rule": {"learningRate": 1, "adaptiveGradientClipping": true}, "groups": [{"name": "a", "patterns": ["a"], "rule": {"adaptiveGradientClipping": false}}]}"#,
     ] {
@@ -228,6 +264,17 @@ final class OptimizerConfigurationTests: XCTestCase {
       (
         #"{"rule": {"learningRate": 1, "trustCoefficient": 1}}"#, "rule",
         "rule with trustCoefficient is sgd; expected lars"
+      ),
+      (
+        #"{"rule": {"learningRate": 1, "epsilon": 1}}"#, "rule", "rule with epsilon is sgd; expected lars or adamw"
+      ),
+      (
+        #"{"rule": {"kind": "adamw", "learningRate": 1, "momentum": 0.9}}"#, "rule",
+        "rule with momentum is adamw; expected sgd or lars or signum"
+      ),
+      (
+        #"{"rule": {"kind": "adamw", "learningRate": 1, "beta2": 1}}"#, "rule",
+        "beta2 is 1.0; expected a number >= 0 and < 1"
       ),
       (
         #"{"rule": {"kind": "lars", "learningRate": 1, "maximize": false, "dampening": 0}}"#, "rule",

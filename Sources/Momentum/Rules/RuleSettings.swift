@@ -1,0 +1,21 @@
+/// Checks that rules share.
+enum RuleSettings {
+  /// Throws unless a setting is finite and at least 0.
+  static func checkAtLeast0(_ name: String, _ value: Double) throws(MomentumError) {
+    guard value >= 0, value.isFinite else {
+      throw .invalidSetting(name: name, value: value, expected: .finiteAtLeast(0))
+    }
+  }
+}
+
+extension StepProgram {
+  /// Decoupled weight decay, `p ← p - factor·p`, before any other operation on the parameters.
+  ///
+  /// By an axpy of a copy, which loses no digits; a scal by `1 - factor` would round the decay itself to a multiple of
+  /// the unit roundoff. The copy is free for other uses afterwards.
+  mutating func decayParameters(by factor: Double) {
+    guard factor != 0 else { return }
+    append(.copy(from: .parameters, into: .copy))
+    append(.axpy(factor: ScaledDouble(-factor), from: .copy, into: .parameters))
+  }
+}
