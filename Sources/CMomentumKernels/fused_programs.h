@@ -63,4 +63,32 @@
   X(clear_scale_gradient, TWO(CLEAR_IN_PLACE, SG))                                                                     \
   X(clamp_scale_gradient, TWO(CLAMP_IN_PLACE, SG))
 
+// The usual ways to keep vectors in half precision: gradients, direction, parameters.
+#define HALF_STORAGES(X, name, program)               \
+  X(name, program, BFLOAT16, FLOAT, FLOAT)            \
+  X(name, program, BFLOAT16, FLOAT, WITH_BFLOAT16)    \
+  X(name, program, BFLOAT16, FLOAT, SPLIT)            \
+  X(name, program, BFLOAT16, FLOAT, NEAREST)          \
+  X(name, program, BFLOAT16, FLOAT, STOCHASTIC)       \
+  X(name, program, BFLOAT16, BFLOAT16, FLOAT)         \
+  X(name, program, BFLOAT16, BFLOAT16, WITH_BFLOAT16) \
+  X(name, program, BFLOAT16, BFLOAT16, SPLIT)         \
+  X(name, program, BFLOAT16, BFLOAT16, NEAREST)       \
+  X(name, program, BFLOAT16, BFLOAT16, STOCHASTIC)    \
+  X(name, program, FLOAT16, FLOAT, FLOAT)             \
+  X(name, program, FLOAT16, FLOAT, WITH_FLOAT16)      \
+  X(name, program, FLOAT, FLOAT, WITH_BFLOAT16)       \
+  X(name, program, FLOAT, FLOAT, WITH_FLOAT16)        \
+  X(name, program, FLOAT, FLOAT, SPLIT)               \
+  X(name, program, FLOAT, BFLOAT16, FLOAT)
+
+// The programs that have a loop for each of them. All keep a direction, and no average.
+#define HALF_PROGRAMS(X)                                          \
+  X(momentum, TWO(GD, DP))                                        \
+  X(scaled_momentum, THREE(SD, GD, DP))                           \
+  X(decoupled_decay, FOUR(COPY_P, GD, CP, DP))                    \
+  X(scaled_decoupled_decay, FIVE(COPY_P, SD, GD, CP, DP))         \
+  X(nesterov, THREE(GD, GP, DP))                                  \
+  X(scaled_nesterov, FOUR(SD, GD, GP, DP))
+
 #endif

@@ -78,23 +78,24 @@ INLINE void NAME(run_vector)(
 #undef WRITE
 }
 
-// Fewer than WIDTH elements, in memory that has room for all.
-INLINE void NAME(run_rest)(
-    momentum_fused_signature program, SCALAR *const *operands, const SCALAR *factors, ptrdiff_t i, ptrdiff_t n) {
+// The last elements, fewer than WIDTH, in memory that has room for WIDTH. One function for all programs: it is not what counts.
+TARGET static __attribute__((noinline)) void NAME(finish)(
+    NAME(loop) *loop, momentum_fused_signature program, SCALAR *const *operands, const SCALAR *factors, ptrdiff_t i,
+    ptrdiff_t n) {
   SCALAR memory[MOMENTUM_FUSED_COPY][WIDTH] = {{0}};
   SCALAR *copies[MOMENTUM_FUSED_COPY];
-  for (int k = 0; k < MOMENTUM_FUSED_COPY; k++) {
+  for (unsigned k = 0; k < MOMENTUM_FUSED_COPY; k++) {
     copies[k] = memory[k];
     if (fused_reads(program, k)) memcpy(copies[k], operands[k] + i, (size_t)n * sizeof(SCALAR));
   }
-  NAME(run_vector)(program, copies, factors, 0);
-  for (int k = 0; k < MOMENTUM_FUSED_COPY; k++) {
+  loop(copies, factors, WIDTH);
+  for (unsigned k = 0; k < MOMENTUM_FUSED_COPY; k++) {
     if (fused_writes(program, k)) memcpy(operands[k] + i, copies[k], (size_t)n * sizeof(SCALAR));
   }
 }
 
 INLINE void NAME(run)(
-    momentum_fused_signature program, SCALAR *const *operands, const SCALAR *factors, ptrdiff_t n) {
+    NAME(loop) *loop, momentum_fused_signature program, SCALAR *const *operands, const SCALAR *factors, ptrdiff_t n) {
   // The compiler keeps addresses and factors in registers if nobody else can change them.
   SCALAR *own[MOMENTUM_FUSED_COPY];
   SCALAR own_factors[2 * MOMENTUM_FUSED_LONGEST];
@@ -103,12 +104,12 @@ INLINE void NAME(run)(
   ptrdiff_t i = 0;
 #pragma clang loop unroll_count(4)
   for (; i + WIDTH <= n; i += WIDTH) NAME(run_vector)(program, own, own_factors, i);
-  if (i < n) NAME(run_rest)(program, own, own_factors, i, n - i);
+  if (i < n) NAME(finish)(loop, program, operands, factors, i, n - i);
 }
 
 #define DEFINE(name, program)                                                                          \
   TARGET static void NAME(name)(SCALAR *const *operands, const SCALAR *factors, ptrdiff_t n) {         \
-    NAME(run)(program, operands, factors, n);                                                          \
+    NAME(run)(NAME(name), program, operands, factors, n);                                                     \
   }
 FUSED_PROGRAMS(DEFINE)
 #undef DEFINE

@@ -6,6 +6,7 @@
 #include <float.h>
 #include <string.h>
 
+#include "fused_half_loops.h"
 #include "fused_loops.h"
 #include "fused_programs.h"
 
@@ -50,12 +51,62 @@ static inline __attribute__((always_inline)) int fused_writes(momentum_fused_sig
   return FUSED_ANY(fused_code_writes, program, operand);
 }
 
+// The parts of a storage, and the bytes of an element.
+#define FUSED_STORAGE(gradient, direction, parameters)                                                     \
+  (MOMENTUM_STORED_##gradient +                                                                            \
+   MOMENTUM_STORED_TYPES * (MOMENTUM_STORED_##direction + 2 * MOMENTUM_PARAMETERS_##parameters))
+
+static inline __attribute__((always_inline)) int fused_gradient(int storage) { return storage % MOMENTUM_STORED_TYPES; }
+
+static inline __attribute__((always_inline)) int fused_direction(int storage) {
+  return storage / MOMENTUM_STORED_TYPES % 2;
+}
+
+static inline __attribute__((always_inline)) int fused_parameters(int storage) {
+  return storage / MOMENTUM_STORED_TYPES / 2;
+}
+
+static inline __attribute__((always_inline)) ptrdiff_t fused_bytes(int type) {
+  return type == MOMENTUM_STORED_FLOAT ? 4 : 2;
+}
+
+static inline ptrdiff_t fused_parameter_bytes(int storage) {
+  return fused_parameters(storage) >= MOMENTUM_PARAMETERS_SPLIT ? 2 : 4;
+}
+
+static inline ptrdiff_t fused_second_bytes(int storage) {
+  const int ways = fused_parameters(storage);
+  return ways != MOMENTUM_PARAMETERS_FLOAT && ways < MOMENTUM_PARAMETERS_NEAREST ? 2 : 0;
+}
+
+// Goes on by some elements.
+static inline void fused_move(momentum_fused_halves *x, int storage, ptrdiff_t n) {
+  x->gradient = (const char *)x->gradient + n * fused_bytes(fused_gradient(storage));
+  x->direction = (char *)x->direction + n * fused_bytes(fused_direction(storage));
+  x->parameters = (char *)x->parameters + n * fused_parameter_bytes(storage);
+  if (x->second) x->second = (char *)x->second + n * fused_second_bytes(storage);
+  x->index += (uint64_t)n;
+}
+
+// A loop runs a multiple of its vectors' length, with a random number for each element, and adds to the losses.
+typedef void momentum_fused_half_loop(
+    const momentum_fused_halves *x, const float *factors, ptrdiff_t n, const uint16_t *random, momentum_fused_losses *losses);
+
+// The loops of one instruction set, and how they are run.
+#define FUSED_HALF_LOOPS(name)                                                                                 \
+  momentum_fused_half_loop *fused_##name##_find_half(momentum_fused_signature program, int storage);           \
+  momentum_fused_losses fused_##name##_run_half(                                                               \
+      momentum_fused_half_loop *loop, int storage, const momentum_fused_halves *x, const float *factors, ptrdiff_t n);
+
 #if defined(__x86_64__)
+FUSED_HALF_LOOPS(avx2)
+FUSED_HALF_LOOPS(avx512)
 momentum_fused_loop_float *fused_avx2_float_find(momentum_fused_signature program);
 momentum_fused_loop_double *fused_avx2_double_find(momentum_fused_signature program);
 momentum_fused_loop_float *fused_avx512_float_find(momentum_fused_signature program);
 momentum_fused_loop_double *fused_avx512_double_find(momentum_fused_signature program);
 #elif defined(__aarch64__)
+FUSED_HALF_LOOPS(neon)
 momentum_fused_loop_float *fused_neon_float_find(momentum_fused_signature program);
 momentum_fused_loop_double *fused_neon_double_find(momentum_fused_signature program);
 #endif

@@ -4,9 +4,6 @@
 
 #include "half_numbers.h"
 
-// The elements of one block of random numbers.
-enum { BLOCK = 8 };
-
 #define NAME(x) portable_##x
 #define TARGET
 #define VARIANT "portable"

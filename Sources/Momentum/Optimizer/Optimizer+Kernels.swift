@@ -9,6 +9,8 @@ extension Optimizer {
 
   /// Whether the last step ran all its programs as loops; see ``lastPrograms``.
   public var lastStepWasFused: Bool {
-    programs.count > 0 && programs.all.allSatisfy { kernels.fuses($0, Scalar.self) }
+    guard programs.count > 0 else { return false }
+    return table.hadHalves
+      ? table.ranLoopsOnly(team) : programs.all.allSatisfy { kernels.fuses($0, Scalar.self) }
   }
 }

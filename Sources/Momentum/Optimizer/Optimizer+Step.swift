@@ -11,7 +11,8 @@ extension Optimizer {
   ) throws(MomentumError) -> StepReport {
     let call = EngineCall.begin()
     defer { call.end() }
-    guard table.writesHalves else { return try computeStep(divisor, isMeasured, meetings) }
+    table.hadHalves = table.usesHalves
+    guard table.hadHalves else { return try computeStep(divisor, isMeasured, meetings) }
     table.clearHalfCounts(team)
     table.directionStep = stepCount + 1
     defer { table.directionStep = nil }

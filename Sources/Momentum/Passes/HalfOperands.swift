@@ -24,6 +24,20 @@ struct HalfOperands: Sendable, Equatable {
   @inline(__always)
   var isUsed: Bool { gradient != nil || parameters != nil || copy != nil }
 
+  /// The way in which a loop keeps the parameters; `nil` for one that no loop has.
+  @inline(__always)
+  var parametersOfLoop: FusedHalfLoop.Parameters? {
+    switch (parameters, copy) {
+    case (nil, nil): .float
+    case (nil, .bfloat16): .withBFloat16
+    case (nil, .float16): .withFloat16
+    case (.split, nil): .split
+    case (.bfloat16(.nearest), nil): .nearest
+    case (.bfloat16(.stochastic), nil): .stochastic
+    default: nil
+    }
+  }
+
   /// The algorithm for sums of squares of gradients: of half precision always the portable one. Their squares are exact
   /// in `Float`, and to add them in `Double` takes no longer than a dot product.
   @inline(__always)

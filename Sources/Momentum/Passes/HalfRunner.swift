@@ -10,6 +10,8 @@ struct HalfRunner<Scalar: BLASScalar> {
   private let scratch: ThreadScratch<Scalar>
   private var runner: TileRunner<Scalar>
   private var loaded = -1
+  /// The loop that was found last for the program, and for which storage.
+  private var loop: (loop: FusedHalfLoop?, storage: FusedHalfLoop.Storage)?
 
   init(_ table: TensorTable<Scalar>, _ scratch: ThreadScratch<Scalar>) {
     (self.table, self.scratch) = (table, scratch)
@@ -24,13 +26,15 @@ struct HalfRunner<Scalar: BLASScalar> {
   mutating func load(_ program: Int, of programs: UnsafeBufferPointer<StepProgram>) {
     guard program != loaded else { return }
     runner.program.load(programs.baseAddress.unsafelyUnwrapped + program, cacheBytes: table.cacheBytes, table.kernels)
-    loaded = program
+    (loaded, loop) = (program, nil)
   }
 
   /// Runs the program on some elements of a tensor, the first ones first.
   mutating func run(_ index: Int, _ part: Range<Int>) {
     halves = table.halves(of: index)
     guard runner.program.count > 0 || halves.copy != nil else { return }
+    if let loop = findLoop() { return run(loop, index, part) }
+    scratch.tiled.pointee += part.count
     let size = min(runner.program.tileCount, Self.mostElements)
     var start = part.lowerBound
     while start < part.upperBound {
@@ -39,6 +43,39 @@ struct HalfRunner<Scalar: BLASScalar> {
       runTile(index, start, end - start)
       start = end
     }
+  }
+
+  /// The loop that runs the program on vectors that are kept like those of the current tensor.
+  @inline(__always)
+  private mutating func findLoop() -> FusedHalfLoop? {
+    guard let signature = runner.program.signature, let parameters = halves.parametersOfLoop,
+      !table.hasHalfDirection || table.directionStep != nil
+    else { return nil }
+    let storage = FusedHalfLoop.Storage(
+      gradient: halves.gradient, hasHalfDirection: table.hasHalfDirection, parameters)
+    if let loop, loop.storage == storage { return loop.loop }
+    let found = FusedHalfLoop(signature, storage)
+    loop = (found, storage)
+    return found
+  }
+
+  private func run(_ loop: FusedHalfLoop, _ index: Int, _ part: Range<Int>) {
+    let (entry, start) = (table.entry(index), part.lowerBound)
+    func address(_ base: UnsafeMutablePointer<Scalar>?, _ byteCount: Int) -> UnsafeMutableRawPointer? {
+      base.map { UnsafeMutableRawPointer($0) + start * byteCount }
+    }
+    var run = FusedHalfLoop.Run(
+      gradient: address(entry.pointee.gradient, halves.gradient?.byteCount ?? 4),
+      direction: address(entry.pointee.direction, table.hasHalfDirection ? 2 : 4),
+      parameters: address(entry.pointee.parameters, halves.parameters == nil ? 4 : 2),
+      index: start, step: table.directionStep ?? table.halves.step, key: 0)
+    if halves.parameters != nil || halves.copy != nil {
+      let half = table.halfEntry(index)
+      (run.second, run.key) = (half.pointee.second.map { $0 + 2 * start }, half.pointee.key)
+    }
+    let losses = loop.run(run, UnsafeRawPointer(runner.program.factors).assumingMemoryBound(to: Float.self), part.count)
+    scratch.overflowed.pointee += losses.overflowed
+    scratch.lost.pointee += losses.lost
   }
 
   private mutating func runTile(_ index: Int, _ start: Int, _ n: Int) {

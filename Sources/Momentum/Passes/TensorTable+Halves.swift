@@ -115,8 +115,14 @@ extension TensorTable {
     let scratch = scratch(threads: team.mostCount)
     for thread in 0..<team.mostCount {
       let own = ThreadScratch<Scalar>(scratch, thread: thread)
-      (own.overflowed.pointee, own.lost.pointee) = (0, 0)
+      (own.overflowed.pointee, own.lost.pointee, own.tiled.pointee) = (0, 0, 0)
     }
+  }
+
+  /// Whether all programs on operands in half precision ran as loops since the counts were cleared.
+  func ranLoopsOnly(_ team: ThreadTeam) -> Bool {
+    let scratch = scratch(threads: team.mostCount)
+    return (0..<team.mostCount).allSatisfy { ThreadScratch<Scalar>(scratch, thread: $0).tiled.pointee == 0 }
   }
 
   /// The number of written elements that were finite and became infinite, and of updates that rounding has undone.

@@ -79,6 +79,8 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   /// The first element of the second moments of all tensors, which lie in the order of the table; not part of an entry,
   /// which fills its cache line.
   var secondMoment: Pointer?
+  /// Whether the last step had operands in half precision.
+  var hadHalves = false
   /// Whether the directions are ``BFloat16``s.
   var hasHalfDirection = false
   /// The number of the step that writes directions, 1 for the first; `nil` outside of steps.

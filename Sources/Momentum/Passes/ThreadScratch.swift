@@ -6,6 +6,8 @@ struct ThreadScratch<Scalar: BLASScalar> {
   /// rounding has given back the bits that they had.
   var overflowed: UnsafeMutablePointer<Int> { count + 1 }
   var lost: UnsafeMutablePointer<Int> { count + 2 }
+  /// The number of elements of tensors in half precision whose program the thread has run tile by tile, not as one loop.
+  var tiled: UnsafeMutablePointer<Int> { count + 3 }
   /// The memory for the operations of a ``TileProgram``.
   let operations: UnsafeMutableRawPointer
   /// The tile of the gradient that operations on it write for those after them; a reduce pass copies or changes tiles
@@ -34,7 +36,7 @@ struct ThreadScratch<Scalar: BLASScalar> {
   @inline(__always)
   init(_ memory: UnsafeMutableRawPointer, thread: Int) {
     let part = memory + thread * Self.byteCount
-    count = part.bindMemory(to: Int.self, capacity: 3)
+    count = part.bindMemory(to: Int.self, capacity: 4)
     operations = part + Self.operationsOffset
     gradientTile = (part + Self.elementsOffset).bindMemory(to: Scalar.self, capacity: Self.elementCount)
   }

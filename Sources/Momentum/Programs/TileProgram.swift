@@ -38,9 +38,11 @@ struct TileProgram<Scalar: BLASScalar> {
   /// The number of elements that the program runs on at a time: see ``tileCount(of:cacheBytes:)``.
   private(set) var tileCount = 0
 
-  /// The loop that runs the whole program, if it is to run so, and the factors in the form that it reads.
+  /// The program's number among those of loops, if it is to run as one, and the factors in the form that loops read.
+  private(set) var signature: ProgramSignature?
+  let factors: UnsafeMutablePointer<Scalar>
+  /// The loop that runs the whole program on vectors of `Scalar`s.
   private(set) var loop: FusedLoop<Scalar>?
-  private let factors: UnsafeMutablePointer<Scalar>
 
   private static var operationBytes: Int { StepProgram.capacity * MemoryLayout<Operation>.stride }
   private static var factorCount: Int { 2 * ProgramSignature.longest }
@@ -71,12 +73,13 @@ struct TileProgram<Scalar: BLASScalar> {
       if instruction.kind == .scaleClippingUnits || instruction.kind == .scaleRuleUnits { scalesUnits = true }
     }
     tileCount = Self.tileCount(of: reads.union(writes).count, cacheBytes: cacheBytes)
-    loop = findLoop(kernels)
+    signature = sign(kernels)
+    loop = if let signature { FusedLoop(signature) } else { nil }
   }
 
-  /// Finds the loop of the program, and writes the factors that it needs.
+  /// Finds the program's number, and writes the factors that its loop needs.
   @inline(__always)
-  private func findLoop(_ kernels: StepKernels) -> FusedLoop<Scalar>? {
+  private func sign(_ kernels: StepKernels) -> ProgramSignature? {
     guard kernels.prefersLoops, count <= ProgramSignature.longest else { return nil }
     var signature = ProgramSignature()
     for position in 0..<count {
@@ -99,7 +102,7 @@ struct TileProgram<Scalar: BLASScalar> {
       factors[position] = operation.pointee.factor
       factors[ProgramSignature.longest + position] = operation.pointee.upper
     }
-    return FusedLoop(signature)
+    return signature
   }
 
   /// Runs the program's loop on n elements of a run, from a position on.

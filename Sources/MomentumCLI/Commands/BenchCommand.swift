@@ -6,7 +6,6 @@ import MomentumFiles
 extension ModelTensors: ExpressibleByArgument {}
 extension BenchOperation.Clip: ExpressibleByArgument {}
 extension BenchRun.Element: ExpressibleByArgument {}
-extension StepKernels: ExpressibleByArgument {}
 
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -4,6 +4,7 @@ public import Momentum
 // The library's enumerations as the values of options.
 extension Convention: ExpressibleByArgument {}
 extension NormAlgorithm: ExpressibleByArgument {}
+extension StepKernels: ExpressibleByArgument {}
 extension Accumulation: ExpressibleByArgument {}
 extension PerExampleClipping.Scope: ExpressibleByArgument {}
 extension OutputType: ExpressibleByArgument {}
