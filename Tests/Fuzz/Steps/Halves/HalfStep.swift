@@ -38,7 +38,7 @@ struct HalfStep {
   /// The step of `Float`s that the others are compared with.
   func reference(_ start: [Float], _ random: inout Random) throws -> Outcome {
     guard hasPlainStep else { return try take(.floats, start, &random) }
-    var optimizer: Optimizer<Float> = try settings.makeOptimizer(layout, threads: 1)
+    var optimizer: Optimizer<Float> = try settings.makeOptimizer(layout, threads: 1, kernels: .blas)
     try optimizer.restore(state)
     var parameters = start
     let result = Result { () throws(MomentumError) in
@@ -62,7 +62,8 @@ struct HalfStep {
     let indices = Array(layout.tensors.indices)
     let order = settings.mode == .onePass ? indices : indices.shuffled(using: &random)
     let permuted = try ParameterLayout(order.map { (layout.tensors[$0].name, layout.tensors[$0].shape) })
-    var optimizer: Optimizer<Float> = try settings.makeOptimizer(permuted, threads: random.within(1...3))
+    var optimizer: Optimizer<Float> = try settings.makeOptimizer(
+      permuted, threads: random.within(1...3), kernels: .fused)
     try optimizer.restore(state.migrated(to: permuted).state)
     let memory = HalfMemory(start, form, shift: random.below(9))
     let result = Result { () throws(MomentumError) in
