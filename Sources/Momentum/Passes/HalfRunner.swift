@@ -10,6 +10,8 @@ struct HalfRunner<Scalar: BLASScalar> {
   private let scratch: ThreadScratch<Scalar>
   private var runner: TileRunner<Scalar>
   private var loaded = -1
+  /// The update of the current tensor, if its program has one.
+  var update: UnsafeMutablePointer<Scalar>?
 
   init(_ table: TensorTable<Scalar>, _ scratch: ThreadScratch<Scalar>) {
     (self.table, self.scratch) = (table, scratch)
@@ -27,9 +29,18 @@ struct HalfRunner<Scalar: BLASScalar> {
     loaded = program
   }
 
+  /// Loads a program that is none of a buffer's.
+  mutating func load(_ program: UnsafePointer<StepProgram>) {
+    runner.program.load(program, cacheBytes: table.cacheBytes)
+    loaded = -1
+  }
+
   /// Runs the program on some elements of a tensor, the first ones first.
-  mutating func run(_ index: Int, _ part: Range<Int>) {
+  ///
+  /// - Parameter isLast: Whether the tensor has its new parameters then, so that copies of them are written.
+  mutating func run(_ index: Int, _ part: Range<Int>, isLast: Bool = true) {
     halves = table.halves(of: index)
+    if !isLast { halves.copy = nil }
     guard runner.program.count > 0 || halves.copy != nil else { return }
     let size = min(runner.program.tileCount, Self.mostElements)
     var start = part.lowerBound
@@ -43,6 +54,7 @@ struct HalfRunner<Scalar: BLASScalar> {
 
   private mutating func runTile(_ index: Int, _ start: Int, _ n: Int) {
     var run = ProgramRun<Scalar>(table, index, at: start)
+    run.places[base: .update] = update.map { $0 + start }
     if runner.program.scalesUnits { run.setFactors(table.decision(index), at: start) }
     if let type = halves.gradient {
       table.widenGradient(index, type, at: start, into: scratch.wideGradient, n)

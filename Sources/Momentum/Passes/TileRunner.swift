@@ -108,5 +108,6 @@ struct TileRunner<Scalar: BLASScalar> {
     body(.parameters, 2)
     body(.average, 3)
     body(.secondMoment, 4)
+    body(.update, 5)
   }
 }

@@ -3,7 +3,7 @@
 struct OperandPlaces<Scalar: BLASScalar> {
   typealias Pointer = UnsafeMutablePointer<Scalar>
 
-  private var bases = InlineArray<6, Pointer?>(repeating: nil)
+  private var bases = InlineArray<7, Pointer?>(repeating: nil)
   private var scratch = OperandSet()
 
   init() {}
@@ -12,7 +12,7 @@ struct OperandPlaces<Scalar: BLASScalar> {
   init(
     gradient: Pointer?, direction: Pointer?, parameters: Pointer?, average: Pointer?, secondMoment: Pointer? = nil
   ) {
-    bases = [gradient, direction, parameters, average, secondMoment, nil]
+    bases = [gradient, direction, parameters, average, secondMoment, nil, nil]
   }
 
   /// The address of an operand's first element, or of its scratch tile.
