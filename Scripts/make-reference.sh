@@ -5,7 +5,7 @@
 #        Scripts/make-reference.sh --peers [LIST]            Tests/Fixtures/peers, what PyTorch, Keras, Optax and MLX compute
 #        Scripts/make-reference.sh --momenta                 Tests/Fixtures/momenta, momentum buffers of PyTorch and Optax
 #        Scripts/make-reference.sh --units [CASES [FILE]]    Tests/Fixtures/units, clips and rules by unit of Optax and TensorFlow
-#        Scripts/make-reference.sh --moments [CASES [FILE]]  Tests/Fixtures/moments, runs of Lion and AdamW by Optax, Keras and MLX
+#        Scripts/make-reference.sh --moments [CASES [FILE]]  Tests/Fixtures/moments, runs of Lion, AdamW and Muon by Optax, Keras and MLX
 #   --reproblas   also compares ReproBLAS's golden results with exact values; DATA is the folder tests/checks/data of a
 #                 checkout of its repository
 #   LIST          of torch,keras,optax,mlx (default: all)

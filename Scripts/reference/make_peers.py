@@ -80,7 +80,7 @@ def main() -> None:
     kind.add_argument("--units", type=positive, metavar="CASES",
                       help="so many cases of each clip and rule by unit of Optax and TensorFlow instead")  # fmt: skip
     kind.add_argument("--moments", type=positive, metavar="CASES",
-                      help="so many runs of Lion and of AdamW by each of Optax, Keras and MLX instead")  # fmt: skip
+                      help="so many runs of Lion, AdamW and Muon by each of Optax, Keras and MLX instead")  # fmt: skip
     kind.add_argument("--only", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.only:

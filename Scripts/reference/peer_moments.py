@@ -1,4 +1,4 @@
-"""moments/peers.json: runs of Lion and AdamW by Optax, Keras and MLX, in Double.
+"""moments/peers.json: runs of Lion, AdamW and Muon by Optax, Keras and MLX, in Double.
 
 The cases are random; the same number of cases is the same file.
 """
@@ -48,10 +48,22 @@ def adamw_settings():
                 epsilon=choice(1e-8, 1e-3), weightDecay=choice(0.0, 0.1))  # fmt: skip
 
 
+def muon_settings():
+    return dict(learningRate=choice(1e-3, 0.1), momentum=choice(0.5, 0.95), nesterov=bool(random.integers(2)),
+                weightDecay=choice(0.0, 0.1))  # fmt: skip
+
+
+SETTINGS = dict(lion=lion_settings, adamw=adamw_settings, muon=muon_settings)
+
+
 def by_optax(kind, s, start, gradients):
-    make = optax.lion if kind == "lion" else optax.adamw
-    rule = make(s["learningRate"], b1=s["beta1"], b2=s["beta2"], weight_decay=s["weightDecay"],
-                **({"eps": s["epsilon"]} if kind == "adamw" else {}))  # fmt: skip
+    if kind == "muon":
+        rule = optax.contrib.muon(s["learningRate"], beta=s["momentum"], nesterov=s["nesterov"],
+                                  weight_decay=s["weightDecay"])  # fmt: skip
+    else:
+        make = optax.lion if kind == "lion" else optax.adamw
+        rule = make(s["learningRate"], b1=s["beta1"], b2=s["beta2"], weight_decay=s["weightDecay"],
+                    **({"eps": s["epsilon"]} if kind == "adamw" else {}))  # fmt: skip
     p = jnp.asarray(start)
     state = rule.init(p)
     for g in gradients:
@@ -61,10 +73,14 @@ def by_optax(kind, s, start, gradients):
 
 
 def by_keras(kind, s, start, gradients):
-    make = keras.optimizers.Lion if kind == "lion" else keras.optimizers.AdamW
-    rule = make(learning_rate=s["learningRate"], beta_1=s["beta1"], beta_2=s["beta2"],
-                weight_decay=s["weightDecay"],
-                **({"epsilon": s["epsilon"]} if kind == "adamw" else {}))  # fmt: skip
+    if kind == "muon":
+        rule = keras.optimizers.Muon(learning_rate=s["learningRate"], momentum=s["momentum"], nesterov=s["nesterov"],
+                                     weight_decay=s["weightDecay"])  # fmt: skip
+    else:
+        make = keras.optimizers.Lion if kind == "lion" else keras.optimizers.AdamW
+        rule = make(learning_rate=s["learningRate"], beta_1=s["beta1"], beta_2=s["beta2"],
+                    weight_decay=s["weightDecay"],
+                    **({"epsilon": s["epsilon"]} if kind == "adamw" else {}))  # fmt: skip
     p = keras.Variable(start, dtype="float64")
     for g in gradients:
         rule.apply([jnp.asarray(g)], [p])
@@ -72,10 +88,12 @@ def by_keras(kind, s, start, gradients):
 
 
 def by_mlx(kind, s, start, gradients):
-    betas = [s["beta1"], s["beta2"]]
-    if kind == "lion":
-        rule = mlx.optimizers.Lion(s["learningRate"], betas, s["weightDecay"])
+    if kind == "muon":
+        rule = mlx.optimizers.Muon(s["learningRate"], s["momentum"], s["weightDecay"], s["nesterov"])
+    elif kind == "lion":
+        rule = mlx.optimizers.Lion(s["learningRate"], [s["beta1"], s["beta2"]], s["weightDecay"])
     else:
+        betas = [s["beta1"], s["beta2"]]
         corrects = {"bias_correction": s["biasCorrection"]}
         rule = mlx.optimizers.AdamW(s["learningRate"], betas, s["epsilon"], s["weightDecay"], **corrects)
     model = {"p": mx.array(start, mx.float64)}
@@ -89,8 +107,9 @@ PEERS = dict(optax=by_optax, keras=by_keras, mlx=by_mlx)
 
 
 def case(peer, kind):
-    shape = [int(n) for n in random.integers(1, 5, size=random.integers(1, 4))]
-    settings = lion_settings() if kind == "lion" else adamw_settings()
+    ranks = (2, 3) if kind == "muon" else (1, 4)
+    shape = [int(n) for n in random.integers(1, 7 if kind == "muon" else 5, size=random.integers(*ranks))]
+    settings = SETTINGS[kind]()
     if peer == "mlx" and kind == "adamw":
         settings["biasCorrection"] = bool(random.integers(2))
     start = numbers(shape)
@@ -105,5 +124,5 @@ def write(path, count):
     versions = dict(jax=jax.__version__, optax=optax.__version__, keras=keras.__version__, mlx=mx.__version__)
     cases = ",\n".join(
         "    " + json.dumps(case(peer, kind), separators=(",", ":"))
-        for peer in PEERS for kind in ("lion", "adamw") for _ in range(count))  # fmt: skip
+        for peer in PEERS for kind in SETTINGS for _ in range(count))  # fmt: skip
     replace(path, f'{{\n  "libraries": {json.dumps(versions)},\n  "cases": [\n{cases}\n  ]\n}}\n')

@@ -91,7 +91,8 @@ final class TrainingTests: XCTestCase {
       let checkpoint = TrainingCheckpoint(folder: folder)
       try checkpoint.save(small)
       for key in [
-        key(.global, .nesterov), key(.none, .plain), key(.global, .adamw, rate: 0.005), key(.norm, .lion, rate: 0.001),
+        key(.global, .nesterov), key(.none, .plain), key(.global, .adamw, rate: 0.005), key(.global, .muon, rate: 0.02),
+        key(.norm, .lion, rate: 0.001),
         key(.global, .signum, rate: 0.001),
       ] {
         var whole = try TrainingRun(key, options: small, data: data)

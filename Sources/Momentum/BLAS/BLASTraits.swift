@@ -15,6 +15,9 @@ package enum BLASTraits {
   /// From this many elements on, some level 1 routine may start threads of the library. Tiles are shorter.
   static var leastThreadedCount: Int { 10_001 }
 
+  /// The largest m·n·k of a matrix product that the library computes on the calling thread. Tiles of matrices are no larger.
+  static var mostUnthreadedProduct: Int { 64 * 64 * 64 }
+
   /// Whether the bits of a dot product depend on where its vectors lie. The engine then copies a tile that is not
   /// aligned before it sums the tile.
   @inline(__always) static var dotDependsOnAlignment: Bool { flags & Flag.dotDependsOnAlignment != 0 }

@@ -6,6 +6,12 @@ public enum ProgramFault: Hashable, Sendable {
   case needsVelocity
   /// An operation names the second moment, but the rule says that it keeps none.
   case needsSecondMoment
+  /// An operation transforms the update, or names it, but the rule says that it has no transform.
+  case needsTransform
+  /// An operation transforms the update for a second time.
+  case transformsTwice
+  /// An operation behind the transform reads the gradient, or the copy as it was before.
+  case readsAcrossTransform
   /// An operation names the average, which belongs to the optimizer's weight averaging.
   case touchesAverage
   /// An operation scales units, which only the engine does.
@@ -24,6 +30,10 @@ extension ProgramFault: CustomStringConvertible {
     case .writesGradient: "writes the gradient; expected it to be read only"
     case .needsVelocity: "uses the direction; expected usesVelocity to be true"
     case .needsSecondMoment: "uses the second moment; expected usesSecondMoment to be true"
+    case .needsTransform: "uses the update; expected transform to be set"
+    case .transformsTwice: "transforms the update for a second time; expected one transform"
+    case .readsAcrossTransform:
+      "reads the gradient or the copy behind the transform; expected it to read them before"
     case .touchesAverage: "uses the average; expected it to be left to the optimizer's averaging"
     case .scalesUnits: "scales units; expected unitFactor(gradientNorm:parameterNorm:) to do so"
     case .invalidBounds(let lower, let upper):

@@ -198,6 +198,9 @@ package struct ErrorWords {
       put(6)
       put(most)
     case .needsSecondMoment: put(7)
+    case .needsTransform: put(8)
+    case .transformsTwice: put(9)
+    case .readsAcrossTransform: put(10)
     }
   }
 }

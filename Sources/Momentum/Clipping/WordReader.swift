@@ -107,6 +107,9 @@ struct WordReader {
     case 5: .invalidScale(try double())
     case 6: .tooLong(most: try int())
     case 7: .needsSecondMoment
+    case 8: .needsTransform
+    case 9: .transformsTwice
+    case 10: .readsAcrossTransform
     default: throw Unreadable()
     }
   }

@@ -16,6 +16,8 @@ public struct RuleConfiguration: Sendable {
     case signum
     /// ``AdamW``.
     case adamw
+    /// ``Muon``.
+    case muon
   }
 
   /// The limits of an ``AdaptiveGradientClipping`` around the rule.
@@ -55,6 +57,12 @@ public struct RuleConfiguration: Sendable {
   public var beta2: Double?
   /// See ``AdamW/biasCorrection``; for ``Kind/adamw`` only.
   public var biasCorrection: Bool?
+  /// See ``Muon/method``; for ``Kind/muon`` only.
+  public var method: NewtonSchulz?
+  /// See ``Muon/view``; for ``Kind/muon`` only.
+  public var view: MatrixView?
+  /// See ``Muon/scale``; for ``Kind/muon`` only.
+  public var scale: Muon.Scale?
   /// Limits of the gradient in proportion to the parameters; by default none.
   public var unitLimit: UnitLimit?
 
@@ -107,6 +115,11 @@ extension RuleConfiguration {
         AdamW(
           learningRate: rate, beta1: beta1 ?? 0.9, beta2: beta2 ?? 0.999, epsilon: epsilon, weightDecay: weightDecay,
           biasCorrection: biasCorrection, convention: convention))
+    case .muon:
+      rule = try scheduled(
+        Muon(
+          learningRate: rate, momentum: momentum?.value(at: 0) ?? 0.95, nesterov: nesterov ?? true,
+          weightDecay: weightDecay, method: method, view: view ?? .firstAxis, scale: scale, convention: convention))
     }
     guard case .adaptive(let factor, let epsilon, let units) = unitLimit else { return rule }
     return try AdaptiveGradientClipping(
@@ -170,16 +183,20 @@ extension RuleConfiguration {
     PartialSetting("decoupledWeightDecay", of: .sgd, at: \.decoupledWeightDecay),
     PartialSetting("epsilon", of: .lars, .adamw, at: \.epsilon),
     PartialSetting("maximize", of: .sgd, at: \.maximize),
-    PartialSetting("momentum", of: .sgd, .lars, .signum, at: \.momentum),
-    PartialSetting("nesterov", of: .sgd, .lars, .signum, at: \.nesterov),
+    PartialSetting("method", of: .muon, at: \.method),
+    PartialSetting("momentum", of: .sgd, .lars, .signum, .muon, at: \.momentum),
+    PartialSetting("nesterov", of: .sgd, .lars, .signum, .muon, at: \.nesterov),
+    PartialSetting("scale", of: .muon, at: \.scale),
     PartialSetting("trustCoefficient", of: .lars, at: \.trustCoefficient),
+    PartialSetting("view", of: .muon, at: \.view),
   ]
 }
 
 extension RuleConfiguration: Codable {
   private static let keys = [
     "kind", "learningRate", "momentum", "weightDecay", "nesterov", "dampening", "decoupledWeightDecay", "maximize",
-    "trustCoefficient", "epsilon", "adapts", "beta1", "beta2", "biasCorrection", "adaptiveGradientClipping",
+    "trustCoefficient", "epsilon", "adapts", "beta1", "beta2", "biasCorrection", "method", "view", "scale",
+    "adaptiveGradientClipping",
   ]
 
   public init(from decoder: any Decoder) throws {
@@ -198,6 +215,9 @@ extension RuleConfiguration: Codable {
     beta1 = try object.optional("beta1")
     beta2 = try object.optional("beta2")
     biasCorrection = try object.optional("biasCorrection")
+    method = try object.optional("method")
+    view = try object.optional("view")
+    scale = try object.optional("scale")
     unitLimit = try object.optional("adaptiveGradientClipping")
   }
 
@@ -217,6 +237,9 @@ extension RuleConfiguration: Codable {
     try container.encodeIfPresent(beta1, forKey: NameKey("beta1"))
     try container.encodeIfPresent(beta2, forKey: NameKey("beta2"))
     try container.encodeIfPresent(biasCorrection, forKey: NameKey("biasCorrection"))
+    try container.encodeIfPresent(method, forKey: NameKey("method"))
+    try container.encodeIfPresent(view, forKey: NameKey("view"))
+    try container.encodeIfPresent(scale, forKey: NameKey("scale"))
     try container.encodeIfPresent(unitLimit, forKey: NameKey("adaptiveGradientClipping"))
   }
 }

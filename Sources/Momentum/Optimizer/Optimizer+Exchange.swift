@@ -2,10 +2,10 @@
 extension Optimizer {
   /// Takes one step of some of a model's tensors, together with the owners of the others; see ``NormExchange``.
   ///
-  /// Each owner has an optimizer of its own tensors. Settings must be equal but for the groups' tensors: a group without
-  /// a tensor here must be ``ParameterGroup/mayBeEmpty``. Norms, counts and decisions are those of all tensors together:
-  /// parameters and velocities have the bits that one optimizer of all tensors would give them, and the report is the
-  /// same for all owners.
+  /// Each owner has an optimizer of its own tensors. Settings must be equal but for the groups' tensors: a group
+  /// without a tensor here must be ``ParameterGroup/mayBeEmpty``. Norms, counts and decisions are those of all tensors
+  /// together: parameters and velocities have the bits that one optimizer of all tensors would give them, and the
+  /// report is the same for all owners.
   ///
   /// - Parameters:
   ///   - parameters: One buffer for each tensor, in the order of the layout.
@@ -65,7 +65,7 @@ extension Optimizer {
     // The clipped norm of a group is one of its tensors' norms, each of which is rounded.
     stage.settings.limitsTensors || stage.settings.limitsUnits
       || stage.settings.groups.contains { $0?.globalNorm != nil }
-      || ([rule] + groups.compactMap(\.rule)).contains { $0.units != nil }
+      || ([rule] + groups.compactMap(\.rule)).contains { $0.units != nil || $0.transform != nil }
   }
 }
 

@@ -12,6 +12,7 @@ extension Optimizer {
     try mode.validate(nonFinitePolicy, clipping, groups, averaging)
     try mode.validate(rules, adaptedLossScale, adaptedLimit)
     try checkVelocities()
+    try Self.checkTransforms(rules, table)
     // Done last, so that the reports stay those of the last step until another step is taken.
     if haveChanged {
       stage.settings = clipSettings
@@ -32,6 +33,16 @@ extension Optimizer {
     return ClipSettings(
       clipping, groups: groups.map(\.clipping), exempt: ParameterGroup.exempt(groups), convention: rule.convention,
       policy: Self.effectivePolicy(nonFinitePolicy, adaptedLossScale), adapts: adaptedLimit != nil)
+  }
+
+  /// Throws if a rule would transform a tensor that is no matrix, or the settings of a transform are not valid.
+  static func checkTransforms(_ rules: StepRules, _ table: TensorTable<Scalar>) throws(MomentumError) {
+    guard rules.transformTensors else { return }
+    for index in table.entries.indices {
+      guard let transform = rules.transform(ofGroup: table.decisions[index].group) else { continue }
+      try transform.method.validate()
+      _ = try transform.view.matrices(of: table.shapes[index], tensor: table.name(of: index))
+    }
   }
 
   /// Throws if a velocity is in a form that its rule would misread.

@@ -78,7 +78,9 @@ extension Optimizer {
     if let meetings { try meetings.agree(&outcome.report) }
     // Nothing fails from here on. State other than vectors is changed first, while it is in cache.
     commit(outcome.report)
+    if rules.transformTensors { matrixStage.takeOut(of: table) }
     table.update(programs, team)
+    if rules.transformTensors { matrixStage.run(programs, table, team) }
   }
 
   /// The compiler of this step, which turns rules into programs.
@@ -88,7 +90,8 @@ extension Optimizer {
       step: stepCount + 1)
   }
 
-  /// Points every tensor at its part of the direction, the second moment and the average, which are allocated if they do not exist yet.
+  /// Points every tensor at its part of the direction, the second moment and the average, which are allocated if they
+  /// do not exist yet.
   ///
   /// - Parameter threads: The number of threads that touch new memory first; one leaves it to those that write it.
   mutating func bindState(threads: Int) throws(MomentumError) {
@@ -102,6 +105,9 @@ extension Optimizer {
     // Where only some tensors have a second moment, the memory of the others is never touched, and costs nothing.
     if rules.useSecondMoment {
       table.secondMoment = try secondMoment.make(layout, threads: rules.allUseSecondMoment ? threads : 1)
+    }
+    if rules.transformTensors {
+      try matrixStage.prepare(table, threads: self.threads) { rules.transform(ofGroup: $0) }
     }
     if averaging != nil {
       let base = try average.make(layout, threads: threads)

@@ -113,6 +113,8 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   /// The stage that measures and clips, by the settings that were checked last.
   let stage: ClipStage
   var rules = StepRules()
+  /// The tensors whose updates are transformed as a whole.
+  let matrixStage = MatrixStage<Scalar>()
   /// The programs of the last step.
   let programs: ProgramBuffer
   /// The programs that correct an update where ``StepMode/onePass`` went too far.
@@ -158,6 +160,8 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
     let table = try TensorTable<Scalar>(
       counts: layout.tensors.map(\.count), names: layout.tensors.map(\.name), shapes: layout.tensors.map(\.shape))
     table.hasHalfDirection = velocityType == .bfloat16
+    for (index, group) in membership.enumerated() { table.decisions[index].group = group ?? -1 }
+    try Self.checkTransforms(rules, table)
     self.layout = layout
     self.rule = rule
     self.groups = groups
@@ -179,7 +183,6 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
     programs = ProgramBuffer(capacity: layout.tensors.count)
     corrections = ProgramBuffer(capacity: layout.tensors.count)
     states = VectorStates(tensors: layout.tensors.count)
-    for (index, group) in membership.enumerated() { table.decisions[index].group = group ?? -1 }
     areGroupsBound = true
   }
 

@@ -53,6 +53,7 @@ extension StepMode {
       .invalidSetting(name: "mode", value: rawValue, expected: "twoPass \(reason)")
     }
     if rules.scaleUnits { throw refuse("with a rule that measures units before it updates them") }
+    if rules.transformTensors { throw refuse("with a rule that transforms whole tensors") }
     if lossScale.growth != nil { throw refuse("with a dynamic loss scale, which skips steps") }
     if adaptive != nil { throw refuse("with adaptive clipping, whose limit depends on the norm") }
   }

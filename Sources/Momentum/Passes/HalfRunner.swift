@@ -12,6 +12,8 @@ struct HalfRunner<Scalar: BLASScalar> {
   private var loaded = -1
   /// The loop that was found last for the program, and for which storage.
   private var loop: (loop: FusedHalfLoop?, storage: FusedHalfLoop.Storage)?
+  /// The update of the current tensor, if its program has one.
+  var update: UnsafeMutablePointer<Scalar>?
 
   init(_ table: TensorTable<Scalar>, _ scratch: ThreadScratch<Scalar>) {
     (self.table, self.scratch) = (table, scratch)
@@ -29,9 +31,18 @@ struct HalfRunner<Scalar: BLASScalar> {
     (loaded, loop) = (program, nil)
   }
 
+  /// Loads a program that is none of a buffer's.
+  mutating func load(_ program: UnsafePointer<StepProgram>) {
+    runner.program.load(program, cacheBytes: table.cacheBytes, table.kernels)
+    (loaded, loop) = (-1, nil)
+  }
+
   /// Runs the program on some elements of a tensor, the first ones first.
-  mutating func run(_ index: Int, _ part: Range<Int>) {
+  ///
+  /// - Parameter isLast: Whether the tensor has its new parameters then, so that copies of them are written.
+  mutating func run(_ index: Int, _ part: Range<Int>, isLast: Bool = true) {
     halves = table.halves(of: index)
+    if !isLast { halves.copy = nil }
     guard runner.program.count > 0 || halves.copy != nil else { return }
     if let loop = findLoop() { return run(loop, index, part) }
     scratch.tiled.pointee += part.count
@@ -80,6 +91,7 @@ struct HalfRunner<Scalar: BLASScalar> {
 
   private mutating func runTile(_ index: Int, _ start: Int, _ n: Int) {
     var run = ProgramRun<Scalar>(table, index, at: start)
+    run.places[base: .update] = update.map { $0 + start }
     if runner.program.scalesUnits { run.setFactors(table.decision(index), at: start) }
     if let type = halves.gradient {
       table.widenGradient(index, type, at: start, into: scratch.wideGradient, n)

@@ -119,5 +119,6 @@ struct TileRunner<Scalar: BLASScalar> {
     body(.parameters, 2)
     body(.average, 3)
     body(.secondMoment, 4)
+    body(.update, 5)
   }
 }

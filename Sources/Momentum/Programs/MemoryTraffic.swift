@@ -21,6 +21,9 @@ extension StepProgram {
       case .averageSquares(_, _, let from, let into), .divideByRoot(let from, _, let into):
         read.formUnion([from, into])
         written.insert(into)
+      case .transform:
+        read.insert(.update)
+        written.insert(.update)
       case .scal(_, let vector), .sign(let vector):
         read.insert(vector)
         written.insert(vector)

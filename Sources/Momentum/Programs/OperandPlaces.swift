@@ -3,7 +3,7 @@
 struct OperandPlaces<Scalar: BLASScalar> {
   typealias Pointer = UnsafeMutablePointer<Scalar>
 
-  private var bases = InlineArray<6, Pointer?>(repeating: nil)
+  private var bases = InlineArray<7, Pointer?>(repeating: nil)
   private var scratch = OperandSet()
 
   init() {}
@@ -12,7 +12,7 @@ struct OperandPlaces<Scalar: BLASScalar> {
   init(
     gradient: Pointer?, direction: Pointer?, parameters: Pointer?, average: Pointer?, secondMoment: Pointer? = nil
   ) {
-    bases = [gradient, direction, parameters, average, secondMoment, nil]
+    bases = [gradient, direction, parameters, average, secondMoment, nil, nil]
   }
 
   /// The address of an operand's first element, or of its scratch tile.
@@ -37,7 +37,7 @@ struct OperandPlaces<Scalar: BLASScalar> {
 
   /// The addresses of the vectors' elements at a position; of those that a program does not use, whatever they are.
   @inline(__always)
-  func addresses(at position: Int) -> InlineArray<5, Pointer?> {
+  func addresses(at position: Int) -> InlineArray<6, Pointer?> {
     InlineArray { number in bases[number].map { $0 + position } }
   }
 

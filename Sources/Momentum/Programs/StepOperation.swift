@@ -12,6 +12,10 @@ public enum StepOperation: Sendable, Hashable {
   case averageSquares(decay: Double, factor: ScaledDouble, from: Operand, into: Operand)
   /// `vector ← vector / (√of + epsilon)`, each operation rounded by itself.
   case divideByRoot(of: Operand, epsilon: ScaledDouble, Operand)
+  /// `update ← transform(update)`, of the whole tensor (``UpdateRule/transform``): the operations before it have run on
+  /// all tiles of the tensor. Those behind it find neither the gradient nor what was in the copy. At most one in a
+  /// program.
+  case transform
   /// Replaces NaN and infinite elements of the gradient by 0. Unless `inPlace`, it writes a scratch copy, which later
   /// operations use.
   case clearNonFinite(inPlace: Bool)
@@ -34,6 +38,7 @@ extension StepOperation: CustomStringConvertible {
     case .averageSquares(let decay, let factor, let from, let into):
       "\(into) = \(decay) * \(into) + (\(factor) * \(from))^2"
     case .divideByRoot(let root, let epsilon, let vector): "\(vector) /= sqrt(\(root)) + \(epsilon)"
+    case .transform: "update = transform(update)"
     case .clearNonFinite(let inPlace): "gradient\(Self.place(inPlace)) = finite elements or 0"
     case .clamp(let lower, let upper, let inPlace): "gradient\(Self.place(inPlace)) = clamp to \(lower)...\(upper)"
     case .scaleUnits(_, let inPlace): "gradient\(Self.place(inPlace)) *= factor of each unit"

@@ -10,6 +10,7 @@ extension StepProgram.Instruction {
       self.init(kind: .averageSquares, from: from, into: into, factor: factor, upper: decay)
     case .divideByRoot(let root, let epsilon, let vector):
       self.init(kind: .divideByRoot, from: root, into: vector, factor: epsilon)
+    case .transform: self.init(kind: .transform, from: .update, into: .update)
     case .clearNonFinite(let inPlace): self.init(kind: .clearNonFinite, from: .gradient, into: Self.target(inPlace))
     case .clamp(let lower, let upper, let inPlace):
       self.init(
@@ -32,6 +33,7 @@ extension StepProgram.Instruction {
     case .sign: .sign(into)
     case .averageSquares: .averageSquares(decay: upper, factor: factor, from: from, into: into)
     case .divideByRoot: .divideByRoot(of: from, epsilon: factor, into)
+    case .transform: .transform
     case .clearNonFinite: .clearNonFinite(inPlace: inPlace)
     case .clamp: .clamp(lower: factor.double, upper: upper, inPlace: inPlace)
     case .scaleClippingUnits: .scaleUnits(.clipping, inPlace: inPlace)

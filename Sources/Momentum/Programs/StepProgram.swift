@@ -12,7 +12,7 @@ public struct StepProgram: Sendable {
   /// unpacked.
   struct Instruction: Equatable {
     enum Kind: UInt8 {
-      case axpy, scal, copy, sign, averageSquares, divideByRoot, clearNonFinite, clamp, scaleClippingUnits,
+      case axpy, scal, copy, sign, averageSquares, divideByRoot, transform, clearNonFinite, clamp, scaleClippingUnits,
         scaleRuleUnits
     }
 

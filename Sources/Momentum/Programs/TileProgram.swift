@@ -174,6 +174,7 @@ struct TileProgram<Scalar: BLASScalar> {
       kind = value == 0 || !value.isFinite ? .multiply : .scal
     case .copy: kind = .copy
     case .sign: kind = .sign
+    case .transform: return false  // of whole tensors, between programs
     case .averageSquares: (kind, upper) = (.averageSquares, Scalar(instruction.upper))
     case .divideByRoot: (kind, value, prescale) = (.divideByRoot, Scalar(instruction.factor.double), 0)
     case .clearNonFinite: kind = .clearNonFinite

@@ -54,6 +54,7 @@ extension AdaptiveGradientClipping: UpdateRule {
   public var conversionRate: Double? { base.conversionRate }
   public var reportedMomentum: Double? { base.reportedMomentum }
   public var units: TensorUnits? { clippedUnits }
+  public var transform: MatrixTransform? { base.transform }
 
   public func validate() throws(MomentumError) {
     for (name, value) in [("factor", factor), ("epsilon", epsilon)] where !(value >= 0 && value.isFinite) {
@@ -94,8 +95,8 @@ extension AdaptiveGradientClipping: UpdateRule {
   }
 
   public func compile(_ tensor: TensorState, into program: inout StepProgram) -> Double {
-    // The factor clips the gradient, and is in its factor already. It is none of the base rule's, which might apply it to
-    // more.
+    // The factor clips the gradient, and is in its factor already. It is none of the base rule's, which might apply it
+    // to more.
     var state = tensor
     state.unitFactor = ScaledDouble(1)
     return base.compile(state, into: &program)

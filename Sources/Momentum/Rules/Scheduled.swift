@@ -6,7 +6,8 @@
 ///   learningRate: .cosine(initial: 0.1, steps: 10_000))
 /// ```
 ///
-/// A schedule replaces the number that the rule has. ``SGD/scheduled(learningRate:momentum:dampening:weightDecay:decoupledWeightDecay:nesterov:maximize:convention:)``
+/// A schedule replaces the number that the rule has.
+/// ``SGD/scheduled(learningRate:momentum:dampening:weightDecay:decoupledWeightDecay:nesterov:maximize:convention:)``
 /// and ``LARS/scheduled(learningRate:momentum:weightDecay:trustCoefficient:epsilon:nesterov:adapts:convention:)`` take
 /// schedules alone, so that no number is written that counts for nothing.
 ///
@@ -87,6 +88,7 @@ public struct Scheduled<Rule: SchedulableRule>: UpdateRule {
   public var reportedMomentum: Double? { rule.reportedMomentum }
   public func scalingLearningRate(by factor: Double) -> (any UpdateRule)? { rule.scalingLearningRate(by: factor) }
   public var units: TensorUnits? { rule.units }
+  public var transform: MatrixTransform? { rule.transform }
   public var unitDecay: Double { rule.unitDecay }
 
   public func unitFactor(gradientNorm: ScaledDouble, parameterNorm: ScaledDouble) -> ScaledDouble {

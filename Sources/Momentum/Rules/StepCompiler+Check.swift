@@ -1,5 +1,5 @@
-// The check of the programs that rules compile. Rules come from other packages as well, and a pass trusts its program: an
-// operand that is not bound would be a wild address.
+// The check of the programs that rules compile. Rules come from other packages as well, and a pass trusts its program:
+// an operand that is not bound would be a wild address.
 extension StepCompiler {
   /// Checks the operations that a rule has appended.
   ///
@@ -16,6 +16,27 @@ extension StepCompiler {
     for position in start..<program.pointee.count {
       guard let fault = program.pointee.instruction(at: position).fault(of: rule) else { continue }
       throw .invalidProgram(tensor: table.name(of: index), operation: position, fault: fault)
+    }
+    if rule.transforms { try checkTransform(program, from: start, tensor: index) }
+  }
+
+  /// Checks the operations behind a transform, which another pass runs.
+  @inline(never)
+  private func checkTransform(
+    _ program: UnsafePointer<StepProgram>, from start: Int, tensor index: Int
+  ) throws(MomentumError) {
+    guard let transform = program.pointee.transformPosition else { return }
+    var copyIsWritten = false
+    for position in transform + 1..<max(program.pointee.count, transform + 1) {
+      let next = program.pointee.instruction(at: position)
+      let isRead =
+        next.from == .gradient || (!copyIsWritten && (next.from == .copy || next.into == .copy && next.kind != .copy))
+      guard next.kind != .transform, !isRead else {
+        throw .invalidProgram(
+          tensor: table.name(of: index), operation: position,
+          fault: next.kind == .transform ? .transformsTwice : .readsAcrossTransform)
+      }
+      if next.into == .copy { copyIsWritten = true }
     }
   }
 
@@ -41,6 +62,7 @@ extension StepProgram.Instruction {
     if from == .average || into == .average { return .touchesAverage }
     if !rule.usesVelocity, from == .direction || into == .direction { return .needsVelocity }
     if !rule.usesSecondMoment, from == .secondMoment || into == .secondMoment { return .needsSecondMoment }
+    if !rule.transforms, kind == .transform || from == .update || into == .update { return .needsTransform }
     return nil
   }
 }

@@ -27,7 +27,7 @@ struct StepCompiler<Scalar: BLASScalar> {
         setIfChanged(&table.entry(index).pointee.program, to: -1)
         continue
       }
-      if leader >= 0, areInTheSameState(leader, index, states) {
+      if leader >= 0, areInTheSameState(leader, index, states), haveTheSameShape(leader, index, rules) {
         table.decisions[index].newScale = table.decisions[leader].newScale
         table.decisions[index].newAverageScale = table.decisions[leader].newAverageScale
       } else {
@@ -71,6 +71,12 @@ struct StepCompiler<Scalar: BLASScalar> {
       && (x.pointee.clipFactors == nil) == (y.pointee.clipFactors == nil)
       && (x.pointee.ruleFactors == nil) == (y.pointee.ruleFactors == nil)
       && (averaging == nil || states.averages[first] == states.averages[second])
+  }
+
+  /// Whether two tensors of a group agree in their shapes, if its rule may look at them.
+  @inline(__always)
+  private func haveTheSameShape(_ first: Int, _ second: Int, _ rules: borrowing StepRules) -> Bool {
+    !rules.traits(of: table.decision(first).pointee.group).transforms || table.shapes[first] == table.shapes[second]
   }
 
   private func compileProgram(
@@ -117,6 +123,6 @@ struct StepCompiler<Scalar: BLASScalar> {
     return TensorState(
       gradientFactor: decision.pointee.coefficient * gradientFactor * decision.pointee.ruleFactor,
       velocityScale: velocity.scale, isFirstStep: !velocity.isSet, unitFactor: decision.pointee.ruleFactor,
-      secondMomentSteps: velocity.secondMomentSteps, shape: table.shapes.isEmpty ? [] : table.shapes[index])
+      secondMomentSteps: velocity.secondMomentSteps, step: step, shape: table.shapes.isEmpty ? [] : table.shapes[index])
   }
 }

@@ -4,6 +4,8 @@ struct StepRules {
   /// The properties of each rule that are needed for every tensor. They are stored because taking a rule out of the
   /// array copies it, which costs more than the step of a short tensor.
   private var traits: [Traits] = []
+  /// What each rule does to whole tensors; not among the traits, because copying it counts references.
+  private var transforms: [MatrixTransform?] = []
 
   /// Whether no rule changes from step to step.
   private(set) var holdForEveryStep = false
@@ -13,6 +15,8 @@ struct StepRules {
   private(set) var useSecondMoment = false
   /// Whether every rule does.
   var allUseSecondMoment: Bool { traits.allSatisfy(\.usesSecondMoment) }
+  /// Whether a rule transforms whole tensors.
+  private(set) var transformTensors = false
   /// Whether a rule scales units of tensors.
   private(set) var scaleUnits = false
   /// What reports say of the optimizer's own rule, kept because asking a rule takes long beside a short step.
@@ -20,7 +24,7 @@ struct StepRules {
   private(set) var momentum: Double?
 
   struct Traits {
-    let usesVelocity, usesSecondMoment, keepsLearningRateInVelocity: Bool
+    let usesVelocity, usesSecondMoment, transforms, keepsLearningRateInVelocity: Bool
   }
 
   init() {}
@@ -46,11 +50,15 @@ struct StepRules {
       rules.append(try group.scaled(rule))
     }
     traits.removeAll(keepingCapacity: true)
+    transforms.removeAll(keepingCapacity: true)
+    transformTensors = false
     for rule in rules {
       traits.append(
         Traits(
           usesVelocity: rule.usesVelocity, usesSecondMoment: rule.usesSecondMoment,
-          keepsLearningRateInVelocity: rule.keepsLearningRateInVelocity))
+          transforms: rule.transform != nil, keepsLearningRateInVelocity: rule.keepsLearningRateInVelocity))
+      transforms.append(rule.transform)
+      if rule.transform != nil { transformTensors = true }
       if rule.usesVelocity { useVelocity = true }
       if rule.usesSecondMoment { useSecondMoment = true }
       if rule.units != nil { scaleUnits = true }
@@ -59,6 +67,9 @@ struct StepRules {
 
   /// The way in which the rule of a group uses the velocity.
   func traits(of group: Int) -> Traits { traits[group + 1] }
+
+  /// What the rule of a group does to whole tensors.
+  func transform(ofGroup group: Int) -> MatrixTransform? { transforms[group + 1] }
 
   /// The rule of the tensors in a group; -1 stands for no group.
   subscript(group: Int) -> any UpdateRule {

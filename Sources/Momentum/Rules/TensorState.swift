@@ -20,19 +20,22 @@ public struct TensorState: Sendable, Hashable {
   public internal(set) var unitFactor: ScaledDouble
   /// The number of the tensor's steps whose squares have entered its second moment; 0 before the first.
   public let secondMomentSteps: Int
+  /// The number of the optimizer's step, 1 for the first.
+  public let step: Int
   /// The extent of the tensor along each axis; empty if nothing is known of it.
   public let shape: [Int]
 
   /// Describes a tensor before a step. An optimizer calls this for its rules; a test of a rule calls it directly.
   public init(
     gradientFactor: ScaledDouble = ScaledDouble(1), velocityScale: Double = 1, isFirstStep: Bool,
-    unitFactor: ScaledDouble = ScaledDouble(1), secondMomentSteps: Int = 0, shape: [Int] = []
+    unitFactor: ScaledDouble = ScaledDouble(1), secondMomentSteps: Int = 0, step: Int = 1, shape: [Int] = []
   ) {
     self.gradientFactor = gradientFactor
     self.velocityScale = velocityScale
     self.isFirstStep = isFirstStep
     self.unitFactor = unitFactor
     self.secondMomentSteps = secondMomentSteps
+    self.step = step
     self.shape = shape
   }
 }

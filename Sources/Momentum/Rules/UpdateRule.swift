@@ -34,9 +34,9 @@ public protocol UpdateRule: Sendable {
   /// - Throws: ``MomentumError/invalidSetting(_:)``.
   func resolved(at step: Int) throws(MomentumError) -> (any UpdateRule)?
 
-  /// The learning rate of the next step: reports have it (``StepReport/learningRate``), and a velocity of the other kind
-  /// is converted by it (``Optimizer/convertVelocity(toKeepLearningRate:learningRate:)``); by default `nil`: the rule has
-  /// none.
+  /// The learning rate of the next step: reports have it (``StepReport/learningRate``), and a velocity of the other
+  /// kind is converted by it (``Optimizer/convertVelocity(toKeepLearningRate:learningRate:)``); by default `nil`: the
+  /// rule has none.
   var conversionRate: Double? { get }
 
   /// The momentum of the next step, for reports (``StepReport/momentum``); by default `nil`: the rule has none.
@@ -52,6 +52,10 @@ public protocol UpdateRule: Sendable {
 
   /// The multiple of the parameters that is added to the gradient before its units are measured; by default 0.
   var unitDecay: Double { get }
+
+  /// What the rule makes of the update of a whole tensor, where a program says ``StepOperation/transform``; by default
+  /// `nil`: nothing.
+  var transform: MatrixTransform? { get }
 
   /// The factor of the gradient of a unit, applied before the operations that ``compile(_:into:)`` appends; by
   /// default 1.
@@ -92,6 +96,7 @@ extension UpdateRule {
   public var reportedMomentum: Double? { nil }
   public func scalingLearningRate(by factor: Double) -> (any UpdateRule)? { nil }
   public var units: TensorUnits? { nil }
+  public var transform: MatrixTransform? { nil }
   public var unitDecay: Double { 0 }
   public func unitFactor(gradientNorm: ScaledDouble, parameterNorm: ScaledDouble) -> ScaledDouble { ScaledDouble(1) }
   public func compileCorrection(

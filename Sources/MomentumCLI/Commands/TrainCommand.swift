@@ -37,7 +37,7 @@ struct TrainCommand: ParsableCommand {
     discussion: """
       An Elman network reads an image as a sequence of pixels and names the digit at the end. Each way of clipping is \
       combined with each rule (plain is momentum 0), each with the same seeds. Momentum 0 is first tried with several \
-      learning rates; the fastest one represents it. Lion, Signum and AdamW can be compared with them. --gradient-type trains as in mixed precision, with gradients in half precision \
+      learning rates; the fastest one represents it. Lion, Signum, AdamW and Muon can be compared with them (Muon for the matrices of the recurrent layer, AdamW for the rest). --gradient-type trains as in mixed precision, with gradients in half precision \
       and parameters of Floats. The report folder gets a CSV a run, a summary, pages \
       (report.html for a browser, report.md) and pictures (if gnuplot is installed). Ctrl-C ends in good order; --resume goes on from there bit for bit.
       """)
@@ -74,6 +74,9 @@ struct TrainCommand: ParsableCommand {
     help: "Learning rate of the rule adamw. (default: \(TrainingOptions.adamWRate))", transform: NumberText.double)
   var adamWLearningRate: Double?
   @Option(
+    help: "Learning rate of the rule muon. (default: \(TrainingOptions.muonRate))", transform: NumberText.double)
+  var muonLearningRate: Double?
+  @Option(
     help:
       "Learning rates that momentum 0 is tried with, separated by commas. (default: \(NumberList(defaults.plainLearningRates)))",
     transform: NumberList.list)
@@ -90,7 +93,8 @@ struct TrainCommand: ParsableCommand {
   var clipGlobalNorm = defaults.clipGlobalNorm
   @Option(parsing: .upToNextOption, help: "Ways of clipping to compare: none, value, norm, global.")
   var clippings = defaults.clippings
-  @Option(parsing: .upToNextOption, help: "Rules to compare: plain, momentum, nesterov; also lion, signum, adamw.")
+  @Option(
+    parsing: .upToNextOption, help: "Rules to compare: plain, momentum, nesterov; also lion, signum, adamw, muon.")
   var rules = defaults.momenta
   @Option(
     help:
@@ -118,7 +122,7 @@ struct TrainCommand: ParsableCommand {
       seeds: seeds, epochs: epochs, batch: batch, hidden: hidden, pixelsPerStep: pixelsPerStep, gain: gain,
       momentum: momentum, learningRate: learningRate, plainLearningRates: plainLearningRates.values,
       clipValue: clipValue, clipNorm: clipNorm, clipGlobalNorm: clipGlobalNorm, clippings: clippings, momenta: rules,
-      signLearningRate: signLearningRate, adamWLearningRate: adamWLearningRate,
+      signLearningRate: signLearningRate, adamWLearningRate: adamWLearningRate, muonLearningRate: muonLearningRate,
       storedGradients: gradientType.stored.map { StoredGradients(type: $0, lossScale: lossScale?.scale ?? .none) })
   }
 

@@ -9,6 +9,8 @@ enum ClippingChoice: String, CaseIterable, Codable, Sendable {
 enum RuleChoice: String, CaseIterable, Codable, Hashable, Sendable {
   case plain, momentum, nesterov
   case lion, signum, adamw
+  /// Muon for the matrices of the recurrent layer, AdamW for the other tensors.
+  case muon
 
   /// Those of SGD, which are compared unless others are asked for.
   static let ofSGD: [RuleChoice] = [.plain, .momentum, .nesterov]
@@ -35,14 +37,14 @@ struct TrainingOptions: Hashable, Codable, Sendable {
   var accuracies = [0.9, 0.94]
   var clippings = ClippingChoice.allCases
   var momenta = RuleChoice.ofSGD
-  /// The learning rates of the rules that move every element by about as much; `nil` for ``signRate`` and
-  /// ``adamWRate``.
-  var signLearningRate, adamWLearningRate: Double?
+  /// The learning rates of the rules whose steps do not depend on the size of a gradient; `nil` for ``signRate``,
+  /// ``adamWRate`` and ``muonRate``.
+  var signLearningRate, adamWLearningRate, muonLearningRate: Double?
   /// How gradients are kept in half precision; `nil` if they stay `Float`s.
   var storedGradients: StoredGradients?
 
-  /// The learning rate of Lion and Signum if none is given, and that of AdamW.
-  static let (signRate, adamWRate) = (0.001, 0.005)
+  /// The learning rates if none are given: of Lion and Signum, of AdamW, of Muon.
+  static let (signRate, adamWRate, muonRate) = (0.001, 0.005, 0.02)
 
   /// The learning rate of a rule; that of momentum 0 is searched for.
   func learningRate(of rule: RuleChoice) -> Double {
@@ -50,6 +52,7 @@ struct TrainingOptions: Hashable, Codable, Sendable {
     case .plain, .momentum, .nesterov: learningRate
     case .lion, .signum: signLearningRate ?? Self.signRate
     case .adamw: adamWLearningRate ?? Self.adamWRate
+    case .muon: muonLearningRate ?? Self.muonRate
     }
   }
 
@@ -86,7 +89,15 @@ struct TrainingSetting: Hashable, Codable, Sendable {
     case .lion: try Lion(learningRate: learningRate)
     case .signum: try Signum(learningRate: learningRate, momentum: options.momentum)
     case .adamw: try AdamW(learningRate: learningRate, weightDecay: 0)
+    case .muon: try AdamW(learningRate: options.learningRate(of: .adamw), weightDecay: 0)
     }
+  }
+
+  /// The tensors with another rule.
+  func groups(_ options: TrainingOptions) throws(MomentumError) -> [ParameterGroup] {
+    guard momentum == .muon else { return [] }
+    let rule = try Muon(learningRate: learningRate, momentum: options.momentum)
+    return [ParameterGroup("matrices", ["input.weight", "recurrent.weight"], rule: rule)]
   }
 }
 
@@ -112,7 +123,7 @@ extension TrainingOptions {
       [
         ("gain", gain), ("learning rate", learningRate), ("clip value", clipValue), ("clip norm", clipNorm),
         ("clip global norm", clipGlobalNorm), ("sign learning rate", learningRate(of: .lion)),
-        ("AdamW learning rate", learningRate(of: .adamw)),
+        ("AdamW learning rate", learningRate(of: .adamw)), ("Muon learning rate", learningRate(of: .muon)),
       ] + plainLearningRates.map { ("plain learning rate", $0) }
     if let bad = positive.first(where: { !($0.1 > 0 && $0.1.isFinite) }) {
       return "\(bad.0) is \(bad.1); expected a finite number above 0"

@@ -144,6 +144,7 @@ struct TrainingPictures {
     case .lion: "Lion"
     case .signum: "Signum \(options.momentum)"
     case .adamw: "AdamW"
+    case .muon: "Muon \(options.momentum)"
     }
   }
 

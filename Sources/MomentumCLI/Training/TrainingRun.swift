@@ -52,7 +52,7 @@ struct TrainingRun: ~Copyable {
     let (rule, clipping) = (try setting.rule(options), try options.clipping(setting.clipping))
     // A gradient that is not finite goes through, so that what happens without clipping can be seen.
     var optimizer = try Optimizer<Float>(
-      layout, rule: rule, clipping: clipping, nonFinitePolicy: .propagate,
+      layout, rule: rule, groups: setting.groups(options), clipping: clipping, nonFinitePolicy: .propagate,
       lossScale: options.storedGradients?.lossScale ?? .none, threads: 1)
     if let state { try optimizer.restore(state) }
     return optimizer

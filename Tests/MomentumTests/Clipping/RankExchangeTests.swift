@@ -209,6 +209,9 @@ final class RankExchangeTests: XCTestCase {
       .invalidProgram(tensor: "t", operation: 1, fault: .invalidScale(0)),
       .invalidProgram(tensor: "t", operation: 1, fault: .tooLong(most: 9)),
       .invalidProgram(tensor: "t", operation: 2, fault: .needsSecondMoment),
+      .invalidProgram(tensor: "t", operation: 2, fault: .needsTransform),
+      .invalidProgram(tensor: "t", operation: 2, fault: .transformsTwice),
+      .invalidProgram(tensor: "t", operation: 2, fault: .readsAcrossTransform),
       .nonFiniteState(what: "velocity", tensor: "t", index: 1, value: .infinity), .allocationFailed(bytes: 8),
       .unsuitableBLAS(library: "b", reason: "64 bits"), .lapackFailure(routine: "r", code: -2),
     ]

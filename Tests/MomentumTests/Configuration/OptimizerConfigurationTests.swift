@@ -138,6 +138,17 @@ final class OptimizerConfigurationTests: XCTestCase {
         try AdamW(
           learningRate: 2, epsilon: epsilon, weightDecay: decay, biasCorrection: corrects, convention: convention))
     }
+    XCTAssertEqual(
+      try rule(
+        """
+        {"kind": "muon", "learningRate": 2, "momentum": 0.5, "nesterov": false, "weightDecay": 3, "method": "dion",
+         "view": "lastTwoAxes", "scale": {"matchingRMS": 0.5}}
+        """) as? Muon,
+      try Muon(
+        learningRate: 2, momentum: 0.5, nesterov: false, weightDecay: 3, method: .dion, view: .lastTwoAxes,
+        scale: .matchingRMS(0.5)))
+    XCTAssertEqual(
+      try rule(#"{"kind": "muon", "learningRate": 2}"#, .keras) as? Muon, try Muon(learningRate: 2, convention: .keras))
     let scheduled = try rule(#"{"kind": "lars", "learningRate": {"linear": {"from": 2, "to": 0, "steps": 2}}}"#)
     XCTAssertEqual(try scheduled.resolved(at: 1) as? LARS, try LARS(learningRate: 1))
 
@@ -212,6 +223,10 @@ final class OptimizerConfigurationTests: XCTestCase {
       #"{"rule": {"learningRate": 1}, "lossScale": {"initial": 4, "growthInterval": 7}, "adaptiveClipping": {"zClip": {}}}"#,
       #"{"rule": {"kind": "lars", "learningRate": 1, "momentum": 0.5, "trustCoefficient": 2, "epsilon": 1, "adapts": true}}"#,
       #"{"rule": {"learningRate": 1}, "groups": [{"name": "a", "patterns": ["a"], "exemptFromWhole": true}]}"#,
+      #"{"rule": {"kind": "muon", "learningRate": 1, "method": "polarExpress", "view": "lastTwoAxes", "scale": "spectral"}}"#,
+      #"{"rule": {"kind": "muon", "learningRate": 1, "view": {"inputs": [0], "outputs": [-1, 1]}, "scale": {"matchingRMS": 0.5}}}"#,
+      #"{"rule": {"kind": "muon", "learningRate": 1, "view": {"rowBlocks": [2, 2], "of": "firstAxis"}, "scale": "none"}}"#,
+      #"{"rule": {"kind": "muon", "learningRate": 1, "method": {"steps": [[1, 2, 3]], "epsilon": 0.5, "restarts": []}}}"#,
       #"{"rule": {"kind": "lion", "learningRate": 1, "beta1": 0.5, "beta2": 0.25}}"#,
       #"{"rule": {"kind": "adamw", "learningRate": 1, "epsilon": 0.5, "biasCorrection": false}}"#,
       #"{"rule": {"learningRate": 1, "adaptiveGradientClipping": {"factor": 2, "units": "optax"}}}"#,
@@ -270,8 +285,13 @@ final class OptimizerConfigurationTests: XCTestCase {
       ),
       (
         #"{"rule": {"kind": "adamw", "learningRate": 1, "momentum": 0.9}}"#, "rule",
-        "rule with momentum is adamw; expected sgd or lars or signum"
+        "rule with momentum is adamw; expected sgd or lars or signum or muon"
       ),
+      (#"{"rule": {"kind": "muon", "learningRate": 1, "method": "newton"}}"#, "rule.method", "method is 'newton'"),
+      (#"{"rule": {"kind": "muon", "learningRate": 1, "method": {"steps": [[1]]}}}"#, "rule.method", "three factors"),
+      (#"{"rule": {"kind": "muon", "learningRate": 1, "method": {"steps": []}}}"#, "rule.method", "steps is 0"),
+      (#"{"rule": {"kind": "muon", "learningRate": 1, "view": "rows"}}"#, "rule.view", "view is 'rows'"),
+      (#"{"rule": {"kind": "muon", "learningRate": 1, "scale": "fan"}}"#, "rule.scale", "scale is 'fan'"),
       (
         #"{"rule": {"kind": "adamw", "learningRate": 1, "beta2": 1}}"#, "rule",
         "beta2 is 1.0; expected a number >= 0 and < 1"

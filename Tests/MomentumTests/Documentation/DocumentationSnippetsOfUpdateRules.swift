@@ -19,7 +19,7 @@ final class DocumentationSnippetsOfUpdateRules: XCTestCase {
     let rule = try Lion(learningRate: 1e-4, weightDecay: 0.1)
     var optimizer = try Optimizer<Float>(layout, rule: rule, clipping: .byGlobalNorm(1))
     // end
-    XCTAssertEqual(try step(&optimizer), [1 - 1.1e-4, 1 - 1.1e-4])
+    for parameter in try step(&optimizer) { XCTAssertEqual(parameter, 1 - 1.1e-4, accuracy: 1e-7) }
   }
 
   func testSignum() throws {
@@ -36,5 +36,34 @@ final class DocumentationSnippetsOfUpdateRules: XCTestCase {
     var optimizer = try Optimizer<Float>(layout, rule: rule, clipping: .byGlobalNorm(1))
     // end
     for parameter in try step(&optimizer) { XCTAssertEqual(parameter, 1 - 1.01e-3, accuracy: 1e-6) }
+  }
+
+  func testMuonBesideAdamW() throws {
+    let layout = try ParameterLayout([
+      ("layers.0.weight", [2, 2]), ("layers.0.bias", [2]), ("embedding.table", [3, 2]),
+    ])
+    var parameters = try ParameterVector<Float>(layout)
+    var gradients = try ParameterVector<Float>(layout)
+    gradients[0] = 3
+    gradients[3] = 4
+    gradients[4] = 12
+    do {
+      // snippet
+      let others = ParameterGroup("others", ["*.bias", "embedding.*"], rule: try AdamW(learningRate: 1e-3))
+      var optimizer = try Optimizer<Float>(layout, rule: Muon(learningRate: 0.02), groups: [others])
+      // end
+      try optimizer.step(&parameters, gradients: gradients)
+      XCTAssertEqual(parameters[0], -0.02, accuracy: 0.007)
+      XCTAssertEqual(parameters[4], -1e-3, accuracy: 1e-6)
+    }
+    // snippet
+    let matrices = ParameterGroup(
+      "matrices", ["layers.*.weight"], rule: try Muon(learningRate: 0.02), exemptFromWhole: true)
+    var clipped = try Optimizer<Float>(
+      layout, rule: AdamW(learningRate: 1e-3), groups: [matrices], clipping: .byGlobalNorm(1))
+    // end
+    let report = try clipped.step(&parameters, gradients: gradients)
+    XCTAssertEqual(report.totalNorm, 13)
+    XCTAssertEqual(report.comparedNorm, 12)
   }
 }

@@ -10,7 +10,8 @@ final class FusedLoopTests: XCTestCase {
     let numbers: [(Operand, momentum_fused_operand)] = [
       (.gradient, MOMENTUM_FUSED_GRADIENT), (.direction, MOMENTUM_FUSED_DIRECTION),
       (.parameters, MOMENTUM_FUSED_PARAMETERS), (.average, MOMENTUM_FUSED_AVERAGE),
-      (.secondMoment, MOMENTUM_FUSED_SECOND_MOMENT), (.copy, MOMENTUM_FUSED_COPY),
+      (.secondMoment, MOMENTUM_FUSED_SECOND_MOMENT), (.update, MOMENTUM_FUSED_UPDATE),
+      (.copy, MOMENTUM_FUSED_COPY),
     ]
     for (operand, number) in numbers { XCTAssertEqual(UInt32(operand.rawValue), number.rawValue) }
     XCTAssertEqual(Operand.allCases.count, Int(MOMENTUM_FUSED_OPERANDS.rawValue))
@@ -67,7 +68,7 @@ final class FusedLoopTests: XCTestCase {
       .nan, .infinity, -.infinity, 0, -0.0, .leastNonzeroMagnitude, .greatestFiniteMagnitude, 0.25, -0.25,
     ]
     for count in [0, 1, 7, 16, 21, 67] {
-      var vectors: [[S]] = (0..<5).map { _ in random.numbers(count) }
+      var vectors: [[S]] = (0..<Operand.vectorCount).map { _ in random.numbers(count) }
       for vector in vectors.indices where count > 0 {
         for _ in 0..<count / 4 { vectors[vector][Int.random(in: 0..<count, using: &random)] = special.randomElement(using: &random)! }
       }

@@ -3,8 +3,8 @@ import XCTest
 
 @testable import Momentum
 
-/// A program is data that can be run in more than one way: as BLAS calls by the engine, here as one plain loop over the elements,
-/// with the same bits.
+/// A program is data that can be run in more than one way: as BLAS calls by the engine, here as one plain loop over the
+/// elements, with the same bits.
 final class ProgramExecutionTests: XCTestCase {
   func testPlainLoopsGiveTheBitsOfTheCallsFloat() { compare(Float.self, seed: 41) }
   func testPlainLoopsGiveTheBitsOfTheCallsDouble() { compare(Double.self, seed: 42) }
@@ -31,7 +31,8 @@ final class ProgramExecutionTests: XCTestCase {
         gradient: found[0].buffer.baseAddress, direction: found[1].buffer.baseAddress,
         parameters: found[2].buffer.baseAddress, average: found[3].buffer.baseAddress,
         secondMoment: found[4].buffer.baseAddress)
-      tile.bind(run.places, gradientCopy: scratch, copy: found[5].buffer.baseAddress!)
+      run.places[base: .update] = found[5].buffer.baseAddress
+      tile.bind(run.places, gradientCopy: scratch, copy: found[6].buffer.baseAddress!)
       BLASExecution(scaledTile: scratch + Tile.count).run(tile, run, at: 0, count, valid: count)
 
       for (operand, elements) in found.enumerated() {
@@ -48,7 +49,7 @@ final class ProgramExecutionTests: XCTestCase {
     if Bool.random(using: &random) { program.append(.copy(from: .parameters, into: .copy)) }
     for _ in 0..<Int.random(in: 1...6, using: &random) {
       let factor = ScaledDouble(Double.random(in: -2...2, using: &random))
-      let into = [Operand.direction, .parameters, .average, .secondMoment].randomElement(using: &random)!
+      let into = [Operand.direction, .parameters, .average, .secondMoment, .update].randomElement(using: &random)!
       let from = Operand.allCases.filter { $0 != into }.randomElement(using: &random)!
       switch Int.random(in: 0..<9, using: &random) {
       case 0: program.append(.scal(factor: factor, into))
@@ -83,7 +84,7 @@ final class ProgramExecutionTests: XCTestCase {
         vectors[place(into)][index] = S(decay) * y + x * x
       case .divideByRoot(let root, let epsilon, let vector):
         vectors[place(vector)][index] /= vectors[place(root)][index].squareRoot() + S(epsilon.double)
-      case .clearNonFinite, .clamp, .scaleUnits: XCTFail("no such operation was drawn")
+      case .transform, .clearNonFinite, .clamp, .scaleUnits: XCTFail("no such operation was drawn")
       }
     }
   }

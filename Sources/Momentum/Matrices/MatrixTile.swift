@@ -1,0 +1,89 @@
+/// The square pieces in which matrices are multiplied.
+enum MatrixTile {
+  /// The largest number of rows and of columns. Part of the numeric contract: another size would change bits.
+  ///
+  /// A product of two such tiles is the largest that OpenBLAS computes on the calling thread
+  /// (``BLASTraits/mostUnthreadedProduct``). So it starts no threads of its own, and gives the same bits whatever number of
+  /// threads the process allows it.
+  static let side = 64
+  static let count = side * side
+
+  /// The number of tiles along a side of a matrix; the last one may be shorter.
+  static func number(of extent: Int) -> Int { (extent + side - 1) / side }
+
+  /// The rows or columns of a tile along a side of a matrix.
+  static func extent(_ tile: Int, of extent: Int) -> Int { min(side, extent - tile * side) }
+}
+
+/// A matrix whose tiles lie one after the other, row of tiles by row of tiles, each of them row by row. Tiles at the edges
+/// are as small as they are: padding them with zeros would cost up to the time of whole tiles.
+struct TiledMatrix<Scalar: BLASScalar> {
+  let base: UnsafeMutablePointer<Scalar>
+  let rows: Int
+  let columns: Int
+
+  var tileRows: Int { MatrixTile.number(of: rows) }
+  var tileColumns: Int { MatrixTile.number(of: columns) }
+  var tileCount: Int { tileRows * tileColumns }
+
+  /// The row and the column of a tile by its number.
+  func place(_ index: Int) -> (Int, Int) { index.quotientAndRemainder(dividingBy: tileColumns) }
+
+  func height(_ i: Int) -> Int { MatrixTile.extent(i, of: rows) }
+  func width(_ j: Int) -> Int { MatrixTile.extent(j, of: columns) }
+  /// The number of elements of a tile.
+  func count(_ i: Int, _ j: Int) -> Int { height(i) * width(j) }
+
+  /// The first element of a tile; its rows are `width(j)` elements long.
+  func tile(_ i: Int, _ j: Int) -> UnsafeMutablePointer<Scalar> {
+    base + (i * columns + j * height(i)) * MatrixTile.side
+  }
+}
+
+extension TiledMatrix {
+  /// `c ← Σₖ self(i, k) · other(k, j)`, tile by tile in the order of k.
+  func multiply(_ i: Int, _ other: TiledMatrix, _ j: Int, into c: UnsafeMutablePointer<Scalar>) {
+    let (m, n) = (Int32(height(i)), Int32(other.width(j)))
+    for k in 0..<tileColumns {
+      let depth = Int32(width(k))
+      Scalar._gemm(false, false, m, n, depth, 1, tile(i, k), depth, other.tile(k, j), n, k == 0 ? 0 : 1, c, n)
+    }
+  }
+
+  /// `c ← Σₖ self(i, k) · self(j, k)ᵀ`, tile by tile in the order of k.
+  func multiplyByOwnTranspose(_ i: Int, _ j: Int, into c: UnsafeMutablePointer<Scalar>) {
+    let (m, n) = (Int32(height(i)), Int32(height(j)))
+    for k in 0..<tileColumns {
+      let depth = Int32(width(k))
+      Scalar._gemm(false, true, m, n, depth, 1, tile(i, k), depth, tile(j, k), depth, k == 0 ? 0 : 1, c, n)
+    }
+  }
+
+  /// Writes a tile of the lower half of a symmetric matrix to both of its places. The half above the diagonal of a tile
+  /// on the diagonal is that below it: kernels may round the two differently.
+  func storeSymmetric(_ i: Int, _ j: Int, _ c: UnsafePointer<Scalar>) {
+    let (m, n) = (height(i), height(j))
+    let (own, mirrored) = (tile(i, j), tile(j, i))
+    if i != j { own.update(from: c, count: m * n) }
+    for row in 0..<m {
+      for column in 0..<(i == j ? row + 1 : n) {
+        let value = c[row * n + column]
+        if i == j { own[row * n + column] = value }
+        mirrored[column * m + row] = value
+      }
+    }
+  }
+}
+
+/// The tiles of the lower half of a symmetric matrix, in the order of rows.
+enum LowerTiles {
+  static func count(_ tiles: Int) -> Int { tiles * (tiles + 1) / 2 }
+
+  static func tile(at index: Int) -> (row: Int, column: Int) {
+    var row = Int((Double(8 * index + 1).squareRoot() - 1) / 2)
+    // The root may be off by its last digit.
+    while row * (row + 1) / 2 > index { row -= 1 }
+    while (row + 1) * (row + 2) / 2 <= index { row += 1 }
+    return (row, index - row * (row + 1) / 2)
+  }
+}

@@ -1,0 +1,93 @@
+/// Makes the singular values of a matrix nearly equal by products of matrices: `X ← a·X + b·(X Xᵀ) X + c·(X Xᵀ)² X`, some
+/// times.
+///
+/// With the singular value decomposition `X = U S Vᵀ` the result is `U p(S) Vᵀ`, where p is the composition of the
+/// polynomials `a·s + b·s³ + c·s⁵` of the steps. The factors are chosen such that p lies near 1 for all but the smallest
+/// singular values; so the result is near `U Vᵀ`, the orthogonal matrix that is nearest to X.
+///
+/// ```swift
+/// let method = NewtonSchulz.jordan(steps: 5)
+/// try method.orthogonalize(BLAS.MutableMatrix(base, rows: 768, columns: 3072))
+/// ```
+///
+/// X is divided by its Frobenius norm first, which is exact in its range: a matrix of any scale gives the same bits as
+/// the matrix times a power of two.
+public struct NewtonSchulz: Sendable, Hashable {
+  /// The factors of one step.
+  public struct Step: Sendable, Hashable {
+    /// The factor of X.
+    public var a: Double
+    /// The factor of `(X Xᵀ) X`.
+    public var b: Double
+    /// The factor of `(X Xᵀ)² X`.
+    public var c: Double
+
+    /// A step with these factors.
+    public init(_ a: Double, _ b: Double, _ c: Double) { (self.a, self.b, self.c) = (a, b, c) }
+
+    /// The polynomial of the step at a singular value.
+    public func value(at s: Double) -> Double { s * (a + s * s * (b + s * s * c)) }
+  }
+
+  /// How ``epsilon`` enters the divisor of the matrix.
+  public enum EpsilonUse: String, Sendable, Hashable, Codable {
+    /// The divisor is norm + epsilon, as in Optax, Keras and MLX.
+    case added
+    /// The divisor is max(norm, epsilon), as in PyTorch.
+    case least
+  }
+
+  /// The factors of the steps, in their order.
+  public var steps: [Step]
+  /// Keeps the divisor of the matrix from 0. Not needed for that, and 0 by default: a matrix of zeros stays one, whatever
+  /// epsilon is.
+  public var epsilon: Double
+  /// How ``epsilon`` is used.
+  public var epsilonUse: EpsilonUse
+  /// The steps after which the Gram matrix is computed anew from the matrix as it then is: numbers in `1..<steps.count`,
+  /// rising.
+  ///
+  /// Between restarts the steps work on `X Xᵀ`, which has the squares of the singular values, and so loses the smallest
+  /// ones to rounding sooner. A restart costs `3·r²·(c - r)` operations for r × c elements, r the smaller side: nothing
+  /// for square matrices.
+  public var restarts: [Int]
+
+  /// Steps with these factors.
+  ///
+  /// - Parameter restarts: By default after the second and the fourth step, as far as others follow.
+  public init(
+    _ steps: [Step], epsilon: Double = 0, epsilonUse: EpsilonUse = .added, restarts: [Int]? = nil
+  ) {
+    self.steps = steps
+    self.epsilon = epsilon
+    self.epsilonUse = epsilonUse
+    self.restarts = restarts ?? [2, 4].filter { $0 < steps.count }
+  }
+
+  /// Refuses what cannot be computed.
+  ///
+  /// - Throws: ``MomentumError/invalidSetting(_:)`` without steps, for factors that are not finite, for a negative or
+  ///   infinite epsilon, and for restarts that are not between two steps.
+  public func validate() throws(MomentumError) {
+    guard !steps.isEmpty else { throw .invalidSetting(name: "steps", value: 0, expected: .countAtLeast(1)) }
+    for (index, step) in steps.enumerated() {
+      for (name, factor) in [("a", step.a), ("b", step.b), ("c", step.c)] where !factor.isFinite {
+        throw .invalidSetting(name: "steps[\(index)].\(name)", value: factor, expected: .words("a finite number"))
+      }
+    }
+    guard epsilon >= 0, epsilon.isFinite else {
+      throw .invalidSetting(name: "epsilon", value: epsilon, expected: .finiteAtLeast(0))
+    }
+    var last = 0
+    for restart in restarts {
+      guard restart > last, restart < steps.count else {
+        throw .invalidSetting(
+          name: "restarts", value: "\(restarts)", expected: "rising numbers in 1..<\(steps.count)")
+      }
+      last = restart
+    }
+  }
+
+  /// The composition of the polynomials of all steps at a singular value of the divided matrix.
+  public func value(at s: Double) -> Double { steps.reduce(s) { $1.value(at: $0) } }
+}

@@ -1,0 +1,49 @@
+/// The operations before or behind a transform, on all tiles of a wave of tensors.
+struct StagedWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {  // each thread writes its own elements and scratch
+  let stage: MatrixStage<Scalar>
+  /// The members of the stage, and the number of elements of their updates.
+  let wave: Range<Int>
+  let count: Int
+  let update: UnsafeMutablePointer<Scalar>
+  /// Whether the operations are those before the transform.
+  let isFirst: Bool
+  let table: TensorTable<Scalar>
+  let programs: UnsafeBufferPointer<StepProgram>
+  let team: ThreadTeam
+  let scratch: UnsafeMutableRawPointer
+
+  func run(thread: Int) {
+    Self.run(self, team.share(of: thread, count: count), ThreadScratch(scratch, thread: thread))
+  }
+
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  private static func run(_ work: StagedWork, _ share: Range<Int>, _ scratch: ThreadScratch<Scalar>) {
+    let table = work.table
+    var (runner, halves) = (TileRunner<Scalar>(scratch), HalfRunner(table, scratch))
+    for index in work.wave {
+      let member = work.stage.members[index]
+      let (lower, upper) = (max(share.lowerBound - member.start, 0), min(share.upperBound - member.start, member.count))
+      guard member.program >= 0, lower < upper else { continue }
+      let part = work.part(of: work.programs[member.program])
+      let update = work.update + member.start
+      withUnsafePointer(to: part) { part in
+        if table.usesHalves {
+          halves.load(part)
+          halves.update = update
+          return halves.run(member.tensor, lower..<upper, isLast: !work.isFirst)
+        }
+        runner.program.load(part, cacheBytes: table.cacheBytes)
+        var run = ProgramRun<Scalar>(table, member.tensor, at: lower)
+        run.places[base: .update] = update + lower
+        if runner.program.scalesUnits { run.setFactors(table.decision(member.tensor), at: lower) }
+        runner.execute(run, upper - lower)
+      }
+    }
+  }
+
+  private func part(of program: StepProgram) -> StepProgram {
+    guard let position = program.transformPosition else { return isFirst ? program : StepProgram() }
+    return isFirst ? program.part(0..<position) : program.part(position + 1..<program.count)
+  }
+}

@@ -1,0 +1,55 @@
+@testable import Momentum
+
+/// Matrices as arrays, row by row, and what the tests compare them with.
+enum Matrices {
+  static func orthogonalized<S: BLASScalar>(
+    _ x: [S], _ rows: Int, _ columns: Int, _ method: NewtonSchulz, threads: Int? = nil
+  ) throws -> [S] {
+    var x = x
+    try x.withUnsafeMutableBufferPointer {
+      try method.orthogonalize(BLAS.MutableMatrix($0.baseAddress, rows: rows, columns: columns), threads: threads)
+    }
+    return x
+  }
+
+  static func transposed<S>(_ x: [S], _ rows: Int, _ columns: Int) -> [S] {
+    (0..<rows * columns).map { x[$0 % rows * columns + $0 / rows] }
+  }
+
+  /// The Frobenius norm of the difference, relative to that of the second matrix.
+  static func distance<S: BLASScalar>(_ x: [S], _ y: [Double]) -> Double {
+    let difference = zip(x, y).reduce(0) { $0 + (Double($1.0) - $1.1) * (Double($1.0) - $1.1) }
+    return (difference / y.reduce(0) { $0 + $1 * $1 }).squareRoot()
+  }
+
+  static func product(_ a: [Double], _ m: Int, _ k: Int, _ b: [Double], _ n: Int, transposed: Bool = false) -> [Double]
+  {
+    var c = [Double](repeating: 0, count: m * n)
+    a.withUnsafeBufferPointer { a in
+      b.withUnsafeBufferPointer { b in
+        c.withUnsafeMutableBufferPointer { c in
+          Double._gemm(
+            false, transposed, Int32(m), Int32(n), Int32(k), 1, a.baseAddress!, Int32(k), b.baseAddress!,
+            Int32(transposed ? k : n), 0, c.baseAddress!, Int32(n))
+        }
+      }
+    }
+    return c
+  }
+
+  /// The steps as they are written down: `X ← a·X + (b·A + c·A²) X` with `A = X Xᵀ`, of the matrix divided by its norm.
+  static func steps<S: BLASScalar>(_ x: [S], _ rows: Int, _ columns: Int, _ method: NewtonSchulz) -> [Double] {
+    guard rows <= columns else {
+      return transposed(steps(transposed(x, rows, columns), columns, rows, method), columns, rows)
+    }
+    let norm = x.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
+    var x = x.map { Double($0) / norm }
+    for step in method.steps {
+      let gram = product(x, rows, columns, x, rows, transposed: true)
+      var factor = product(gram, rows, rows, gram, rows)
+      for i in factor.indices { factor[i] = step.c * factor[i] + step.b * gram[i] + (i % (rows + 1) == 0 ? step.a : 0) }
+      x = product(factor, rows, rows, x, columns)
+    }
+    return x
+  }
+}

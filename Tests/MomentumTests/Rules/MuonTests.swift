@@ -1,0 +1,270 @@
+import MomentumTestSupport
+import XCTest
+
+@testable import Momentum
+
+/// Muon against its formulas in `Double`, with products of matrices as plain loops.
+final class MuonTests: XCTestCase {
+  private typealias Matrix = [[Double]]
+
+  private func product(_ x: Matrix, _ y: Matrix) -> Matrix {
+    x.map { row in
+      (y.first ?? []).indices.map { column in zip(row, y).reduce(0) { $0 + $1.0 * $1.1[column] } }
+    }
+  }
+
+  private func transposed(_ x: Matrix) -> Matrix { (x.first ?? []).indices.map { j in x.map { $0[j] } } }
+
+  private func combined(_ a: Double, _ x: Matrix, _ b: Double, _ y: Matrix) -> Matrix {
+    zip(x, y).map { zip($0, $1).map { a * $0 + b * $1 } }
+  }
+
+  /// The iteration as its authors wrote it.
+  private func orthogonalized(_ matrix: Matrix, _ method: NewtonSchulz) -> Matrix {
+    let isTall = matrix.count > (matrix.first?.count ?? 0)
+    var x = isTall ? transposed(matrix) : matrix
+    let norm = x.joined().reduce(0) { $0 + $1 * $1 }.squareRoot()
+    let divisor = method.epsilonUse == .least ? max(norm, method.epsilon) : norm + method.epsilon
+    if divisor > 0 { x = x.map { $0.map { $0 / divisor } } }
+    for step in method.steps {
+      let gram = product(x, transposed(x))
+      let factor = combined(step.b, gram, step.c, product(gram, gram))
+      x = combined(step.a, x, 1, product(factor, x))
+    }
+    return isTall ? transposed(x) : x
+  }
+
+  /// One tensor by the table of the documentation.
+  private struct Reference {
+    let rule: Muon
+    let rows, columns: Int
+    var (parameters, velocity): ([Double], [Double])
+    private var step = 0
+
+    init(_ rule: Muon, _ shape: [Int], _ parameters: [Double]) {
+      (self.rule, rows, columns) = (rule, shape[0], shape[1...].reduce(1, *))
+      (self.parameters, velocity) = (parameters, parameters.map { _ in 0 })
+    }
+
+    mutating func step(_ gradient: [Double], _ orthogonalized: ([[Double]], NewtonSchulz) -> [[Double]]) {
+      step += 1
+      let (m, wd, lr, t) = (rule.momentum, rule.weightDecay, rule.learningRate, Double(step))
+      let isDamped = [.pytorch, .optax, .mlx].contains(rule.convention)
+      var x: [Double] = []
+      for (index, g) in gradient.enumerated() {
+        let g = rule.convention == .mlx ? g + wd * parameters[index] : g
+        let entering = isDamped ? (1 - m) * g : g
+        velocity[index] = m * velocity[index] + entering
+        let v = velocity[index]
+        switch (rule.convention, rule.nesterov) {
+        case (.optax, true): x.append(m * v / (1 - pow(m, t + 1)) + entering / (1 - pow(m, t)))
+        case (.optax, false): x.append(v / (1 - pow(m, t)))
+        case (_, true): x.append(entering + m * v)
+        case (_, false): x.append(v)
+        }
+      }
+      let matrix = (0..<rows).map { Array(x[$0 * columns..<($0 + 1) * columns]) }
+      let o = orthogonalized(matrix, rule.method).flatMap { $0 }
+      var (r, c) = (Double(rows), Double(columns))
+      if rule.convention == .optax { (r, c) = (c, r) }
+      let k =
+        switch rule.scale {
+        case .fanRatio: max(1, r / c).squareRoot()
+        case .matchingRMS(let rms): rms * max(r, c).squareRoot()
+        case .spectral: (r / c).squareRoot()
+        case .none: 1.0
+        }
+      for index in parameters.indices {
+        let decay = rule.convention == .mlx ? 0 : wd * parameters[index]
+        parameters[index] -= lr * (k * o[index] + decay)
+      }
+    }
+  }
+
+  func testRandomRunsFloat() throws { try compareRandomRuns(Float.self, seed: 91, tolerance: 2e-4) }
+  func testRandomRunsDouble() throws { try compareRandomRuns(Double.self, seed: 92, tolerance: 1e-11) }
+
+  private func compareRandomRuns<S: BLASScalar>(_: S.Type, seed: UInt64, tolerance: Double) throws {
+    var random = SeededGenerator(seed: seed)
+    for trial in 0..<40 {
+      func pick<T>(_ values: T...) -> T { values.randomElement(using: &random)! }
+      let convention = Convention.allCases.randomElement(using: &random)!
+      let rule = try Muon(
+        learningRate: pick(0.01, 0.5), momentum: pick(0.5, 0.95), nesterov: pick(true, false),
+        weightDecay: pick(nil, 0, 0.25), method: pick(nil, .polarExpress(), .dion),
+        scale: pick(nil, .fanRatio, .matchingRMS(0.2), .spectral, Muon.Scale.none), convention: convention)
+      // More axes than two have another factor under the mlx convention.
+      let shapes = (0..<Int.random(in: 1...3, using: &random)).map { _ -> [Int] in
+        (0..<(convention == .mlx ? 2 : pick(2, 2, 3))).map { _ in Int.random(in: 1...12, using: &random) }
+      }
+      let layout = try ParameterLayout(shapes.enumerated().map { ("tensor \($0)", $1) })
+      var optimizer = try Optimizer<S>(layout, rule: rule, threads: Int.random(in: 1...3, using: &random))
+      let start: [[S]] = layout.tensors.map { random.numbers($0.count) }
+      let memory = start.map { GuardedMemory($0, shift: trial % 4) }
+      var references = zip(start, shapes).map { Reference(rule, $1, $0.map { Double($0) }) }
+      let steps = Int.random(in: 1...4, using: &random)
+      for _ in 0..<steps {
+        let gradients: [[S]] = layout.tensors.map { random.numbers($0.count) }
+        let read = gradients.map { GuardedMemory($0) }
+        for gradient in read { gradient.forbidWriting() }
+        try optimizer.step(parameters: memory.map(\.buffer), gradients: read.map(\.readOnlyBuffer))
+        for index in references.indices {
+          references[index].step(gradients[index].map { Double($0) }, orthogonalized)
+        }
+      }
+      for (index, reference) in references.enumerated() {
+        XCTAssertTrue(memory[index].guardsAreIntact)
+        for (found, expected) in zip(memory[index].elements, reference.parameters) {
+          XCTAssertEqual(
+            Double(found), expected, accuracy: tolerance * (1 + expected.magnitude),
+            "seed \(seed), trial \(trial), \(rule), scale \(rule.scale), shape \(shapes[index]), \(steps) steps")
+        }
+      }
+    }
+  }
+
+  /// The same bits for any number of threads, and whatever other tensors there are.
+  func testBitsDependOnNothingElse() throws {
+    let shapes = [[70, 130], [3], [200, 65], [2, 2], [64, 64], [1, 9]]
+    var random = SeededGenerator(seed: 93)
+    let start: [[Float]] = shapes.map { random.numbers($0.reduce(1, *)) }
+    let gradients: [[Float]] = shapes.map { random.numbers($0.reduce(1, *)) }
+    func run(_ tensors: [Int], threads: Int, steps: Int = 2) throws -> [[Float]] {
+      let layout = try ParameterLayout(tensors.map { ("tensor \($0)", shapes[$0]) })
+      let groups = [ParameterGroup("rest", ["tensor 1"], rule: try AdamW(learningRate: 0.1), mayBeEmpty: true)]
+      var optimizer = try Optimizer<Float>(layout, rule: Muon(learningRate: 0.1), groups: groups, threads: threads)
+      let memory = tensors.map { GuardedMemory(start[$0], shift: threads) }
+      let read = tensors.map { GuardedMemory(gradients[$0]) }
+      for _ in 0..<steps {
+        try optimizer.step(parameters: memory.map(\.buffer), gradients: read.map(\.readOnlyBuffer))
+      }
+      return memory.map(\.elements)
+    }
+    let expected = try run([0, 1, 2, 3, 4, 5], threads: 1)
+    for threads in [2, 3] {
+      for (found, expected) in zip(try run([0, 1, 2, 3, 4, 5], threads: threads), expected) {
+        assertSameBits(expected, found, "\(threads) threads")
+      }
+    }
+    for order in [[5, 4, 3, 2, 1, 0], [2, 0], [4]] {
+      for (found, tensor) in zip(try run(order, threads: 2), order) {
+        assertSameBits(expected[tensor], found, "tensor \(tensor) of \(order)")
+      }
+    }
+  }
+
+  /// A matrix of any scale: powers of two change no bit of the native update.
+  func testScaleInvariance() throws {
+    var random = SeededGenerator(seed: 94)
+    let gradient: [Float] = random.numbers(35)
+    var results: [[Float]] = []
+    for exponent in [0, -80, 100] {
+      var optimizer = try Optimizer<Float>(ParameterLayout([("w", [5, 7])]), rule: Muon(learningRate: 1))
+      let memory = GuardedMemory([Float](repeating: 0, count: 35))
+      let scaled = GuardedMemory(gradient.map { $0 * Float(sign: .plus, exponent: exponent, significand: 1) })
+      for _ in 0..<2 { try optimizer.step(parameters: memory.buffer, gradients: scaled.readOnlyBuffer) }
+      results.append(memory.elements)
+    }
+    assertSameBits(results[0], results[1])
+    assertSameBits(results[0], results[2])
+    XCTAssertGreaterThan(results[0].map(\.magnitude).max()!, 0.1)
+  }
+
+  func testZerosNaNAndTensorsWithoutAGradient() throws {
+    let layout = try ParameterLayout([("a", [2, 3]), ("b", [2, 3]), ("c", [2, 3])])
+    var optimizer = try Optimizer<Float>(layout, rule: Muon(learningRate: 1), nonFinitePolicy: .propagate)
+    let memory = (0..<3).map { _ in GuardedMemory([Float](repeating: 1, count: 6)) }
+    let (zeros, broken) = (
+      GuardedMemory([Float](repeating: 0, count: 6)), GuardedMemory([1, 2, .nan, 3, 4, 5] as [Float])
+    )
+    try optimizer.step(parameters: memory.map(\.buffer), gradients: [zeros.readOnlyBuffer, nil, broken.readOnlyBuffer])
+    XCTAssertEqual(memory[0].elements, [1, 1, 1, 1, 1, 1])
+    XCTAssertEqual(memory[1].elements, [1, 1, 1, 1, 1, 1])
+    XCTAssertTrue(memory[2].elements.allSatisfy(\.isNaN))
+    XCTAssertFalse(optimizer.hasVelocity(ofTensor: 1))
+  }
+
+  func testWhatIsRefused() throws {
+    let layout = try ParameterLayout([("w", [2, 3]), ("bias", [3])])
+    func refuse(_ text: String, _ body: () throws(MomentumError) -> Int) { expect(text) { try body() } }
+    refuse("view of tensor 'bias' is firstAxis of the shape [3]; expected a tensor of at least 2 axes") {
+      () throws(MomentumError) in
+      let optimizer = try Optimizer<Float>(layout, rule: Muon(learningRate: 1))
+      return optimizer.stepCount
+    }
+    refuse("mode is onePass; expected twoPass with a rule that transforms whole tensors") { () throws(MomentumError) in
+      let optimizer = try Optimizer<Float>(
+        ParameterLayout([("w", [2, 3])]), rule: Muon(learningRate: 1), nonFinitePolicy: .propagate, mode: .onePass)
+      return optimizer.stepCount
+    }
+    expect("momentum is -1.0; expected a finite number >= 0") { try Muon(learningRate: 1, momentum: -1) }
+    expect("momentum is 1.0; expected below 1 under the optax convention") {
+      try Muon(learningRate: 1, momentum: 1, convention: .optax)
+    }
+    expect("view is row blocks [1, 2]; expected blocks of as many rows each, or the scale none") {
+      try Muon(learningRate: 1, view: .rowBlocks([1, 2], of: .firstAxis))
+    }
+    // A rule that is set later is checked by the next step, before anything is written.
+    var optimizer = try Optimizer<Float>(layout, rule: SGD(learningRate: 1))
+    optimizer.rule = try Muon(learningRate: 1)
+    var parameters = try ParameterVector<Float>(layout)
+    var gradients = try ParameterVector<Float>(layout)
+    gradients.fill(1)
+    expect("view of tensor 'bias' is firstAxis of the shape [3]; expected a tensor of at least 2 axes") {
+      try optimizer.step(&parameters, gradients: gradients)
+    }
+    XCTAssertEqual(parameters[0], 0)
+  }
+
+  /// Operations around a transform that other passes could not run.
+  func testProgramsThatAreRefused() throws {
+    struct Foreign: UpdateRule {
+      var convention: Convention { .native }
+      var usesVelocity: Bool { false }
+      var transform: MatrixTransform?
+      var operations: [StepOperation]
+      func validate() throws(MomentumError) {}
+      func compile(_ tensor: TensorState, into program: inout StepProgram) -> Double {
+        for operation in operations { program.append(operation) }
+        return tensor.velocityScale
+      }
+    }
+    let (one, method) = (ScaledDouble(1), MatrixTransform(.jordan()))
+    for (transform, operations, position, words) in [
+      (nil, [.transform], 0, "uses the update; expected transform to be set"),
+      (nil, [.copy(from: .gradient, into: .update)], 0, "uses the update; expected transform to be set"),
+      (method, [.transform, .transform], 1, "transforms the update for a second time; expected one transform"),
+      (
+        method, [.transform, .axpy(factor: one, from: .gradient, into: .parameters)], 1,
+        "reads the gradient or the copy behind the transform; expected it to read them before"
+      ),
+      (
+        method, [.copy(from: .update, into: .copy), .transform, .axpy(factor: one, from: .copy, into: .parameters)], 2,
+        "reads the gradient or the copy behind the transform; expected it to read them before"
+      ),
+    ] as [(MatrixTransform?, [StepOperation], Int, String)] {
+      let layout = try ParameterLayout([("w", [2, 2])])
+      var optimizer = try Optimizer<Float>(layout, rule: Foreign(transform: transform, operations: operations))
+      var parameters = try ParameterVector<Float>(layout)
+      var gradients = try ParameterVector<Float>(layout)
+      gradients.fill(1)
+      expect("operation \(position) of the update rule's program of tensor 'w' \(words)") {
+        try optimizer.step(&parameters, gradients: gradients)
+      }
+    }
+  }
+
+  func testDefaults() throws {
+    for (convention, decay, epsilon, scale) in [
+      (Convention.native, 0.0, 0.0, Muon.Scale.fanRatio), (.pytorch, 0.1, 1e-7, .fanRatio),
+      (.keras, 0.004, 1e-7, .matchingRMS(0.2)), (.optax, 0, 1e-8, .fanRatio), (.mlx, 0.01, 1e-7, .fanRatio),
+    ] {
+      let rule = try Muon(learningRate: 1, convention: convention)
+      XCTAssertEqual(rule.weightDecay, decay)
+      XCTAssertEqual(rule.method.epsilon, epsilon)
+      XCTAssertEqual(rule.method.epsilonUse, convention == .pytorch ? .least : .added)
+      XCTAssertEqual(rule.scale, scale)
+      XCTAssertEqual(rule.method.steps.count, 5)
+    }
+  }
+}
