@@ -33,7 +33,7 @@ struct StagedWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {  // each 
           halves.update = update
           return halves.run(member.tensor, lower..<upper, isLast: !work.isFirst)
         }
-        runner.program.load(part, cacheBytes: table.cacheBytes)
+        runner.program.load(part, cacheBytes: table.cacheBytes, table.kernels)
         var run = ProgramRun<Scalar>(table, member.tensor, at: lower)
         run.places[base: .update] = update + lower
         if runner.program.scalesUnits { run.setFactors(table.decision(member.tensor), at: lower) }

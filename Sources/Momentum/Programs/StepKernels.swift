@@ -1,6 +1,8 @@
 /// The ways to run the operations of a step. The bits of the result are the same.
 public enum StepKernels: String, Sendable, Hashable, Codable, CaseIterable {
-  /// What is faster: loops where there are any. A debug build, whose loops no compiler has optimised, calls BLAS.
+  /// What is faster. That is a loop where there is one, but for up to three `axpy`s and `scal`s on vectors that do not stay
+  /// in cache from step to step: they wait for memory either way, and are calls of BLAS. A debug build, whose loops no
+  /// compiler has optimised, calls BLAS always.
   case automatic = "auto"
   /// As calls of BLAS, operation by operation, on tiles that stay in cache.
   case blas
@@ -19,10 +21,12 @@ public enum StepKernels: String, Sendable, Hashable, Codable, CaseIterable {
   var prefersLoops: Bool { self == .fused || self == .automatic && FusedLoops.areOptimized }
 
   /// Whether a program on vectors of a type runs as a loop.
-  public func fuses<Scalar: BLASScalar>(_ program: StepProgram, _: Scalar.Type) -> Bool {
+  ///
+  /// - Parameter cacheBytes: As for ``TileProgram/load(_:cacheBytes:_:)``.
+  func fuses<Scalar: BLASScalar>(_ program: StepProgram, _: Scalar.Type, cacheBytes: Int) -> Bool {
     withUnsafeTemporaryAllocation(byteCount: TileProgram<Scalar>.byteCount, alignment: 64) { storage in
       var tile = TileProgram<Scalar>(storage: storage.baseAddress!)
-      withUnsafePointer(to: program) { tile.load($0, cacheBytes: .max, self) }
+      withUnsafePointer(to: program) { tile.load($0, cacheBytes: cacheBytes, self) }
       return tile.loop != nil
     }
   }

@@ -74,7 +74,14 @@ struct TileProgram<Scalar: BLASScalar> {
     }
     tileCount = Self.tileCount(of: reads.union(writes).count, cacheBytes: cacheBytes)
     signature = sign(kernels)
-    loop = if let signature { FusedLoop(signature) } else { nil }
+    loop = nil
+    if let signature, kernels == .fused || cacheBytes == .max || !isPlain { loop = FusedLoop(signature) }
+  }
+
+  /// Whether it is one of the short programs that take as long as memory takes to deliver their vectors, as BLAS calls no
+  /// less than as one loop.
+  private var isPlain: Bool {
+    count <= 3 && (0..<count).allSatisfy { storage[$0].kind == .axpy || storage[$0].kind == .scal }
   }
 
   /// Finds the program's number, and writes the factors that its loop needs.

@@ -88,7 +88,7 @@ struct BenchRun {
 extension BenchContest {
   /// The contenders of a row, whose results are right.
   static func verified<Scalar: LimitScalar>(
-    _ operation: BenchOperation, _ memory: BenchMemory<Scalar>, _ kernel: LimitKernel, kernels: StepKernels,
+    _ operation: BenchOperation, _ memory: BenchMemory<Scalar>, _ kernel: LimitKernel, kernels: StepKernels = .automatic,
     row: String
   ) throws -> BenchContest {
     switch operation.kind {

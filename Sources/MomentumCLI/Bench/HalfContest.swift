@@ -81,7 +81,7 @@ extension BenchContest {
   /// `Float`s on widened gradients; the others within the bounds of `Float`.
   static func halfStep(
     _ operation: BenchOperation, _ storage: StepStorage, _ memory: BenchMemory<Float>, _ kernel: LimitKernel,
-    kernels: StepKernels, row: String
+    kernels: StepKernels = .automatic, row: String
   ) throws -> BenchContest {
     let vectors = try HalfVectors(
       storage, memory.layout, threads: memory.threads, lent: storage.hasWideParameters ? memory.parameters : nil)

@@ -12,7 +12,7 @@ final class EngineHalfStep: HalfContender {
   private let vectors: HalfVectors
   private var optimizer: Optimizer<Float>
 
-  init(_ vectors: HalfVectors, _ settings: StepSettings, threads: Int, kernels: StepKernels) throws {
+  init(_ vectors: HalfVectors, _ settings: StepSettings, threads: Int, kernels: StepKernels = .automatic) throws {
     self.vectors = vectors
     optimizer = try Optimizer(
       vectors.layout, rule: settings.rule, clipping: settings.clipping,

@@ -94,6 +94,29 @@ final class StepKernelsTests: XCTestCase {
     XCTAssertEqual(parameters[0], -1e-4, accuracy: 1e-10)
   }
 
+  /// Short programs are calls where memory limits them; forced, they are loops.
+  func testPlainProgramsAreCallsOutOfCache() {
+    var plain = StepProgram(), longer = StepProgram()
+    plain.append(.axpy(factor: ScaledDouble(0.5), from: .gradient, into: .direction))
+    plain.append(.axpy(factor: ScaledDouble(-0.1), from: .direction, into: .parameters))
+    longer.append(.clamp(lower: -1, upper: 1, inPlace: false))
+    for operation in plain.operations { longer.append(operation) }
+    let canFuse = StepKernels.vectors != nil && BLASTraits.axpyFuses
+    func fuses(_ program: StepProgram, _ kernels: StepKernels, _ cacheBytes: Int) -> Bool {
+      kernels.fuses(program, Float.self, cacheBytes: cacheBytes)
+    }
+    for program in [plain, longer] {
+      for cacheBytes in [Int.max, 32 << 10] {
+        XCTAssertEqual(fuses(program, .fused, cacheBytes), canFuse)
+        XCTAssertFalse(fuses(program, .blas, cacheBytes))
+      }
+    }
+    let isFast = canFuse && FusedLoops.areOptimized
+    XCTAssertEqual(fuses(plain, .automatic, .max), isFast)
+    XCTAssertEqual(fuses(longer, .automatic, 32 << 10), isFast)
+    XCTAssertFalse(fuses(plain, .automatic, 32 << 10))
+  }
+
   func testAutomaticIsBLASWhereNoCompilerOptimisedTheLoops() {
     XCTAssertEqual(StepKernels.automatic.prefersLoops, FusedLoops.areOptimized)
     XCTAssertTrue(StepKernels.fused.prefersLoops)
