@@ -57,6 +57,11 @@ final class HalfGradientTests: XCTestCase {
         averaging: .exponential(decay: 0.9)),
       Settings(rule: LARS(learningRate: 0.1, momentum: 0.9, weightDecay: 0.01), clipping: portable(.byGlobalNorm(3))),
       Settings(rule: AdaptiveGradientClipping(momentum, factor: 0.01), clipping: portable(.none)),
+      Settings(rule: Lion(learningRate: 0.1, weightDecay: 0.1), clipping: portable(.byGlobalNorm(3))),
+      Settings(
+        rule: AdamW(learningRate: 0.1),
+        groups: [ParameterGroup("matrices", ["a", "d", "e"], rule: Muon(learningRate: 0.1, weightDecay: 0.1))],
+        clipping: portable(.byGlobalNorm(3))),
       Settings(rule: momentum, clipping: portable(.byGlobalNorm(3)), policy: .zero),
       Settings(rule: momentum, clipping: portable(.byGlobalNorm(3)), policy: .propagate, mode: .onePass),
       Settings(rule: momentum, clipping: portable(.byGlobalNorm(1e4)), policy: .propagate, mode: .onePass),

@@ -15,6 +15,7 @@ final class HalfParameterTests: XCTestCase {
 
   private struct Settings {
     var rule: any UpdateRule
+    var groups: [ParameterGroup] = []
     var clipping = GradientClipping.none
     var mode = StepMode.twoPass
     var averaging: WeightAveraging?
@@ -24,7 +25,7 @@ final class HalfParameterTests: XCTestCase {
       var clipping = clipping
       clipping.algorithm = .portable
       return try Optimizer(
-        HalfParameterTests.layout, rule: rule, clipping: clipping,
+        HalfParameterTests.layout, rule: rule, groups: groups, clipping: clipping,
         nonFinitePolicy: mode == .onePass ? .propagate : nil, mode: mode, averaging: averaging, threads: threads)
     }
   }
@@ -39,6 +40,10 @@ final class HalfParameterTests: XCTestCase {
         averaging: .exponential(decay: 0.9)),
       Settings(rule: LARS(learningRate: 0.1, momentum: 0.9, weightDecay: 0.01)),
       Settings(rule: AdaptiveGradientClipping(momentum, factor: 0.01)),
+      Settings(
+        rule: AdamW(learningRate: 0.1),
+        groups: [ParameterGroup("matrices", ["a", "d", "e"], rule: Muon(learningRate: 0.1, weightDecay: 0.1))],
+        clipping: .byGlobalNorm(3)),
       Settings(
         rule: momentum, clipping: .byGlobalNorm(3), mode: .onePass),
     ]

@@ -1,0 +1,85 @@
+import Foundation
+import Momentum
+import MomentumFiles
+import MomentumTestSupport
+import XCTest
+
+/// `momentum step --config` with the rules that keep more than a velocity or look at whole matrices.
+final class StepRuleTests: XCTestCase {
+  private static let settings = """
+    {"rule": {"kind": "muon", "learningRate": 0.1, "method": "polarExpress", "weightDecay": 0.1},
+     "groups": [
+       {"name": "biases", "patterns": ["*.bias"], "rule": {"kind": "adamw", "weightDecay": 0.01}},
+       {"name": "table", "patterns": ["table"], "rule": {"kind": "lion", "learningRate": 0.01}, "exemptFromWhole": true}],
+     "clipping": {"globalNorm": 1}}
+    """
+
+  private func write(_ folder: URL, _ name: String, seed: UInt64) throws {
+    var random = SeededGenerator(seed: seed)
+    var writer = SafetensorsWriter(path: folder.appendingPathComponent(name).path)
+    for (tensor, shape) in [("a.weight", [3, 4]), ("a.bias", [3]), ("table", [5, 2])] {
+      let values: [Float] = random.numbers(shape.reduce(1, *))
+      try values.withUnsafeBufferPointer { try writer.add(tensor, shape: shape, values: $0) }
+    }
+    try writer.write()
+  }
+
+  private func step(_ folder: URL, _ arguments: String...) throws -> CommandRun {
+    try CommandRun(["step", "--gradients", "g", "--config", "settings.json"] + arguments, in: folder)
+  }
+
+  private func withFiles(_ settings: String, _ body: (URL) throws -> Void) throws {
+    try withScratchFolder { folder in
+      try write(folder, "p", seed: 1)
+      try write(folder, "g", seed: 2)
+      try Data(settings.utf8).write(to: folder.appendingPathComponent("settings.json"))
+      try body(folder)
+    }
+  }
+
+  func testManyRunsAreAsOne() throws {
+    try withFiles(Self.settings) { folder in
+      let once = try step(
+        folder, "--parameters", "p", "--steps", "3", "--output-parameters", "whole", "--output-state", "whole-state")
+      XCTAssertEqual(once.status, 0, once.errors)
+      var parameters = "p"
+      for number in 1...3 {
+        var arguments = [
+          "--parameters", parameters, "--output-parameters", "p\(number)", "--output-state", "s\(number)",
+        ]
+        if number > 1 { arguments += ["--state", "s\(number - 1)"] }
+        let run = try CommandRun(["step", "--gradients", "g", "--config", "settings.json"] + arguments, in: folder)
+        XCTAssertEqual(run.status, 0, run.errors)
+        parameters = "p\(number)"
+      }
+      func bytes(_ name: String) throws -> Data { try Data(contentsOf: folder.appendingPathComponent(name)) }
+      XCTAssertEqual(try bytes("p3"), try bytes("whole"))
+      XCTAssertEqual(try bytes("s3"), try bytes("whole-state"))
+      XCTAssertNotEqual(try bytes("p2"), try bytes("p3"))
+      let state = try SafetensorsFile(path: folder.appendingPathComponent("s3").path)
+      XCTAssertEqual(
+        Set(state.tensors.map(\.name)),
+        ["velocity/a.weight", "velocity/a.bias", "velocity/table", "secondMoment/a.bias"])
+    }
+  }
+
+  func testATensorThatIsNoMatrixIsNamed() throws {
+    try withFiles(#"{"rule": {"kind": "muon", "learningRate": 0.1}}"#) { folder in
+      let run = try step(folder, "--parameters", "p", "--output-parameters", "out")
+      XCTAssertNotEqual(run.status, 0)
+      XCTAssertTrue(
+        run.errors.contains(
+          "view of tensor 'a.bias' is firstAxis of the shape [3]; expected a tensor of at least 2 axes"),
+        run.errors)
+      XCTAssertFalse(FileManager.default.fileExists(atPath: folder.appendingPathComponent("out").path))
+    }
+  }
+
+  func testAnUnknownKindIsRefused() throws {
+    try withFiles(#"{"rule": {"kind": "adam", "learningRate": 0.1}}"#) { folder in
+      let run = try step(folder, "--parameters", "p", "--output-parameters", "out")
+      XCTAssertNotEqual(run.status, 0)
+      XCTAssertTrue(run.errors.contains("adam"), run.errors)
+    }
+  }
+}
