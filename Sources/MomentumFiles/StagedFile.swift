@@ -18,6 +18,9 @@ struct StagedFile {
     var name: String
   }
 
+  /// What is written at a time; the disk takes one piece while the next is copied.
+  private static let pieceByteCount = 32 << 20
+
   let target: OutputTarget
   let place: Place
   private let operations: FileOperations
@@ -58,10 +61,11 @@ struct StagedFile {
     func writeAll(_ bytes: UnsafeRawBufferPointer) throws(SafetensorsError) {
       var rest = bytes
       while !rest.isEmpty {
-        let part = UnsafeRawBufferPointer(rebasing: rest.prefix(largestTransfer))
+        let part = UnsafeRawBufferPointer(rebasing: rest.prefix(Self.pieceByteCount))
         let count = retryingInterrupts { operations.writeSome(descriptor, part) }
         guard count > 0 else { throw .system("write it", file: path, code: count == 0 ? EIO : errno) }
         rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(count))
+        if count >= Self.pieceByteCount { operations.startWriting(descriptor, count) }
       }
     }
     var gathered = GatheredBytes()
