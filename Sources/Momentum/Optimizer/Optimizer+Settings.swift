@@ -13,7 +13,7 @@ extension Optimizer {
     try mode.validate(rules, adaptedLossScale, adaptedLimit)
     try mode.validate(velocityType)
     try checkVelocities()
-    try Self.checkTransforms(rules, table)
+    if haveChanged { try Self.checkTransforms(rules, table) }
     // Done last, so that the reports stay those of the last step until another step is taken.
     if haveChanged {
       stage.settings = clipSettings
