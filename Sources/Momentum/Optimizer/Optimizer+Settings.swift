@@ -12,7 +12,7 @@ extension Optimizer {
     try mode.validate(nonFinitePolicy, clipping, groups, averaging)
     try mode.validate(rules, adaptedLossScale, adaptedLimit)
     try checkVelocities()
-    try Self.checkTransforms(rules, table)
+    if haveChanged { try Self.checkTransforms(rules, table) }
     // Done last, so that the reports stay those of the last step until another step is taken.
     if haveChanged {
       stage.settings = clipSettings

@@ -26,7 +26,7 @@
 ///
 /// m is the velocity of the optimizer, v its second moment. A step reads gradient, velocity, second moment and
 /// parameters, and writes the last three: 7 elements for each parameter, 8 with a norm to measure. An element of v
-/// carries at most five roundings a step, all of positive terms; the quotient adds three more to those of m, and the
+/// carries at most six roundings a step, all of positive terms; the quotient adds three more to those of m, and the
 /// step one. A gradient whose square is below the range of the element type, about 1e-23 for `Float`, leaves v as it
 /// is.
 public struct AdamW: Sendable, Hashable, Codable {
@@ -93,9 +93,8 @@ extension AdamW: SchedulableRule {
     try RuleSettings.checkAtLeast0("learningRate", learningRate)
     try RuleSettings.checkAtLeast0("epsilon", epsilon)
     try RuleSettings.checkAtLeast0("weightDecay", weightDecay)
-    for (name, value) in [("beta1", beta1), ("beta2", beta2)] where !(value >= 0 && value < 1) {
-      throw .invalidSetting(name: name, value: value, expected: .words("a number >= 0 and < 1"))
-    }
+    try RuleSettings.checkDecay("beta1", beta1, below1: true)
+    try RuleSettings.checkDecay("beta2", beta2, below1: true)
   }
 
   public func compile(_ tensor: TensorState, into program: inout StepProgram) -> Double {

@@ -65,9 +65,8 @@ extension Lion: SchedulableRule {
   public func validate() throws(MomentumError) {
     try RuleSettings.checkAtLeast0("learningRate", learningRate)
     try RuleSettings.checkAtLeast0("weightDecay", weightDecay)
-    for (name, value) in [("beta1", beta1), ("beta2", beta2)] where !(value >= 0 && value <= 1) {
-      throw .invalidSetting(name: name, value: value, expected: .between(0, 1))
-    }
+    try RuleSettings.checkDecay("beta1", beta1)
+    try RuleSettings.checkDecay("beta2", beta2)
   }
 
   public func compile(_ tensor: TensorState, into program: inout StepProgram) -> Double {

@@ -32,8 +32,8 @@
 /// PyTorch computes the products in bfloat16, MLX and Keras as this library does.
 ///
 /// The update of a tensor is kept in memory of its own while it is transformed, that of the largest tensor or of 2²⁰
-/// elements for all: a step reads gradient, velocity, parameters and twice the update, and writes velocity, parameters
-/// and twice the update, besides what ``NewtonSchulz`` does. ``StepMode/onePass`` is refused.
+/// elements for all. A step reads gradient, velocity, parameters and update, and writes the last three: 7 elements for each
+/// parameter, besides what ``NewtonSchulz`` does. ``StepMode/onePass`` is refused.
 public struct Muon: Sendable, Hashable {
   /// The factor k of the orthogonalised matrix.
   public enum Scale: Sendable, Hashable {

@@ -1,5 +1,16 @@
 /// Checks that rules share.
+///
+/// Each checks one setting: every step of a rule with a schedule asks, and an array of all would take longer than the step of
+/// a small tensor.
 enum RuleSettings {
+  /// Throws unless a setting is in 0...1, or below 1.
+  static func checkDecay(_ name: String, _ value: Double, below1: Bool = false) throws(MomentumError) {
+    guard value >= 0, below1 ? value < 1 : value <= 1 else {
+      throw .invalidSetting(
+        name: name, value: value, expected: below1 ? .words("a number >= 0 and < 1") : .between(0, 1))
+    }
+  }
+
   /// Throws unless a setting is finite and at least 0.
   static func checkAtLeast0(_ name: String, _ value: Double) throws(MomentumError) {
     guard value >= 0, value.isFinite else {

@@ -44,7 +44,7 @@ struct TrainingOptions: Hashable, Codable, Sendable {
   var storedGradients: StoredGradients?
 
   /// The learning rates if none are given: of Lion and Signum, of AdamW, of Muon.
-  static let (signRate, adamWRate, muonRate) = (0.001, 0.005, 0.02)
+  static let (signRate, adamWRate, muonRate) = (0.001, 0.005, 0.01)
 
   /// The learning rate of a rule; that of momentum 0 is searched for.
   func learningRate(of rule: RuleChoice) -> Double {

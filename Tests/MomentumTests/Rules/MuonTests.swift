@@ -153,6 +153,29 @@ final class MuonTests: XCTestCase {
     }
   }
 
+  /// Matrices that do not fit beside each other: one wave after the other, also where one has no gradient.
+  func testWaves() throws {
+    let shapes = [[1024, 1025], [300, 500], [1025, 1024]]
+    var random = SeededGenerator(seed: 95)
+    let gradients: [[Float]] = shapes.map { random.numbers($0[0] * $0[1]) }
+    func run(_ tensors: [Int], skipping: Int? = nil) throws -> [[Float]] {
+      let layout = try ParameterLayout(tensors.map { ("tensor \($0)", shapes[$0]) })
+      var optimizer = try Optimizer<Float>(layout, rule: Muon(learningRate: 1, method: .jordan(steps: 1)), threads: 2)
+      let memory = tensors.map { GuardedMemory([Float](repeating: 0, count: gradients[$0].count)) }
+      let read = tensors.map { GuardedMemory(gradients[$0]) }
+      try optimizer.step(
+        parameters: memory.map(\.buffer),
+        gradients: zip(tensors, read).map { $0 == skipping ? nil : $1.readOnlyBuffer })
+      XCTAssertEqual(optimizer.lastPrograms.last?.traffic, MemoryTraffic(reads: 4, writes: 3))
+      return memory.map(\.elements)
+    }
+    let whole = try run([0, 1, 2])
+    for tensor in 0..<3 { assertSameBits(try run([tensor])[0], whole[tensor], "tensor \(tensor)") }
+    let without = try run([0, 1, 2], skipping: 0)
+    XCTAssertTrue(without[0].allSatisfy { $0 == 0 })
+    for tensor in 1...2 { assertSameBits(whole[tensor], without[tensor], "tensor \(tensor) without the first") }
+  }
+
   /// A matrix of any scale: powers of two change no bit of the native update.
   func testScaleInvariance() throws {
     var random = SeededGenerator(seed: 94)
