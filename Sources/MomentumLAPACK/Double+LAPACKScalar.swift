@@ -21,4 +21,13 @@ extension Double: LAPACKScalar {
   ) -> Int32 {
     LAPACKE_dorgqr(LAPACK_ROW_MAJOR, m, n, k, a, lda, tau)
   }
+
+  public static func _gesdd(
+    _ withVectors: Bool, _ m: Int32, _ n: Int32, _ a: UnsafeMutablePointer<Double>, _ lda: Int32,
+    _ s: UnsafeMutablePointer<Double>, _ u: UnsafeMutablePointer<Double>?, _ vt: UnsafeMutablePointer<Double>?,
+    _ ldvt: Int32
+  ) -> Int32 {
+    let job = CChar(bitPattern: UInt8(ascii: withVectors ? "S" : "N"))
+    return LAPACKE_dgesdd(LAPACK_COL_MAJOR, job, m, n, a, lda, s, u, max(m, 1), vt, max(ldvt, 1))
+  }
 }

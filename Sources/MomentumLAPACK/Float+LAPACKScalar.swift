@@ -21,4 +21,13 @@ extension Float: LAPACKScalar {
   ) -> Int32 {
     LAPACKE_sorgqr(LAPACK_ROW_MAJOR, m, n, k, a, lda, tau)
   }
+
+  public static func _gesdd(
+    _ withVectors: Bool, _ m: Int32, _ n: Int32, _ a: UnsafeMutablePointer<Float>, _ lda: Int32,
+    _ s: UnsafeMutablePointer<Float>, _ u: UnsafeMutablePointer<Float>?, _ vt: UnsafeMutablePointer<Float>?,
+    _ ldvt: Int32
+  ) -> Int32 {
+    let job = CChar(bitPattern: UInt8(ascii: withVectors ? "S" : "N"))
+    return LAPACKE_sgesdd(LAPACK_COL_MAJOR, job, m, n, a, lda, s, u, max(m, 1), vt, max(ldvt, 1))
+  }
 }

@@ -14,4 +14,9 @@ public protocol LAPACKScalar: BLASScalar {
   static func _orgqr(
     _ m: Int32, _ n: Int32, _ k: Int32, _ a: UnsafeMutablePointer<Self>, _ lda: Int32, _ tau: UnsafePointer<Self>
   ) -> Int32
+  /// The singular value decomposition of a matrix stored by columns: values only, or with as many vectors as values.
+  static func _gesdd(
+    _ withVectors: Bool, _ m: Int32, _ n: Int32, _ a: UnsafeMutablePointer<Self>, _ lda: Int32,
+    _ s: UnsafeMutablePointer<Self>, _ u: UnsafeMutablePointer<Self>?, _ vt: UnsafeMutablePointer<Self>?, _ ldvt: Int32
+  ) -> Int32
 }

@@ -11,8 +11,8 @@ import Momentum
 /// What a program that does nothing about its BLAS gets.
 enum BLASUse {
   /// Prints one line: the kernels, who has chosen them and whether others would be better, whether the choice has left
-  /// something in the environment, how long the probes took, the threads that a step has started besides the engine's
-  /// own, and whether its results are right.
+  /// something in the environment, how long the probes took, the threads that a step and an orthogonalised matrix have started
+  /// besides the engine's own, and whether their results are right.
   static func printReport() throws {
     let variable = getenv("OPENBLAS_CORETYPE") == nil ? "unset" : "set"
     let before = threadCount
@@ -20,7 +20,7 @@ enum BLASUse {
     let behavior = BLAS.LibraryInfo.current.behavior
     let probes = ContinuousClock.now - start
     precondition(behavior.integerWidth == 32)
-    let isRight = try stepIsRight()
+    let isRight = try stepIsRight() && matrixIsRight()
     let library = BLAS.LibraryInfo.current
     print(
       "kernels \(library.coreName ?? "of one kind")",
@@ -45,6 +45,18 @@ enum BLASUse {
     try optimizer.step(&parameters, gradients: gradients)
     // -0.125, then another -0.1875.
     return first.totalNorm == 250 && (0..<layout.count).allSatisfy { parameters[$0] == -0.3125 }
+  }
+
+  /// A matrix of tiles and of parts of tiles that becomes orthogonal: twice a permutation, which is exact.
+  private static func matrixIsRight() throws -> Bool {
+    let n = 150
+    var matrix = [Double](repeating: 0, count: n * n)
+    for row in 0..<n { matrix[row * n + (row + 7) % n] = 2 }
+    let cubic = NewtonSchulz(Array(repeating: .init(1.5, -0.5, 0), count: 12))
+    try matrix.withUnsafeMutableBufferPointer {
+      try cubic.orthogonalize(BLAS.MutableMatrix($0.baseAddress, rows: n, columns: n), threads: workers + 1)
+    }
+    return (0..<n * n).allSatisfy { (matrix[$0] - ($0 % n == ($0 / n + 7) % n ? 1 : 0)).magnitude < 1e-9 }
   }
 
   /// The threads of this process; where there is no such folder, 1.

@@ -73,7 +73,7 @@ struct GramIteration<Scalar: BLASScalar> {
 }
 
 /// `R(i, j) ← Σₖ X(i, k) X(j, k)ᵀ`.
-private struct GramTask<Scalar: BLASScalar>: MatrixTask {
+struct GramTask<Scalar: BLASScalar>: MatrixTask {
   let tiles: TiledMatrix<Scalar>
   let gram: TiledMatrix<Scalar>
 

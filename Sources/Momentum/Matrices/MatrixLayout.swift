@@ -33,7 +33,7 @@ package struct MatrixLayout: Sendable, Hashable {
   /// The larger side.
   var longSide: Int { max(rows, columns) }
 
-  func rowOffset(_ row: Int) -> Int { start + rowAxis.offset(firstRow + row) }
+  package func rowOffset(_ row: Int) -> Int { start + rowAxis.offset(firstRow + row) }
   func columnOffset(_ column: Int) -> Int { columnAxis.offset(column) }
   /// Elements from one column to the next; `nil` if they are not equally far apart.
   var columnStride: Int? { columnAxis.stride }

@@ -4,13 +4,14 @@ internal import Synchronization
 /// smaller number, `r·c + 5·r²` elements, and some tiles for each thread.
 ///
 /// Small matrices are worked on one by each thread, so they need this for every thread; see ``isSmall(_:)``.
-final class MatrixWorkspace<Scalar: BLASScalar>: @unchecked Sendable {  // one caller; its threads have parts of their own
+final class MatrixWorkspace<Scalar: BLASScalar>: @unchecked Sendable {  // threads have own parts
   let threads: Int
   private let elements: OwnedBuffer<Scalar>
   private let measures: OwnedBuffer<Double>
   private let largest: Size
   private let largestSmall: Size
   private let scratchSide: Int
+  private let squares: Int
   /// The next task of a list, or the next matrix of a wave.
   private let next = Atomic(0)
 
@@ -21,9 +22,9 @@ final class MatrixWorkspace<Scalar: BLASScalar>: @unchecked Sendable {  // one c
 
     init() {}
 
-    init(_ layout: MatrixLayout) {
+    init(_ layout: MatrixLayout, squares: Int) {
       let (r, c) = (layout.shortSide, layout.longSide)
-      elements = Self.rounded(r * c) + 5 * Self.rounded(r * r)
+      elements = Self.rounded(r * c) + squares * Self.rounded(r * r)
       measures = MatrixTile.number(of: r) * MatrixTile.number(of: c)
     }
 
@@ -41,16 +42,18 @@ final class MatrixWorkspace<Scalar: BLASScalar>: @unchecked Sendable {  // one c
 
   /// Memory for any of some matrices.
   ///
+  /// - Parameter squares: How many of the square matrices of ``GramMemory`` have memory, the first ones.
   /// - Throws: ``MomentumError/allocationFailed(bytes:)``.
-  init(_ layouts: some Sequence<MatrixLayout>, threads: Int) throws(MomentumError) {
+  init(_ layouts: some Sequence<MatrixLayout>, threads: Int, squares: Int = 5) throws(MomentumError) {
     var (largest, small, side) = (Size(), Size(), 0)
     for layout in layouts {
-      let size = Size(layout)
+      let size = Size(layout, squares: squares)
       largest.include(size)
       if Self.isSmall(layout) { small.include(size) }
       side = max(side, layout.shortSide)
     }
     self.threads = max(threads, 1)
+    self.squares = squares
     self.largest = largest
     largestSmall = small
     scratchSide = side
@@ -80,7 +83,7 @@ final class MatrixWorkspace<Scalar: BLASScalar>: @unchecked Sendable {  // one c
 
   /// The memory for a matrix that all threads work on, or for one of a thread's own.
   func memory(for layout: MatrixLayout, ofThread thread: Int? = nil) -> GramMemory<Scalar> {
-    let size = Size(layout)
+    let size = Size(layout, squares: squares)
     let room = thread == nil ? largest : largestSmall
     precondition(
       size.elements <= room.elements && size.measures <= room.measures && layout.shortSide <= scratchSide,

@@ -9,7 +9,7 @@ extension NewtonSchulz {
   ///   - threads: The most threads to use; by default as many as the process may use.
   /// - Throws: ``MomentumError/invalidSetting(_:)`` for factors, epsilon or restarts out of range;
   ///   ``MomentumError/countMismatch(what:count:expected:)``, ``MomentumError/allocationFailed(bytes:)``.
-  /// - Complexity: With r the smaller side, c the larger and n steps `(5·n - 5)·r³ + 3·r²·c` operations; memory for
+  /// - Complexity: With r the smaller side, c the larger and n steps `(4·n - 3)·r³ + 3·r²·c` operations; memory for
   ///   `r·c + 5·r²` elements.
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
@@ -36,7 +36,7 @@ extension NewtonSchulz {
   @specialized(where Scalar == Double)
   func orthogonalize<Scalar: BLASScalar>(_ matrix: MatrixPlace<Scalar>, in workspace: MatrixWorkspace<Scalar>) {
     guard matrix.layout.count > 0 else { return }
-    let team = Self.team(workspace.threads, for: matrix.layout)
+    let team = MatrixWork.team(workspace.threads, for: matrix.layout)
     var iteration = GramIteration(
       matrix, workspace.memory(for: matrix.layout), TaskCrew(team, workspace))
     iteration.run(self)
@@ -57,7 +57,7 @@ extension NewtonSchulz {
     _ matrices: UnsafeBufferPointer<MatrixPlace<Scalar>>, in workspace: MatrixWorkspace<Scalar>
   ) {
     var work = 0
-    for matrix in matrices where isWorthAThread(matrix) { work += Self.work(matrix.layout) }
+    for matrix in matrices where isWorthAThread(matrix) { work += MatrixWork.elements(matrix.layout) }
     let team = ThreadTeam(workspace.threads, elements: work).assembled()
     workspace.restartCount()
     team.run(Wave(method: self, matrices: matrices, workspace: workspace))
@@ -85,18 +85,5 @@ extension NewtonSchulz {
         iteration.run(method)
       }
     }
-  }
-
-  /// The work on a matrix in terms of the elements that a pass over vectors handles in the same time.
-  private static func work(_ layout: MatrixLayout) -> Int {
-    let (r, c) = (MatrixTile.number(of: layout.shortSide), MatrixTile.number(of: layout.longSide))
-    // A product of two tiles takes as long as some ten thousand elements. The sides of the largest tensors keep this in
-    // range: they have at most 2⁴⁷ elements.
-    return min(r, 1 << 10) * min(r, 1 << 10) * c * (1 << 15)
-  }
-
-  private static func team(_ threads: Int, for layout: MatrixLayout) -> ThreadTeam {
-    // Nothing to share in a single tile.
-    ThreadTeam(layout.longSide <= MatrixTile.side ? 1 : threads, elements: work(layout)).assembled()
   }
 }

@@ -51,3 +51,19 @@ struct TaskCrew<Scalar: BLASScalar> {
     }
   }
 }
+
+/// How much work there is on a matrix, for the number of threads that it is worth.
+enum MatrixWork {
+  /// The work in terms of the elements that a pass over vectors handles in the same time.
+  static func elements(_ layout: MatrixLayout) -> Int {
+    let (r, c) = (MatrixTile.number(of: layout.shortSide), MatrixTile.number(of: layout.longSide))
+    // A product of two tiles takes as long as some ten thousand elements. The sides of the largest tensors keep this in
+    // range: they have at most 2⁴⁷ elements.
+    return min(r, 1 << 10) * min(r, 1 << 10) * c * (1 << 15)
+  }
+
+  static func team(_ threads: Int, for layout: MatrixLayout) -> ThreadTeam {
+    // Nothing to share in a single tile.
+    ThreadTeam(layout.longSide <= MatrixTile.side ? 1 : threads, elements: elements(layout)).assembled()
+  }
+}

@@ -33,6 +33,8 @@ struct NormOutput: Encodable {
   /// All tensors that are not finite, whether or not the others are listed.
   private(set) var nonFiniteTensors: [NonFiniteTensor] = []
   private(set) var tensors: [Tensor]?
+  /// The tensors as matrices, where singular values were asked for.
+  private(set) var matrices: [MatrixTensor.Found]?
   /// Tensors of integers and truth values; `nil` if there are none.
   let skippedTensors: [CheckpointTensors.Skipped]?
 
@@ -45,6 +47,25 @@ struct NormOutput: Encodable {
     skippedTensors = skipped.isEmpty ? nil : skipped
   }
 
+  /// The output for the spectral norm: that of the largest matrix.
+  ///
+  /// - Parameter magnitudes: The maximum of all tensors, for the elements that are not finite.
+  init(
+    _ magnitudes: NormReport, spectral matrices: [MatrixTensor.Found], perTensor: Bool,
+    skipped: [CheckpointTensors.Skipped] = []
+  ) {
+    let norms = matrices.compactMap(\.spectralNorm)
+    totalNorm = norms.contains(where: \.isNaN) ? .nan : norms.max() ?? 0
+    totalNormHex = HexDouble.text(of: totalNorm)
+    nonFiniteCount = magnitudes.nanCount + magnitudes.infinityCount
+    normOverflowed = totalNorm.isInfinite && nonFiniteCount == 0
+    self.matrices = perTensor ? matrices : nil
+    skippedTensors = skipped.isEmpty ? nil : skipped
+  }
+
+  /// Adds what was found out about the matrices of a tensor.
+  mutating func add(_ found: [MatrixTensor.Found]) { matrices = (matrices ?? []) + found }
+
   /// Whether tensors are to be added: all are listed, or some are not finite.
   var listsTensors: Bool { tensors != nil || nonFiniteCount > 0 }
 
@@ -52,6 +73,11 @@ struct NormOutput: Encodable {
   mutating func add(_ name: String, _ report: NormReport, of elements: TensorBuffer) {
     let first = report.nanCount + report.infinityCount > 0 ? elements.firstNonFinite() : nil
     add(name, report, count: elements.count, first: first)
+  }
+
+  /// Adds one tensor of the file if it is not finite.
+  mutating func addNonFinite(_ name: String, _ report: NormReport, of elements: TensorBuffer) {
+    if report.nanCount + report.infinityCount > 0 { add(name, report, of: elements) }
   }
 
   /// Adds one tensor of the file.
@@ -72,6 +98,7 @@ struct NormOutput: Encodable {
   /// The same for people.
   var lines: [String] {
     var lines = (tensors ?? []).map { "\($0.name)  \($0.count) elements  norm \($0.norm)" }
+    lines += (matrices ?? []).map(\.line)
     lines.append("norm \(totalNorm)  \(totalNormHex)")
     if normOverflowed { lines.append("all elements are finite; the norm exceeds Double") }
     if nonFiniteCount > 0 { lines.append("\(nonFiniteCount) elements are not finite") }

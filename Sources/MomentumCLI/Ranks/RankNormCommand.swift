@@ -18,7 +18,10 @@
     func run() throws {
       let world = try Communicator.world()
       let (file, plan, type) = try world.together {
-        let type = try NormType(order: options.normType)
+        let type = try NormType(order: options.normType.order ?? 2)
+        if world.rankCount > 1, options.normType == .spectral || options.spectrum != nil {
+          throw ValidationError("--norm-type spectral and --spectrum are for one rank")
+        }
         let file = try CheckpointTensors(
           options.paths, options.patterns,
           onlyWholeFor: world.rankCount > 1 ? "momentum-mpi measures on several ranks" : nil)

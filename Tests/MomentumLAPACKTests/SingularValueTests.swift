@@ -1,0 +1,194 @@
+import MomentumTestSupport
+import XCTest
+
+@testable import Momentum
+@testable import MomentumLAPACK
+
+/// Singular values, the polar factor, and Newton-Schulz and the spectral norm against matrices whose singular values are
+/// known.
+final class SingularValueTests: XCTestCase {
+  /// `U S Vᵀ` with random rotations.
+  private struct Known {
+    let rows: Int
+    let columns: Int
+    let values: [Double]
+    private let left: [Double]
+    private let right: [Double]
+
+    init(_ rows: Int, _ columns: Int, _ values: [Double], _ random: inout SeededGenerator) throws {
+      (self.rows, self.columns, self.values) = (rows, columns, values)
+      func rotation(_ rows: Int) throws -> [Double] {
+        var a: [Double] = random.numbers(rows * values.count)
+        try a.withUnsafeMutableBufferPointer {
+          try LAPACK.orthonormalize(BLAS.MutableMatrix($0.baseAddress, rows: rows, columns: values.count))
+        }
+        return a
+      }
+      (left, right) = (try rotation(rows), try rotation(columns))
+    }
+
+    /// `U f(S) Vᵀ`.
+    func matrix(_ f: (Double) -> Double = { $0 }) throws -> [Double] {
+      let count = values.count
+      let factors = values.map(f)
+      let scaled = left.indices.map { left[$0] * factors[$0 % count] }
+      var result = [Double](repeating: 0, count: rows * columns)
+      try scaled.withUnsafeBufferPointer { u in
+        try right.withUnsafeBufferPointer { v in
+          try result.withUnsafeMutableBufferPointer {
+            try BLAS.gemm(
+              1, BLAS.Matrix(u.baseAddress, rows: rows, columns: count),
+              BLAS.Matrix(v.baseAddress, rows: columns, columns: count).transposed, 0,
+              into: BLAS.MutableMatrix($0.baseAddress, rows: rows, columns: columns))
+          }
+        }
+      }
+      return result
+    }
+
+    var norm: Double { values.reduce(0) { $0 + $1 * $1 }.squareRoot() }
+  }
+
+  /// From 1 down to 1/condition, each as much smaller than the one before.
+  private func falling(_ count: Int, condition: Double) -> [Double] {
+    (0..<count).map { pow(condition, -Double($0) / Double(max(count - 1, 1))) }
+  }
+
+  private func changed<S>(_ x: [Double], _ body: (UnsafeMutablePointer<S>) throws -> Void) rethrows -> [S]
+  where S: BLASScalar {
+    var x = x.map { S($0) }
+    try x.withUnsafeMutableBufferPointer { try body($0.baseAddress!) }
+    return x
+  }
+
+  private func distance<S: BLASScalar>(_ x: [S], _ y: [Double]) -> Double {
+    let difference = zip(x, y).reduce(0) { $0 + (Double($1.0) - $1.1) * (Double($1.0) - $1.1) }
+    return (difference / y.reduce(0) { $0 + $1 * $1 }).squareRoot()
+  }
+
+  private static let shapes = [(1, 1), (5, 5), (64, 64), (65, 20), (100, 300), (200, 130)]
+
+  // MARK: - Newton-Schulz
+
+  func testNewtonSchulzAppliesItsPolynomialToSingularValuesFloat() throws {
+    // Restarts after the first and the third step are as exact as the steps as they are written down.
+    let exact = NewtonSchulz.jordan(restarts: [1, 3])
+    try polynomials(Float.self, exact, bounds: [(1, 2e-6), (1e2, 1e-5), (1e4, 1e-5), (1e8, 2e-5)])
+    try polynomials(Float.self, .jordan(), bounds: [(1, 2e-6), (1e2, 3e-4), (1e4, 8e-4), (1e8, 1e-3)])
+    try polynomials(Float.self, .dion, bounds: [(1, 2e-6), (1e2, 2e-5), (1e4, 3e-5), (1e8, 3e-5)])
+    try polynomials(
+      Float.self, .polarExpress(steps: 8), bounds: [(1, 2e-6), (1e2, 1e-5), (1e4, 1e-4), (1e8, 2e-4)])
+  }
+
+  func testNewtonSchulzAppliesItsPolynomialToSingularValuesDouble() throws {
+    for method in [NewtonSchulz.jordan(), .dion, .polarExpress(steps: 8)] {
+      try polynomials(Double.self, method, bounds: [(1, 1e-13), (1e4, 3e-12), (1e8, 3e-12)])
+    }
+  }
+
+  private func polynomials<S: LAPACKScalar>(
+    _: S.Type, _ method: NewtonSchulz, bounds: [(condition: Double, error: Double)]
+  ) throws {
+    var random = SeededGenerator(seed: 1510)
+    for (rows, columns) in Self.shapes {
+      for (condition, bound) in bounds {
+        let known = try Known(rows, columns, falling(min(rows, columns), condition: condition), &random)
+        let norm = known.norm
+        let expected = try known.matrix { method.value(at: $0 / norm) }
+        let found: [S] = try changed(known.matrix()) {
+          try method.orthogonalize(BLAS.MutableMatrix($0, rows: rows, columns: columns))
+        }
+        XCTAssertLessThan(distance(found, expected), bound, "\(rows) × \(columns), condition \(condition)")
+      }
+    }
+  }
+
+  // MARK: - LAPACK
+
+  func testSingularValuesAndPolarFactorFloat() throws { try singularValues(Float.self) }
+  func testSingularValuesAndPolarFactorDouble() throws { try singularValues(Double.self) }
+
+  private func singularValues<S: LAPACKScalar>(_: S.Type) throws {
+    var random = SeededGenerator(seed: 1511)
+    let unit = Double(S.ulpOfOne)
+    for (rows, columns) in Self.shapes {
+      let known = try Known(rows, columns, falling(min(rows, columns), condition: 1e3), &random)
+      var values: [S] = []
+      let _: [S] = try changed(known.matrix()) {
+        values = try LAPACK.singularValues(of: BLAS.MutableMatrix($0, rows: rows, columns: columns))
+      }
+      XCTAssertEqual(values.count, known.values.count)
+      for (found, expected) in zip(values, known.values) {
+        XCTAssertEqual(Double(found), expected, accuracy: 64 * unit)
+      }
+      let polar: [S] = try changed(known.matrix()) {
+        try LAPACK.replaceByPolarFactor(BLAS.MutableMatrix($0, rows: rows, columns: columns))
+      }
+      // The perturbation of a polar factor: that of the matrix over its smallest singular value.
+      XCTAssertLessThan(distance(polar, try known.matrix { _ in 1 }), 1e3 * 64 * unit, "\(rows) × \(columns)")
+    }
+    // What has no direction stays without.
+    let zeros: [S] = try changed([Double](repeating: 0, count: 6)) {
+      try LAPACK.replaceByPolarFactor(BLAS.MutableMatrix($0, rows: 2, columns: 3))
+    }
+    XCTAssertEqual(zeros, [0, 0, 0, 0, 0, 0])
+    let one: [S] = try changed([3, 4, 6, 8]) {
+      try LAPACK.replaceByPolarFactor(BLAS.MutableMatrix($0, rows: 2, columns: 2))
+    }
+    for (found, expected) in zip(
+      one, [0.2683281572999748, 0.35777087639996635, 0.5366563145999496, 0.7155417527999327])
+    {
+      XCTAssertEqual(Double(found), expected, accuracy: 8 * unit)
+    }
+  }
+
+  func testRefusals() {
+    let memory = GuardedMemory<Double>([1, .nan, 3, 4])
+    memory.forbidWriting()
+    let base = memory.buffer.baseAddress!
+    XCTAssertThrowsError(try LAPACK.replaceByPolarFactor(BLAS.MutableMatrix(base, rows: 2, columns: 2))) {
+      XCTAssertEqual("\($0)", "gesdd failed with code -5")
+    }
+    XCTAssertThrowsError(
+      try LAPACK.singularValues(of: BLAS.MutableMatrix(base, rows: 2, columns: 2, leadingDimension: 1))
+    ) { XCTAssertEqual("\($0)", "leading dimension of A has count 1; expected 2") }
+  }
+
+  // MARK: - The spectral norm
+
+  func testTheSpectralNormIsBracketedFloat() throws { try spectralNorm(Float.self) }
+  func testTheSpectralNormIsBracketedDouble() throws { try spectralNorm(Double.self) }
+
+  private func spectralNorm<S: LAPACKScalar>(_: S.Type) throws {
+    var random = SeededGenerator(seed: 1512)
+    for (rows, columns) in Self.shapes {
+      let count = min(rows, columns)
+      // Far apart, close together, all equal, and of rank 1.
+      for values in [
+        falling(count, condition: 1e6), (0..<count).map { 1 - 1e-5 * Double($0) }, [Double](repeating: 1, count: count),
+        [1] + [Double](repeating: 0, count: count - 1),
+      ] {
+        let known = try Known(rows, columns, values, &random)
+        let x: [S] = changed(try known.matrix()) { _ in }
+        // Those of the matrix as it is rounded.
+        let exact: [Double] = x.map(Double.init)
+        var largest = 0.0
+        let _: [Double] = try changed(exact) {
+          largest = try LAPACK.singularValues(of: BLAS.MutableMatrix($0, rows: rows, columns: columns))[0]
+        }
+        for threads in [1, 3] {
+          let norm = try x.withUnsafeBufferPointer {
+            try Gradients.spectralNorm(
+              of: BLAS.Matrix($0.baseAddress, rows: rows, columns: columns), threads: threads)
+          }
+          let (lower, upper) = (norm.lower.double, norm.upper.double)
+          // LAPACK's own error is a few units of rounding.
+          XCTAssertLessThanOrEqual(lower, largest * (1 + 1e-13), "\(rows) × \(columns)")
+          XCTAssertGreaterThanOrEqual(upper, largest * (1 - 1e-13), "\(rows) × \(columns)")
+          XCTAssertLessThan(norm.relativeWidth, 1e-6, "\(rows) × \(columns)")
+          XCTAssertGreaterThanOrEqual(norm.relativeWidth, 0)
+        }
+      }
+    }
+  }
+}
