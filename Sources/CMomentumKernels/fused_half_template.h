@@ -175,8 +175,8 @@ INLINE void NAME(half_loop)(
   for (ptrdiff_t i = 0; i < n; i += WIDTH)
     NAME(half_vector)(program, storage, &own, own_factors, i, random + i, dither, &counts);
   for (int lane = 0; lane < WIDTH; lane++) {
-    losses->overflowed += counts.overflowed[lane];
-    losses->lost += counts.lost[lane];
+    losses->became_infinite += counts.overflowed[lane];
+    losses->kept_bits += counts.lost[lane];
   }
 }
 

@@ -147,7 +147,7 @@ final class BenchCommandTests: XCTestCase {
     let times = BenchTimer.Times(seconds: [1])
     var report = BenchReport()
     report.rows = [BenchRow(operation, .count(100), memory, contest, [times, times, times])]
-    XCTAssertEqual(report.cells[0][10], "1.00 s, wrong")
+    XCTAssertEqual(report.cells[0][11], "1.00 s, wrong")
     XCTAssertEqual(
       report.faults,
       ["\(operation.name), 100 elements: the result of the plain calls is wrong: element 3 is 1.0, expected 2.0"])

@@ -51,11 +51,11 @@ struct FusedHalfLoop {
   /// - Returns: The number of finite elements that became infinite, and of parameters that rounding to nearest has given
   ///   back the bits that they had.
   @inline(__always)
-  func run(_ run: Run, _ factors: UnsafePointer<Float>, _ n: Int) -> (overflowed: Int, lost: Int) {
+  func run(_ run: Run, _ factors: UnsafePointer<Float>, _ n: Int) -> (becameInfinite: Int, keptBits: Int) {
     var vectors = momentum_fused_halves(
       gradient: run.gradient, direction: run.direction, parameters: run.parameters, second: run.second,
       index: UInt64(truncatingIfNeeded: run.index), step: UInt64(truncatingIfNeeded: run.step), key: run.key)
     let losses = momentum_run_fused_half_loop(address, storage.number, &vectors, factors, n)
-    return (losses.overflowed, losses.lost)
+    return (Int(losses.became_infinite), Int(losses.kept_bits))
   }
 }

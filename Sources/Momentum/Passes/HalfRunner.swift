@@ -85,8 +85,8 @@ struct HalfRunner<Scalar: BLASScalar> {
       (run.second, run.key) = (half.pointee.second.map { $0 + 2 * start }, half.pointee.key)
     }
     let losses = loop.run(run, UnsafeRawPointer(runner.program.factors).assumingMemoryBound(to: Float.self), part.count)
-    scratch.overflowed.pointee += losses.overflowed
-    scratch.lost.pointee += losses.lost
+    scratch.overflowed.pointee += losses.becameInfinite
+    scratch.lost.pointee += losses.keptBits
   }
 
   private mutating func runTile(_ index: Int, _ start: Int, _ n: Int) {
