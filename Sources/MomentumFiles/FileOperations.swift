@@ -6,8 +6,6 @@
   internal import Musl
 #endif
 
-internal import CMomentumFiles
-
 /// The calls of the operating system that writing a file takes, each with the result of its C function: negative, and
 /// `errno` set, for a failure. Tests put others in their place, to let each of them fail in turn.
 package struct FileOperations {
@@ -21,8 +19,6 @@ package struct FileOperations {
   package var setOwner: (_ descriptor: CInt, _ owner: UInt32, _ group: UInt32) -> CInt
   package var setMode: (_ descriptor: CInt, _ mode: UInt32) -> CInt
   package var writeSome: (_ descriptor: CInt, _ bytes: UnsafeRawBufferPointer) -> Int
-  /// Lets the system begin to bring to the disk what was written last, while the next is written. No more than a hint.
-  package var startWriting: (_ descriptor: CInt, _ byteCount: Int) -> Void
   /// Waits until a file, or the names in a directory, are on the disk.
   package var synchronize: (_ descriptor: CInt) -> CInt
   package var closeDescriptor: (_ descriptor: CInt) -> CInt
@@ -45,10 +41,6 @@ package struct FileOperations {
       setOwner: { descriptor, owner, group in fchown(descriptor, owner, group) },
       setMode: { descriptor, mode in fchmod(descriptor, mode_t(mode)) },
       writeSome: { descriptor, bytes in write(descriptor, bytes.baseAddress, bytes.count) },
-      startWriting: { descriptor, byteCount in
-        let end = lseek(descriptor, 0, SEEK_CUR)
-        if end >= byteCount { momentum_start_writing(descriptor, end - off_t(byteCount), off_t(byteCount)) }
-      },
       synchronize: { descriptor in
         #if canImport(Darwin)
           // There fsync leaves the data in the drive's cache.

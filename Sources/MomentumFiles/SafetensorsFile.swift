@@ -1,5 +1,3 @@
-internal import Momentum
-
 /// A safetensors file mapped into memory: opened and checked in the time its header takes, read only where it is used.
 ///
 /// ```swift
@@ -38,7 +36,6 @@ public final class SafetensorsFile: @unchecked Sendable {  // All stored propert
   private let mapping: FileMapping
   private let indices: [ExactText: Int]
   private let aligned: AlignedCopies
-  private let copy = MappingCopy()
 
   /// Opens, maps and checks a file.
   ///
@@ -84,15 +81,7 @@ public final class SafetensorsFile: @unchecked Sendable {  // All stored propert
 
   /// Gives the memory of tensors that were changed back to the system: they are again what the file holds. Those that do
   /// not lie at a multiple of their element size stay in memory, and as they are.
-  package func discardChanges() {
-    copy.discard()
-    mapping.discardChanges()
-  }
-
-  /// Copies the file into memory of its own, for a caller that is to change most of its tensors: page by page, at the first
-  /// change of each, the system would take several times as long. Tensors are in another place afterwards, until
-  /// ``discardChanges()``. Without effect for small files, and where the memory is too small.
-  package func copyIntoMemory() { copy.make(of: mapping.bytes) }
+  package func discardChanges() { mapping.discardChanges() }
 
   /// The data of a tensor of any type, as bytes in file order.
   public func withUnsafeBytes<Result: ~Copyable>(
@@ -166,31 +155,9 @@ public final class SafetensorsFile: @unchecked Sendable {  // All stored propert
   private func bytes(at index: Int) -> UnsafeMutableRawBufferPointer {
     let range = header.tensors[index].dataRange
     guard !range.isEmpty, let base = mapping.base else { return UnsafeMutableRawBufferPointer(start: nil, count: 0) }
-    let start = aligned[index] ?? (copy.base ?? base) + header.dataStart + range.lowerBound
+    let start = aligned[index] ?? base + header.dataStart + range.lowerBound
     return UnsafeMutableRawBufferPointer(start: start, count: range.count)
   }
-}
-
-/// The bytes of a file in memory of its own, in huge pages where the system has them.
-private final class MappingCopy {
-  private static let leastByteCount = 4 << 20
-
-  private var memory: AlignedMemory?
-
-  var base: UnsafeMutableRawPointer? { memory?.base }
-
-  func make(of bytes: UnsafeRawBufferPointer) {
-    guard memory == nil, bytes.count >= Self.leastByteCount, let source = bytes.baseAddress else { return }
-    memory = try? AlignedMemory(byteCount: bytes.count)
-    base?.copyMemory(from: source, byteCount: bytes.count)
-  }
-
-  func discard() {
-    memory?.deallocate()
-    memory = nil
-  }
-
-  deinit { discard() }
 }
 
 /// Memory for the tensors of numbers in a file that do not lie at a multiple of their element size.

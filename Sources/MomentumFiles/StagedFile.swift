@@ -21,8 +21,6 @@ struct StagedFile {
   /// What is written by one call. Linux takes as large a page for it as it can get, and those are slow to come by: with 32 MB
   /// a call, writing took three to nine times as long.
   private static let pieceByteCount = 1 << 20
-  /// How much the disk gets at a time while the rest is still written.
-  private static let hintByteCount = 32 << 20
 
   let target: OutputTarget
   let place: Place
@@ -61,7 +59,6 @@ struct StagedFile {
     self.descriptor = descriptor
     try target.existing?.apply(to: descriptor, operations, path: target.path)
     let (operations, path) = (operations, target.path)
-    var waiting = 0
     func writeAll(_ bytes: UnsafeRawBufferPointer) throws(SafetensorsError) {
       var rest = bytes
       while !rest.isEmpty {
@@ -69,10 +66,6 @@ struct StagedFile {
         let count = retryingInterrupts { operations.writeSome(descriptor, part) }
         guard count > 0 else { throw .system("write it", file: path, code: count == 0 ? EIO : errno) }
         rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(count))
-        waiting += count
-        guard waiting >= Self.hintByteCount else { continue }
-        operations.startWriting(descriptor, waiting)
-        waiting = 0
       }
     }
     var gathered = GatheredBytes()

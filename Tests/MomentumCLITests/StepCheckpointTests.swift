@@ -79,51 +79,6 @@ final class StepCheckpointTests: XCTestCase {
     }
   }
 
-  /// Files that are copied into memory, masters among them that lie in files of their own or all in one, and one that is not
-  /// because the step leaves most of it alone.
-  func testLargeFiles() throws {
-    try CheckpointFolder.with { folder in
-      let (halves, floats) = (2_200_000, 1_100_000)
-      func tensors(_ number: Float) -> [[StoredTensor]] {
-        [
-          [
-            StoredTensor("h", Array(repeating: BFloat16(number), count: halves)),
-            StoredTensor("alone", Array(repeating: BFloat16(3), count: 5)),
-          ],
-          [StoredTensor("f", Array(repeating: number, count: floats)), StoredTensor("ids", .i64, Array(0..<64))],
-          [StoredTensor("s", [number]), StoredTensor("large", Array(repeating: Float(3), count: floats))],
-        ]
-      }
-      func masters(_ number: Float) -> [[StoredTensor]] {
-        [
-          [StoredTensor("h", Array(repeating: number, count: halves))],
-          [StoredTensor("alone", Array(repeating: Float(3), count: 5))],
-        ]
-      }
-      try folder.write("model", shards: tensors(1))
-      try folder.write("masters", shards: masters(1))
-      try folder.write("master", Array(masters(1).joined()))
-      try folder.write(
-        "g",
-        [
-          StoredTensor("h", Array(repeating: BFloat16(0.25), count: halves)),
-          StoredTensor("f", Array(repeating: Float(0.25), count: floats)), StoredTensor("s", [Float(0.25)]),
-        ])
-      let expected = Dictionary(uniqueKeysWithValues: tensors(0.875).joined().map { ($0.name, $0) })
-      for master in ["masters", "master"] {
-        let output = "of-\(master)"
-        assertSucceeds(
-          try step(
-            folder, "model", output,
-            ["--gradients", "g", "--learning-rate", "0.5", "--master", master, "--output-master", "new-\(master)"]))
-        XCTAssertTrue(try folder.read(output) == expected)
-        XCTAssertTrue(try folder.read("new-\(master)")["h"] == masters(0.875)[0][0])
-        XCTAssertTrue(try folder.read("new-\(master)")["alone"] == masters(1)[1][0])
-      }
-      XCTAssertTrue(try folder.read("model")["f"] == tensors(1)[1][0], "the files stay as they are")
-    }
-  }
-
   func testTheStateOfSeveralFilesGoesOnBitForBit() throws { try goOn(["--ema", "0.9"], velocities: .f32) }
 
   func testVelocitiesInHalfPrecisionGoOnBitForBit() throws { try goOn(["--velocity-type", "bf16"], velocities: .bf16) }

@@ -115,32 +115,6 @@ final class SafetensorsFileTests: FolderTestCase {
     }
   }
 
-  /// In memory of its own, for which a file must not be small.
-  func testCopiesItselfIntoMemory() throws {
-    let count = 1_500_000
-    var writer = SafetensorsWriter(path: path("large"))
-    let values = [Float](repeating: 3, count: count)
-    try values.withUnsafeBufferPointer { try writer.add("x", shape: [count], values: $0) }
-    try [Double(7)].withUnsafeBufferPointer { values in
-      try writer.add("y", shape: [1], values: values)
-      try writer.write()
-    }
-    let file = try SafetensorsFile(path: path("large"), access: .copyOnWrite)
-    let mapped = try file.unsafeMutableBuffer(of: "x", as: Float.self)
-    file.copyIntoMemory()
-    let own = try file.unsafeMutableBuffer(of: "x", as: Float.self)
-    XCTAssertNotEqual(own.baseAddress, mapped.baseAddress)
-    XCTAssertEqual([own[0], own[count - 1]], [3, 3])
-    (own[0], own[count - 1]) = (4, 5)
-    file.copyIntoMemory()  // already there
-    XCTAssertEqual(try file.unsafeBuffer(of: "x", as: Float.self)[count - 1], 5)
-    XCTAssertEqual(try file.doubleBits(of: "y"), [Double(7).bitPattern])
-    XCTAssertEqual([mapped[0], mapped[count - 1]], [3, 3])
-    file.discardChanges()
-    XCTAssertEqual(try file.unsafeBuffer(of: "x", as: Float.self).baseAddress, UnsafePointer(mapped.baseAddress))
-    XCTAssertEqual(try file.unsafeBuffer(of: "x", as: Float.self)[0], 3)
-  }
-
   /// What a replaced file held stays readable, so a program may write to the path it reads from.
   func testOutlivesItsReplacement() throws {
     let path = try storeFile()

@@ -14,8 +14,8 @@ internal import Synchronization
 /// - Large vectors should begin at different places of a *huge page*. With all vectors at the start of a huge page, a
 ///   step in one pass took 44 ms instead of 36 on a Zen 4. So each large vector begins 16 KiB, which is a whole number
 ///   of pages, further into its first huge page than the one before it.
-package struct AlignedMemory: @unchecked Sendable {  // plain addresses; whoever holds them guards the access
-  package let base: UnsafeMutableRawPointer
+struct AlignedMemory: @unchecked Sendable {  // plain addresses; whoever holds them guards the access
+  let base: UnsafeMutableRawPointer
   /// The mapped pages, if the memory was mapped directly.
   private let mapping: UnsafeMutableRawBufferPointer?
 
@@ -30,7 +30,7 @@ package struct AlignedMemory: @unchecked Sendable {  // plain addresses; whoever
     private static let largeCount = Atomic(0)
   #endif
 
-  package init(byteCount: Int) throws(MomentumError) {
+  init(byteCount: Int) throws(MomentumError) {
     #if os(Linux)
       if byteCount >= Self.hugeThreshold {
         let shift = Self.shift * (Self.largeCount.wrappingAdd(1, ordering: .relaxed).oldValue % Self.shiftCount)
@@ -51,7 +51,7 @@ package struct AlignedMemory: @unchecked Sendable {  // plain addresses; whoever
     mapping = nil
   }
 
-  package func deallocate() {
+  func deallocate() {
     if let mapping { Platform.unmapPages(mapping) } else { Platform.deallocate(base) }
   }
 }

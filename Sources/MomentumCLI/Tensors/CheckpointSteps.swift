@@ -132,18 +132,10 @@ struct CheckpointSteps {
       _ steps: CheckpointSteps, _ number: Int, _ tensors: [CheckpointTensors], onlyMeasures: Bool = false
     ) throws {
       self.number = number
-      if !onlyMeasures { steps.copyIntoMemory(number, tensors) }
       var masters: Masters?
       parts = try tensors.map { try steps.part($0, number, onlyMeasures, &masters) }
       self.masters = masters
     }
-  }
-
-  /// Copies a file of parameters into memory if the step changes most of it.
-  private func copyIntoMemory(_ number: Int, _ parts: [CheckpointTensors]) {
-    let file = parameters.set.files[number]
-    let changed = parts.flatMap(\.tensors).filter { gradients.types(of: $0.tensor.name) != nil }
-    file.copyIntoMemory(changing: changed.map(\.tensor))
   }
 
   private func part(

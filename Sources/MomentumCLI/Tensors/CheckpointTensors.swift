@@ -190,12 +190,6 @@ struct CheckpointTensors {
 }
 
 extension SafetensorsFile {
-  /// Copies the file into memory if these tensors, which are to be changed, are most of it.
-  func copyIntoMemory(changing changed: [SafetensorsTensor]) {
-    func bytes(_ tensors: [SafetensorsTensor]) -> Int { tensors.reduce(0) { $0 + $1.dataRange.count } }
-    if bytes(changed) > bytes(tensors) / 2 { copyIntoMemory() }
-  }
-
   /// The elements of a tensor of numbers, for use as long as the file lives.
   func tensorBuffer(of tensor: SafetensorsTensor) throws -> TensorBuffer {
     switch tensor.dtype {

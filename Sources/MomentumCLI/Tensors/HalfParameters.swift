@@ -76,8 +76,7 @@ struct HalfParameters {
   func masters(of tensors: CheckpointTensors, onlyMeasured: Bool) throws -> Masters? {
     guard hasMasters else { return nil }
     let needsAll = master != nil || !onlyMeasured
-    return try Masters(
-      needsAll ? tensors : tensors.only { $0.tensor.dtype != .bf16 }, master, onlyMeasured: onlyMeasured)
+    return try Masters(needsAll ? tensors : tensors.only { $0.tensor.dtype != .bf16 }, master)
   }
 
   /// Some parameters as steps take them.
@@ -106,11 +105,10 @@ final class Masters {
   private(set) var buffers: [SafetensorsTensor: UnsafeMutableBufferPointer<Float>] = [:]
   private var widened: [WidenedTensors] = []
 
-  fileprivate init(_ tensors: CheckpointTensors, _ master: CheckpointTensors?, onlyMeasured: Bool) throws {
+  fileprivate init(_ tensors: CheckpointTensors, _ master: CheckpointTensors?) throws {
     for dtype in tensors.dtypes where dtype.isHalf {
       let halves = tensors.only { $0.tensor.dtype == dtype }
       if let master {
-        if !onlyMeasured { Self.copyIntoMemory(halves, master) }
         for place in halves.tensors {
           guard let own = master.place(of: place.tensor.name) else { continue }
           buffers[place.tensor] = try own.file.unsafeMutableBuffer(of: own.tensor.name, as: Float.self)
@@ -120,14 +118,6 @@ final class Masters {
         widened.append(copies)
         for (place, buffer) in zip(halves.tensors, copies.buffers) { buffers[place.tensor] = buffer }
       }
-    }
-  }
-
-  /// Copies the files into memory that hold the masters of these tensors and little else.
-  private static func copyIntoMemory(_ halves: CheckpointTensors, _ master: CheckpointTensors) {
-    let places = halves.tensors.compactMap { master.place(of: $0.tensor.name) }
-    for (_, places) in Dictionary(grouping: places, by: { ObjectIdentifier($0.file) }) {
-      places[0].file.copyIntoMemory(changing: places.map(\.tensor))
     }
   }
 
