@@ -78,9 +78,9 @@ func tileSpeed() throws -> Double {
         try seconds {
           for _ in 0..<count {
             try BLAS.gemm(
-              1e-3, BLAS.Matrix(a.baseAddress, rows: 64, columns: 64),
+              1e-6, BLAS.Matrix(a.baseAddress, rows: 64, columns: 64),
               BLAS.Matrix(b.baseAddress, rows: 64, columns: 64),
-              0.5, into: BLAS.MutableMatrix(c.baseAddress, rows: 64, columns: 64))
+              1, into: BLAS.MutableMatrix(c.baseAddress, rows: 64, columns: 64))
           }
         }
       }

@@ -61,15 +61,28 @@ extension TiledMatrix {
 
   /// Writes a tile of the lower half of a symmetric matrix to both of its places. The half above the diagonal of a tile
   /// on the diagonal is that below it: kernels may round the two differently.
-  func storeSymmetric(_ i: Int, _ j: Int, _ c: UnsafePointer<Scalar>) {
+  ///
+  /// - Parameter c: The tile; its half above the diagonal may be overwritten.
+  func storeSymmetric(_ i: Int, _ j: Int, _ c: UnsafeMutablePointer<Scalar>) {
     let (m, n) = (height(i), height(j))
-    let (own, mirrored) = (tile(i, j), tile(j, i))
-    if i != j { own.update(from: c, count: m * n) }
-    for row in 0..<m {
-      for column in 0..<(i == j ? row + 1 : n) {
-        let value = c[row * n + column]
-        if i == j { own[row * n + column] = value }
-        mirrored[column * m + row] = value
+    if i == j {
+      for row in 1..<max(m, 1) { for column in 0..<row { c[column * n + row] = c[row * n + column] } }
+    } else {
+      Self.transpose(c, m, n, into: tile(j, i))
+    }
+    tile(i, j).update(from: c, count: m * n)
+  }
+
+  /// Writes m rows of n elements as n rows of m elements, in blocks whose lines of both sides stay in a first-level cache.
+  private static func transpose(
+    _ x: UnsafePointer<Scalar>, _ m: Int, _ n: Int, into y: UnsafeMutablePointer<Scalar>
+  ) {
+    let block = 16
+    for firstRow in stride(from: 0, to: m, by: block) {
+      for firstColumn in stride(from: 0, to: n, by: block) {
+        for column in firstColumn..<min(firstColumn + block, n) {
+          for row in firstRow..<min(firstRow + block, m) { y[column * m + row] = x[row * n + column] }
+        }
       }
     }
   }

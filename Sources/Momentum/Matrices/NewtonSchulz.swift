@@ -54,7 +54,11 @@ public struct NewtonSchulz: Sendable, Hashable {
 
   /// Steps with these factors.
   ///
-  /// - Parameter restarts: By default after the second and the fourth step, as far as others follow.
+  /// - Parameters:
+  ///   - steps: The factors of each step.
+  ///   - epsilon: See ``epsilon``.
+  ///   - epsilonUse: See ``epsilonUse``.
+  ///   - restarts: See ``restarts``; by default after the second and the fourth step, as far as others follow.
   public init(
     _ steps: [Step], epsilon: Double = 0, epsilonUse: EpsilonUse = .added, restarts: [Int]? = nil
   ) {
