@@ -92,7 +92,8 @@ extension Double: BLASScalar {
   }
 
   public static func _runFused(
-    _ loop: OpaquePointer, _ operands: UnsafePointer<UnsafeMutablePointer<Double>?>, _ factors: UnsafePointer<Double>, _ n: Int
+    _ loop: OpaquePointer, _ operands: UnsafePointer<UnsafeMutablePointer<Double>?>, _ factors: UnsafePointer<Double>,
+    _ n: Int
   ) {
     momentum_run_fused_loop_double(UnsafeRawPointer(loop), operands, factors, n)
   }

@@ -92,7 +92,8 @@ extension Float: BLASScalar {
   }
 
   public static func _runFused(
-    _ loop: OpaquePointer, _ operands: UnsafePointer<UnsafeMutablePointer<Float>?>, _ factors: UnsafePointer<Float>, _ n: Int
+    _ loop: OpaquePointer, _ operands: UnsafePointer<UnsafeMutablePointer<Float>?>, _ factors: UnsafePointer<Float>,
+    _ n: Int
   ) {
     momentum_run_fused_loop_float(UnsafeRawPointer(loop), operands, factors, n)
   }

@@ -11,6 +11,7 @@ extension Optimizer {
   public var lastStepWasFused: Bool {
     guard programs.count > 0 else { return false }
     return table.hadHalves
-      ? table.ranLoopsOnly(team) : programs.all.allSatisfy { kernels.fuses($0, Scalar.self, cacheBytes: table.cacheBytes) }
+      ? table.ranLoopsOnly(team)
+      : programs.all.allSatisfy { kernels.fuses($0, Scalar.self, cacheBytes: table.cacheBytes) }
   }
 }

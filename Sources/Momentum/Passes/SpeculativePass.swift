@@ -134,7 +134,8 @@ private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
         let entry = table.entry(index)
         guard let gradient = entry.pointee.gradient else { return }
         if loaded != entry.pointee.program {
-          runner.program.load(programs.baseAddress! + entry.pointee.program, cacheBytes: table.cacheBytes, table.kernels)
+          runner.program.load(
+            programs.baseAddress! + entry.pointee.program, cacheBytes: table.cacheBytes, table.kernels)
           loaded = entry.pointee.program
         }
         runner.begin(ProgramRun<Scalar>(table, index, at: 0))

@@ -51,7 +51,8 @@ extension TensorTable {
       if count > 0 { runner.execute(run, count) }
       if loaded != entry.pointee.program {
         loaded = entry.pointee.program
-        runner.program.load(programs.baseAddress.unsafelyUnwrapped + loaded, cacheBytes: table.cacheBytes, table.kernels)
+        runner.program.load(
+          programs.baseAddress.unsafelyUnwrapped + loaded, cacheBytes: table.cacheBytes, table.kernels)
       }
       (run, count) = (here, part.count)
       if runner.program.scalesUnits { run.setFactors(table.decision(index), at: part.lowerBound) }

@@ -21,7 +21,8 @@ struct BenchReport: Encodable {
   var csv: String { ([BenchRow.csvHeader] + rows.map(\.csv)).joined(separator: "\n") + "\n" }
 
   static let header = [
-    "row", "tensors", "elements", "scalar", "threads", "kernels", "best", "median", "GB/s", "limit", "limit/ours", "plain",
+    "row", "tensors", "elements", "scalar", "threads", "kernels", "best", "median", "GB/s", "limit", "limit/ours",
+    "plain",
     "plain/ours", "F32/ours",
   ]
   static let leftColumns: Set<Int> = [0, 1, 3, 5]

@@ -88,14 +88,17 @@ struct BenchRun {
 extension BenchContest {
   /// The contenders of a row, whose results are right.
   static func verified<Scalar: LimitScalar>(
-    _ operation: BenchOperation, _ memory: BenchMemory<Scalar>, _ kernel: LimitKernel, kernels: StepKernels = .automatic,
+    _ operation: BenchOperation, _ memory: BenchMemory<Scalar>, _ kernel: LimitKernel,
+    kernels: StepKernels = .automatic,
     row: String
   ) throws -> BenchContest {
     switch operation.kind {
     case .norm: return try norm(memory, kernel, row: row)
     case .clip: return try clip(memory, kernel, row: row)
     case .step:
-      guard let storage = operation.storage else { return try step(operation, memory, kernel, kernels: kernels, row: row) }
+      guard let storage = operation.storage else {
+        return try step(operation, memory, kernel, kernels: kernels, row: row)
+      }
       guard let memory = memory as? BenchMemory<Float> else {
         preconditionFailure("steps in half precision have parameters of Float")
       }

@@ -126,7 +126,8 @@ final class PlainStep<Scalar: LimitScalar>: BenchContender {
 extension BenchContest {
   /// Verifies the ways to take a step.
   static func step<Scalar: LimitScalar>(
-    _ operation: BenchOperation, _ memory: BenchMemory<Scalar>, _ kernel: LimitKernel, kernels: StepKernels = .automatic,
+    _ operation: BenchOperation, _ memory: BenchMemory<Scalar>, _ kernel: LimitKernel,
+    kernels: StepKernels = .automatic,
     row: String
   ) throws -> BenchContest {
     let settings = try StepSettings(operation, memory)

@@ -70,7 +70,9 @@ final class FusedLoopTests: XCTestCase {
     for count in [0, 1, 7, 16, 21, 67] {
       var vectors: [[S]] = (0..<Operand.vectorCount).map { _ in random.numbers(count) }
       for vector in vectors.indices where count > 0 {
-        for _ in 0..<count / 4 { vectors[vector][Int.random(in: 0..<count, using: &random)] = special.randomElement(using: &random)! }
+        for _ in 0..<count / 4 {
+          vectors[vector][Int.random(in: 0..<count, using: &random)] = special.randomElement(using: &random)!
+        }
       }
       // The lower bound of a clamp, or the factor; then the upper bound, or the decay.
       let factors: [S] = (0..<8).map { _ in S(Double.random(in: -0.3 ... -0.2, using: &random)) }

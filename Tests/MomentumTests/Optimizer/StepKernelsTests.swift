@@ -20,7 +20,8 @@ final class StepKernelsTests: XCTestCase {
     var setups: [Setup] = []
     for momentum in [0, 0.9] {
       for (nesterov, decay, decoupled) in [
-        (false, 0.0, false), (false, 0.1, false), (false, 0.1, true), (true, 0, false), (true, 0.1, false), (true, 0.1, true),
+        (false, 0.0, false), (false, 0.1, false), (false, 0.1, true), (true, 0, false), (true, 0.1, false),
+        (true, 0.1, true),
       ] where momentum > 0 || !nesterov {
         let rule = try SGD(
           learningRate: 0.05, momentum: momentum, weightDecay: decay, decoupledWeightDecay: decoupled,
@@ -68,7 +69,9 @@ final class StepKernelsTests: XCTestCase {
           try optimizer.step(&span, gradients: gradient.span)
           if step == 1 {
             var state = optimizer.state()
-            for index in state.velocities.indices where state.velocities[index].isSet { state.velocities[index].scale = 1 }
+            for index in state.velocities.indices where state.velocities[index].isSet {
+              state.velocities[index].scale = 1
+            }
             try optimizer.restore(state)
           }
         }
@@ -84,7 +87,8 @@ final class StepKernelsTests: XCTestCase {
 
   /// A factor that the element type cannot hold has no loop, and no loss either.
   func testAFactorOutOfRangeIsLeftToBLAS() throws {
-    var optimizer = try Optimizer<Float>(ParameterLayout(count: 3), rule: SGD(learningRate: 1e-42), nonFinitePolicy: .propagate)
+    var optimizer = try Optimizer<Float>(
+      ParameterLayout(count: 3), rule: SGD(learningRate: 1e-42), nonFinitePolicy: .propagate)
     optimizer.kernels = .fused
     var parameters: [Float] = [0, 0, 0]
     var span = parameters.mutableSpan
