@@ -24,8 +24,10 @@
     integer changed = 0;                                                                                     \
     ELEMENTWISE for (ptrdiff_t i = 0; i < n; i++) {                                                          \
       scalar value = x[i], raised = value < lower ? lower : value;                                           \
-      changed += (value < lower) | (value > upper);                                                          \
-      y[i] = raised > upper ? upper : raised;                                                                \
+      scalar clamped = raised > upper ? upper : raised;                                                      \
+      /* One comparison, which is false for NaN. */                                                          \
+      changed += __builtin_islessgreater(clamped, value);                                                    \
+      y[i] = clamped;                                                                                        \
     }                                                                                                        \
     return changed;                                                                                          \
   }                                                                                                          \
