@@ -45,6 +45,7 @@ final class MatrixWorkspace<Scalar: BLASScalar>: @unchecked Sendable {  // threa
   /// - Parameter squares: How many of the square matrices of ``GramMemory`` have memory, the first ones.
   /// - Throws: ``MomentumError/allocationFailed(bytes:)``.
   init(_ layouts: some Sequence<MatrixLayout>, threads: Int, squares: Int = 5) throws(MomentumError) {
+    assert(MatrixTile.count * MatrixTile.side <= BLASTraits.mostUnthreadedProduct)
     var (largest, small, side) = (Size(), Size(), 0)
     for layout in layouts {
       let size = Size(layout, squares: squares)

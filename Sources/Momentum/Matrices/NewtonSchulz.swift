@@ -6,8 +6,11 @@
 /// singular values; so the result is near `U Vᵀ`, the orthogonal matrix that is nearest to X.
 ///
 /// ```swift
-/// let method = NewtonSchulz.jordan(steps: 5)
-/// try method.orthogonalize(BLAS.MutableMatrix(base, rows: 768, columns: 3072))
+/// var matrix: [Float] = [3, 0, 0, 0, 0, 4]
+/// try matrix.withUnsafeMutableBufferPointer {
+///   try NewtonSchulz.jordan().orthogonalize(BLAS.MutableMatrix($0.baseAddress, rows: 2, columns: 3))
+/// }
+/// // the first and the last element are near 1, the others are 0
 /// ```
 ///
 /// X is divided by its Frobenius norm first, which is exact in its range: a matrix of any scale gives the same bits as

@@ -1,8 +1,11 @@
 /// The spectral norm of a matrix, which is its largest singular value, between two bounds.
 ///
 /// ```swift
-/// let norm = try Gradients.spectralNorm(of: BLAS.Matrix(base, rows: 768, columns: 3072))
-/// let coefficient = norm.coefficient(limit: 1)
+/// let matrix: [Float] = [3, 0, 0, 0, 0, 4]
+/// let norm = try matrix.withUnsafeBufferPointer {
+///   try Gradients.spectralNorm(of: BLAS.Matrix($0.baseAddress, rows: 2, columns: 3))
+/// }
+/// let coefficient = norm.coefficient(limit: 1)  // 0.25, or just below
 /// ```
 public struct SpectralNorm: Sendable, Hashable {
   /// The norm is not below this; NaN if an element is NaN, else infinite if one is infinite.
