@@ -125,7 +125,7 @@ INLINE void NAME(half_vector)(
   if (fused_writes(program, MOMENTUM_FUSED_DIRECTION)) {
     FLOATS wide = operand[MOMENTUM_FUSED_DIRECTION];
     if (direction == MOMENTUM_STORED_BFLOAT16) {
-      NAME(store16)(d, NAME(narrowed)(wide, (dither + (uint32_t)i * DITHER_OF_ELEMENT) >> 16, counts));
+      NAME(store16)(d, NAME(narrowed)(wide, dither >> 16, counts));
     } else {
       NAME(store)(d, wide);
     }
@@ -172,8 +172,10 @@ INLINE void NAME(half_loop)(
   WORDS dither = {0};
   for (uint32_t lane = 0; lane < WIDTH; lane++) dither[lane] = dither_of(own.step, own.index + lane);
 #pragma clang loop unroll_count(2)
-  for (ptrdiff_t i = 0; i < n; i += WIDTH)
+  for (ptrdiff_t i = 0; i < n; i += WIDTH) {
     NAME(half_vector)(program, storage, &own, own_factors, i, random + i, dither, &counts);
+    dither += (uint32_t)WIDTH * DITHER_OF_ELEMENT;
+  }
   for (int lane = 0; lane < WIDTH; lane++) {
     losses->became_infinite += counts.overflowed[lane];
     losses->kept_bits += counts.lost[lane];
