@@ -8,7 +8,8 @@
 #                nothing else is run
 #
 # Anything else goes to swift test, for example '--filter SGDTests'. By default: a debug build; the tests of the library
-# once for each kind of BLAS kernel that this processor can run, and with one BLAS thread; then all tests as they are.
+# once for each kind of BLAS kernel that this processor can run, and with one BLAS thread; then all tests as they are. With
+# --release the debug tests run beside the release build.
 # The output of each run is kept in .build-logs/.
 source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
@@ -57,6 +58,14 @@ run_tests() {
   grep -E 'Executed [1-9][0-9]* tests?, with' "$log" >/dev/null || fail "no test was run; log: $log"
 }
 
+# Waits for the debug tests, and prints what they have said.
+finish_debug_tests() {
+  local status=0
+  wait "$debug_tests" || status=$?
+  cat "$logs/debug.log"
+  [ "$status" -eq 0 ] || fail "the tests in debug mode ended with $status"
+}
+
 # Core types of OpenBLAS that this processor can run. It asks the processor only when it knows it, and takes slower kernels for
 # one that is newer than itself: so results are looked at under each kind, not just under the one that it picked here.
 core_types() {
@@ -89,10 +98,15 @@ else
   # Where tests run more than once, a release build is several times as fast.
   again=(debug)
   if $release; then
+    # The debug tests leave one of two processors idle most of the time, and the release build the other.
+    say "All tests (debug) run beside the release build; their log is $logs/debug.log"
+    run_tests debug ${arguments[@]+"${arguments[@]}"} >/dev/null 2>&1 &
+    debug_tests=$!
     # In a folder of its own: tests need -enable-testing, which the release build of the command is made without.
     testable=(-c release --scratch-path "$root/.build-release" -Xswiftc -enable-testing)
     step "Building (release)" build release "${testable[@]}"
     again=(release "${testable[@]}")
+    step "All tests (debug)" finish_debug_tests
   fi
   if ! $quick; then
     # Tests named by the caller replace the choice of the library's.
@@ -107,8 +121,9 @@ else
   fi
   if $release; then
     step "All tests (release)" run_tests release "${testable[@]}" ${arguments[@]+"${arguments[@]}"}
+  else
+    step "All tests (debug)" run_tests debug ${arguments[@]+"${arguments[@]}"}
   fi
-  step "All tests (debug)" run_tests debug ${arguments[@]+"${arguments[@]}"}
 fi
 
 say "Summary; the logs are in $logs"
