@@ -1,5 +1,5 @@
 /// The operations before or behind a transform, on all tiles of a wave of tensors.
-struct StagedWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {  // each thread writes its own elements and scratch
+struct StagedWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {  // each thread writes its own elements
   let stage: MatrixStage<Scalar>
   /// The members of the stage, and the number of elements of their updates.
   let wave: Range<Int>
