@@ -16,6 +16,12 @@
 #define SCALE(vector) MOMENTUM_FUSED_CODE(MOMENTUM_FUSED_SCAL, vector)
 #define SG SCALE(MOMENTUM_FUSED_GRADIENT)
 #define SD SCALE(MOMENTUM_FUSED_DIRECTION)
+#define GC AXPY(MOMENTUM_FUSED_GRADIENT, MOMENTUM_FUSED_COPY)
+#define SIGN_C MOMENTUM_FUSED_CODE(MOMENTUM_FUSED_SIGN, MOMENTUM_FUSED_COPY)
+#define SQUARES \
+  MOMENTUM_FUSED_CODE(MOMENTUM_FUSED_AVERAGE_SQUARES + MOMENTUM_FUSED_GRADIENT, MOMENTUM_FUSED_SECOND_MOMENT)
+#define ROOT_C MOMENTUM_FUSED_CODE(MOMENTUM_FUSED_DIVIDE_BY_ROOT + MOMENTUM_FUSED_SECOND_MOMENT, MOMENTUM_FUSED_COPY)
+#define COPY_D MOMENTUM_FUSED_CODE(MOMENTUM_FUSED_ASSIGN + MOMENTUM_FUSED_DIRECTION, MOMENTUM_FUSED_COPY)
 #define COPY_P MOMENTUM_FUSED_CODE(MOMENTUM_FUSED_ASSIGN + MOMENTUM_FUSED_PARAMETERS, MOMENTUM_FUSED_COPY)
 #define CLEAR MOMENTUM_FUSED_CODE(MOMENTUM_FUSED_CLEAR, MOMENTUM_FUSED_COPY)
 #define CLAMP MOMENTUM_FUSED_CODE(MOMENTUM_FUSED_CLAMP, MOMENTUM_FUSED_COPY)
@@ -29,6 +35,7 @@
 #define FIVE(a, b, c, d, e) (FOUR(a, b, c, d) | (e) << 32)
 #define SIX(a, b, c, d, e, f) (FIVE(a, b, c, d, e) | (f) << 40)
 #define SEVEN(a, b, c, d, e, f, g) (SIX(a, b, c, d, e, f) | (g) << 48)
+#define EIGHT(a, b, c, d, e, f, g, h) (SEVEN(a, b, c, d, e, f, g) | (h) << 56)
 
 // The step of a rule: by itself, on a clamped or a cleared gradient, and with an average of the parameters behind it.
 #define STEP(X, name, length, program)                 \
@@ -53,6 +60,19 @@
   MOMENTUM_STEP(X, nesterov_decoupled_decay, 5, FIVE(COPY_P, GD, CP, GP, DP), SIX(COPY_P, SD, GD, CP, GP, DP))         \
   MOMENTUM_STEP(X, nesterov_decay, 6, SIX(COPY_P, GD, PD, CP, GP, DP), SEVEN(COPY_P, SD, GD, PD, CP, GP, DP))          \
   MOMENTUM_STEP(X, nesterov_late_decay, 6, SIX(COPY_P, GD, PD, GP, CP, DP), SEVEN(COPY_P, SD, GD, PD, GP, CP, DP))     \
+  /* AdamW, Lion and Signum. */                                                                                        \
+  X(adamw, FIVE(GD, SQUARES, COPY_D, ROOT_C, CP))                                                                      \
+  X(scaled_adamw, SIX(SD, GD, SQUARES, COPY_D, ROOT_C, CP))                                                            \
+  X(adamw_decay, SEVEN(COPY_P, CP, GD, SQUARES, COPY_D, ROOT_C, CP))                                                   \
+  X(scaled_adamw_decay, EIGHT(COPY_P, CP, SD, GD, SQUARES, COPY_D, ROOT_C, CP))                                        \
+  X(lion, FIVE(COPY_D, GC, SIGN_C, CP, GD))                                                                            \
+  X(scaled_lion, SIX(COPY_D, GC, SIGN_C, CP, SD, GD))                                                                  \
+  X(lion_decay, SEVEN(COPY_P, CP, COPY_D, GC, SIGN_C, CP, GD))                                                         \
+  X(scaled_lion_decay, EIGHT(COPY_P, CP, COPY_D, GC, SIGN_C, CP, SD, GD))                                              \
+  X(signum, FOUR(GD, COPY_D, SIGN_C, CP))                                                                              \
+  X(scaled_signum, FIVE(SD, GD, COPY_D, SIGN_C, CP))                                                                   \
+  X(signum_decay, SIX(COPY_P, CP, GD, COPY_D, SIGN_C, CP))                                                             \
+  X(scaled_signum_decay, SEVEN(COPY_P, CP, SD, GD, COPY_D, SIGN_C, CP))                                                \
   /* The correction of a step in one pass. */                                                                          \
   X(correction, TWO(GD, GP))                                                                                           \
   X(correction_cleared, THREE(CLEAR, GD, GP))                                                                          \

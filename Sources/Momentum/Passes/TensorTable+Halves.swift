@@ -16,10 +16,6 @@ extension TensorTable {
   @inline(__always)
   var usesHalves: Bool { halves.isUsed || hasHalfDirection }
 
-  /// Whether a step writes elements of half precision.
-  @inline(__always)
-  var writesHalves: Bool { halves.parameters != nil || halves.copy != nil || hasHalfDirection }
-
   /// The way in which a tensor's operands other than the direction are stored.
   @inline(__always)
   func halves(of index: Int) -> HalfOperands { halves.isMixed ? halfEntry(index).pointee.operands : halves }

@@ -37,6 +37,12 @@ final class StepKernelsTests: XCTestCase {
       }
     }
     setups.append(Setup(name: "LARS", rule: try LARS(learningRate: 0.05, momentum: 0.9, weightDecay: 0.1)))
+    for decay in [0, 0.1] {
+      setups.append(Setup(name: "AdamW, \(decay)", rule: try AdamW(learningRate: 0.05, weightDecay: decay)))
+      setups.append(Setup(name: "Lion, \(decay)", rule: try Lion(learningRate: 0.05, weightDecay: decay)))
+      setups.append(
+        Setup(name: "Signum, \(decay)", rule: try Signum(learningRate: 0.05, momentum: 0.9, weightDecay: decay)))
+    }
     setups.append(
       Setup(
         name: "units", rule: try SGD(learningRate: 0.05, momentum: 0.9),
@@ -79,7 +85,7 @@ final class StepKernelsTests: XCTestCase {
         XCTAssertEqual(
           optimizer.lastStepWasFused, kernels == .fused && canFuse && setup.hasLoops, "\(setup.name), \(kernels)")
         let state = optimizer.state()
-        results.append(parameters + state.direction + state.average)
+        results.append(parameters + state.direction + state.average + state.secondMoment)
       }
       assertSameBits(results[0], results[1], "\(S.self), \(setup.name)")
     }
