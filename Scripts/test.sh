@@ -8,8 +8,8 @@
 #                nothing else is run
 #
 # Anything else goes to swift test, for example '--filter SGDTests'. By default: a debug build; the tests of the library
-# once for each kind of BLAS kernel that this processor can run, and with one BLAS thread; then all tests as they are. With
-# --release the debug tests run beside the release build.
+# once for each kind of BLAS kernel that this processor can run, the plainest kind with one BLAS thread; then all tests as
+# they are. With --release the debug tests run beside the release build.
 # The output of each run is kept in .build-logs/.
 source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
@@ -112,12 +112,13 @@ else
     # Tests named by the caller replace the choice of the library's.
     library=(${arguments[@]+"${arguments[@]}"})
     [ ${#library[@]} -gt 0 ] || library=(--filter '^MomentumTests\.')
-    for core in $(core_types); do
+    OPENBLAS_CORETYPE=$(core_types | head -n 1) OPENBLAS_NUM_THREADS=1 \
+      step "Tests of the library with the plainest kernels and one BLAS thread" \
+      run_tests "${again[0]}-1-thread" "${again[@]:1}" "${library[@]}"
+    for core in $(core_types | tail -n +2); do
       OPENBLAS_CORETYPE=$core step "Tests of the library with the kernels for $core" \
         run_tests "${again[0]}-$core" "${again[@]:1}" "${library[@]}"
     done
-    OPENBLAS_NUM_THREADS=1 step "Tests of the library with one BLAS thread" \
-      run_tests "${again[0]}-1-thread" "${again[@]:1}" "${library[@]}"
   fi
   if $release; then
     step "All tests (release)" run_tests release "${testable[@]}" ${arguments[@]+"${arguments[@]}"}

@@ -13,7 +13,7 @@ import Momentum
 /// | a factor of a term | 1 u + 24 d | coefficients of tensor, group and whole 3 each, rule 6, products, loss scale, scale of the velocity in `Double`; rounded once |
 /// | velocity, of the sum V of the magnitudes of its terms | 12 u + 24 d | folded 2, gradient scaled by units twice 4, two axpys with a factor, a product and a sum each 6 |
 /// | parameter, of the sum P of the magnitudes of its terms | 25 u + 48 d | its velocity, three axpys 9, scaled by units 4 |
-/// | velocity in `BFloat16` | 2⁻⁸ and 2⁻¹³³ times the scale more | rounded once, after the parameter was computed |
+/// | velocity in `BFloat16` | 2⁻⁷ and 2⁻¹³³ times the scale more, in one pass twice that | rounded up or down once, after the parameter was computed, and once more by a correction |
 /// | average, of the sum of the magnitudes of its terms | 31 u + 52 d | the parameter, folded 2, one axpy 3, overwriting 1 |
 /// | in one pass | 8 u more | a correction is one more axpy of each vector, with room for the sum that it corrects |
 /// | underflow | 16 times the least number, times what it is multiplied by later | every operation may lose half of one |
@@ -59,7 +59,8 @@ struct Bounds<Wide: WideNumber> {
   var underflow: Wide { 16 * least }
 
   /// What a velocity loses where it is stored: of its magnitude, and of the least numbers.
-  func storage(of type: ElementType?) -> (relative: Wide, least: Wide) {
-    type == .bfloat16 ? (0x1.02p-7, 0x1p-133) : (0, 0)
+  func storage(of type: ElementType?, onePass: Bool) -> (relative: Wide, least: Wide) {
+    guard type == .bfloat16 else { return (0, 0) }
+    return onePass ? (0x1.02p-6, 0x1p-132) : (0x1.02p-7, 0x1p-133)
   }
 }

@@ -94,7 +94,7 @@ struct PlainCheck<Scalar: BLASScalar, Wide: WideNumber> {
     let copied = scalesUnits ? 4 * step.factor * whole.high * ruleFactor : 1
     let lostOnEntry = bounds.underflow * (isOnePass ? 2 : 1) * max(1, copied)
     let parameterBound = bounds.parameter(onePass: isOnePass)
-    let storage = bounds.storage(of: step.settings.velocityType)
+    let storage = bounds.storage(of: step.settings.velocityType, onePass: isOnePass)
     let velocityBound = bounds.velocity(onePass: isOnePass) + storage.relative
     let lostVelocity = bounds.underflow * velocity.scale + factors.entering.magnitude * lostOnEntry
     let lostParameter = bounds.underflow + factors.rate * lostOnEntry + factors.leaving.magnitude * lostVelocity
