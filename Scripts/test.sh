@@ -112,10 +112,14 @@ else
     # Tests named by the caller replace the choice of the library's.
     library=(${arguments[@]+"${arguments[@]}"})
     [ ${#library[@]} -gt 0 ] || library=(--filter '^MomentumTests\.')
-    OPENBLAS_CORETYPE=$(core_types | head -n 1) OPENBLAS_NUM_THREADS=1 \
-      step "Tests of the library with the plainest kernels and one BLAS thread" \
-      run_tests "${again[0]}-1-thread" "${again[@]:1}" "${library[@]}"
-    for core in $(core_types | tail -n +2); do
+    mapfile -t cores < <(core_types)
+    (
+      [ ${#cores[@]} -eq 0 ] || export OPENBLAS_CORETYPE=${cores[0]}
+      export OPENBLAS_NUM_THREADS=1
+      step "Tests of the library with one BLAS thread${OPENBLAS_CORETYPE:+ and the kernels for $OPENBLAS_CORETYPE}" \
+        run_tests "${again[0]}-1-thread" "${again[@]:1}" "${library[@]}"
+    )
+    for core in "${cores[@]:1}"; do
       OPENBLAS_CORETYPE=$core step "Tests of the library with the kernels for $core" \
         run_tests "${again[0]}-$core" "${again[@]:1}" "${library[@]}"
     done
