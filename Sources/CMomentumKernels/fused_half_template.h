@@ -2,6 +2,8 @@
 //
 //   WIDEN_FLOAT16(p)       the WIDTH numbers of binary16 at an address, as floats
 //   STORE_FLOAT16(p, x)    writes WIDTH floats as binary16, rounded to nearest
+//   FMA(a, b, c)           a * b + c, rounded once
+//   ANY(mask)              whether a lane of the mask is set
 //
 // and this file undefines all of them. What depends on the program and on the storage is a constant where a loop is made.
 
@@ -22,7 +24,6 @@ typedef int16_t NAME(signed_halves) __attribute__((vector_size(2 * WIDTH)));
 // Lanes of `a` where the mask is set, else of `b`.
 #define SELECT(mask, a, b) (((WORDS)(mask) & (a)) | (~(WORDS)(mask) & (b)))
 #define MAGNITUDE(bits) ((NAME(signed_words))((bits) & 0x7fffffff))
-#define ANY(mask) (__builtin_reduce_or((NAME(signed_words))(mask)) != 0)
 
 typedef struct {
   WORDS overflowed, lost;
@@ -80,7 +81,7 @@ INLINE void NAME(operate_wide)(momentum_fused_signature program, int position, F
   const FLOATS zero = {0}, factor = zero + factors[position], from = x[fused_from(code)];
   FLOATS *into = &x[fused_into(code)];
   switch (fused_verb(code)) {
-    case MOMENTUM_FUSED_AXPY: *into = __builtin_elementwise_fma(factor, from, *into); break;
+    case MOMENTUM_FUSED_AXPY: *into = FMA(factor, from, *into); break;
     case MOMENTUM_FUSED_ASSIGN: *into = from; break;
     case MOMENTUM_FUSED_SCAL: *into = factor * *into; break;
   }
@@ -263,6 +264,7 @@ momentum_fused_half_loop *NAME(find_half)(momentum_fused_signature signature, in
 #undef SELECT
 #undef MAGNITUDE
 #undef ANY
+#undef FMA
 #undef WORDS
 #undef PAIRS
 #undef INLINE

@@ -8,6 +8,13 @@
 // What is read and what is written never meet but at the same index.
 #define ELEMENTWISE _Pragma("clang loop vectorize(assume_safety)")
 
+// A root that sets no errno, so that it becomes a vector instruction.
+#if defined(__clang__)
+#define ROOT(x) __builtin_elementwise_sqrt(x)
+#else
+#define ROOT(x) _Generic((x), float: __builtin_sqrtf, double: __builtin_sqrt)(x)
+#endif
+
 #define LOOPS(target, scalar, suffix)                                                                                       \
   target void momentum_sign_##suffix(scalar *x, ptrdiff_t n) {                                                              \
     ELEMENTWISE for (ptrdiff_t i = 0; i < n; i++) {                                                                         \
@@ -22,7 +29,7 @@
     }                                                                                                                       \
   }                                                                                                                         \
   target void momentum_divide_by_root_##suffix(scalar epsilon, const scalar *x, scalar *y, ptrdiff_t n) {                   \
-    ELEMENTWISE for (ptrdiff_t i = 0; i < n; i++) { y[i] = y[i] / (__builtin_elementwise_sqrt(x[i]) + epsilon); }           \
+    ELEMENTWISE for (ptrdiff_t i = 0; i < n; i++) { y[i] = y[i] / (ROOT(x[i])            + epsilon); }           \
   }
 
 #define LOOPS_OF_BOTH_TYPES(target, name) \
