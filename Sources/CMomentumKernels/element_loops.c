@@ -7,8 +7,7 @@
 #include <float.h>
 #include <stdint.h>
 
-// What is read and what is written never meet but at the same index.
-#define ELEMENTWISE _Pragma("clang loop vectorize(assume_safety)")
+#include "element_vectors.h"
 
 #define LOOPS(target, scalar, integer, largest, suffix)                                                      \
   target void momentum_clamp_##suffix(const scalar *x, scalar lower, scalar upper, scalar *y, ptrdiff_t n) { \
@@ -46,13 +45,6 @@ LOOPS_OF_BOTH_TYPES(, baseline)
 
 #if defined(__x86_64__)
 LOOPS_OF_BOTH_TYPES(static __attribute__((target("avx2"))), avx2)
-
-// Calls the widest variant that this processor runs. A third one for AVX-512 would gain nothing: with so few operations an
-// element, vectors of 256 bits are as fast as the cache.
-#define WIDEST(function, ...) \
-  (__builtin_cpu_supports("avx2") ? function##_avx2(__VA_ARGS__) : function##_baseline(__VA_ARGS__))
-#else
-#define WIDEST(function, ...) function##_baseline(__VA_ARGS__)
 #endif
 
 void momentum_clamp_float(const float *x, float lower, float upper, float *y, ptrdiff_t n) {

@@ -6,8 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-// What is read and what is written never meet.
-#define ELEMENTWISE _Pragma("clang loop vectorize(assume_safety)")
+#include "element_vectors.h"
 
 static inline __attribute__((always_inline)) uint32_t bits_of(float value) {
   uint32_t bits;

@@ -3,10 +3,9 @@
 // Each operation is rounded by itself, as IEEE 754 has it, and nothing is contracted: every variant gives the same bits.
 #include "moment_loops.h"
 
-#pragma STDC FP_CONTRACT OFF
+#include "element_vectors.h"
 
-// What is read and what is written never meet but at the same index.
-#define ELEMENTWISE _Pragma("clang loop vectorize(assume_safety)")
+#pragma STDC FP_CONTRACT OFF
 
 // A root that sets no errno, so that it becomes a vector instruction.
 #if defined(__clang__)
@@ -29,7 +28,7 @@
     }                                                                                                                       \
   }                                                                                                                         \
   target void momentum_divide_by_root_##suffix(scalar epsilon, const scalar *x, scalar *y, ptrdiff_t n) {                   \
-    ELEMENTWISE for (ptrdiff_t i = 0; i < n; i++) { y[i] = y[i] / (ROOT(x[i])            + epsilon); }           \
+    ELEMENTWISE for (ptrdiff_t i = 0; i < n; i++) { y[i] = y[i] / (ROOT(x[i]) + epsilon); }                       \
   }
 
 #define LOOPS_OF_BOTH_TYPES(target, name) \
@@ -40,12 +39,6 @@ LOOPS_OF_BOTH_TYPES(, baseline)
 
 #if defined(__x86_64__)
 LOOPS_OF_BOTH_TYPES(static __attribute__((target("avx2"))), avx2)
-
-// Calls the widest variant that this processor runs. Vectors of 512 bits divide no faster than those of 256.
-#define WIDEST(function, ...) \
-  (__builtin_cpu_supports("avx2") ? function##_avx2(__VA_ARGS__) : function##_baseline(__VA_ARGS__))
-#else
-#define WIDEST(function, ...) function##_baseline(__VA_ARGS__)
 #endif
 
 void momentum_sign_float(float *x, ptrdiff_t n) { WIDEST(momentum_sign_float, x, n); }

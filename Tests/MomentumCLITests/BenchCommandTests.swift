@@ -90,6 +90,7 @@ final class BenchCommandTests: XCTestCase {
       ["--count", "0"], ["--count", "1.5"], ["--count", "many"], ["--model", "vgg"], ["--scalar", "half"],
       ["--clip", "all"], ["--threads", "0"], ["--repeat", "0"], ["--nesterov", "--momentum", "0"],
       ["--momentum", "-1"], ["--weight-decay", "nan"], ["--rows", "none"], ["--growth", "--model", "gpt2"],
+      ["--growth", "--kernels", "blas"], ["--kernels", "mkl"],
       ["--scalar", "float", "float"], ["--one-pass", "--clip", "value"],
       ["--rows", "half", "--scalar", "double"],
     ] {

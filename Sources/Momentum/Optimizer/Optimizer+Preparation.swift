@@ -1,7 +1,7 @@
 // What an optimizer does between steps: have its memory ready, and begin anew.
 extension Optimizer {
-  /// Allocates what steps will need, velocity, second moment and average among it, so that the first step takes no longer than the
-  /// others; at 10⁸ parameters the pages of a velocity take half a second.
+  /// Allocates what steps will need, velocity, second moment and average among it, so that the first step takes no
+  /// longer than the others; at 10⁸ parameters the pages of a velocity take half a second.
   ///
   /// A program that does not call this leaves it to the first step.
   ///
@@ -85,8 +85,8 @@ extension Optimizer {
     separateLists = nil
   }
 
-  /// Forgets the velocity and the second moment of every tensor: the next step is a first step, as after training has been steered elsewhere.
-  /// Step count, average, loss scale and adaptive limit stay.
+  /// Forgets the velocity and the second moment of every tensor: the next step is a first step, as after training has
+  /// been steered elsewhere. Step count, average, loss scale and adaptive limit stay.
   ///
   /// - Complexity: O(n); writes n elements, 2n with a second moment.
   public mutating func resetVelocity() {

@@ -8,9 +8,9 @@ public enum StepKernels: String, Sendable, Hashable, Codable, CaseIterable {
   case blas
   /// As one loop that keeps elements in registers, for every program that has one; others as calls of BLAS.
   ///
-  /// A program has a loop if the rules of this library compile it, its factors are numbers of the element type, and it has
-  /// no factor for each unit. A multiple added to a vector is one fused multiply-add an element. So there are loops only
-  /// where BLAS fuses as well (``BLAS/Behavior/axpyRounding``), and give the same bits.
+  /// The usual steps of this library's rules have a loop, unless a factor is no number of the element type, or each unit
+  /// has a factor of its own; ``Optimizer/lastStepWasFused`` tells. A multiple added to a vector is one fused
+  /// multiply-add an element: so there are loops only where BLAS fuses as well (``BLAS/Behavior/axpyRounding``).
   case fused
 
   /// The vectors that the loops of this processor use, such as `AVX2`; `nil` where it has none.

@@ -89,6 +89,9 @@ struct BenchCommand: ParsableCommand {
     if onePass, clip != .global { throw ValidationError("--one-pass needs --clip global") }
     if rows == .half, !scalar.contains(.float) { throw ValidationError("--rows half needs --scalar float") }
     if growth, !model.isEmpty || plots != nil { throw ValidationError("--growth takes no --model and no --plots") }
+    if growth, kernels != .automatic {
+      throw ValidationError("--kernels is \(kernels.rawValue); expected auto with --growth")
+    }
     _ = try orUsageError { () throws(MomentumError) in
       try SGD(learningRate: 0.01, momentum: momentum, weightDecay: weightDecay, nesterov: nesterov)
     }
