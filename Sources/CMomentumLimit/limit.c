@@ -67,14 +67,14 @@ void momentum_limit_scale_double(momentum_limit_path path, double factor, double
   table(path)->scale_double(factor, x, n);
 }
 
-void momentum_limit_update_float(
+double momentum_limit_update_float(
     momentum_limit_path path, const momentum_limit_update *update, const float *g, float *v, float *p, size_t n) {
-  table(path)->update_float(update, g, v, p, n);
+  return table(path)->update_float(update, g, v, p, n);
 }
 
-void momentum_limit_update_double(
+double momentum_limit_update_double(
     momentum_limit_path path, const momentum_limit_update *update, const double *g, double *v, double *p, size_t n) {
-  table(path)->update_double(update, g, v, p, n);
+  return table(path)->update_double(update, g, v, p, n);
 }
 
 void momentum_limit_update_half(

@@ -13,8 +13,8 @@ typedef struct momentum_limit_table {
   double (*clamped_squares_double)(const double *, size_t, double, double);
   void (*scale_float)(double, float *, size_t);
   void (*scale_double)(double, double *, size_t);
-  void (*update_float)(const momentum_limit_update *, const float *, float *, float *, size_t);
-  void (*update_double)(const momentum_limit_update *, const double *, double *, double *, size_t);
+  double (*update_float)(const momentum_limit_update *, const float *, float *, float *, size_t);
+  double (*update_double)(const momentum_limit_update *, const double *, double *, double *, size_t);
   void (*update_half)(
       const momentum_limit_update *, momentum_limit_storage, const momentum_limit_vectors *, size_t, momentum_limit_random);
   double (*squares_half)(const uint16_t *, size_t, bool);

@@ -83,7 +83,7 @@ final class LimitHalfKernelTests: XCTestCase {
   func testUpdate() {
     let update = momentum_limit_update(
       gradient_factor: 0.75, momentum: 0.875, learning_rate: 0.0625, decay: 0, lower: 0, upper: 0, uses_velocity: true,
-      nesterov: false, decays: false, clamps: false)
+      nesterov: false, decays: false, clamps: false, sums: false)
     for kernel in LimitKernel.available {
       for count in counts {
         let label = "\(kernel.name), \(count) elements"

@@ -58,14 +58,22 @@ final class LimitKernelTests: XCTestCase {
   }
 
   private func update<S: LimitScalar>(_ kernel: LimitKernel, _ x: Vectors<S>) {
-    for flags in 0..<16 {
+    let squares = x.gradients.reduce(0) { $0 + Double($1) * Double($1) }
+    for flags in 0..<32 {
       let (velocity, nesterov, decays, clamps) = (flags & 1 != 0, flags & 2 != 0, flags & 4 != 0, flags & 8 != 0)
+      let sums = flags & 16 != 0
       // What has no velocity has nothing to look ahead along.
       if nesterov, !velocity { continue }
       let settings = momentum_limit_update(
         gradient_factor: 0.75, momentum: 0.875, learning_rate: 0.0625, decay: 0.125, lower: -0.25, upper: 0.5,
-        uses_velocity: velocity, nesterov: nesterov, decays: decays, clamps: clamps)
-      let result = x.changing { g, v, p in S.limitUpdate(kernel.path, settings, g, velocity ? v : nil, p, x.count) }
+        uses_velocity: velocity, nesterov: nesterov, decays: decays, clamps: clamps, sums: sums)
+      var sum = 0.0
+      let result = x.changing { g, v, p in
+        sum = S.limitUpdate(kernel.path, settings, g, velocity ? v : nil, p, x.count)
+      }
+      // One rounding for each of at most 4096 additions in a row, were they all in one lane.
+      XCTAssertEqual(
+        sum, sums ? squares : 0, accuracy: 512 * Double(S.ulpOfOne) * squares, "\(kernel.name) \(x.count)")
       XCTAssertEqual(result.gradients, x.gradients)
       if !velocity { XCTAssertEqual(result.velocity, x.velocity) }
       for i in 0..<x.count {

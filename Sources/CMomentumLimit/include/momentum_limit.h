@@ -32,10 +32,11 @@ const char *momentum_limit_name(momentum_limit_path path);
 //   v = momentum * v + e
 //   p = p - learning_rate * v         or, nesterov:  p - learning_rate * (e + momentum * v)
 //
-// What is not asked for is not computed: without velocity v may be NULL and p takes e itself.
+// What is not asked for is not computed: without velocity v may be NULL and p takes e itself. With sums the kernels of float and
+// double return the sum of squares of g, otherwise 0.
 typedef struct momentum_limit_update {
   double gradient_factor, momentum, learning_rate, decay, lower, upper;
-  bool uses_velocity, nesterov, decays, clamps;
+  bool uses_velocity, nesterov, decays, clamps, sums;
 } momentum_limit_update;
 
 // Every function below needs a path that is available. Ranges of different threads must not overlap.
@@ -52,9 +53,9 @@ double momentum_limit_clamped_squares_double(momentum_limit_path path, const dou
 void momentum_limit_scale_float(momentum_limit_path path, double factor, float *x, size_t n);
 void momentum_limit_scale_double(momentum_limit_path path, double factor, double *x, size_t n);
 
-void momentum_limit_update_float(
+double momentum_limit_update_float(
     momentum_limit_path path, const momentum_limit_update *update, const float *g, float *v, float *p, size_t n);
-void momentum_limit_update_double(
+double momentum_limit_update_double(
     momentum_limit_path path, const momentum_limit_update *update, const double *g, double *v, double *p, size_t n);
 
 // What a step keeps in half precision. Velocities are floats in all but the last two, and gradients bfloat16 in all but one.

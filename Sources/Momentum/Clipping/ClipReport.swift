@@ -5,12 +5,12 @@
 public struct ClipReport: Sendable, Hashable, Codable {
   /// The norm of the whole gradient before any clipping; `nil` if no setting needed it, so that it was not measured:
   /// without clips and adaptive limit, under the policy ``NonFinitePolicy/propagate``. ``GradientClipping/measureOnly``
-  /// asks for it.
+  /// asks for it, and ``Optimizer/reportsNorms`` does without.
   ///
   /// NaN or infinite only if elements are; infinite also, with ``normOverflowed`` set, if the norm exceeds `Double`.
   public internal(set) var totalNorm: Double?
   /// The norm that was compared with the global limit: measured after clipping by value and by the norms of tensors and
-  /// units.
+  /// units. `nil` if it was not measured.
   public internal(set) var comparedNorm: Double?
   /// Whether a norm clip, global or of a tensor, changed anything.
   public internal(set) var wasClipped = false
@@ -24,7 +24,7 @@ public struct ClipReport: Sendable, Hashable, Codable {
   public internal(set) var nanCount = 0
   /// The number of infinite elements; 0 if nothing was measured.
   public internal(set) var infinityCount = 0
-  /// The number of elements that clipping by value changed.
+  /// The number of elements that clipping by value changed; 0 if they were not counted (``comparedNorm`` is then `nil`).
   public internal(set) var valueClippedCount = 0
   /// The number of elements that exceeded the largest number of their type when they were written, and became infinite:
   /// of half precision only (``HalfScalar``), and only where clipping enlarges a gradient.

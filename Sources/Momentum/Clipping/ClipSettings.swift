@@ -17,6 +17,8 @@ struct ClipSettings {
   let adapts: Bool
   /// Whether a step has to measure the gradient.
   let asksForNorm: Bool
+  /// Whether it then finds the norm after all other clips, for a limit or a report; clipping by value is measured for it.
+  let comparesNorm: Bool
   /// Whether tensors are clipped by value, by norm limits of their own, or by those of their units.
   let clipsValues: Bool
   let limitsTensors: Bool
@@ -26,7 +28,7 @@ struct ClipSettings {
 
   init(
     _ clipping: GradientClipping, groups: [GradientClipping?] = [], exempt: Set<Int> = [], convention: Convention,
-    policy: NonFinitePolicy, adapts: Bool = false
+    policy: NonFinitePolicy, adapts: Bool = false, reportsNorms: Bool = true
   ) {
     self.exempt = exempt
     (self.clipping, self.groups, self.convention, self.policy) = (clipping, groups, convention, policy)
@@ -35,7 +37,9 @@ struct ClipSettings {
     let measuring = clipping.isEmpty ? all.first { $0.limitsNorm } ?? clipping : clipping
     (normType, algorithm) = (measuring.normType, measuring.algorithm)
     (globalNorm, targetNorm) = (clipping.globalNorm, clipping.targetNorm)
-    asksForNorm = policy != .propagate || adapts || all.contains { !$0.isEmpty }
+    let limitsNorm = adapts || all.contains { $0.limitsNorm }
+    comparesNorm = limitsNorm || reportsNorms
+    asksForNorm = limitsNorm || policy != .propagate || (reportsNorms && all.contains { !$0.isEmpty })
     clipsValues = all.contains { $0.value != nil }
     limitsTensors = all.contains { $0.tensor != nil }
     limitsUnits = all.contains { $0.unitLimit != nil }

@@ -11,7 +11,7 @@ extension ClipStage {
     _ meetings: NormMeetings
   ) throws(MomentumError) {
     // All owners or none: their powers are measured on one scale.
-    outcome.clamps = settings.clipsValues
+    outcome.clamps = settings.clipsValues && settings.comparesNorm
     var measured = try measure(table, outcome, team, isMeasured && !outcome.clamps, meetings)
     if measured.total.nanCount + measured.total.infinityCount > 0 {
       // All owners throw this error, at the next meeting.
@@ -53,7 +53,7 @@ extension ClipStage {
     if outcome.report.wasClipped || !settings.exempt.isEmpty {
       compared = try rescaled(compared, table, tiles, meetings, where: isLimited)
     }
-    limitWhole(norm: value(compared), table, &outcome)
+    if settings.comparesNorm { limitWhole(norm: value(compared), table, &outcome) }
   }
 
   /// Measures the gradients of this owner; those of a general p on the scale of the largest element of all.
@@ -75,19 +75,32 @@ extension ClipStage {
     table.clippedSum(settings.normType, measured, finiteOnly: settings.policy == .zero, where: isMeant)
   }
 
-  /// The norm of all owners' tensors after they were clipped, measured anew if the powers are too small to be added: on
-  /// the scale of the largest norm.
+  /// The norm of all owners' tensors after they were clipped, added up anew if they are too small on the scale of the
+  /// elements: on that of the largest norm.
   private func rescaled<Scalar>(
     _ norm: NormPartial, _ table: TensorTable<Scalar>, _ measured: MeasuredTiles, _ meetings: NormMeetings,
     where isMeant: (UnsafePointer<TensorTable<Scalar>.Decision>) -> Bool
   ) throws(MomentumError) -> NormPartial {
-    guard case .p = settings.normType.form, norm.hasVanishingSum else { return norm }
+    guard norm.hasVanishingSum else { return norm }
     let norms = table.clippedNorms(settings.normType, measured, finiteOnly: settings.policy == .zero, where: isMeant)
-    var own = NormPartial(unchecked: .infinity)
-    for norm in norms { own.add(norm: norm) }
-    let largest = try meetings.merge([own]).partials[0].finiteNorm.double
-    return try meetings.merge([
-      TensorTable<Scalar>.sum(norms, settings.normType, largest: largest, divisor: measured.divisor)
-    ]).partials[0]
+    guard let largest = try self.largest(ScaledDouble.largest(norms), meetings) else { return norm }
+    return try meetings.merge([NormPartial(unchecked: settings.normType, of: norms, largest: largest)]).partials[0]
+  }
+
+  /// The largest of all owners' positive numbers, in two meetings, because it may lie outside the range of `Double`: first
+  /// its exponent, then its significand.
+  private func largest(_ own: ScaledDouble?, _ meetings: NormMeetings) throws(MomentumError) -> ScaledDouble? {
+    // Exponents of norms and coefficients are far nearer to 0; 0 stands for no number.
+    let offset = 1 << 20
+    let exponent = try maximum(own.map { Double($0.exponent + offset) } ?? 0, meetings)
+    guard exponent > 0 else { return nil }
+    let significand = own.map { Double($0.exponent + offset) == exponent ? $0.significand : 0 } ?? 0
+    return ScaledDouble(try maximum(significand, meetings), exponent: Int(exponent) - offset)
+  }
+
+  private func maximum(_ own: Double, _ meetings: NormMeetings) throws(MomentumError) -> Double {
+    var partial = NormPartial(unchecked: .infinity)
+    partial.add(norm: ScaledDouble(own))
+    return try meetings.merge([partial]).partials[0].finiteNorm.double
   }
 }

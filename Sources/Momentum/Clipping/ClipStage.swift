@@ -27,7 +27,7 @@ final class ClipStage {
     var report = ClipReport()
     /// Whether NaN and infinite elements are cleared before any other operation.
     var clearsNonFinite = false
-    /// Whether some tensor is clipped by value.
+    /// Whether the gradients are measured also as clipping by value will leave them.
     var clamps = false
 
     /// Whether the clipped gradient differs from the gradient in memory in any element.
@@ -39,7 +39,7 @@ final class ClipStage {
     for index in table.decisions.indices {
       guard let bounds = settings.limits(ofGroup: table.decisions[index].group).bounds else { continue }
       table.decisions[index].bounds = bounds.divided(by: gradientFactor)
-      outcome.clamps = true
+      outcome.clamps = settings.comparesNorm
     }
   }
 
@@ -74,7 +74,7 @@ final class ClipStage {
       guard let limit = settings.groups[group]?.globalNorm else { continue }
       limitGroup(group, to: limit, norm: groupNorm(group, table, tiles), table, &outcome)
     }
-    limitWhole(norm: comparedNorm(total, table, tiles, outcome), table, &outcome)
+    if settings.comparesNorm { limitWhole(norm: comparedNorm(total, table, tiles, outcome), table, &outcome) }
   }
 
   func report(_ measured: GradientMeasurement, _ total: ScaledDouble, _ outcome: inout Outcome) {

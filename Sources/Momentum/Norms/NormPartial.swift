@@ -21,8 +21,8 @@ public struct NormPartial: Sendable {
   public private(set) var infinityCount = 0
   private var sum = ExactSum()
   private var maximum = 0.0
-  /// The divisor of the elements before their powers were summed.
-  private var divisor = 1.0
+  /// The divisor of the elements, or of the norms of tensors, before their powers were summed.
+  private var divisor = ScaledDouble(1)
 
   /// A partial of no elements at all.
   ///
@@ -38,12 +38,20 @@ public struct NormPartial: Sendable {
   }
 
   /// For the engine, which uses partials also for sums of powers.
-  init(unchecked type: NormType, divisor: Double = 1) { (self.type, self.divisor) = (type, divisor) }
+  init(unchecked type: NormType, divisor: Double = 1) { (self.type, self.divisor) = (type, ScaledDouble(divisor)) }
+
+  /// The norm of tensors of known norms on the scale of the largest of them, where none is too small to count.
+  ///
+  /// - Parameter largest: Positive and finite.
+  init(unchecked type: NormType, of norms: [ScaledDouble], largest: ScaledDouble) {
+    (self.type, divisor) = (type, largest)
+    for norm in norms { add(norm: norm) }
+  }
 
   /// The norm of finite elements whose sum is known, for other types than the maximum.
   @inline(__always)
   init(unchecked type: NormType, divisor: Double, finiteSum: Double) {
-    (self.type, self.divisor, sum) = (type, divisor, ExactSum(finiteSum))
+    (self.type, self.divisor, sum) = (type, ScaledDouble(divisor), ExactSum(finiteSum))
   }
 
   @inline(__always)
@@ -74,13 +82,21 @@ public struct NormPartial: Sendable {
     }
   }
 
-  /// Whether the elements found so far are finite, and their powers so small that some may have been lost.
+  /// Whether all that was added is finite, and so small that digits, or whole numbers, may have been lost: of the norms of
+  /// clipped tensors, which have a wider range than elements.
   var hasVanishingSum: Bool {
-    nanCount + infinityCount == 0 && sum.rounded() < ScaledDouble(1, exponent: -900)
+    guard nanCount &+ infinityCount == 0 else { return false }
+    return switch type.form {
+    case .infinity: maximum < .leastNormalMagnitude
+    case .l1, .l2: sum.rounded() < ScaledDouble(1, exponent: ExactSum.lowestExponent + 60)
+    case .p: sum.rounded() < ScaledDouble(1, exponent: -900)
+    case .nonZeros: false
+    }
   }
 
   /// Adds a tensor whose norm is known.
   mutating func add(norm: ScaledDouble) {
+    let norm = divisor == ScaledDouble(1) ? norm : norm / divisor
     let term: ScaledDouble
     switch type.form {
     case .infinity:
@@ -88,7 +104,7 @@ public struct NormPartial: Sendable {
       term = norm.significand.isFinite ? ScaledDouble(0) : norm
     case .l2: term = norm * norm
     case .l1, .nonZeros: term = norm
-    case .p(let p): term = (norm / ScaledDouble(divisor)).power(p)
+    case .p(let p): term = norm.power(p)
     }
     if term.significand.isFinite {
       sum.add(term.significand, exponent: term.exponent)
@@ -103,7 +119,9 @@ public struct NormPartial: Sendable {
   func isMergeable(with other: NormPartial) -> Bool { type == other.type && divisor == other.divisor }
 
   /// What must be equal for two partials to be mergeable, as words.
-  var kind: [UInt64] { [type.order.bitPattern, divisor.bitPattern] }
+  var kind: [UInt64] {
+    [type.order.bitPattern, divisor.significand.bitPattern, UInt64(bitPattern: Int64(divisor.exponent))]
+  }
 
   /// Takes in another part of the same norm.
   ///
@@ -118,12 +136,14 @@ public struct NormPartial: Sendable {
 
   /// The norm of the finite elements alone, in a range that cannot overflow.
   var finiteNorm: ScaledDouble {
-    switch type.form {
-    case .l1, .nonZeros: sum.rounded()
-    case .l2: sum.rounded().squareRoot()
-    case .infinity: ScaledDouble(maximum)
-    case .p(let p): sum.rounded().power(1 / p) * divisor
-    }
+    let scaled =
+      switch type.form {
+      case .l1, .nonZeros: sum.rounded()
+      case .l2: sum.rounded().squareRoot()
+      case .infinity: ScaledDouble(maximum)
+      case .p(let p): sum.rounded().power(1 / p)
+      }
+    return scaled * divisor
   }
 
   /// The norm, in a range that cannot overflow: NaN if an element is NaN, else infinite if one is infinite.
@@ -163,7 +183,8 @@ extension NormPartial {
     guard words.count == Self.wordCount else {
       throw .countMismatch(what: "words", count: words.count, expected: Self.wordCount)
     }
-    self.init(unchecked: other.type, divisor: other.divisor)
+    self.init(unchecked: other.type)
+    divisor = other.divisor
     let limbs = ExactSum.limbCount
     guard let sum = ExactSum(words: words[..<limbs]), let nan = Int(exactly: words[limbs]),
       let infinity = Int(exactly: words[limbs + 1]), max(nan, infinity) <= CountRange.largest,

@@ -107,6 +107,14 @@ public struct ScaledDouble: BitwiseCopyable, Sendable, Hashable {
     x < y || (x.significand == y.significand && x.exponent == y.exponent)
   }
 
+  /// The largest of the numbers that are positive and finite; `nil` if none is.
+  static func largest(_ numbers: [ScaledDouble]) -> ScaledDouble? {
+    numbers.reduce(nil) { largest, number in
+      guard number.significand > 0, number.significand.isFinite else { return largest }
+      return largest.map { $0 < number ? number : $0 } ?? number
+    }
+  }
+
   /// The square root, rounded as `Double.squareRoot`.
   func squareRoot() -> ScaledDouble {
     let odd = exponent & 1

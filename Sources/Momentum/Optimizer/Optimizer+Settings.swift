@@ -32,7 +32,9 @@ extension Optimizer {
     if areSettingsChecked { return stage.settings }
     return ClipSettings(
       clipping, groups: groups.map(\.clipping), exempt: ParameterGroup.exempt(groups), convention: rule.convention,
-      policy: Self.effectivePolicy(nonFinitePolicy, adaptedLossScale), adapts: adaptedLimit != nil)
+      policy: Self.effectivePolicy(nonFinitePolicy, adaptedLossScale), adapts: adaptedLimit != nil,
+      // A rule that scales tensors decides by their norms, and takes those that clipping measures.
+      reportsNorms: reportsNorms || rules.scaleUnits)
   }
 
   /// Throws if a rule would transform a tensor that is no matrix, or the settings of a transform are not valid.

@@ -69,6 +69,14 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
     get { adaptedLimit }
     set { (adaptedLimit, areSettingsChecked) = (newValue, false) }
   }
+  /// Whether steps that clip by value alone, and by a rule that needs no norms, measure the norms and count the clipped elements for their reports, as by
+  /// default. Otherwise they measure what decides only: under ``NonFinitePolicy/propagate`` nothing, so that they read
+  /// the gradient once instead of twice; under the other policies the gradient, once, for NaN and infinities.
+  /// ``ClipReport/comparedNorm`` is then `nil`, and where nothing is measured ``ClipReport/totalNorm`` too. The step
+  /// itself has the same bits.
+  public var reportsNorms = true {
+    didSet { areSettingsChecked = false }
+  }
   /// The element type that the velocity is stored in: that of the parameters, or ``ElementType/bfloat16`` for
   /// parameters of `Float`, which halves its memory.
   ///

@@ -57,11 +57,11 @@ extension TensorTable {
     _ type: NormType, _ measured: MeasuredTiles, finiteOnly: Bool, where isMeant: (UnsafePointer<Decision>) -> Bool
   ) -> NormPartial {
     let partial = clippedSum(type, measured, finiteOnly: finiteOnly, where: isMeant)
-    guard case .p = type.form, partial.hasVanishingSum else { return partial }
-    // The powers are too small to be added, because the divisor is the largest element before norms were clipped.
+    guard partial.hasVanishingSum else { return partial }
+    // On the scale of the elements, whose norms may be far larger before they are clipped, these are too small to be added.
     let norms = clippedNorms(type, measured, finiteOnly: finiteOnly, where: isMeant)
-    return Self.sum(
-      norms, type, largest: norms.reduce(0) { max($0, $1.double) }, divisor: measured.divisor)
+    guard let largest = ScaledDouble.largest(norms) else { return partial }
+    return NormPartial(unchecked: type, of: norms, largest: largest)
   }
 
   /// The same on the scale of the elements before norms were clipped.
@@ -91,15 +91,6 @@ extension TensorTable {
       norms.append(clippedNorm(of: index, type, measured, finiteOnly))
     }
     return norms
-  }
-
-  /// The norm of tensors of known norms, for a general p: on the scale of the largest norm; 0 unless that is positive
-  /// and finite.
-  static func sum(_ norms: [ScaledDouble], _ type: NormType, largest: Double, divisor: Double) -> NormPartial {
-    guard largest > 0, largest.isFinite else { return NormPartial(unchecked: type, divisor: divisor) }
-    var partial = NormPartial(unchecked: type, divisor: largest)
-    for norm in norms { partial.add(norm: norm) }
-    return partial
   }
 
   /// The norm of one tensor after multiplication by its coefficient.

@@ -14,6 +14,8 @@ struct BenchOperation: Hashable, Sendable {
   var weightDecay = 0.0
   /// Sums and updates in one pass, which nothing is clipped in.
   var onePass = false
+  /// Whether norms are measured that no limit needs, for the report.
+  var reportsNorms = true
   /// What a step of `Float`s keeps in half precision; `nil` for nothing.
   var storage: StepStorage?
 
@@ -35,7 +37,11 @@ struct BenchOperation: Hashable, Sendable {
       case .none: "no clip"
       }
     let rule = momentum == 0 ? "momentum 0" : "\(nesterov ? "nesterov" : "momentum") \(momentum)"
-    return "step (\(clipping), \(rule)\(weightDecay > 0 ? ", decay \(weightDecay)" : "")\(onePass ? ", one pass" : ""))"
+    var name = "step (\(clipping), \(rule)"
+    if weightDecay > 0 { name += ", decay \(weightDecay)" }
+    if onePass { name += ", one pass" }
+    if !reportsNorms { name += ", no report" }
+    return name + ")"
   }
 
   var rule: SGD {
@@ -64,6 +70,7 @@ struct BenchOperation: Hashable, Sendable {
   static let all: [BenchOperation] =
     [.norm, .clipInPlace]
     + Clip.allCases.map { BenchOperation(kind: .step, clip: $0, momentum: 0.9) } + [
+      BenchOperation(kind: .step, clip: .value, momentum: 0.9, reportsNorms: false),
       BenchOperation(kind: .step, clip: .global, momentum: 0.9, onePass: true),
       BenchOperation(kind: .step),
       BenchOperation(kind: .step, momentum: 0.9, nesterov: true),

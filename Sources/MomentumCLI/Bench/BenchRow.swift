@@ -10,6 +10,8 @@ struct BenchRow: Encodable {
   let nesterov: Bool
   let weightDecay: Double
   let onePass: Bool
+  /// Whether norms were measured for the report where no limit needs them.
+  let reportsNorms: Bool
   /// What is kept in half precision; left out if nothing is.
   let storage: String?
   /// Whether the engine's step ran as fused loops or as calls of BLAS; left out in other rows.
@@ -58,6 +60,7 @@ struct BenchRow: Encodable {
     nesterov = operation.nesterov
     weightDecay = operation.weightDecay
     onePass = operation.onePass
+    reportsNorms = operation.reportsNorms
     storage = operation.storage?.rawValue
     kernels = contest.engine.kernels?.rawValue
     tensors = size.name
@@ -87,7 +90,7 @@ struct BenchRow: Encodable {
   static let csvHeader = """
     name,operation,clip,momentum,nesterov,weight_decay,one_pass,tensors,tensor_count,count,scalar,threads,threads_used,repeats,\
     bytes,seconds_min,seconds_median,limit_seconds_min,limit_seconds_median,limit_ratio,plain,plain_seconds_min,\
-    plain_seconds_median,plain_ratio,storage,wide_seconds_min,wide_seconds_median,wide_ratio,kernels
+    plain_seconds_median,plain_ratio,storage,wide_seconds_min,wide_seconds_median,wide_ratio,kernels,reports_norms
     """
 
   var csv: String {
@@ -100,7 +103,8 @@ struct BenchRow: Encodable {
     func texts(_ numbers: [Double?]) -> [String] { numbers.map { $0.map { "\($0)" } ?? "" } }
     return
       (fields + texts([plainSecondsMin, plainSecondsMedian, plainRatio]) + [storage ?? ""]
-      + texts([wideSecondsMin, wideSecondsMedian, wideRatio]) + [kernels ?? ""]).joined(separator: ",")
+      + texts([wideSecondsMin, wideSecondsMedian, wideRatio]) + [kernels ?? "", "\(reportsNorms)"]).joined(
+        separator: ",")
   }
 
   /// A name with commas is one field.

@@ -14,9 +14,11 @@ protocol LimitScalar: BLASScalar {
     _ path: momentum_limit_path, _ x: UnsafePointer<Self>, _ n: Int, clampedTo bounds: ClosedRange<Double>
   ) -> Double
   static func limitScale(_ path: momentum_limit_path, _ factor: Double, _ x: UnsafeMutablePointer<Self>, _ n: Int)
+  /// - Returns: The sum of squares of the gradients, if `update` asks for it.
   static func limitUpdate(
     _ path: momentum_limit_path, _ update: momentum_limit_update, _ g: UnsafePointer<Self>,
-    _ v: UnsafeMutablePointer<Self>?, _ p: UnsafeMutablePointer<Self>, _ n: Int)
+    _ v: UnsafeMutablePointer<Self>?, _ p: UnsafeMutablePointer<Self>, _ n: Int
+  ) -> Double
 }
 
 extension Float: LimitScalar {
@@ -44,7 +46,7 @@ extension Float: LimitScalar {
   static func limitUpdate(
     _ path: momentum_limit_path, _ update: momentum_limit_update, _ g: UnsafePointer<Float>,
     _ v: UnsafeMutablePointer<Float>?, _ p: UnsafeMutablePointer<Float>, _ n: Int
-  ) {
+  ) -> Double {
     withUnsafePointer(to: update) { momentum_limit_update_float(path, $0, g, v, p, n) }
   }
 }
@@ -74,7 +76,7 @@ extension Double: LimitScalar {
   static func limitUpdate(
     _ path: momentum_limit_path, _ update: momentum_limit_update, _ g: UnsafePointer<Double>,
     _ v: UnsafeMutablePointer<Double>?, _ p: UnsafeMutablePointer<Double>, _ n: Int
-  ) {
+  ) -> Double {
     withUnsafePointer(to: update) { momentum_limit_update_double(path, $0, g, v, p, n) }
   }
 }

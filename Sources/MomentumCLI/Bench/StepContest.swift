@@ -14,13 +14,14 @@ final class EngineStep<Scalar: LimitScalar>: BenchContender {
     (self.memory, self.settings) = (memory, settings)
     var clipping = try settings.clipping
     clipping.algorithm = algorithm
-    // Without clips nothing is measured either, so that the row is the update pass alone. One pass cannot refuse a
-    // gradient.
+    // Where nothing is measured for a limit or a report, nothing is for the policy either, so that the row is the update
+    // pass alone. One pass cannot refuse a gradient.
     optimizer = try Optimizer(
       memory.layout, rule: settings.rule, clipping: clipping,
       nonFinitePolicy: settings.measures ? nil : .propagate,
       mode: settings.onePass ? .onePass : .twoPass, velocityType: velocityType, threads: memory.threads)
     optimizer.kernels = kernels
+    optimizer.reportsNorms = settings.reportsNorms
   }
 
   func prepare() {}
@@ -43,12 +44,14 @@ final class LimitStep<Scalar: LimitScalar>: BenchContender {
   private let settings: StepSettings
   private let kernel: LimitKernel
   private let squares: LimitSquares<Scalar>
+  private let sums: ThreadSums
   private let velocity: UnsafeMutableBufferPointer<Scalar>
   private let tensorSums: [ThreadSums]
 
   init(_ memory: BenchMemory<Scalar>, _ settings: StepSettings, _ kernel: LimitKernel) throws {
     (self.memory, self.settings, self.kernel) = (memory, settings, kernel)
     squares = LimitSquares(memory, kernel)
+    sums = ThreadSums(memory.team.count)
     velocity = try memory.velocity()
     tensorSums = settings.clip == .tensor ? memory.layout.tensors.map { _ in ThreadSums(memory.team.count) } : []
   }
@@ -69,10 +72,11 @@ final class LimitStep<Scalar: LimitScalar>: BenchContender {
 
   private func step(_ coefficient: Double) {
     let (g, v, p) = (SharedPointer(memory.gradients), SharedPointer(velocity), SharedPointer(memory.parameters))
-    let (update, kernel) = (settings.limitUpdate(coefficient: coefficient), kernel)
-    memory.team.run { _, share in
+    let (update, kernel, sums) = (settings.limitUpdate(coefficient: coefficient), kernel, sums)
+    memory.team.run { thread, share in
       let start = share.lowerBound
-      Scalar.limitUpdate(kernel.path, update, g.value + start, v.value + start, p.value + start, share.count)
+      sums[thread] = Scalar.limitUpdate(
+        kernel.path, update, g.value + start, v.value + start, p.value + start, share.count)
     }
   }
 
@@ -90,7 +94,8 @@ final class LimitStep<Scalar: LimitScalar>: BenchContender {
       for (index, tensor) in layout.tensors.enumerated() {
         let part = tensor.range.clamped(to: share)
         let start = part.lowerBound
-        Scalar.limitUpdate(kernel.path, updates[index], g.value + start, v.value + start, p.value + start, part.count)
+        _ = Scalar.limitUpdate(
+          kernel.path, updates[index], g.value + start, v.value + start, p.value + start, part.count)
       }
     }
   }

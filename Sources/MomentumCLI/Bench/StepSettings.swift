@@ -6,6 +6,7 @@ struct StepSettings {
   let rule: SGD
   let clip: BenchOperation.Clip
   let onePass: Bool
+  let reportsNorms: Bool
   /// Half the norm of the whole, or of the shortest tensor: every step clips everything that it looks at. In one pass,
   /// which is for gradients that are seldom clipped, twice the norm.
   let threshold: Double
@@ -18,7 +19,7 @@ struct StepSettings {
   /// - Parameter squares: The sum of squares of each tensor's gradients.
   init(_ operation: BenchOperation, rule: SGD, squares: [Double]) {
     self.rule = rule
-    (clip, onePass) = (operation.clip, operation.onePass)
+    (clip, onePass, reportsNorms) = (operation.clip, operation.onePass, operation.reportsNorms)
     threshold = (clip == .tensor ? squares.min() ?? 0 : squares.reduce(0, +)).squareRoot() * (onePass ? 2 : 0.5)
   }
 
@@ -34,7 +35,7 @@ struct StepSettings {
   }
 
   /// Whether a pass over the gradients comes before the update.
-  var measures: Bool { clip != .none && !onePass }
+  var measures: Bool { clip != .none && !onePass && (clip != .value || reportsNorms) }
 
   /// The coefficient that a norm, of the whole or of a tensor, gives its gradients.
   func coefficient(squares: Double) -> Double {
@@ -49,7 +50,8 @@ struct StepSettings {
     momentum_limit_update(
       gradient_factor: coefficient, momentum: rule.momentum, learning_rate: rule.learningRate,
       decay: rule.weightDecay, lower: bounds.lowerBound, upper: bounds.upperBound,
-      uses_velocity: rule.momentum > 0, nesterov: rule.nesterov, decays: rule.weightDecay > 0, clamps: clip == .value)
+      uses_velocity: rule.momentum > 0, nesterov: rule.nesterov, decays: rule.weightDecay > 0, clamps: clip == .value,
+      sums: onePass)
   }
 
   /// Parameter `p` after steps with the gradient `g`, from a velocity of 0, in Double; and the distance it went.

@@ -39,6 +39,8 @@ struct BenchCommand: ParsableCommand {
   var weightDecay = 0.0
   @Flag(help: "Take the step in one pass, with a limit on the global norm that nothing exceeds.")
   var onePass = false
+  @Flag(help: "With --clip value: measure no norm for the report, so that the gradients are read once.")
+  var noReport = false
   @Option(
     help: "How steps run their programs: as calls of BLAS, as fused loops where there are any, or as what is faster.")
   var kernels = StepKernels.automatic
@@ -87,6 +89,7 @@ struct BenchCommand: ParsableCommand {
       throw ValidationError("--scalar: expected at least one, none twice")
     }
     if onePass, clip != .global { throw ValidationError("--one-pass needs --clip global") }
+    if noReport, clip != .value { throw ValidationError("--no-report needs --clip value") }
     if rows == .half, !scalar.contains(.float) { throw ValidationError("--rows half needs --scalar float") }
     if growth, !model.isEmpty || plots != nil { throw ValidationError("--growth takes no --model and no --plots") }
     if growth, kernels != .automatic {
@@ -103,7 +106,8 @@ struct BenchCommand: ParsableCommand {
     if growth { return try runGrowth() }
     let folder = try plots.map { try ReportFolder.choose($0, name: "bench") }
     let operation = BenchOperation(
-      kind: .step, clip: clip, momentum: momentum, nesterov: nesterov, weightDecay: weightDecay, onePass: onePass)
+      kind: .step, clip: clip, momentum: momentum, nesterov: nesterov, weightDecay: weightDecay, onePass: onePass,
+      reportsNorms: !noReport)
     var run = BenchRun(
       operations: [operation] + others.filter { $0 != operation },
       sizes: sizes, scalars: scalar, threads: threads.isEmpty ? [Machine.availableProcessors] : threads,

@@ -131,6 +131,8 @@ final class NormExchangeTests: XCTestCase {
       GradientClipping(tensor: .rootMeanSquare(0.4), whole: .norm(9)),
       // So small that the powers of the clipped norms vanish on the scale of the largest element.
       GradientClipping(tensor: .norm(1e-200), whole: .norm(1e-201), normType: .p(3)),
+      // And so small that they have few digits as numbers of Double.
+      GradientClipping(tensor: .norm(0x1.8p-1030), whole: .norm(0x1p-1032), normType: .infinity),
     ]
   }
 
