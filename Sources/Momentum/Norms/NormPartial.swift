@@ -38,7 +38,13 @@ public struct NormPartial: Sendable {
   }
 
   /// For the engine, which uses partials also for sums of powers.
-  init(unchecked type: NormType, divisor: Double = 1) { (self.type, self.divisor) = (type, ScaledDouble(divisor)) }
+  ///
+  /// - Parameter divisor: The divisor of the elements of a general p; other norms have none.
+  @inline(__always)
+  init(unchecked type: NormType, divisor: Double = 1) {
+    self.type = type
+    if case .p = type.form { self.divisor = ScaledDouble(divisor) }
+  }
 
   /// The norm of tensors of known norms on the scale of the largest of them, where none is too small to count.
   ///
@@ -51,7 +57,8 @@ public struct NormPartial: Sendable {
   /// The norm of finite elements whose sum is known, for other types than the maximum.
   @inline(__always)
   init(unchecked type: NormType, divisor: Double, finiteSum: Double) {
-    (self.type, self.divisor, sum) = (type, ScaledDouble(divisor), ExactSum(finiteSum))
+    self.init(unchecked: type, divisor: divisor)
+    sum = ExactSum(finiteSum)
   }
 
   @inline(__always)

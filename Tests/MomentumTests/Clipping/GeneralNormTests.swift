@@ -32,6 +32,20 @@ final class GeneralNormTests: XCTestCase {
     XCTAssertEqual(run.parameters[1][0], -80 * 193 / norm, accuracy: 1e-11)
   }
 
+  /// The scale of a general p ends with its step: other norms have none.
+  func testTheScaleIsThatOfOneStep() throws {
+    var optimizer = try Optimizer<Double>(
+      ParameterLayout(count: 2), rule: SGD(learningRate: 1), clipping: .byGlobalNorm(1, type: .p(3)),
+      nonFinitePolicy: .zero)
+    var parameters = [0.0, 0]
+    var span = parameters.mutableSpan
+    let gradients = [3e8, 4e8]
+    try optimizer.step(&span, gradients: gradients.span)
+    // One pass sums while it updates.
+    (optimizer.mode, optimizer.clipping) = (.onePass, try .byGlobalNorm(1e12))
+    XCTAssertEqual(try optimizer.step(&span, gradients: gradients.span).totalNorm, 5e8)
+  }
+
   func testTheNumberOfNonZeroElementsHasNoScale() throws {
     let clipping = try GradientClipping(whole: .norm(.infinity), normType: .p(0))
     _ = clipping
