@@ -22,12 +22,15 @@ final class BenchCommandTests: XCTestCase {
     XCTAssertNotNil((report["machine"] as? [String: Any])?["blas"])
   }
 
-  func testOnePassSavesOneElementAParameter() throws {
-    for (arguments, words) in [([String](), 6), (["--one-pass"], 5)] {
+  func testWhatReadsTheGradientOnceSavesOneElementAParameter() throws {
+    for (arguments, words) in [
+      ([String](), 6), (["--one-pass"], 5), (["--clip", "value"], 6), (["--clip", "value", "--no-report"], 5),
+    ] {
       let report = try bench(["--count", "5000", "--rows", "step"] + arguments)
       let rows = try XCTUnwrap(report["rows"] as? [[String: Any]])
       XCTAssertEqual(rows.count, 1)
-      XCTAssertEqual(rows[0]["onePass"] as? Bool, words == 5)
+      XCTAssertEqual(rows[0]["onePass"] as? Bool, arguments.contains("--one-pass"))
+      XCTAssertEqual(rows[0]["reportsNorms"] as? Bool, !arguments.contains("--no-report"))
       XCTAssertEqual(rows[0]["bytes"] as? Int, words * 4 * 5000)
     }
   }
@@ -90,7 +93,9 @@ final class BenchCommandTests: XCTestCase {
       ["--count", "0"], ["--count", "1.5"], ["--count", "many"], ["--model", "vgg"], ["--scalar", "half"],
       ["--clip", "all"], ["--threads", "0"], ["--repeat", "0"], ["--nesterov", "--momentum", "0"],
       ["--momentum", "-1"], ["--weight-decay", "nan"], ["--rows", "none"], ["--growth", "--model", "gpt2"],
-      ["--growth", "--kernels", "blas"], ["--kernels", "mkl"],
+      ["--growth", "--kernels", "blas"], ["--kernels", "mkl"], ["--no-report"],
+      ["--growth", "--clip", "none"], ["--growth", "--one-pass"], ["--growth", "--clip", "value", "--no-report"],
+      ["--growth", "--skip-too-large"], ["--growth", "--threads", "1", "2"],
       ["--scalar", "float", "float"], ["--one-pass", "--clip", "value"],
       ["--rows", "half", "--scalar", "double"],
     ] {

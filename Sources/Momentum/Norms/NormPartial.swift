@@ -93,6 +93,8 @@ public struct NormPartial: Sendable {
   /// clipped tensors, which have a wider range than elements.
   var hasVanishingSum: Bool {
     guard nanCount &+ infinityCount == 0 else { return false }
+    // A maximum is kept as a Double, and a sum of numbers or squares in limbs, which hold all 53 digits of what is 2⁶⁰ times
+    // their lowest bit.
     return switch type.form {
     case .infinity: maximum < .leastNormalMagnitude
     case .l1, .l2: sum.rounded() < ScaledDouble(1, exponent: ExactSum.lowestExponent + 60)

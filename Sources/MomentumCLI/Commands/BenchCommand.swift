@@ -91,13 +91,20 @@ struct BenchCommand: ParsableCommand {
     if onePass, clip != .global { throw ValidationError("--one-pass needs --clip global") }
     if noReport, clip != .value { throw ValidationError("--no-report needs --clip value") }
     if rows == .half, !scalar.contains(.float) { throw ValidationError("--rows half needs --scalar float") }
-    if growth, !model.isEmpty || plots != nil { throw ValidationError("--growth takes no --model and no --plots") }
-    if growth, kernels != .automatic {
-      throw ValidationError("--kernels is \(kernels.rawValue); expected auto with --growth")
-    }
+    if growth { try refuseWhatGrowthIgnores() }
     _ = try orUsageError { () throws(MomentumError) in
       try SGD(learningRate: 0.01, momentum: momentum, weightDecay: weightDecay, nesterov: nesterov)
     }
+  }
+
+  /// Growth is measured of steps clipped by global norm, in two passes, whose sizes it chooses itself unless they are given.
+  private func refuseWhatGrowthIgnores() throws {
+    let ignored = [
+      "--model": !model.isEmpty, "--plots": plots != nil, "--clip \(clip.rawValue)": clip != .global,
+      "--one-pass": onePass, "--no-report": noReport, "--kernels \(kernels.rawValue)": kernels != .automatic,
+      "--skip-too-large": skipTooLarge, "--threads with more than one number": threads.count > 1,
+    ].filter(\.value).keys.sorted()
+    guard ignored.isEmpty else { throw ValidationError("--growth takes no \(ignored.joined(separator: ", "))") }
   }
 
   func run() throws {

@@ -43,12 +43,9 @@ final class UnreportedNormsTests: XCTestCase {
   }
 
   private func optimizer(_ setup: Setup) throws -> Optimizer<Float> {
-    func make(_ rule: some UpdateRule) throws -> Optimizer<Float> {
-      try Optimizer(
-        layout, rule: rule, groups: setup.groups, clipping: setup.clipping, nonFinitePolicy: setup.policy,
-        adaptiveLimit: setup.adaptiveLimit, threads: 2)
-    }
-    return try make(setup.rule)
+    try Optimizer(
+      layout, rule: setup.rule, groups: setup.groups, clipping: setup.clipping, nonFinitePolicy: setup.policy,
+      adaptiveLimit: setup.adaptiveLimit, threads: 2)
   }
 
   private func take(
