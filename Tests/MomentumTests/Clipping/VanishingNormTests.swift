@@ -6,10 +6,11 @@ import XCTest
 
 /// Norms of clipped gradients that are too small for a `Double`: factors have a wider range than elements.
 final class VanishingNormTests: XCTestCase {
-  // Gradients are multiplied by 2⁶⁰ before they are clipped to 1.5·2⁻¹⁰⁴⁰, so that those in memory get norms of 1.5·2⁻¹¹⁰⁰.
+  // Gradients are multiplied by 2⁶⁰ before they are clipped to a limit of 33 digits near 2⁻¹⁰⁴⁰, so that those in memory get
+  // norms near 2⁻¹¹⁰⁰, whose squares have digits below the lowest bit of an exact sum.
   private let lossScale = try! LossScale.fixed(0x1p-60)
   private let gradients = [0x1p-1070, 0x1p-1069]
-  private let limit = 0x1.8p-1040
+  private let limit = 0x1.92492492p-1040
 
   private func step(_ clipping: GradientClipping, _ layout: ParameterLayout) throws -> (StepReport, [Double]) {
     var optimizer = try Optimizer<Double>(
