@@ -99,8 +99,8 @@ func shown(_ number: Double, _ digits: Int) -> String {
   return "\(whole)." + String(repeating: "0", count: digits - text.count) + text
 }
 
-let method = NewtonSchulz.jordan()
-let restarted = NewtonSchulz.jordan(restarts: [1, 3])
+let method = NewtonSchulz.jordan(restarts: [])
+let restarted = NewtonSchulz.jordan()
 print("kernels \(BLAS.LibraryInfo.current.coreName ?? "unknown"), \(threads) threads, best of \(rounds) rounds")
 print("shape      tiles  restarts  plain  plain/tiles  tiles' share of the peak of \(threads) threads")
 for (rows, columns) in [(768, 768), (768, 3072), (2048, 2048)] {
