@@ -12,8 +12,11 @@ final class MomentRuleTests: XCTestCase {
   private struct Reference {
     let rule: any UpdateRule
     var (parameters, velocity, secondMoment): ([Double], [Double], [Double])
-    /// How far each element has come, start and steps together.
+    /// How far each element has come, start and steps together; as if no momentum had cancelled, because what is left of one
+    /// that has keeps its rounding errors.
     var way: [Double]
+    /// The momentum of magnitudes.
+    private var size: [Double]
     /// Elements that moved along a sign which the last digits decide: the engine may have seen the other one.
     var isOpen: [Bool]
     private var step = 0
@@ -24,6 +27,7 @@ final class MomentRuleTests: XCTestCase {
       secondMoment = velocity
       isOpen = parameters.map { _ in false }
       way = parameters.map(\.magnitude)
+      size = velocity
     }
 
     mutating func step(_ gradients: [Double], roundoff u: Double) {
@@ -55,6 +59,10 @@ final class MomentRuleTests: XCTestCase {
           var epsilon = adam.epsilon
           if adam.convention == .keras, adam.biasCorrection { epsilon /= (1 - pow(b2, t)).squareRoot() }
           parameters[index] = p - adam.learningRate * (mean / (square.squareRoot() + epsilon) + adam.weightDecay * p)
+          size[index] = b1 * size[index] + (1 - b1) * g.magnitude
+          let correction = adam.biasCorrection ? 1 - pow(b1, t) : 1
+          let root = square.squareRoot() + epsilon
+          if root > 0 { way[index] += adam.learningRate * size[index] / correction / root }
         default: preconditionFailure("\(rule)")
         }
         way[index] += (parameters[index] - p).magnitude

@@ -80,7 +80,7 @@ struct PlainMuon<Wide: WideNumber> {
   /// O, with bounds: what small singular values are multiplied by, errors may be.
   private func orthogonalized(_ x: [PlainNumber<Wide>], _ rows: Int, _ columns: Int) -> [PlainNumber<Wide>] {
     func everywhere(_ number: PlainNumber<Wide>) -> [PlainNumber<Wide>] { Array(repeating: number, count: x.count) }
-    if x.contains(where: { $0.value.isNaN || $0.size == .infinity }) {
+    if x.contains(where: { !$0.value.isFinite || !$0.size.isFinite }) {
       return everywhere(PlainNumber(value: .nan, size: .nan))
     }
     if x.contains(where: { $0.size > bounds.greatest / 0x1p30 }) {
