@@ -88,8 +88,9 @@ best() {  # the name of a time, the command
   shift
   "$@"
   local microseconds=$((${EPOCHREALTIME/[.,]/} - ${begin/[.,]/}))
+  local least_before=${least[$name]-$microseconds}
   times[$name]="${times[$name]-}${times[$name]+ }$((microseconds / 1000))"
-  least[$name]=$((${least[$name]-microseconds} < microseconds ? ${least[$name]} : microseconds))
+  least[$name]=$((least_before < microseconds ? least_before : microseconds))
 }
 copy() { cp -r "$folder/old" "$folder/copy"; }
 copy_and_sync() { copy && sync -f "$folder/copy"; }
@@ -105,12 +106,14 @@ for ((round = 0; round < rounds; round++)); do
   clean
   best sync copy_and_sync
   clean
+  printf 'round %d: step %d ms, cp %d ms, cp and sync %d ms\n' $((round + 1)) \
+    "${times[step]##* }" "${times[cp]##* }" "${times[sync]##* }"
 done
 printf 'memory: %d MB, with pages of files %d MB, of %d MB of parameters\n' \
   $((anonymous / 1024)) $((resident / 1024)) "$megabytes"
 for name in step cp sync; do
-  printf '%-12s least %6d ms, step / it %s, all: %s\n' "${name/sync/cp and sync}" $((least[$name] / 1000)) \
-    "$(printf '%03d' $((least[step] * 100 / least[$name])) | sed 's/..$/.&/')" "${times[$name]}"
+  printf '%-12s least %6d ms, step / it %s\n' "${name/sync/cp and sync}" $((least[$name] / 1000)) \
+    "$(printf '%03d' $((least[step] * 100 / least[$name])) | sed 's/..$/.&/')"
 done
 if ((megabytes >= 512 && anonymous / 1024 * 5 >= megabytes)); then
   fail "the memory is $((anonymous / 1024)) MB; expected less than a fifth of $megabytes MB"

@@ -144,27 +144,27 @@ struct CheckpointSteps {
     if tensors.dtypes == [.f32], types.count <= 1 || gradients.isSum {
       return try plain(tensors, number, memory, states, onlyMeasures, as: Float.self)
     }
+    let parameters = try halves.buffers(of: tensors, masters, in: memory)
     guard !gradients.isSum else {
-      throw DataFileError(
-        file: tensors.name,
-        cause:
-          "has tensors in half precision; expected F32, or one gradient, since sums of micro-batches step F32 and F64")
+      return SummedPart(parameters, try source(of: tensors), try optimizer(tensors, number, states, onlyMeasures))
     }
     return StoredPart(
-      try halves.buffers(of: tensors, masters, in: memory), try gradients.checkpoints[0].tensorBuffers(of: tensors),
+      parameters, try gradients.checkpoints[0].tensorBuffers(of: tensors),
       try optimizer(tensors, number, states, onlyMeasures))
+  }
+
+  private func source<Scalar: ParameterScalar>(of tensors: CheckpointTensors) throws -> GradientSource<Scalar> {
+    try GradientSource(gradients, of: tensors, settings.clipping.algorithm, threads: command.threading.threads)
   }
 
   private func plain<Scalar: ParameterScalar>(
     _ tensors: CheckpointTensors, _ number: Int, _ memory: TensorMemory?, _ states: (any OpenStates)?,
     _ onlyMeasures: Bool, as type: Scalar.Type
   ) throws -> any StepPart {
-    let source = try GradientSource<Scalar>(
-      gradients, of: tensors, settings.clipping.algorithm, threads: command.threading.threads)
     let buffers =
       try memory.map { memory in tensors.tensors.map { memory.buffer(of: $0.tensor, as: type) } }
       ?? tensors.mutableBuffers(as: type)
-    return PlainPart(buffers, source, try optimizer(tensors, number, states, onlyMeasures))
+    return PlainPart(buffers, try source(of: tensors), try optimizer(tensors, number, states, onlyMeasures))
   }
 
   private func optimizer<Scalar: BLASScalar & SafetensorsScalar>(

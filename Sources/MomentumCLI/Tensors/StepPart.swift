@@ -56,3 +56,26 @@ final class StoredPart: StepPart, @unchecked Sendable {  // used by one thread a
     try state.writers(of: optimizer, areOutlines: areOutlines)
   }
 }
+
+/// Parameters each of which is stored in its own way, computed with as Floats, and sums of micro-batches.
+final class SummedPart: StepPart, @unchecked Sendable {  // used by one thread at a time
+  private let parameters: [ParameterBuffer]
+  private var source: GradientSource<Float>
+  private var optimizer: Optimizer<Float>
+
+  init(
+    _ parameters: [ParameterBuffer], _ source: consuming GradientSource<Float>, _ optimizer: consuming Optimizer<Float>
+  ) {
+    self.parameters = parameters
+    self.source = source
+    self.optimizer = optimizer
+  }
+
+  func step(_ exchange: (any NormExchange)?) throws(MomentumError) -> StepReport {
+    try source.step(&optimizer, parameters, exchange)
+  }
+
+  func stateWriters(_ state: StateOptions, areOutlines: Bool) throws -> [SafetensorsWriter] {
+    try state.writers(of: optimizer, areOutlines: areOutlines)
+  }
+}
