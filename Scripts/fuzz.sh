@@ -81,7 +81,7 @@ fuzz_steps() {
         ;;
       # The flags of the tests' build, so that nothing is built anew.
       --build-folder)
-        how+=(-Xswiftc -enable-testing)
+        how+=("${testable[@]}")
         scratch="$root/${2#"$root/"}"
         ;;
       *) fail "unknown argument '$1'; see --help" ;;

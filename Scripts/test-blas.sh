@@ -37,8 +37,8 @@ done
 options=(--package-path "$root" "${strict[@]}")
 case "$build" in
   "") ;;
-  /*) options+=(-c release --scratch-path "$build" -Xswiftc -enable-testing) ;;
-  *) options+=(-c release --scratch-path "$root/$build" -Xswiftc -enable-testing) ;;
+  /*) options+=("${testable[@]}" --scratch-path "$build") ;;
+  *) options+=("${testable[@]}" --scratch-path "$root/$build") ;;
 esac
 [ "$(uname)" = Linux ] || fail "needs Linux: elsewhere libraries are not found in this way"
 command -v apt-get >/dev/null || fail "needs apt-get, for the libraries"

@@ -34,8 +34,8 @@ mkdir -p "$work"
 options=(--package-path "$root" "${strict[@]}")
 case "$build" in
   "") ;;
-  /*) options+=(-c release --scratch-path "$build" -Xswiftc -enable-testing) ;;
-  *) options+=(-c release --scratch-path "$root/$build" -Xswiftc -enable-testing) ;;
+  /*) options+=("${testable[@]}" --scratch-path "$build") ;;
+  *) options+=("${testable[@]}" --scratch-path "$root/$build") ;;
 esac
 unset OPENBLAS_CORETYPE
 

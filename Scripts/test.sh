@@ -7,9 +7,9 @@
 #   --sanitize   build with ThreadSanitizer or AddressSanitizer (in .build-tsan or .build-asan) and run the tests under it;
 #                nothing else is run
 #
-# Anything else goes to swift test, for example '--filter SGDTests'. By default: a debug build; the tests of the library
-# once for each kind of BLAS kernel that this processor can run, the plainest kind with one BLAS thread; then all tests as
-# they are. With --release the debug tests run beside the release build.
+# Anything else goes to swift test, for example '--filter SGDTests'. By default: a debug build; then all tests as they are, and
+# beside them the tests of the library once for each kind of BLAS kernel that this processor can run, the plainest kind with
+# one BLAS thread. With --release the debug tests run beside the release build.
 # The output of each run is kept in .build-logs/.
 source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
@@ -54,16 +54,26 @@ build() {
 run_tests() {
   local log="$logs/$1.log"
   shift
-  swift test --skip-build --disable-swift-testing "${common[@]}" "$@" 2>&1 | tee "$log"
+  # Runs that stand beside each other build nothing, so the lock of a build folder would only make them wait.
+  swift test --skip-build --ignore-lock --disable-swift-testing "${common[@]}" "$@" 2>&1 | tee "$log"
   grep -E 'Executed [1-9][0-9]* tests?, with' "$log" >/dev/null || fail "no test was run; log: $log"
 }
 
-# Waits for the debug tests, and prints what they have said.
-finish_debug_tests() {
-  local status=0
-  wait "$debug_tests" || status=$?
-  cat "$logs/debug.log"
-  [ "$status" -eq 0 ] || fail "the tests in debug mode ended with $status"
+# start COMMAND...: runs tests in the background, for finish. Most tests leave one of two processors idle.
+start() {
+  "$@" >/dev/null 2>&1 &
+  started=$!
+}
+
+# finish PROCESS NAME...: waits for tests in the background, and prints what they have said.
+finish() {
+  local process=$1 status=0 name
+  shift
+  wait "$process" || status=$?
+  for name in "$@"; do
+    [ ! -e "$logs/$name.log" ] || cat "$logs/$name.log"
+  done
+  [ "$status" -eq 0 ] || fail "the tests '$*' ended with $status"
 }
 
 # Core types of OpenBLAS that this processor can run. It asks the processor only when it knows it, and takes slower kernels for
@@ -76,6 +86,19 @@ core_types() {
   echo Prescott
   if has avx2 && has fma; then echo Haswell; fi
   if has avx512f && has avx512dq && has avx512bw && has avx512vl; then echo SkylakeX; fi
+}
+
+# The tests of the library once for each kind of kernel; the plainest kind with one BLAS thread.
+library_tests() {
+  local core
+  (
+    [ ${#cores[@]} -eq 0 ] || export OPENBLAS_CORETYPE=${cores[0]}
+    export OPENBLAS_NUM_THREADS=1
+    run_tests "$mode-1-thread" ${how[@]+"${how[@]}"} "${library[@]}"
+  )
+  for core in "${cores[@]:1}"; do
+    OPENBLAS_CORETYPE=$core run_tests "$mode-$core" ${how[@]+"${how[@]}"} "${library[@]}"
+  done
 }
 
 "$root/Scripts/setup.sh"
@@ -96,39 +119,29 @@ if [ -n "$sanitizer" ]; then
 else
   step "Building (debug)" build debug
   # Where tests run more than once, a release build is several times as fast.
-  again=(debug)
+  mode=debug
+  how=()
   if $release; then
-    # The debug tests leave one of two processors idle most of the time, and the release build the other.
     say "All tests (debug) run beside the release build; their log is $logs/debug.log"
-    run_tests debug ${arguments[@]+"${arguments[@]}"} >/dev/null 2>&1 &
-    debug_tests=$!
-    # In a folder of its own: tests need -enable-testing, which the release build of the command is made without.
-    testable=(-c release --scratch-path "$root/.build-release" -Xswiftc -enable-testing)
-    step "Building (release)" build release "${testable[@]}"
-    again=(release "${testable[@]}")
-    step "All tests (debug)" finish_debug_tests
+    start run_tests debug ${arguments[@]+"${arguments[@]}"}
+    debug_tests=$started
+    mode=release
+    how=("${testable[@]}" --scratch-path "$root/.build-release")
+    step "Building (release)" build release "${how[@]}"
+    step "All tests (debug)" finish "$debug_tests" debug
   fi
   if ! $quick; then
     # Tests named by the caller replace the choice of the library's.
     library=(${arguments[@]+"${arguments[@]}"})
     [ ${#library[@]} -gt 0 ] || library=(--filter '^MomentumTests\.')
     mapfile -t cores < <(core_types)
-    (
-      [ ${#cores[@]} -eq 0 ] || export OPENBLAS_CORETYPE=${cores[0]}
-      export OPENBLAS_NUM_THREADS=1
-      step "Tests of the library with one BLAS thread${OPENBLAS_CORETYPE:+ and the kernels for $OPENBLAS_CORETYPE}" \
-        run_tests "${again[0]}-1-thread" "${again[@]:1}" "${library[@]}"
-    )
-    for core in "${cores[@]:1}"; do
-      OPENBLAS_CORETYPE=$core step "Tests of the library with the kernels for $core" \
-        run_tests "${again[0]}-$core" "${again[@]:1}" "${library[@]}"
-    done
+    names=(1-thread "${cores[@]:1}")
+    say "Tests of the library with one BLAS thread${cores[0]+, and each kind of kernels (${cores[*]}),} run beside all tests"
+    start library_tests
+    kernel_tests=$started
   fi
-  if $release; then
-    step "All tests (release)" run_tests release "${testable[@]}" ${arguments[@]+"${arguments[@]}"}
-  else
-    step "All tests (debug)" run_tests debug ${arguments[@]+"${arguments[@]}"}
-  fi
+  step "All tests ($mode)" run_tests "$mode" ${how[@]+"${how[@]}"} ${arguments[@]+"${arguments[@]}"}
+  if ! $quick; then step "Tests of the library with other kernels" finish "$kernel_tests" "${names[@]/#/$mode-}"; fi
 fi
 
 say "Summary; the logs are in $logs"

@@ -50,20 +50,23 @@ final class UnitNormTests: XCTestCase {
   private func check<S: BLASScalar, Wide: WideFloat>(
     _ x: [Wide], _ found: [ScaledDouble], _ shape: [Int], _ units: TensorUnits, _: S.Type, line: UInt = #line
   ) {
+    // One assertion for all units: there are up to 30 000 of them.
+    var worst = (error: 0.0, unit: 0)
     for (unit, elements) in split(x, shape, units).enumerated() {
       let expected = ReferenceNorm.norm(elements, order: 2)
       // Float80 holds what exceeds Double.
       let observed =
         Wide(found[unit].significand)
         * (expected == 0 ? 1 : Wide(sign: .plus, exponent: Wide.Exponent(found[unit].exponent), significand: 1))
-      let error = expected == 0 ? observed.magnitude : ((observed - expected) / expected).magnitude
-      XCTAssertLessThanOrEqual(Double(error), bound(S.self), "\(shape) \(units) unit \(unit)", line: line)
+      let error = Double(expected == 0 ? observed.magnitude : ((observed - expected) / expected).magnitude)
+      if !(error <= worst.error) { worst = (error, unit) }
     }
+    XCTAssertLessThanOrEqual(worst.error, bound(S.self), "\(shape) \(units) unit \(worst.unit)", line: line)
   }
 
   private func normsAgree<S: BLASScalar, Wide: WideFloat>(_: S.Type, _: Wide.Type) throws {
     var random = SeededGenerator(seed: 301)
-    for shape in UnitGridTests.shapes + [[3, 70_000], [70_000, 3], [40, 9, 50]] {
+    for shape in UnitGridTests.shapes + [[3, 10_000], [10_000, 3], [40, 9, 50]] {
       let x: [S] = random.numbers(shape.reduce(1, *))
       for units in UnitGridTests.units(of: shape) {
         check(x.map { Wide($0) }, try measure(x, shape, units), shape, units, S.self)
@@ -202,8 +205,8 @@ final class UnitNormTests: XCTestCase {
   private func threads<S: BLASScalar>(_: S.Type) throws {
     var random = SeededGenerator(seed: 306)
     for (shape, units) in [
-      ([400, 700], TensorUnits.firstAxis), ([400, 700], .optax), ([2, 150_000], .optax), ([150_000, 2], .optax),
-      ([2, 150_000], .firstAxis), ([30, 40, 20, 12], .axes([0, 2])), ([300_000], .tensor),
+      ([100, 700], TensorUnits.firstAxis), ([100, 700], .optax), ([2, 30_000], .optax), ([30_000, 2], .optax),
+      ([2, 30_000], .firstAxis), ([15, 40, 10, 12], .axes([0, 2])), ([60_000], .tensor),
     ] {
       let x: [S] = random.numbers(shape.reduce(1, *), exponents: -30...30)
       let p: [S] = random.numbers(x.count)
