@@ -27,17 +27,33 @@ def arguments() -> argparse.Namespace:
     return options
 
 
-def run(peer: str, options: argparse.Namespace) -> dict | str:
+def run(program: str, peer: str, options: argparse.Namespace) -> dict | str:
     """What the trials of one peer gave, or why there were none."""
     if not is_installed(peer):
         return "not installed"
-    command = [sys.executable, "-B", str(HERE / "compare_worker.py"), peer, "--momentum", str(options.momentum)]
+    command = [sys.executable, "-B", str(HERE / program), peer, "--momentum", str(options.momentum)]
     command += ["--trials", str(options.trials), "--seed", str(options.seed), "--output", str(options.output)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no message"]
         return f"exit {done.returncode}: {lines[-1].strip()}"
     return json.loads(done.stdout)
+
+
+def compare_rules(options: argparse.Namespace) -> dict[str, dict | str]:
+    """The rules beside SGD, by peer and by rule."""
+    print("\n| peer | rule | trials | failed | float32 | float64 |")
+    print("| --- | --- | --: | --: | --: | --: |", flush=True)
+    results = {}
+    for peer in options.peers:
+        results[peer] = result = run("compare_rules.py", peer, options)
+        if isinstance(result, str):
+            print(f"| {peer} | none: {result} | | | | |", flush=True)
+            continue
+        for kind, of_kind in result.items():
+            worst = " | ".join(f"{value:.2g}" for value in of_kind["worst"].values())
+            print(f"| {peer} | {kind} | {of_kind['run']} | {len(of_kind['failed'])} | {worst} |", flush=True)
+    return results
 
 
 def main() -> None:
@@ -48,7 +64,7 @@ def main() -> None:
     print("| --- | --: | --: | --: | --- | --: | --: | --: | --: |", flush=True)
     results = {}
     for peer in options.peers:
-        results[peer] = result = run(peer, options)
+        results[peer] = result = run("compare_worker.py", peer, options)
         if isinstance(result, str):
             print(f"| {peer} | none: {result} | | | | | | | |", flush=True)
             continue
@@ -56,9 +72,13 @@ def main() -> None:
             differences = " | ".join(f"{value:.2g}" for value in worst.values())
             counts = f"{result['run']} | {len(result['failed'])} | {result['redrawn']}"
             print(f"| {peer} | {counts} | {dtype} | {differences} |", flush=True)
-    (options.output / "numbers.json").write_text(json.dumps({"seed": options.seed, **results}, indent=2) + "\n")
+    rules = compare_rules(options)
+    everything = {"seed": options.seed, **results, "rules": rules}
+    (options.output / "numbers.json").write_text(json.dumps(everything, indent=2) + "\n")
+    all_results = [*results.values(), *rules.values()]
+    broken = [result for result in all_results if isinstance(result, str) and result != "not installed"]
     ran = [result for result in results.values() if not isinstance(result, str)]
-    broken = [result for result in results.values() if isinstance(result, str) and result != "not installed"]
+    ran += [result for kinds in rules.values() if not isinstance(kinds, str) for result in kinds.values()]
     folders = [failure["folder"] for result in ran for failure in result["failed"]]
     if folders:
         print(f"\nfailed, files kept: {' '.join(folders)}")

@@ -17,7 +17,7 @@ final class StepFuzzTests: XCTestCase {
     // What a difference has to be about.
     let plants = [
       "bit": "threads against alone", "scale": "restored against alone", "coefficient": "clip coefficient",
-      "momentum": "plain loop",
+      "momentum": "plain loop", "beta2": "plain loop", "matrix": "plain loop",
       "decay": "plain loop", "average": "plain loop, average", "loss": "plain loop", "refusal": "not taken",
     ]
     for (plant, cause) in plants {

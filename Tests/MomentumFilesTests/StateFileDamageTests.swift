@@ -216,7 +216,9 @@ final class StateFileDamageTests: StateFileTestCase {
       XCTAssertEqual(run.optimizer.state(), before)
       assertThrows(changed) {
         let forms = Array(repeating: VelocityForm(keepsLearningRate: true, learningRate: 1), count: 4)
-        try run.optimizer.replaceVelocities(directions, keepLearningRate: true, convertedTo: forms) { throw changed }
+        try run.optimizer.replaceVelocities(
+          directions, keepLearningRate: forms.map { _ in true }, convertedTo: forms
+        ) { throw changed }
       }
       XCTAssertEqual(run.optimizer.state(), before)
       try run.optimizer.restore(other, directions: directions, averages: averages) {}

@@ -99,6 +99,73 @@ final class VelocityExchangeTests: FolderTestCase {
     }
   }
 
+  // MARK: Means and sums
+
+  /// An optimizer with one matrix and its velocity.
+  private func withVelocity(_ rule: any UpdateRule, _ velocity: [Double]) throws -> Optimizer<Double> {
+    var optimizer = try Optimizer<Double>(ParameterLayout([("w", [2, 2])]), rule: rule)
+    try velocity.withUnsafeBufferPointer { try optimizer.setVelocity(ofTensor: 0, $0) }
+    return optimizer
+  }
+
+  private func velocity(_ optimizer: borrowing Optimizer<Double>) -> [Double] {
+    optimizer.withUnsafeVelocity(ofTensor: 0) { Array($0) }
+  }
+
+  /// PyTorch's momenta of Muon are means, 1 - m times the sums of Keras.
+  func testMomentaOfMuonBecomeMeansOrSums() throws {
+    let file = path("muon")
+    let torch = try withVelocity(Muon(learningRate: 0.5, momentum: 0.75, convention: .pytorch), [1, -2, 3, 4])
+    try VelocityExchange(of: .pytorch).write(torch, to: file)
+    for (convention, expected) in [
+      (Convention.pytorch, [1.0, -2, 3, 4]), (.mlx, [1, -2, 3, 4]), (.optax, [1, -2, 3, 4]), (.keras, [4, -8, 12, 16]),
+      (.native, [4, -8, 12, 16]),
+    ] {
+      let rule = try Muon(learningRate: 0.5, momentum: 0.75, convention: convention)
+      var optimizer = try Optimizer<Double>(ParameterLayout([("w", [2, 2])]), rule: rule)
+      try VelocityExchange(of: .pytorch).read(file, into: &optimizer)
+      XCTAssertEqual(velocity(optimizer), expected, "\(convention)")
+      // Back again; and under its own convention as it is, without the learning rate.
+      try VelocityExchange(of: .pytorch).write(optimizer, to: path("back"))
+      XCTAssertEqual(try read("back"), ["w": [1, -2, 3, 4]], "\(convention)")
+      try VelocityExchange(of: convention).write(optimizer, to: path("own"))
+      XCTAssertEqual(try read("own"), ["w": expected], "\(convention)")
+    }
+    // Without a name of a library they are as the rule has them.
+    var own = try Optimizer<Double>(ParameterLayout([("w", [2, 2])]), rule: Muon(learningRate: 0.5, momentum: 0.75))
+    try VelocityExchange(keepsLearningRate: false).read(file, into: &own)
+    XCTAssertEqual(velocity(own), [1, -2, 3, 4])
+  }
+
+  /// Keras's velocities of SGD keep the learning rate, its other momenta do not.
+  func testMomentaOfKerasKeepNoLearningRate() throws {
+    for rule in try [
+      Lion(learningRate: 0.5, convention: .keras), AdamW(learningRate: 0.5, convention: .keras),
+      Scheduled(Signum(learningRate: 0.5, convention: .keras), learningRate: .constant(0.25)),
+    ] as [any UpdateRule] {
+      try VelocityExchange(of: .keras).write(try withVelocity(rule, [1, 2, 3, 4]), to: path("keras"))
+      XCTAssertEqual(try read("keras"), ["w": [1, 2, 3, 4]], "\(rule)")
+    }
+  }
+
+  func testVelocitiesMoveFromRuleToRule() throws {
+    let lion = try Lion(learningRate: 0.5, beta2: 0.75)
+    let inside = try SGD(learningRate: 0.5, momentum: 0.9, convention: .keras)
+    var optimizer = try withVelocity(SGD(learningRate: 0.5, momentum: 0.9), [4, 8, 0, 4])
+    try optimizer.convertVelocity(from: optimizer.rule, to: lion)
+    XCTAssertEqual(velocity(optimizer), [1, 2, 0, 1])
+    try optimizer.convertVelocity(from: lion, to: inside)
+    XCTAssertEqual(velocity(optimizer), [-2, -4, 0, -2])
+    XCTAssertTrue(optimizer.keepsLearningRateInVelocity(ofTensor: 0))
+    try optimizer.convertVelocity(from: inside, to: SGD(learningRate: 0.5, momentum: 0.9, dampening: 0.5))
+    XCTAssertEqual(velocity(optimizer), [2, 4, 0, 2])
+    XCTAssertThrowsError(try optimizer.convertVelocity(from: Lion(learningRate: 1, beta2: 1), to: inside)) {
+      XCTAssertEqual(
+        "\($0)", "weight of gradients in velocities is 0.0; expected a number > 0 to convert them by")
+    }
+    XCTAssertEqual(velocity(optimizer), [2, 4, 0, 2])
+  }
+
   // MARK: The learning rate inside and outside
 
   private func write(_ name: String, _ tensors: [String: [Double]]) throws {

@@ -66,18 +66,43 @@ final class SingularValueTests: XCTestCase {
     return (difference / y.reduce(0) { $0 + $1 * $1 }).squareRoot()
   }
 
+  /// `U f(S) Vᵀ` of a matrix, from its singular value decomposition by LAPACK.
+  private func applied(_ f: (Double) -> Double, to x: [Double], _ rows: Int, _ columns: Int) throws -> [Double] {
+    let count = min(rows, columns)
+    var (copy, values) = (x, [Double](repeating: 0, count: count))
+    var (left, right) = ([Double](repeating: 0, count: rows * count), [Double](repeating: 0, count: count * columns))
+    // By columns these are the elements of the transpose, whose vectors are the others.
+    let code = Double._gesdd(
+      true, Int32(columns), Int32(rows), &copy, Int32(columns), &values, &right, &left, Int32(count))
+    XCTAssertEqual(code, 0)
+    for index in left.indices { left[index] *= f(values[index % count]) }
+    var result = x
+    try left.withUnsafeBufferPointer { u in
+      try right.withUnsafeBufferPointer { v in
+        try result.withUnsafeMutableBufferPointer {
+          try BLAS.gemm(
+            1, BLAS.Matrix(u.baseAddress, rows: rows, columns: count),
+            BLAS.Matrix(v.baseAddress, rows: count, columns: columns), 0,
+            into: BLAS.MutableMatrix($0.baseAddress, rows: rows, columns: columns))
+        }
+      }
+    }
+    return result
+  }
+
   private static let shapes = [(1, 1), (5, 5), (64, 64), (65, 20), (100, 300), (200, 130)]
 
   // MARK: - Newton-Schulz
 
+  /// Rounding errors in the directions of small singular values grow with these, by the product of all factors a: 485 for
+  /// Jordan's five steps, 493 for Dion's, 976 and 6363 for five and eight of Polar Express.
   func testNewtonSchulzAppliesItsPolynomialToSingularValuesFloat() throws {
-    // Restarts after the first and the third step are as exact as the steps as they are written down.
-    let exact = NewtonSchulz.jordan(restarts: [1, 3])
-    try polynomials(Float.self, exact, bounds: [(1, 2e-6), (1e2, 1e-5), (1e4, 1e-5), (1e8, 2e-5)])
-    try polynomials(Float.self, .jordan(), bounds: [(1, 2e-6), (1e2, 3e-4), (1e4, 8e-4), (1e8, 1e-3)])
-    try polynomials(Float.self, .dion, bounds: [(1, 2e-6), (1e2, 2e-5), (1e4, 3e-5), (1e8, 3e-5)])
+    try polynomials(Float.self, .jordan(), bounds: [(1, 2e-6), (1e2, 1e-5), (1e4, 1e-5), (1e8, 2e-5)])
+    try polynomials(Float.self, .dion, bounds: [(1, 2e-6), (1e2, 1e-5), (1e4, 1e-5), (1e8, 2e-5)])
+    try polynomials(Float.self, .polarExpress(), bounds: [(1, 5e-6), (1e2, 5e-5), (1e4, 5e-5), (1e8, 5e-5)])
     try polynomials(
       Float.self, .polarExpress(steps: 8), bounds: [(1, 2e-6), (1e2, 1e-5), (1e4, 1e-4), (1e8, 2e-4)])
+    try polynomials(Float.self, .jordan(restarts: []), bounds: [(1, 2e-6), (1e4, 8e-4)])
   }
 
   func testNewtonSchulzAppliesItsPolynomialToSingularValuesDouble() throws {
@@ -90,12 +115,14 @@ final class SingularValueTests: XCTestCase {
     _: S.Type, _ method: NewtonSchulz, bounds: [(condition: Double, error: Double)]
   ) throws {
     var random = SeededGenerator(seed: 1510)
-    for (rows, columns) in Self.shapes {
+    for (rows, columns) in [(1, 1), (5, 5), (16, 16), (64, 64), (65, 20), (40, 120)] {
       for (condition, bound) in bounds {
         let known = try Known(rows, columns, falling(min(rows, columns), condition: condition), &random)
-        let norm = known.norm
-        let expected = try known.matrix { method.value(at: $0 / norm) }
-        let found: [S] = try changed(known.matrix()) {
+        // As the type has it: where small singular values grow, so does what rounding the matrix changes in them.
+        let x = try known.matrix().map { Double(S($0)) }
+        let norm = x.reduce(0) { $0 + $1 * $1 }.squareRoot()
+        let expected = try applied({ method.value(at: $0 / norm) }, to: x, rows, columns)
+        let found: [S] = try changed(x) {
           try method.orthogonalize(BLAS.MutableMatrix($0, rows: rows, columns: columns))
         }
         XCTAssertLessThan(distance(found, expected), bound, "\(rows) × \(columns), condition \(condition)")

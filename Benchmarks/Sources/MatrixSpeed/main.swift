@@ -2,7 +2,9 @@
 // written down, three products of whole matrices each, which is what a plain BLAS program does; and beside the speed of a
 // product of two tiles in cache, which is the most that either could reach.
 //
-// Usage: MatrixSpeed [threads] [rounds]
+// Usage: MatrixSpeed [threads] [rounds] [cases]
+//   cases   rows x columns, or gpt2 for the 48 matrices of its blocks, with commas between them (default:
+//           768x768,768x3072,768x50257,2048x2048,4096x4096,gpt2)
 //
 // The rounds of all contenders are interleaved, and the best of each counts, so that other work on the machine disturbs all of
 // them alike. OPENBLAS_NUM_THREADS limits the threads of the plain one.
@@ -99,47 +101,98 @@ func shown(_ number: Double, _ digits: Int) -> String {
   return "\(whole)." + String(repeating: "0", count: digits - text.count) + text
 }
 
-let method = NewtonSchulz.jordan()
-let restarted = NewtonSchulz.jordan(restarts: [1, 3])
-print("kernels \(BLAS.LibraryInfo.current.coreName ?? "unknown"), \(threads) threads, best of \(rounds) rounds")
-print("shape      tiles  restarts  plain  plain/tiles  tiles' share of the peak of \(threads) threads")
-for (rows, columns) in [(768, 768), (768, 3072), (2048, 2048)] {
-  let source = numbers(rows * columns)
-  var plain = PlainSteps(rows, columns)
-  var best = (tiles: Double.infinity, restarts: Double.infinity, plain: Double.infinity, speed: 0.0)
-  var difference = 0.0
-  for _ in 0..<rounds {
-    func tiles(_ method: NewtonSchulz) throws -> (Double, [Float]) {
-      var matrix = source
-      let time = try matrix.withUnsafeMutableBufferPointer { matrix in
-        try seconds {
-          try method.orthogonalize(
-            BLAS.MutableMatrix(matrix.baseAddress, rows: rows, columns: columns), threads: threads)
-        }
-      }
-      return (time, matrix)
+/// Matrices whose times are added up: the best time of one of each shape, times their number.
+struct Case {
+  let name: String
+  var shapes: [(rows: Int, columns: Int, count: Int)]
+
+  /// `gpt2`, or rows x columns.
+  init?(_ name: Substring) {
+    self.name = String(name)
+    if name == "gpt2" {
+      shapes = [(768, 2304, 12), (768, 768, 12), (768, 3072, 12), (3072, 768, 12)]
+      return
     }
-    let ours = try tiles(method)
-    best.tiles = min(best.tiles, ours.0)
-    best.restarts = min(best.restarts, try tiles(restarted).0)
+    let sides = name.split(separator: "x").compactMap { Int($0) }
+    guard sides.count == 2, sides[0] > 0, sides[1] > 0 else { return nil }
+    shapes = [(sides[0], sides[1], 1)]
+  }
+}
+
+/// The best times of one shape, and the best speed of tiles meanwhile.
+struct Best {
+  var tiles = Double.infinity
+  var restarts = Double.infinity
+  var plain = Double.infinity
+  var speed = 0.0
+}
+
+let method = NewtonSchulz.jordan(restarts: [])
+let restarted = NewtonSchulz.jordan()
+
+/// Orthogonalises a copy of a matrix.
+func tiles(_ source: [Float], _ rows: Int, _ columns: Int, _ method: NewtonSchulz) throws -> (Double, [Float]) {
+  var matrix = source
+  let time = try matrix.withUnsafeMutableBufferPointer { matrix in
+    try seconds {
+      try method.orthogonalize(BLAS.MutableMatrix(matrix.baseAddress, rows: rows, columns: columns), threads: threads)
+    }
+  }
+  return (time, matrix)
+}
+
+/// The distance of two matrices, relative to the second.
+func distance(_ x: [Float], _ y: [Float]) -> Double {
+  var (squares, sum) = (0.0, 0.0)
+  for i in x.indices {
+    let distance = Double(x[i]) - Double(y[i])
+    squares += distance * distance
+    sum += Double(y[i]) * Double(y[i])
+  }
+  return (squares / sum).squareRoot()
+}
+
+/// Compares the results with those of the plain steps, then times all of them in turns.
+func measure(_ rows: Int, _ columns: Int) throws -> Best {
+  // Plain steps work on the side that has fewer elements, as the others do by themselves.
+  let (r, c) = (min(rows, columns), max(rows, columns))
+  let source = numbers(r * c)
+  var plain = PlainSteps(r, c)
+  var expected = source
+  try plain.run(&expected, method)
+  for (name, method) in [("tiles", method), ("restarts", restarted)] {
+    let apart = distance(try tiles(source, r, c, method).1, expected)
+    guard apart < 1e-3 else { fatalError("\(rows)x\(columns): \(name) differ from the plain steps by \(apart)") }
+  }
+  var best = Best()
+  for _ in 0..<rounds {
+    best.tiles = min(best.tiles, try tiles(source, rows, columns, method).0)
+    best.restarts = min(best.restarts, try tiles(source, rows, columns, restarted).0)
     var matrix = source
     best.plain = min(best.plain, try seconds { try plain.run(&matrix, method) })
     best.speed = max(best.speed, try tileSpeed())
-    var (squares, sum) = (0.0, 0.0)
-    for i in matrix.indices {
-      let distance = Double(matrix[i]) - Double(ours.1[i])
-      squares += distance * distance
-      sum += Double(matrix[i]) * Double(matrix[i])
-    }
-    difference = (squares / sum).squareRoot()
   }
-  // First verified, then told.
-  guard difference < 1e-3 else { fatalError("the results differ by \(difference)") }
-  let (r, c) = (Double(min(rows, columns)), Double(max(rows, columns)))
-  let operations = Double(4 * method.steps.count - 3) * r * r * r + 3 * r * r * c
-  let share = operations / best.tiles / best.speed / Double(threads)
+  return best
+}
+
+let names = CommandLine.arguments.dropFirst(3).first ?? "768x768,768x3072,768x50257,2048x2048,4096x4096,gpt2"
+print("kernels \(BLAS.LibraryInfo.current.coreName ?? "unknown"), \(threads) threads, best of \(rounds) rounds")
+print("case      tiles  restarts  plain  plain/restarts  tiles' share of the peak of \(threads) threads")
+for name in names.split(separator: ",") {
+  guard let test = Case(name) else { fatalError("'\(name)' is neither rows x columns nor gpt2") }
+  var (sum, operations) = (Best(), 0.0)
+  (sum.tiles, sum.restarts, sum.plain) = (0, 0, 0)
+  for shape in test.shapes {
+    let (best, count) = (try measure(shape.rows, shape.columns), Double(shape.count))
+    sum.tiles += count * best.tiles
+    sum.restarts += count * best.restarts
+    sum.plain += count * best.plain
+    sum.speed = max(sum.speed, best.speed)
+    let (r, c) = (Double(min(shape.rows, shape.columns)), Double(max(shape.rows, shape.columns)))
+    operations += count * (Double(4 * method.steps.count - 3) * r * r * r + 3 * r * r * c)
+  }
   print(
-    "\(rows)x\(columns)", shown(best.tiles, 3), shown(best.restarts, 3), shown(best.plain, 3),
-    shown(best.plain / best.tiles, 2), "\(shown(100 * share, 0)) % of \(shown(best.speed * 1e-9, 0)) GF/s a thread",
+    test.name, shown(sum.tiles, 3), shown(sum.restarts, 3), shown(sum.plain, 3), shown(sum.plain / sum.restarts, 2),
+    "\(shown(100 * operations / sum.tiles / sum.speed / Double(threads), 0)) % of \(shown(sum.speed * 1e-9, 0)) GF/s a thread",
     separator: "  ")
 }

@@ -4,6 +4,10 @@
 ///     each step: Z ← a·I + b·R + c·R²;  Q ← Z (first step), Q Z (others);  R ← (R Z) Z
 ///     X ← Q X
 ///
+/// X stands for the matrix divided by its norm, but lacks a factor f of that: rounding its elements would change small
+/// singular values, which the steps let grow. The factors of a step take f in, `a, b·f², c·f⁴`, those of the last step all
+/// times f.
+///
 /// R, Z and Q are symmetric and commute, so only half the tiles of their products are computed, and all but the first and
 /// the last product have sides of the smaller side of X. Five steps on r × 4r take a third of the operations of the steps
 /// as they are written down.
@@ -26,12 +30,15 @@ struct GramIteration<Scalar: BLASScalar> {
   /// Replaces the matrix by `U p(S) Vᵀ`.
   mutating func run(_ method: borrowing NewtonSchulz) {
     let packing = MatrixPacking(matrix: matrix, tiles: memory.tiles, measures: memory.measures)
-    guard packing.normalize(method.epsilon, method.epsilonUse, crew) else { return }
+    guard let rest = packing.normalize(method.epsilon, method.epsilonUse, crew) else { return }
     computeGram()
     for index in 0..<method.steps.count {
       let isLast = index + 1 == method.steps.count
       let restarts = method.restarts.contains(index + 1)
-      step(method.steps[index], keepsGram: !isLast && !restarts)
+      let (factors, square, all) = (method.steps[index], rest * rest, isLast ? rest : 1)
+      step(
+        NewtonSchulz.Step(factors.a * all, factors.b * square * all, factors.c * square * square * all),
+        keepsGram: !isLast && !restarts)
       if restarts {
         run(RestartTask(q: memory.accumulated, tiles: memory.tiles), count: memory.tiles.tileColumns)
         computeGram()

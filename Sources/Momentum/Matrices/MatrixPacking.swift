@@ -17,22 +17,24 @@ struct MatrixPacking<Scalar: BLASScalar> {
   /// A number of each tile.
   let measures: UnsafeMutablePointer<Double>
 
-  /// Makes X from the matrix: its elements divided by its Frobenius norm.
+  /// Makes X from the matrix: its elements times a power of two, so that none of them is rounded.
   ///
-  /// - Returns: Whether there is work left. If not, the matrix already is what it must become: zeros, or NaN everywhere
-  ///   if an element is NaN or infinite.
-  func normalize(_ epsilon: Double, _ use: NewtonSchulz.EpsilonUse, _ crew: TaskCrew<Scalar>) -> Bool {
+  /// - Returns: The factor of X, in 1..<2, that the division of the matrix by its Frobenius norm still lacks. `nil` if
+  ///   there is no work left: the matrix already is what it must become then, zeros, or NaN everywhere if an element is NaN
+  ///   or infinite.
+  func normalize(_ epsilon: Double, _ use: NewtonSchulz.EpsilonUse, _ crew: TaskCrew<Scalar>) -> Double? {
     crew.run(PackTask(packing: self), count: tiles.tileCount)
     let scaling = TileScaling(tiles: tiles, measures: measures)
     guard let norm = scaling.bringLargestToOne(crew) else {
       crew.run(FillTask(packing: self, value: scaling.largest == 0 ? 0 : .nan), count: tiles.tileCount)
-      return false
+      return nil
     }
     let exact = ScaledDouble(norm.scaled, exponent: norm.exponent)
     let divisor = use == .added ? exact + epsilon : exact < ScaledDouble(epsilon) ? ScaledDouble(epsilon) : exact
-    let factor = Scalar((ScaledDouble(1, exponent: norm.exponent) / divisor).double)
-    crew.run(MultiplyTask(tiles: tiles, factor: factor), count: tiles.tileCount)
-    return true
+    let factor = (ScaledDouble(1, exponent: norm.exponent) / divisor).double
+    let power = factor == 0 ? 0 : Scalar(sign: .plus, exponent: Scalar.Exponent(factor.exponent), significand: 1)
+    crew.run(MultiplyTask(tiles: tiles, factor: power), count: tiles.tileCount)
+    return factor == 0 ? 1 : factor.significand
   }
 
   /// Whether X is the transpose of the matrix.

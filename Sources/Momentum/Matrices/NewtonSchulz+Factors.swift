@@ -3,10 +3,11 @@ extension NewtonSchulz {
   ///
   /// - Parameters:
   ///   - steps: The number of steps, at least 1.
-  ///   - restarts: See ``restarts``; by default none for up to five steps.
+  ///   - restarts: See ``restarts``; by default after steps 3, 5 and so on. One after the third of five steps keeps as many
+  ///     digits as any two do.
   public static func jordan(steps: Int = 5, restarts: [Int]? = nil) -> NewtonSchulz {
     let factors = Array(repeating: Step(3.4445, -4.7750, 2.0315), count: max(steps, 0))
-    return NewtonSchulz(factors, restarts: restarts ?? (steps <= 5 ? [] : nil))
+    return NewtonSchulz(factors, restarts: restarts ?? oddSteps(before: steps))
   }
 
   /// The factors of Polar Express (Amsel, Persson, Musco and Gower, arXiv:2505.16932): those of each step are the best
@@ -14,7 +15,7 @@ extension NewtonSchulz {
   ///
   /// - Parameters:
   ///   - steps: The number of steps, at least 1.
-  ///   - restarts: See ``restarts``; by default after the second and the fourth step.
+  ///   - restarts: See ``restarts``; by default after steps 2, 3, 5, 7 and so on.
   public static func polarExpress(steps: Int = 5, restarts: [Int]? = nil) -> NewtonSchulz {
     // All but the last of the list are made for singular values up to 1.01, so that rounding does not take them out of
     // the range in which the next step converges.

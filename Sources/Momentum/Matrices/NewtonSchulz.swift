@@ -13,7 +13,7 @@
 /// // the first and the last element are near 1, the others are 0
 /// ```
 ///
-/// X is divided by its Frobenius norm first, which is exact in its range: a matrix of any scale gives the same bits as
+/// X is divided by its Frobenius norm first, which rounds none of its elements: a matrix of any scale gives the same bits as
 /// the matrix times a power of two.
 public struct NewtonSchulz: Sendable, Hashable {
   /// The factors of one step.
@@ -52,7 +52,7 @@ public struct NewtonSchulz: Sendable, Hashable {
   ///
   /// Between restarts the steps work on `X Xᵀ`, which has the squares of the singular values, and so loses the smallest
   /// ones to rounding sooner. A restart costs `3·r²·(c - r)` operations for r × c elements, r the smaller side: nothing
-  /// for square matrices.
+  /// for square matrices. Where that counts more than digits, an empty list is fastest.
   public var restarts: [Int]
 
   /// Steps with these factors.
@@ -61,15 +61,18 @@ public struct NewtonSchulz: Sendable, Hashable {
   ///   - steps: The factors of each step.
   ///   - epsilon: See ``epsilon``.
   ///   - epsilonUse: See ``epsilonUse``.
-  ///   - restarts: See ``restarts``; by default after the second and the fourth step, as far as others follow.
+  ///   - restarts: See ``restarts``; by default after steps 2, 3, 5, 7 and so on, as far as others follow.
   public init(
     _ steps: [Step], epsilon: Double = 0, epsilonUse: EpsilonUse = .added, restarts: [Int]? = nil
   ) {
     self.steps = steps
     self.epsilon = epsilon
     self.epsilonUse = epsilonUse
-    self.restarts = restarts ?? [2, 4].filter { $0 < steps.count }
+    self.restarts = restarts ?? ([2] + Self.oddSteps(before: steps.count)).filter { $0 < steps.count }
   }
+
+  /// The steps 3, 5, 7 and so on, as far as others follow.
+  static func oddSteps(before count: Int) -> [Int] { Array(stride(from: 3, to: count, by: 2)) }
 
   /// Refuses what cannot be computed.
   ///

@@ -47,6 +47,40 @@ extension Optimizer {
     convertVelocities(to: Array(repeating: form, count: states.velocities.count))
   }
 
+  /// Makes the velocities of one rule those of another, so that a run goes on with it: where one keeps a mean of gradients
+  /// and the other their sum (``UpdateRule/gradientWeight``), and where one keeps the learning rate in the velocity.
+  ///
+  ///     v_mean = (1 - m) · v_sum                v_in = -lr · v_out
+  ///
+  /// ```swift
+  /// // From Muon as PyTorch has it, a mean, to that of Keras, a sum.
+  /// let new = try Muon(learningRate: 0.02, convention: .keras)
+  /// try optimizer.convertVelocity(from: optimizer.rule, to: new)
+  /// optimizer.rule = new
+  /// ```
+  ///
+  /// The velocities of all tensors are multiplied, by one factor; those of groups with other rules too.
+  ///
+  /// - Parameters:
+  ///   - old: The rule that the velocities come from.
+  ///   - new: The rule that takes the next step. Its learning rate is that of the conversion.
+  /// - Throws: ``MomentumError/invalidSetting(_:)`` for a rule that no gradient enters, as with a momentum of 1, and for a
+  ///   learning rate that is needed and not positive.
+  /// - Complexity: O(n); reads n and writes n elements.
+  public mutating func convertVelocity(from old: any UpdateRule, to new: any UpdateRule) throws(MomentumError) {
+    let (old, new) = (try old.resolved(at: stepCount) ?? old, try new.resolved(at: stepCount) ?? new)
+    let rate = new.conversionRate ?? old.conversionRate ?? .nan
+    if old.keepsLearningRateInVelocity != new.keepsLearningRateInVelocity {
+      guard rate > 0, rate.isFinite else {
+        throw .invalidSetting(name: "learningRate", value: rate, expected: .finiteAbove(0))
+      }
+    }
+    let form = VelocityForm(
+      keepsLearningRate: new.keepsLearningRateInVelocity, learningRate: rate,
+      gradientWeight: try VelocityForm.ratio(of: new.gradientWeight, to: old.gradientWeight))
+    convertVelocities(to: Array(repeating: form, count: states.velocities.count))
+  }
+
   /// Converts the velocity of each tensor to a form of its own.
   ///
   /// - Parameter forms: With a learning rate that is positive and finite wherever the velocity has another form.
@@ -72,8 +106,9 @@ extension Optimizer {
 
   /// The factor by which a stored vector becomes the velocity in a form.
   private static func factor(of velocity: VelocityState, in form: VelocityForm) -> ScaledDouble {
-    let scale = ScaledDouble(velocity.scale)
-    guard velocity.isSet, velocity.keepsLearningRate != form.keepsLearningRate else { return scale }
+    guard velocity.isSet else { return ScaledDouble(velocity.scale) }
+    let scale = ScaledDouble(velocity.scale) * form.gradientWeight
+    guard velocity.keepsLearningRate != form.keepsLearningRate else { return scale }
     let rate = ScaledDouble(-form.learningRate)
     return form.keepsLearningRate ? scale * rate : scale / rate
   }
@@ -81,12 +116,29 @@ extension Optimizer {
   /// The form that each tensor's rule keeps its velocity in, with the learning rate of the next step; NaN where a rule
   /// has none.
   package func velocityForms() throws(MomentumError) -> [VelocityForm] {
+    try velocityForms { $0 }.map { $0! }
+  }
+
+  /// The form that velocities of each tensor's rule have in the library of a convention; `nil` where that is the form of
+  /// ``SGD`` there.
+  package func velocityForms(under convention: Convention) throws(MomentumError) -> [VelocityForm?] {
+    try velocityForms { $0.following(convention) }
+  }
+
+  private func velocityForms(
+    _ choose: (any UpdateRule) -> (any UpdateRule)?
+  ) throws(MomentumError) -> [VelocityForm?] {
     let rules = try StepRules(rule, groups, at: stepCount)
-    var forms: [VelocityForm] = []
+    var forms: [VelocityForm?] = []
     for group in try ParameterGroup.membership(groups, of: layout) {
-      let rule = rules[group ?? -1]
+      guard let rule = choose(rules[group ?? -1]) else {
+        forms.append(nil)
+        continue
+      }
       forms.append(
-        VelocityForm(keepsLearningRate: rule.keepsLearningRateInVelocity, learningRate: rule.conversionRate ?? .nan))
+        VelocityForm(
+          keepsLearningRate: rule.keepsLearningRateInVelocity, learningRate: rule.conversionRate ?? .nan,
+          gradientWeight: rule.gradientWeight))
     }
     return forms
   }
@@ -158,18 +210,18 @@ extension Optimizer {
   ///
   /// - Parameters:
   ///   - values: The velocities.
-  ///   - keepLearningRate: Whether the learning rate is part of them.
+  ///   - keepLearningRate: Whether the learning rate is part of that of each tensor.
   ///   - forms: The forms to convert them to, with a learning rate that is positive and finite wherever that is needed.
   package mutating func replaceVelocities(
-    _ values: [TensorBuffer?], keepLearningRate: Bool, convertedTo forms: [VelocityForm],
+    _ values: [TensorBuffer?], keepLearningRate: [Bool], convertedTo forms: [VelocityForm],
     confirm: () throws -> Void
   ) throws {
     let newDirection = try gathered(values, isHalf: direction.isHalf)
-    let velocities = zip(values, states.velocities).map { values, old in
+    let velocities = values.indices.map { index in
       var velocity = VelocityState()
-      velocity.secondMomentSteps = old.secondMomentSteps
-      velocity.isSet = values != nil
-      velocity.keepsLearningRate = keepLearningRate
+      velocity.secondMomentSteps = states.velocities[index].secondMomentSteps
+      velocity.isSet = values[index] != nil
+      velocity.keepsLearningRate = keepLearningRate[index]
       return velocity
     }
     try checkFinite("velocity", newDirection) { Self.factor(of: velocities[$0], in: forms[$0]) }

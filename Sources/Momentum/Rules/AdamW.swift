@@ -88,6 +88,14 @@ extension AdamW: SchedulableRule {
   public var usesVelocity: Bool { true }
   public var usesSecondMoment: Bool { true }
   public var keepsLearningRateInVelocity: Bool { false }
+  public var gradientWeight: Double { 1 - beta1 }
+  public var dependsOnShape: Bool { false }
+
+  public func following(_ convention: Convention) -> (any UpdateRule)? {
+    var rule = self
+    rule.convention = convention
+    return rule
+  }
 
   public func validate() throws(MomentumError) {
     try RuleSettings.checkAtLeast0("learningRate", learningRate)

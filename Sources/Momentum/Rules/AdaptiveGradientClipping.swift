@@ -51,10 +51,13 @@ extension AdaptiveGradientClipping: UpdateRule {
   public var usesVelocity: Bool { base.usesVelocity }
   public var usesSecondMoment: Bool { base.usesSecondMoment }
   public var keepsLearningRateInVelocity: Bool { base.keepsLearningRateInVelocity }
+  public var gradientWeight: Double { base.gradientWeight }
+  public var dependsOnShape: Bool { base.dependsOnShape }
   public var conversionRate: Double? { base.conversionRate }
   public var reportedMomentum: Double? { base.reportedMomentum }
   public var units: TensorUnits? { clippedUnits }
   public var transform: MatrixTransform? { base.transform }
+  public func following(_ convention: Convention) -> (any UpdateRule)? { base.following(convention) }
 
   public func validate() throws(MomentumError) {
     for (name, value) in [("factor", factor), ("epsilon", epsilon)] where !(value >= 0 && value.isFinite) {

@@ -65,6 +65,7 @@ public struct LARS: Sendable, Hashable, Codable {
 
 extension LARS: SchedulableRule {
   public var usesVelocity: Bool { momentum > 0 }
+  public var dependsOnShape: Bool { false }
   public var keepsLearningRateInVelocity: Bool { true }
   public var units: TensorUnits? { adapts ? .tensor : nil }
   public var unitDecay: Double { convention == .optax ? weightDecay : 0 }

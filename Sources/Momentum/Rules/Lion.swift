@@ -61,6 +61,14 @@ extension Lion: SchedulableRule {
 
   public var usesVelocity: Bool { true }
   public var keepsLearningRateInVelocity: Bool { false }
+  public var gradientWeight: Double { 1 - beta2 }
+  public var dependsOnShape: Bool { false }
+
+  public func following(_ convention: Convention) -> (any UpdateRule)? {
+    var rule = self
+    rule.convention = convention
+    return rule
+  }
 
   public func validate() throws(MomentumError) {
     try RuleSettings.checkAtLeast0("learningRate", learningRate)

@@ -115,7 +115,14 @@ public struct Muon: Sendable, Hashable {
 extension Muon: SchedulableRule {
   public var usesVelocity: Bool { true }
   public var keepsLearningRateInVelocity: Bool { false }
+  public var gradientWeight: Double { convention.dampsMuon ? 1 - momentum : 1 }
   public var transform: MatrixTransform? { MatrixTransform(method, view: view) }
+
+  public func following(_ convention: Convention) -> (any UpdateRule)? {
+    var rule = self
+    rule.convention = convention
+    return rule
+  }
 
   public func validate() throws(MomentumError) {
     try RuleSettings.checkAtLeast0("learningRate", learningRate)
@@ -133,7 +140,7 @@ extension Muon: SchedulableRule {
   }
 
   public func compile(_ tensor: TensorState, into program: inout StepProgram) -> Double {
-    let entering = convention.dampsMuon ? 1 - momentum : 1
+    let entering = gradientWeight
     let coupledDecay = convention == .mlx ? weightDecay : 0
     let scale = program.decayVelocity(of: tensor, by: momentum)
     let gradient = tensor.gradientFactor * entering

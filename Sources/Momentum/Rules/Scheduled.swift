@@ -37,6 +37,7 @@ public struct Scheduled<Rule: SchedulableRule>: UpdateRule {
 
   public var convention: Convention { rule.convention }
   public var keepsLearningRateInVelocity: Bool { rule.keepsLearningRateInVelocity }
+  public var dependsOnShape: Bool { rule.dependsOnShape }
 
   /// Whether the rule keeps a velocity, now or perhaps later.
   public var usesVelocity: Bool { rule.usesVelocity || momentum != nil }
@@ -85,10 +86,12 @@ public struct Scheduled<Rule: SchedulableRule>: UpdateRule {
   // Steps run the rule that `resolved(at:)` returns. The members below are those of the rule without its schedules.
 
   public var conversionRate: Double? { rule.conversionRate }
+  public var gradientWeight: Double { rule.gradientWeight }
   public var reportedMomentum: Double? { rule.reportedMomentum }
   public func scalingLearningRate(by factor: Double) -> (any UpdateRule)? { rule.scalingLearningRate(by: factor) }
   public var units: TensorUnits? { rule.units }
   public var transform: MatrixTransform? { rule.transform }
+  public func following(_ convention: Convention) -> (any UpdateRule)? { rule.following(convention) }
   public var unitDecay: Double { rule.unitDecay }
 
   public func unitFactor(gradientNorm: ScaledDouble, parameterNorm: ScaledDouble) -> ScaledDouble {

@@ -52,6 +52,13 @@ public struct Signum: Sendable, Hashable, Codable {
 extension Signum: SchedulableRule {
   public var usesVelocity: Bool { momentum > 0 }
   public var keepsLearningRateInVelocity: Bool { false }
+  public var dependsOnShape: Bool { false }
+
+  public func following(_ convention: Convention) -> (any UpdateRule)? {
+    var rule = self
+    rule.convention = convention
+    return rule
+  }
 
   public func validate() throws(MomentumError) {
     try RuleSettings.checkAtLeast0("learningRate", learningRate)

@@ -76,7 +76,8 @@ struct StepCompiler<Scalar: BLASScalar> {
   /// Whether two tensors of a group agree in their shapes, if its rule may look at them.
   @inline(__always)
   private func haveTheSameShape(_ first: Int, _ second: Int, _ rules: borrowing StepRules) -> Bool {
-    !rules.traits(of: table.decision(first).pointee.group).transforms || table.shapes[first] == table.shapes[second]
+    !rules.traits(of: table.decision(first).pointee.group).dependsOnShape || table.shapes.isEmpty
+      || table.shapes[first] == table.shapes[second]
   }
 
   private func compileProgram(

@@ -24,7 +24,7 @@ struct StepRules {
   private(set) var momentum: Double?
 
   struct Traits {
-    let usesVelocity, usesSecondMoment, transforms, keepsLearningRateInVelocity: Bool
+    let usesVelocity, usesSecondMoment, transforms, dependsOnShape, keepsLearningRateInVelocity: Bool
   }
 
   init() {}
@@ -56,7 +56,8 @@ struct StepRules {
       traits.append(
         Traits(
           usesVelocity: rule.usesVelocity, usesSecondMoment: rule.usesSecondMoment,
-          transforms: rule.transform != nil, keepsLearningRateInVelocity: rule.keepsLearningRateInVelocity))
+          transforms: rule.transform != nil, dependsOnShape: rule.dependsOnShape,
+          keepsLearningRateInVelocity: rule.keepsLearningRateInVelocity))
       transforms.append(rule.transform)
       if rule.transform != nil { transformTensors = true }
       if rule.usesVelocity { useVelocity = true }

@@ -27,6 +27,19 @@ public protocol UpdateRule: Sendable {
   /// ``Optimizer/convertVelocity(toKeepLearningRate:learningRate:)``.
   var keepsLearningRateInVelocity: Bool { get }
 
+  /// The factor with which a gradient enters the velocity, besides a learning rate: 1, which is the default, where the
+  /// velocity is a sum of gradients, `v ← m·v + g`, and 1 - m where it is a mean. Velocities of one kind can be made those
+  /// of the other; see ``Optimizer/convertVelocity(from:to:)``.
+  var gradientWeight: Double { get }
+
+  /// The rule as the library of a convention has it, for velocities that come from there; by default `nil`, which means
+  /// that they are as those of ``SGD`` there.
+  func following(_ convention: Convention) -> (any UpdateRule)?
+
+  /// Whether what the rule compiles depends on the shape of the tensor (``TensorState/shape``); by default `true`.
+  /// Neighbouring tensors share the program of a rule that says `false`, whatever their shapes are.
+  var dependsOnShape: Bool { get }
+
   /// The rule with the settings of one step; by default `nil`, which means that the settings do not change from step to
   /// step. A rule that returns `nil` once is not asked again.
   ///
@@ -91,6 +104,9 @@ public protocol UpdateRule: Sendable {
 extension UpdateRule {
   public var usesSecondMoment: Bool { false }
   public var keepsLearningRateInVelocity: Bool { convention.keepsLearningRateInVelocity }
+  public var gradientWeight: Double { 1 }
+  public var dependsOnShape: Bool { true }
+  public func following(_ convention: Convention) -> (any UpdateRule)? { nil }
   public func resolved(at step: Int) throws(MomentumError) -> (any UpdateRule)? { nil }
   public var conversionRate: Double? { nil }
   public var reportedMomentum: Double? { nil }

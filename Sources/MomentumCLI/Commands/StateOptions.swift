@@ -23,7 +23,8 @@ struct StateOptions: ParsableArguments {
     help: """
       Whose velocity --velocity names, if it is from elsewhere: momentum buffers under the parameters' names, without \
       metadata. Where the rule has the learning rate in the velocity and the file has not, or the other way round, they \
-      are converted at that of the step, the first.
+      are converted at that of the step, the first; and where Muon keeps a sum of gradients in one convention and a mean in \
+      the other, by the momentum.
       """)
   var velocityConvention: Convention?
 

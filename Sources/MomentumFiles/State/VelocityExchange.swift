@@ -12,21 +12,28 @@ public import Momentum
 /// Keras's `momentums` keep it, `p ← p + v`, and so does the trace of Optax's `lars`. Where the optimizer's rule has
 /// the other form, velocities are converted at the learning rate of its next step: `v_in = −lr·v_out`.
 ///
+/// Muon's momenta are means of gradients in PyTorch, Optax and MLX, and sums in Keras and here: `v_mean = (1 − m)·v_sum`, by
+/// the momentum of the next step. Those of Lion, Signum and AdamW are the same everywhere.
+///
 /// Files are written in the optimizer's element type. An optimizer of `Float` also reads velocities of `BF16`.
 public struct VelocityExchange: Sendable, Hashable {
   /// Whether the learning rate is part of the velocities in the file.
   public var keepsLearningRate: Bool
+  /// Whose velocities they are, if that says it; ``keepsLearningRate`` then holds for the rules that are of no other form
+  /// than SGD there.
+  public let convention: Convention?
   /// The text before the parameters' names. Tensors whose names begin otherwise are not looked at.
   public var prefix: String
 
-  /// Velocities as SGD has them in the library of a convention.
+  /// Velocities as the optimizer's rules have them in the library of a convention.
   public init(of convention: Convention, prefix: String = "") {
-    self.init(keepsLearningRate: convention.keepsLearningRateInVelocity, prefix: prefix)
+    (keepsLearningRate, self.convention) = (convention.keepsLearningRateInVelocity, convention)
+    self.prefix = prefix
   }
 
-  /// Velocities of either form.
+  /// Velocities of either form, otherwise as the optimizer's rules keep them.
   public init(keepsLearningRate: Bool, prefix: String = "") {
-    self.keepsLearningRate = keepsLearningRate
+    (self.keepsLearningRate, convention) = (keepsLearningRate, nil)
     self.prefix = prefix
   }
 
@@ -61,13 +68,18 @@ public struct VelocityExchange: Sendable, Hashable {
         }
       }
       let velocities = try selection.velocities(layout, of: Scalar.self)
-      let forms = try forms(of: optimizer, learningRate)
-      for (form, isThere) in zip(forms, isThere) where isThere && form.keepsLearningRate != keepsLearningRate {
-        try Self.check(form.learningRate)
+      let own = try forms(of: optimizer, learningRate)
+      let theirs = try fileForms(own, of: optimizer)
+      var forms: [VelocityForm] = []
+      for index in own.indices {
+        if isThere[index], own[index].keepsLearningRate != theirs[index].keepsLearningRate {
+          try Self.check(own[index].learningRate)
+        }
+        forms.append(try own[index].relative(to: theirs[index], isThere: isThere[index]))
       }
-      try optimizer.replaceVelocities(velocities, keepLearningRate: keepsLearningRate, convertedTo: forms) {
-        try file.checkUnchanged()
-      }
+      try optimizer.replaceVelocities(
+        velocities, keepLearningRate: theirs.map(\.keepsLearningRate), convertedTo: forms
+      ) { try file.checkUnchanged() }
       withExtendedLifetime(file) {}
     }
   }
@@ -87,10 +99,13 @@ public struct VelocityExchange: Sendable, Hashable {
   ) throws(OptimizerFileError) {
     try OptimizerFileError.naming(path) {
       var writer = SafetensorsWriter(path: path)
-      let rates = try forms(of: optimizer, learningRate).map(\.learningRate)
+      let own = try forms(of: optimizer, learningRate)
+      let theirs = try fileForms(own, of: optimizer)
       for (index, tensor) in optimizer.layout.tensors.enumerated() where optimizer.hasVelocity(ofTensor: index) {
-        if optimizer.keepsLearningRateInVelocity(ofTensor: index) != keepsLearningRate { try Self.check(rates[index]) }
-        let form = VelocityForm(keepsLearningRate: keepsLearningRate, learningRate: rates[index])
+        if optimizer.keepsLearningRateInVelocity(ofTensor: index) != theirs[index].keepsLearningRate {
+          try Self.check(own[index].learningRate)
+        }
+        let form = try theirs[index].relative(to: own[index])
         // The optimizer's memory outlives the writer, and nothing steps in between.
         let velocity = optimizer.velocity(ofTensor: index, in: form)
         try writer.add(prefix + tensor.name, shape: tensor.shape, elements: velocity)
@@ -104,7 +119,24 @@ public struct VelocityExchange: Sendable, Hashable {
     of optimizer: borrowing Optimizer<Scalar>, _ learningRate: Double?
   ) throws(MomentumError) -> [VelocityForm] {
     try optimizer.velocityForms().map {
-      VelocityForm(keepsLearningRate: $0.keepsLearningRate, learningRate: learningRate ?? $0.learningRate)
+      VelocityForm(
+        keepsLearningRate: $0.keepsLearningRate, learningRate: learningRate ?? $0.learningRate,
+        gradientWeight: $0.gradientWeight)
+    }
+  }
+
+  /// The form that each tensor's velocity has in the file.
+  private func fileForms<Scalar>(
+    _ own: [VelocityForm], of optimizer: borrowing Optimizer<Scalar>
+  ) throws(MomentumError) -> [VelocityForm] {
+    let known = try convention.map { convention throws(MomentumError) in
+      try optimizer.velocityForms(under: convention)
+    }
+    return own.indices.map { index in
+      let form = known?[index]
+      return VelocityForm(
+        keepsLearningRate: form?.keepsLearningRate ?? keepsLearningRate, learningRate: own[index].learningRate,
+        gradientWeight: form?.gradientWeight ?? own[index].gradientWeight)
     }
   }
 

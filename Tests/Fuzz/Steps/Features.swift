@@ -60,7 +60,7 @@ extension Coverage {
   }
 
   private mutating func note(_ rule: RuleSpec) {
-    note(rule.isLARS ? "rule LARS" : "rule SGD")
+    note("rule \(rule.kind.rawValue)")
     if rule.unitClip != nil { note("rule AGC") }
     if rule.rateSchedule != nil || rule.momentumSchedule != nil { note("rule scheduled") }
     if rule.nesterov { note("nesterov") }

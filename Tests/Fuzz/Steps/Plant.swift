@@ -11,6 +11,10 @@ enum Plant: String, CaseIterable, Sendable {
   case coefficient
   /// A momentum that is off by 0.4 %.
   case momentum
+  /// A decay β₂ that is off by 0.4 %.
+  case beta2
+  /// A step less of Newton and Schulz.
+  case matrix
   /// Weight decay left out.
   case decay
   /// A decay of the average that is off by 0.4 %.
@@ -30,6 +34,12 @@ extension Settings {
     case .coefficient:
       if case .norm(let limit) = clip.whole { spoiled.clip.whole = .norm(limit * off) }
     case .momentum: spoiled.rule.momentum *= off
+    case .beta2: spoiled.rule.beta2 *= off
+    case .matrix:
+      let method = rule.matrices.method
+      guard method.steps.count > 1 else { break }
+      spoiled.rule.matrices.method = NewtonSchulz(
+        Array(method.steps.dropLast()), epsilon: method.epsilon, epsilonUse: method.epsilonUse)
     case .decay: spoiled.rule.weightDecay = 0
     case .average:
       if let decay = averaging?.decay { spoiled.averaging?.decay = decay * off }

@@ -46,7 +46,10 @@ extension Scenario {
   /// Whether the velocities and averages that a state stands for are finite: others are not taken back.
   func isFinite(_ state: OptimizerState<Scalar>) -> Bool {
     layout.tensors.enumerated().allSatisfy { index, tensor in
-      let vectors = [(state.direction, state.velocities[index].scale), (state.average, state.averages[index].scale)]
+      let vectors = [
+        (state.direction, state.velocities[index].scale), (state.average, state.averages[index].scale),
+        (state.secondMoment, 1),
+      ]
       return vectors.allSatisfy { vector, scale in
         vector.isEmpty || vector[tensor.range].allSatisfy { ($0 * Scalar(scale)).isFinite }
       }
@@ -124,10 +127,10 @@ extension Scenario {
     case 0, 1:
       new.rule.learningRate *= random.pick([0.5, 0.1, 2])
     case 2:
-      let isLARS = new.rule.isLARS
-      new.rule = random.drawRule(new.convention, frame, onePass: onePass)
+      let keepsLearningRate = new.rule.keepsLearningRate
+      new.rule = random.drawRule(new.convention, frame, onePass: onePass, matrices: frame.leastRank >= 2)
       // A velocity of the other kind is refused, which happens often enough.
-      if random.chance(0.8), new.rule.isLARS != isLARS { return }
+      if random.chance(0.8), new.rule.keepsLearningRate != keepsLearningRate { return }
     case 3, 4:
       if new.groups.contains(where: { $0.clip != nil }) { return }
       new.clip = random.drawClip(new.convention, frame, onePass: onePass)
@@ -151,7 +154,7 @@ extension Scenario {
     var new = settings
     new.convention = random.pick(Convention.allCases)
     let keeps = new.convention == .keras
-    new.rule = random.drawRule(new.convention, frame, onePass: true)
+    new.rule = random.drawRule(new.convention, frame, onePass: true, matrices: false)
     new.clip = random.drawClip(new.convention, frame, onePass: new.mode == .onePass)
     new.groups = []
     try setSettings(new)

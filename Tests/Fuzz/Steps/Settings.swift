@@ -24,12 +24,23 @@ struct Settings {
   var effectivePolicy: NonFinitePolicy { loss.growth == nil ? policy : .skipStep }
 }
 
-/// An ``SGD`` or ``LARS`` rule, perhaps with schedules, perhaps after adaptive gradient clipping.
+/// A rule of the library, perhaps with schedules, perhaps after adaptive gradient clipping.
 struct RuleSpec {
+  enum Kind: String, CaseIterable {
+    case sgd = "SGD"
+    case lars = "LARS"
+    case lion = "Lion"
+    case signum = "Signum"
+    case adamW = "AdamW"
+    case muon = "Muon"
+  }
+
   var convention = Convention.native
-  var isLARS = false
+  var kind = Kind.sgd
   var learningRate = 0.1
+  /// m, or β₁.
   var momentum = 0.0
+  var beta2 = 0.99
   var dampening = 0.0
   var weightDecay = 0.0
   var decoupled = false
@@ -38,6 +49,8 @@ struct RuleSpec {
   var trust = 0.001
   var epsilon = 0.0
   var adapts = true
+  var correctsBias = true
+  var matrices = Matrices()
   var rateSchedule: ScheduleSpec?
   var momentumSchedule: ScheduleSpec?
   var unitClip: UnitClip?
@@ -48,7 +61,15 @@ struct RuleSpec {
     var units: TensorUnits
   }
 
-  var keepsLearningRate: Bool { isLARS || convention == .keras }
+  /// What ``Muon`` does to matrices.
+  struct Matrices {
+    var view = MatrixView.firstAxis
+    var method = NewtonSchulz.jordan()
+    var scale = Muon.Scale.fanRatio
+  }
+
+  var isLARS: Bool { kind == .lars }
+  var keepsLearningRate: Bool { isLARS || (kind == .sgd && convention == .keras) }
 }
 
 /// The clips of a step or a group.
@@ -85,16 +106,37 @@ extension RuleSpec {
       return try Scheduled(rule, learningRate: rateSchedule?.make(), momentum: momentumSchedule?.make())
     }
     let base: any UpdateRule =
-      if isLARS {
-        try scheduled(
-          LARS(
-            learningRate: learningRate, momentum: momentum, weightDecay: weightDecay, trustCoefficient: trust,
-            epsilon: epsilon, nesterov: nesterov, adapts: adapts, convention: convention))
-      } else {
+      switch kind {
+      case .sgd:
         try scheduled(
           SGD(
             learningRate: learningRate, momentum: momentum, dampening: dampening, weightDecay: weightDecay,
             decoupledWeightDecay: decoupled, nesterov: nesterov, maximize: maximize, convention: convention))
+      case .lars:
+        try scheduled(
+          LARS(
+            learningRate: learningRate, momentum: momentum, weightDecay: weightDecay, trustCoefficient: trust,
+            epsilon: epsilon, nesterov: nesterov, adapts: adapts, convention: convention))
+      case .lion:
+        try scheduled(
+          Lion(
+            learningRate: learningRate, beta1: momentum, beta2: beta2, weightDecay: weightDecay,
+            convention: convention))
+      case .signum:
+        try scheduled(
+          Signum(
+            learningRate: learningRate, momentum: momentum, weightDecay: weightDecay, nesterov: nesterov,
+            convention: convention))
+      case .adamW:
+        try scheduled(
+          AdamW(
+            learningRate: learningRate, beta1: momentum, beta2: beta2, epsilon: epsilon, weightDecay: weightDecay,
+            biasCorrection: correctsBias, convention: convention))
+      case .muon:
+        try scheduled(
+          Muon(
+            learningRate: learningRate, momentum: momentum, nesterov: nesterov, weightDecay: weightDecay,
+            method: matrices.method, view: matrices.view, scale: matrices.scale, convention: convention))
       }
     guard let unitClip else { return base }
     return try AdaptiveGradientClipping(

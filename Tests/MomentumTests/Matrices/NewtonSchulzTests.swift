@@ -6,12 +6,12 @@ import XCTest
 /// Orthogonalised matrices against the steps as they are written down, computed in `Double` by whole products.
 final class NewtonSchulzTests: XCTestCase {
   private static let methods: [(name: String, method: NewtonSchulz)] = [
-    ("jordan", .jordan()), ("one step", .jordan(steps: 1)), ("restarts", .jordan(restarts: [1, 3])),
+    ("jordan", .jordan()), ("one step", .jordan(steps: 1)), ("without restarts", .jordan(steps: 3, restarts: [])),
     ("polarExpress", .polarExpress(steps: 8)), ("dion", .dion),
     ("own", NewtonSchulz([.init(1.5, -0.5, 0), .init(2, -1.5, 0.5)], restarts: [1])),
   ]
 
-  func testEveryMethodIsTheStepsAsWrittenFloat() throws { try methodsAreAsWritten(Float.self, within: 5e-4) }
+  func testEveryMethodIsTheStepsAsWrittenFloat() throws { try methodsAreAsWritten(Float.self, within: 1e-5) }
   func testEveryMethodIsTheStepsAsWrittenDouble() throws { try methodsAreAsWritten(Double.self, within: 1e-11) }
 
   private func methodsAreAsWritten<S: BLASScalar>(_: S.Type, within bound: Double) throws {
@@ -91,7 +91,7 @@ final class NewtonSchulzTests: XCTestCase {
         try Matrices.orthogonalized(Matrices.transposed(x, rows, columns), columns, rows, .dion), columns, rows)
       let expected = try Matrices.orthogonalized(x, rows, columns, .dion)
       if rows == columns {
-        XCTAssertLessThan(Matrices.distance(found, expected.map(Double.init)), S.self == Float.self ? 1e-3 : 1e-11)
+        XCTAssertLessThan(Matrices.distance(found, expected.map(Double.init)), S.self == Float.self ? 1e-5 : 1e-13)
       } else {
         assertSameBits(expected, found, "\(rows) × \(columns)")
       }

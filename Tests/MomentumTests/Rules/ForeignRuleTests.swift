@@ -50,6 +50,27 @@ final class ForeignRuleTests: XCTestCase {
     }
   }
 
+  /// A rule that looks at shapes gets a program for each of them, in neighbouring tensors too.
+  func testProgramsOfEveryShape() throws {
+    struct ByRows: UpdateRule {
+      var convention: Convention { .native }
+      var usesVelocity: Bool { false }
+      func validate() throws(MomentumError) {}
+      func compile(_ tensor: TensorState, into program: inout StepProgram) -> Double {
+        program.append(.axpy(factor: ScaledDouble(Double(tensor.rows)), from: .gradient, into: .parameters))
+        return tensor.velocityScale
+      }
+    }
+    let layout = try ParameterLayout([("a", [2, 1]), ("b", [1, 2]), ("c", [1, 2])])
+    var optimizer = try Optimizer<Float>(layout, rule: ByRows())
+    var parameters = try ParameterVector<Float>(layout)
+    var gradients = try ParameterVector<Float>(layout)
+    gradients.fill(1)
+    try optimizer.step(&parameters, gradients: gradients)
+    XCTAssertEqual((0..<6).map { parameters[$0] }, [2, 2, 1, 1, 1, 1])
+    XCTAssertEqual(optimizer.lastPrograms.count, 2)
+  }
+
   func testAWrittenGradient() throws {
     let words = "of the update rule's program of tensor 'w' writes the gradient; expected it to be read only"
     for operation in [

@@ -86,9 +86,8 @@ final class MuonTests: XCTestCase {
 
   private func compareRandomRuns<S: BLASScalar>(_: S.Type, seed: UInt64, tolerance: Double) throws {
     var random = SeededGenerator(seed: seed)
-    for trial in 0..<40 {
+    for (trial, convention) in Trials.ofConventions(8) {
       func pick<T>(_ values: T...) -> T { values.randomElement(using: &random)! }
-      let convention = Convention.allCases.randomElement(using: &random)!
       let rule = try Muon(
         learningRate: pick(0.01, 0.5), momentum: pick(0.5, 0.95), nesterov: pick(true, false),
         weightDecay: pick(nil, 0, 0.25), method: pick(nil, .polarExpress(), .dion),

@@ -11,6 +11,9 @@ struct Frame {
   /// About the norm of a gradient.
   var norm: Double
 
+  /// The tensors that can be read as matrices.
+  var matrixNames: [String] { zip(names, shapes).filter { $1.count >= 2 }.map(\.0) }
+
   var counts: [Int] { shapes.map { $0.reduce(1, *) } }
 }
 

@@ -9,25 +9,34 @@ extension Random {
     ])
   }
 
-  /// - Parameter onePass: Whether the rule has to be one that can be corrected.
-  mutating func drawRule(_ convention: Convention, _ frame: Frame, onePass: Bool) -> RuleSpec {
+  /// - Parameters:
+  ///   - onePass: Whether the rule has to be one that can be corrected.
+  ///   - matrices: Whether all its tensors can be read as matrices.
+  mutating func drawRule(_ convention: Convention, _ frame: Frame, onePass: Bool, matrices: Bool) -> RuleSpec {
     var rule = RuleSpec(convention: convention)
-    rule.isLARS = !onePass && chance(0.2)
+    rule.kind =
+      onePass
+      ? .sgd
+      : weighted([
+        (0.5, .sgd), (0.16, .lars), (0.09, .lion), (0.09, .signum), (0.11, .adamW), (matrices ? 0.5 : 0, .muon),
+      ])
     rule.learningRate = weighted([(0.9, logUniform(1e-4, 1)), (0.05, 0), (0.05, logUniform(1, 1e4))])
     rule.momentum = drawMomentum()
     rule.weightDecay = weighted([(0.6, 0), (0.35, logUniform(1e-5, 0.2)), (0.05, 1)])
     rule.nesterov = chance(0.3)
     let fixed = convention == .keras || convention == .optax
-    if rule.isLARS {
-      rule.trust = logUniform(1e-4, 1)
-      rule.epsilon = weighted([(0.6, 0), (0.4, logUniform(1e-9, 1e-2))])
-      rule.adapts = chance(0.85)
-    } else {
+    switch rule.kind {
+    case .sgd:
       if !fixed, !rule.nesterov, chance(0.3) { rule.dampening = pick([0.1, 0.5, 1, 0.9]) }
       rule.decoupled = chance(0.5)
       rule.maximize = chance(0.15)
       if rule.nesterov, rule.momentum == 0, !fixed { rule.nesterov = false }
       if convention == .keras { rule.momentum = min(rule.momentum, 1) }
+    case .lars:
+      rule.trust = logUniform(1e-4, 1)
+      rule.epsilon = weighted([(0.6, 0), (0.4, logUniform(1e-9, 1e-2))])
+      rule.adapts = chance(0.85)
+    case .lion, .signum, .adamW, .muon: drawMoments(for: &rule)
     }
     if chance(0.3) { drawSchedules(for: &rule) }
     if !onePass, chance(0.2), !rule.isLARS || !rule.adapts {
@@ -36,6 +45,39 @@ extension Random {
         epsilon: weighted([(0.8, 1e-3), (0.15, logUniform(1e-6, 1)), (0.05, 0)]), units: drawUnits(frame))
     }
     return rule
+  }
+
+  /// What is special about the rules that do not descend along the velocity itself.
+  private mutating func drawMoments(for rule: inout RuleSpec) {
+    rule.decoupled = rule.kind != .muon || rule.convention != .mlx
+    rule.beta2 = weighted([(0.3, 0.99), (0.3, 0.999), (0.2, unit()), (0.1, 0), (0.1, 0.5)])
+    switch rule.kind {
+    case .lion:
+      rule.momentum = min(rule.momentum, 1)
+      if chance(0.05) { rule.beta2 = 1 }
+    case .adamW:
+      if rule.momentum >= 1 { rule.momentum = 0.95 }
+      rule.epsilon = weighted([(0.4, 1e-8), (0.5, logUniform(1e-10, 1e-2)), (0.1, 0)])
+      rule.correctsBias = chance(0.7)
+    case .muon:
+      if rule.convention == .optax, rule.momentum >= 1 { rule.momentum = 0.95 }
+      rule.matrices = drawMatrices()
+    default: break
+    }
+  }
+
+  private mutating func drawMatrices() -> RuleSpec.Matrices {
+    var matrices = RuleSpec.Matrices()
+    matrices.view = pick([.firstAxis, .lastTwoAxes, .axes(inputs: [0], outputs: [1])])
+    matrices.scale = pick([.fanRatio, .matchingRMS(0.2), .spectral, .none])
+    matrices.method = pick([
+      .jordan(), .jordan(steps: within(1...6)), .jordan(restarts: []), .polarExpress(), .dion,
+    ])
+    if chance(0.5) {
+      matrices.method.epsilon = logUniform(1e-9, 1e-3)
+      matrices.method.epsilonUse = pick([.added, .least])
+    }
+    return matrices
   }
 
   private mutating func drawSchedules(for rule: inout RuleSpec) {

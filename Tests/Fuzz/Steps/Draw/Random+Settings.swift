@@ -8,7 +8,7 @@ extension Random {
 
   mutating func drawSettings(_ frame: Frame, _ convention: Convention, onePass: Bool) -> Settings {
     var settings = Settings(convention: convention)
-    settings.rule = drawRule(convention, frame, onePass: onePass)
+    settings.rule = drawRule(convention, frame, onePass: onePass, matrices: frame.leastRank >= 2)
     settings.mode = onePass ? .onePass : .twoPass
     settings.policy = drawPolicy(onePass: onePass)
     if chance(0.85) { settings.clip = drawClip(convention, frame, onePass: onePass) }
@@ -36,20 +36,22 @@ extension Random {
     var groups: [GroupSpec] = []
     for index in 0..<within(1...3) {
       let patterns: [String] =
-        switch below(4) {
+        switch below(5) {
         case 0: ["*.bias"]
         case 1: ["layer[0-3].*"]
         case 2: [pick(frame.names), pick(frame.names)]
+        case 3: frame.matrixNames.isEmpty ? ["*"] : [pick(frame.matrixNames), pick(frame.matrixNames)]
         default: ["layer?.weight"]
         }
       var group = GroupSpec(name: "group\(index)", patterns: patterns)
-      if chance(0.6) { group.rule = drawRule(settings.convention, frame, onePass: onePass) }
+      let members = PlainGroups.membership(groups + [group], of: frame.names)
+      let matrices = zip(members, frame.shapes).allSatisfy { $0 != groups.count || $1.count >= 2 }
+      if chance(0.6) { group.rule = drawRule(settings.convention, frame, onePass: onePass, matrices: matrices) }
       if chance(0.5), !onePass, settings.clip.type != .p(0) {
         group.clip = drawClip(settings.convention, frame, like: settings.clip, onePass: false)
       }
       // One that finds no tensor is refused.
-      let withGroup = PlainGroups.membership(groups + [group], of: frame.names)
-      if withGroup.contains(groups.count) { groups.append(group) }
+      if members.contains(groups.count) { groups.append(group) }
     }
     return groups
   }

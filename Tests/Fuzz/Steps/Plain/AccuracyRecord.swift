@@ -2,6 +2,7 @@
 struct AccuracyRecord: Sendable {
   enum Kind: String, CaseIterable, Sendable {
     case velocity, parameter, average
+    case secondMoment = "second moment"
   }
 
   /// Why an element was not compared.
@@ -26,6 +27,7 @@ struct AccuracyRecord: Sendable {
     case .velocity: if share > worst[0] { worst[0] = share }
     case .parameter: if share > worst[1] { worst[1] = share }
     case .average: if share > worst[2] { worst[2] = share }
+    case .secondMoment: if share > worst[3] { worst[3] = share }
     }
   }
 

@@ -14,6 +14,7 @@ import Momentum
 /// | velocity, of the sum V of the magnitudes of its terms | 12 u + 24 d | folded 2, gradient scaled by units twice 4, two axpys with a factor, a product and a sum each 6 |
 /// | parameter, of the sum P of the magnitudes of its terms | 25 u + 48 d | its velocity, three axpys 9, scaled by units 4 |
 /// | velocity in `BFloat16` | 2⁻⁷ and 2⁻¹³³ times the scale more, in one pass twice that | rounded up or down once, after the parameter was computed, and once more by a correction |
+/// | second moment | 10 u | the factor, its product, the square, β₂ and its product, the sum; each square counts a rounding twice |
 /// | average, of the sum of the magnitudes of its terms | 31 u + 52 d | the parameter, folded 2, one axpy 3, overwriting 1 |
 /// | in one pass | 8 u more | a correction is one more axpy of each vector, with room for the sum that it corrects |
 /// | underflow | 16 times the least number, times what it is multiplied by later | every operation may lose half of one |
@@ -55,6 +56,7 @@ struct Bounds<Wide: WideNumber> {
 
   func velocity(onePass: Bool) -> Wide { (onePass ? 20 : 12) * unit + 24 * double }
   func parameter(onePass: Bool) -> Wide { (onePass ? 33 : 25) * unit + 48 * double }
+  var secondMoment: Wide { 10 * unit + 24 * double }
   func average(onePass: Bool) -> Wide { parameter(onePass: onePass) + 6 * unit + 4 * double }
   var underflow: Wide { 16 * least }
 

@@ -34,7 +34,7 @@ struct PlainCheck<Scalar: BLASScalar, Wide: WideNumber> {
     }
     for (what, x, y) in [
       ("parameters", x.parameters, y.parameters), ("direction", x.state.direction, y.state.direction),
-      ("average", x.state.average, y.state.average),
+      ("average", x.state.average, y.state.average), ("second moment", x.state.secondMoment, y.state.secondMoment),
     ] {
       guard let first = Bits.firstDifference(part(x), part(y)) else { continue }
       throw Difference(
@@ -60,8 +60,10 @@ struct PlainCheck<Scalar: BLASScalar, Wide: WideNumber> {
     } else {
       try comparison.compare("unused velocity", old, new, tensor.name)
     }
+    let squares = old.secondMomentSteps + (rule.spec.kind == .adamW ? 1 : 0)
+    try comparison.compare("steps of the second moment", squares, new.secondMomentSteps, tensor.name)
     let factors = PlainFactors<Wide>(
-      momentum: Wide(rule.momentum), entering: rule.entering(isFirstStep: !old.isSet), leaving: rule.leaving,
+      momentum: rule.keeping, entering: rule.entering(isFirstStep: !old.isSet), leaving: rule.leaving,
       rate: Wide(rule.learningRate), coupled: rule.coupled.middle, coupledRadius: rule.coupled.radius,
       decays: rule.spec.weightDecay > 0 && !rule.spec.decoupled, decoupled: rule.decoupled,
       sign: rule.spec.maximize ? -1 : 1, usesVelocity: rule.usesVelocity,
@@ -99,17 +101,47 @@ struct PlainCheck<Scalar: BLASScalar, Wide: WideNumber> {
     let lostVelocity = bounds.underflow * velocity.scale + factors.entering.magnitude * lostOnEntry
     let lostParameter = bounds.underflow + factors.rate * lostOnEntry + factors.leaving.magnitude * lostVelocity
 
+    let moments = PlainMoments(
+      rule, bounds, scale: max(oldVelocity.scale, velocity.scale), lostOnEntry: lostOnEntry,
+      steps: after.state.velocities[index].secondMomentSteps, storage: storage.relative)
+    let oldSquares = Stored(vector: before.state.secondMoment, scale: 1)
+    func coefficient(_ i: Int) -> Interval<Wide> {
+      let unit = rule.units.count > 1 ? Int(rule.units.ofElement[i]) : 0
+      return clip.coefficientOfUnit(i, ofTensor: index) * whole * rule.unitFactors[unit]
+    }
+    func element(_ i: Int, _ coefficient: Interval<Wide>) -> PlainElement<Wide> {
+      let (position, y) = (tensor.offset + i, entry.clamped(Wide(step.gradients[index]![i])) * step.factor)
+      let (p, v) = (Wide(before.parameters[position]), oldVelocity.value(position))
+      switch rule.spec.kind {
+      case .sgd, .lars: return PlainElement(p: p, v: v, y: y, coefficient: coefficient, factors)
+      case .lion, .signum, .adamW, .muon:
+        return PlainElement(
+          p: p, v: v, w: oldSquares.value(position), y: y, coefficient: coefficient, factors, moments)
+      }
+    }
+    var updates: [PlainNumber<Wide>] = []
+    if rule.spec.kind == .muon {
+      let muon = PlainMuon(
+        rule, bounds, step: after.state.stepCount, shape: tensor.shape, lost: moments.lostVelocity)
+      updates = muon.updates((0..<tensor.count).map { element($0, coefficient($0)) })
+    }
+
     for i in 0..<tensor.count {
       let position = tensor.offset + i
-      let unit = rule.units.count > 1 ? Int(rule.units.ofElement[i]) : 0
-      let coefficient = clip.coefficientOfUnit(i, ofTensor: index) * whole * rule.unitFactors[unit]
+      let coefficient = coefficient(i)
       if coefficient.high == .infinity, coefficient.low.isFinite {
         record.note(.unbounded)
         continue
       }
-      let y = entry.clamped(Wide(step.gradients[index]![i])) * step.factor
-      var plain = PlainElement(
-        p: Wide(before.parameters[position]), v: oldVelocity.value(position), y: y, coefficient: coefficient, factors)
+      var plain = element(i, coefficient)
+      if !updates.isEmpty { plain.parameter.add(-factors.rate, updates[i]) }
+      if rule.spec.kind == .adamW {
+        guard
+          try check(
+            .secondMoment, plain.secondMoment, Wide(after.state.secondMoment[position]), bounds.secondMoment,
+            moments.lostSquare(of: plain.secondMoment), tensor, i)
+        else { continue }
+      }
       if rule.usesVelocity {
         let found = velocity.value(position)
         // Nothing is known of what is made of a velocity that may overflow.

@@ -27,12 +27,30 @@ struct PlainNumber<Wide: WideNumber> {
   var value: Wide = 0
   var size: Wide = 0
   var radius: Wide = 0
+
+  /// Adds a multiple of a number.
+  @inline(__always)
+  mutating func add(_ factor: Wide, _ number: PlainNumber) {
+    value += factor * number.value
+    size += factor.magnitude * number.size
+    // Nothing is known of it, times 0 either.
+    radius = number.radius == .infinity ? .infinity : radius + factor.magnitude * number.radius
+  }
+
+  /// The bounds of what a number can be that was made by some roundings, each in proportion to its size.
+  func interval(_ bound: Wide, lost: Wide) -> (low: Wide, high: Wide) {
+    let error = bound * size + radius + lost
+    return (value - error, value + error)
+  }
 }
 
 /// One element of velocity and parameters after a step.
 struct PlainElement<Wide: WideNumber> {
   var velocity = PlainNumber<Wide>()
   var parameter = PlainNumber<Wide>()
+  /// The gradient as it enters the velocity, with coupled decay.
+  var gradient = PlainNumber<Wide>()
+  var secondMoment = PlainNumber<Wide>()
 
   /// - Parameters:
   ///   - p: The parameter before.
@@ -50,17 +68,11 @@ struct PlainElement<Wide: WideNumber> {
     let gRadius = y.magnitude * coefficient.radius + (factors.decays ? p.magnitude * factors.coupledRadius : 0)
     gSize += gRadius
 
-    var parameter = PlainNumber(value: p, size: p.magnitude, radius: Wide(0))
-    func add(_ factor: Wide, _ number: PlainNumber<Wide>) {
-      parameter.value += factor * number.value
-      parameter.size += factor.magnitude * number.size
-      parameter.radius += factor.magnitude * number.radius
-    }
-    if factors.decoupled != 0 { add(-factors.decoupled, PlainNumber(value: p, size: p.magnitude)) }
-    let gradient = PlainNumber(value: g, size: gSize, radius: gRadius)
+    parameter = PlainNumber(value: p, size: p.magnitude, radius: Wide(0))
+    if factors.decoupled != 0 { parameter.add(-factors.decoupled, PlainNumber(value: p, size: p.magnitude)) }
+    gradient = PlainNumber(value: g, size: gSize, radius: gRadius)
     guard factors.usesVelocity else {
-      add(-factors.rate, gradient)
-      self.parameter = parameter
+      parameter.add(-factors.rate, gradient)
       return
     }
     let old = factors.isFirstStep ? 0 : factors.momentum * v
@@ -68,11 +80,10 @@ struct PlainElement<Wide: WideNumber> {
       value: old + factors.entering * g, size: old.magnitude + factors.entering.magnitude * gSize,
       radius: factors.entering.magnitude * gRadius)
     if factors.nesterov {
-      add(-factors.rate, gradient)
-      add(factors.leaving * factors.momentum, velocity)
+      parameter.add(-factors.rate, gradient)
+      parameter.add(factors.leaving * factors.momentum, velocity)
     } else {
-      add(factors.leaving, velocity)
+      parameter.add(factors.leaving, velocity)
     }
-    self.parameter = parameter
   }
 }

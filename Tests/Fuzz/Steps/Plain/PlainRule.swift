@@ -10,7 +10,15 @@ struct PlainRule<Wide: WideNumber> {
   var unitFactors: [Interval<Wide>]
   var units: PlainUnits
 
-  var usesVelocity: Bool { momentum > 0 }
+  var usesVelocity: Bool {
+    switch spec.kind {
+    case .sgd, .lars, .signum: momentum > 0
+    case .lion, .adamW, .muon: true
+    }
+  }
+
+  /// What the old velocity is multiplied by.
+  var keeping: Wide { Wide(spec.kind == .lion ? spec.beta2 : momentum) }
 
   /// The factor of decay that enters with the gradient, and that which goes to the parameters only.
   var coupled: Interval<Wide> {
@@ -25,8 +33,14 @@ struct PlainRule<Wide: WideNumber> {
 
   /// What the gradient is multiplied by where it enters the velocity.
   func entering(isFirstStep: Bool) -> Wide {
-    if spec.keepsLearningRate { return -Wide(learningRate) }
-    return isFirstStep && spec.convention == .pytorch ? 1 : 1 - Wide(spec.dampening)
+    switch spec.kind {
+    case .sgd, .lars:
+      if spec.keepsLearningRate { return -Wide(learningRate) }
+      return isFirstStep && spec.convention == .pytorch ? 1 : 1 - Wide(spec.dampening)
+    case .lion, .adamW: return 1 - keeping
+    case .signum: return 1
+    case .muon: return [.native, .keras].contains(spec.convention) ? 1 : 1 - keeping
+    }
   }
 
   /// What the velocity is multiplied by where it enters the parameters.

@@ -25,6 +25,7 @@ struct Comparison {
     try compare("parameters", expected.parameters, found.parameters)
     let (x, y) = (expected.state, found.state)
     try compare("direction of the velocity", whole(x.direction), whole(y.direction))
+    try compare("second moment", whole(x.secondMoment), whole(y.secondMoment))
     try compare("stored average", whole(x.average), whole(y.average))
     for (index, tensor) in layout.tensors.enumerated() where layout.count > 0 {
       try compare("state of the velocity", known(x.velocities[index]), known(y.velocities[index]), tensor.name)
