@@ -102,7 +102,7 @@ on 1 norm >"$scratch/norm"
 for ranks in $(numbers 2 3 4 5 8); do check "norm on $ranks" printed "$scratch/norm" on "$ranks" norm; done
 
 say "Parameters and state files: the same bytes on any number of ranks, and those of one process"
-for setup in momentum everything lars half; do
+for setup in momentum everything lars half silent; do
   reference="$scratch/$setup"
   mkdir "$reference"
   "$products/MomentumMPICases" reference "setup=$setup" "folder=$reference" >"$reference/lines"

@@ -142,6 +142,11 @@
         _ = try DistributedOptimizer<Float>(
           layout, on: world, rule: SGD(learningRate: 0.1), reduction: .ordered(microBatches: isOdd ? 3 : 4))
       }
+      try expect(settings, world) {
+        _ = try DistributedOptimizer<Float>(
+          layout, on: world, rule: SGD(learningRate: 0.1), clipping: .byValue(1), reportsNorms: !isOdd,
+          reduction: .library)
+      }
       // A setting that is refused on one rank alone.
       try expect("threads is 0; expected at least 1", world) {
         _ = try DistributedOptimizer<Float>(

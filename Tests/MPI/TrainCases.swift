@@ -42,6 +42,8 @@
       var lossScale = LossScale.none
       var adaptiveLimit: AdaptiveLimit?
       var velocityType: ElementType?
+      var nonFinitePolicy: NonFinitePolicy?
+      var reportsNorms = true
 
       init(_ name: String) throws {
         rule = try SGD(learningRate: 0.1, momentum: 0.9, weightDecay: 0.01)
@@ -56,6 +58,9 @@
         case "half":
           clipping = try .byGlobalNorm(5)
           velocityType = .bfloat16
+        case "silent":
+          clipping = try .byValue(0.5)
+          (nonFinitePolicy, reportsNorms) = (.propagate, false)
         case "lars": rule = try LARS(learningRate: 0.1, momentum: 0.9)
         default: throw Cases.Failure(description: "no setup '\(name)'")
         }
@@ -112,6 +117,8 @@
           }
           report = try optimizer.step(&parameters)
         }
+        try Cases.require(
+          (report.totalNorm == nil) == !setup.reportsNorms, "the norm is reported: \(report.totalNorm != nil)")
         if options.isOrdered {
           Cases.print("\(report.step) \(hex(report.totalNorm ?? 0)) \(hex(report.clipCoefficient))", world)
         }
@@ -136,8 +143,9 @@
       _ rule: some UpdateRule, _ setup: Setup, _ options: Options, _ world: Communicator
     ) throws -> DistributedOptimizer<Float> {
       try DistributedOptimizer<Float>(
-        caseLayout(), on: world, rule: rule, groups: setup.groups, clipping: setup.clipping, averaging: setup.averaging,
-        lossScale: setup.lossScale, adaptiveLimit: setup.adaptiveLimit, velocityType: setup.velocityType,
+        caseLayout(), on: world, rule: rule, groups: setup.groups, clipping: setup.clipping,
+        nonFinitePolicy: setup.nonFinitePolicy, averaging: setup.averaging, lossScale: setup.lossScale,
+        adaptiveLimit: setup.adaptiveLimit, velocityType: setup.velocityType, reportsNorms: setup.reportsNorms,
         sharding: options.sharding,
         reduction: options.isOrdered ? .ordered(microBatches: options.microBatches) : .library)
     }
@@ -153,8 +161,10 @@
     private static func reference(_ rule: some UpdateRule, _ setup: Setup, _ options: Options) throws {
       let layout = try caseLayout()
       var optimizer = try Optimizer<Float>(
-        layout, rule: rule, groups: setup.groups, clipping: setup.clipping, averaging: setup.averaging,
-        lossScale: setup.lossScale, adaptiveLimit: setup.adaptiveLimit, velocityType: setup.velocityType)
+        layout, rule: rule, groups: setup.groups, clipping: setup.clipping, nonFinitePolicy: setup.nonFinitePolicy,
+        averaging: setup.averaging, lossScale: setup.lossScale, adaptiveLimit: setup.adaptiveLimit,
+        velocityType: setup.velocityType)
+      optimizer.reportsNorms = setup.reportsNorms
       var parameters = try start(layout)
       for _ in 0..<options.steps {
         var gradients: [[Float]] = []
