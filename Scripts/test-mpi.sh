@@ -118,6 +118,17 @@ done
 check "one micro-batch for three ranks" on "$(numbers 2 3 | tail -n 1)" train micro=1 sharding=state
 check "one micro-batch for three ranks, in rounds" on "$(numbers 2 3 | tail -n 1)" train micro=1 sharding=stateAndGradients
 
+say "Gradients that travel early: the same bytes"
+for sharding in none state stateAndGradients; do
+  for ranks in $(numbers 1 2 3); do
+    check "tensor by tensor, sharding $sharding, on $ranks" trained "$scratch/everything" "$ranks" setup=everything \
+      "sharding=$sharding" by=tensor $([ "$ranks" -eq 2 ] || echo buckets=10000)
+  done
+  check "in buckets, sharding $sharding" trained "$scratch/everything" 2 setup=everything "sharding=$sharding" buckets=5000
+done
+check "one micro-batch for three ranks, in buckets" on "$(numbers 2 3 | tail -n 1)" train micro=1 sharding=state \
+  buckets=5000 by=tensor
+
 say "Saved on some ranks, resumed on others"
 # All leave the same file, so that one of them stands for all.
 mkdir "$scratch/saved"

@@ -117,4 +117,39 @@ static inline int cmpi_exchange(CMPIComm comm, const CMPITransfer *transfers, in
   return code;
 }
 
+// Transfers that take place while something else is done.
+typedef struct {
+  MPI_Request *requests;
+  int count, capacity;
+} CMPIFlight;
+
+static inline int cmpi_flight_start(CMPIComm comm, CMPIFlight *flight, CMPITransfer one) {
+  if (flight->count == flight->capacity) {
+    int capacity = flight->capacity ? 2 * flight->capacity : 64;
+    MPI_Request *requests = realloc(flight->requests, sizeof(MPI_Request) * (size_t)capacity);
+    if (!requests) return MPI_ERR_NO_MEM;
+    flight->requests = requests;
+    flight->capacity = capacity;
+  }
+  MPI_Request *request = &flight->requests[flight->count];
+  int code = one.isSend ? MPI_Isend(one.bytes, one.count, MPI_BYTE, one.peer, one.tag, comm.value, request)
+                        : MPI_Irecv(one.bytes, one.count, MPI_BYTE, one.peer, one.tag, comm.value, request);
+  if (code == MPI_SUCCESS) flight->count++;
+  return code;
+}
+// MPI moves bytes while it is called, and need not otherwise.
+static inline int cmpi_flight_progress(CMPIFlight *flight) {
+  int ended = 0;
+  return MPI_Testall(flight->count, flight->requests, &ended, MPI_STATUSES_IGNORE);
+}
+static inline int cmpi_flight_wait(CMPIFlight *flight) {
+  int code = MPI_Waitall(flight->count, flight->requests, MPI_STATUSES_IGNORE);
+  flight->count = 0;
+  return code;
+}
+static inline void cmpi_flight_free(CMPIFlight *flight) {
+  free(flight->requests);
+  *flight = (CMPIFlight){0};
+}
+
 #endif

@@ -23,6 +23,7 @@
         gradients.reset()
         failure = nil
       }
+      close()
       try gradients.complete()
       if parameters.count != layout.count {
         fail(MomentumError.countMismatch(what: "parameters", count: parameters.count, expected: layout.count))

@@ -39,6 +39,8 @@
     let settings: Settings
     let gradients: any GradientSum<Scalar>
     let exchange: ShardExchange
+    /// The gradient that is being added tensor by tensor.
+    var opened: OpenGradient?
     /// What has gone wrong on this rank since the last step.
     var failure: DistributedError?
     /// Whether the parameters of all ranks have been compared.
@@ -62,6 +64,9 @@
     ///   - sharding: What the ranks divide among them. Where a limit or a rule is one of tensors, of units or of a
     ///     group, the model is cut between tensors only.
     ///   - reduction: The order in which gradients are added up.
+    ///   - bucketBytes: The size of the pieces in which gradients travel as soon as all tensors in them have been added
+    ///     (``add(_:tensor:microBatch:)``), while the program computes the others; `nil` if they travel when all are
+    ///     there. With buckets a rank needs memory for about one more gradient. The bits are the same.
     ///   - threads: The most threads of this rank; by default ``Communicator/threadsPerRank``.
     /// - Throws: ``DistributedError``, the same on all ranks: also if tensors, settings, the versions of this library or
     ///   the kernels of BLAS differ.
@@ -70,13 +75,24 @@
       clipping: GradientClipping = .none, nonFinitePolicy: NonFinitePolicy? = nil, averaging: WeightAveraging? = nil,
       lossScale: LossScale = .none, adaptiveLimit: AdaptiveLimit? = nil, velocityType: ElementType? = nil,
       reportsNorms: Bool = true, sharding: Sharding = .state, reduction: GradientReduction,
-      threads: Int? = nil
+      bucketBytes: Int? = nil, threads: Int? = nil
     ) throws(DistributedError) {
       let settings = Settings(
         rule: rule, groups: groups, clipping: clipping, nonFinitePolicy: nonFinitePolicy, averaging: averaging,
         lossScale: lossScale, adaptiveLimit: adaptiveLimit, velocityType: velocityType, reportsNorms: reportsNorms,
         threads: threads ?? communicator.threadsPerRank)
-      let parts = try communicator.agree { try Parts(layout, settings, communicator, sharding, reduction) }
+      try communicator.agree {
+        guard let bucketBytes, bucketBytes < 1 else { return }
+        throw MomentumError.invalidSetting(name: "bucketBytes", value: bucketBytes, expected: .countAtLeast(1))
+      }
+      // All ranks make a message space, or none does.
+      try communicator.requireSame(UInt64(bucketBytes ?? 0), "the settings")
+      let buckets = try bucketBytes.map { bytes throws(DistributedError) in
+        Buckets(communicator: try Communicator(fortranHandle: communicator.fortranHandle), bytes: bytes)
+      }
+      let parts = try communicator.agree {
+        try Parts(layout, settings, communicator, sharding, reduction, buckets)
+      }
       try communicator.requireSame(parts.plan.digest, "the tensors")
       var hash = WordHash()
       hash.add("\(sharding), \(reduction)")
