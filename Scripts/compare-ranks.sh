@@ -3,6 +3,8 @@
 # NumPy over mpi4py: processes interleaved, one thread a rank, each bound to a core where there are enough.
 #
 # Usage: Scripts/compare-ranks.sh [OPTIONS]
+#        Scripts/compare-ranks.sh --model report-ranks/ranks.json [OPTIONS]
+#
 #   --ranks LIST      1, 2, 4 or 8 (default: 1,2,4)
 #   --sizes LIST      numbers of parameters (default: 1e6,1e7)
 #   --peers LIST      mpi4py,allreduce,ddp,zero (default: all)
@@ -14,13 +16,20 @@
 # after two steps of eight micro-batches have the bits that they have on the first number of ranks, and the messages and
 # bytes that rank 0 has called MPI for, counted by a library in front of it. Writes ranks.md and ranks.json.
 #
+# --model tells what a step would take on up to 4096 ranks with up to 10^12 parameters, from the constants in the
+# measurements and from assumptions on a network (--ranks-per-node, --network-latency, --network-bandwidth), checks that on
+# what was measured, and says how much memory a rank needs.
+#
 # Needs Open MPI (Scripts/setup.sh --mpi). Installs the peers into .venv-peers, or takes those of the environment that
 # PEERS_ENVIRONMENT names; see Scripts/peers.bash. Builds the command in release mode; PEERS_MOMENTUM_MPI names a built
 # one to use instead.
 source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 source "$root/Scripts/peers.bash"
 
-case "${1-}" in -h | --help) help; exit ;; esac
+case "${1-}" in
+  -h | --help) help; exit ;;
+  --model) shift; exec python3 -B "$root/Benchmarks/peers/rank_model.py" "$@" ;;
+esac
 command -v mpicc >/dev/null || fail "no 'mpicc' in PATH; Scripts/setup.sh --mpi installs Open MPI"
 provide_peers
 momentum="${PEERS_MOMENTUM_MPI-}"

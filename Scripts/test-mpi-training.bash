@@ -17,7 +17,7 @@ reports() {
 # interrupted RANKS: stops a training of that many ranks, in good order.
 interrupted() {
   rm -rf "$scratch/report"
-  launched "$1" "${network[@]}" --epochs 50 --output "$scratch/report" >"$scratch/interrupted" 2>&1 &
+  launched "$1" "${network[@]}" --epochs 20 --output "$scratch/report" >"$scratch/interrupted" 2>&1 &
   local job=$! status=0
   until [ -e "$scratch/report/checkpoint/options.json" ] || ! kill -0 "$job" 2>/dev/null; do sleep 0.1; done
   sleep 0.5
@@ -40,7 +40,7 @@ sed 's/"clippings"/"microBatches":1,&/; s/\("microBatches":1,\)\(.*"learningRate
 check "training of whole batches" reports "$(numbers 2)" "$scratch/alone" --micro-batches 1
 check "training with the other rules" launched "$(numbers 2 3 | tail -n 1)" "${network[@]}" --epochs 1 --rules adamw muon lion \
   --clippings norm --micro-batches 3 --output "$scratch/rules"
-launched 1 "${network[@]}" --epochs 50 --output "$scratch/long" >"$scratch/log" 2>&1 || fail "$(cat "$scratch/log")"
+launched 1 "${network[@]}" --epochs 20 --output "$scratch/long" >"$scratch/log" 2>&1 || fail "$(cat "$scratch/log")"
 first=$(numbers 2 3 | tail -n 1)
 check "training interrupted on $first" interrupted "$first"
 check "training resumed on 2" resumed 2 "$scratch/long"

@@ -7,12 +7,15 @@
     private let plan: ShardPlan
     private let isWhole: Bool
     private let memory: SumMemory<Scalar>
+    /// This rank's part of the sum, unless every rank gets the whole.
+    private let part: SumMemory<Scalar>
     var microBatches: [Int]? { nil }
     private(set) var added = 0
 
     init(_ communicator: Communicator, _ plan: ShardPlan, isWhole: Bool, threads: Int) throws(MomentumError) {
       (self.communicator, self.plan, self.isWhole) = (communicator, plan, isWhole)
       memory = try SumMemory(count: plan.layout.count, threads: threads)
+      part = try SumMemory(count: isWhole ? 0 : plan.range(of: communicator.rank).count, threads: threads)
     }
 
     func begin() {}
@@ -38,8 +41,8 @@
         try communicator.sumByLibrary(memory.base, plan.layout.count)
         return (memory.base, Int(count[0]))
       }
-      try communicator.reduceByLibrary(memory.base, plan.bounds)
-      return (memory.base + plan.range(of: communicator.rank).lowerBound, Int(count[0]))
+      try communicator.reduceByLibrary(memory.base, plan.bounds, into: part.base)
+      return (part.base, Int(count[0]))
     }
 
     func reset() { added = 0 }
