@@ -12,7 +12,8 @@
 # cp copies what the step writes: parameters, masters and state, five times the size, of which it reads as much. The step reads
 # the gradients as well, twice, and returns when all is on the disk; cp returns earlier, so that there is also its time with a sync.
 # The memory is printed in two ways: that of the process alone (RssAnon), and with the pages of files that it has mapped, which
-# the system can drop (VmHWM). Fails if the first is not below a fifth of the parameters' size, from 512 MB on.
+# the system can drop (VmHWM). The first does not grow with the checkpoint; fails if it is not below a fifth of the parameters'
+# size, from 1024 MB on.
 #
 # Takes the command from .build/release, or from the variable MOMENTUM.
 source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
@@ -115,6 +116,6 @@ for name in step cp sync; do
   printf '%-12s least %6d ms, step / it %s\n' "${name/sync/cp and sync}" $((least[$name] / 1000)) \
     "$(printf '%03d' $((least[step] * 100 / least[$name])) | sed 's/..$/.&/')"
 done
-if ((megabytes >= 512 && anonymous / 1024 * 5 >= megabytes)); then
+if ((megabytes >= 1024 && anonymous / 1024 * 5 >= megabytes)); then
   fail "the memory is $((anonymous / 1024)) MB; expected less than a fifth of $megabytes MB"
 fi
