@@ -2,9 +2,9 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-# The same flags in every build, so that one build folder serves them all. Warnings are errors in our own sources only:
-# SwiftPM silences those of other packages. Nobody browses an index of these builds.
-strict=(--disable-index-store -Xswiftc -warnings-as-errors)
+# The same flags in every build, so that one build folder serves them all. They reach our own sources only: SwiftPM
+# silences the warnings of other packages.
+strict=(-Xswiftc -warnings-as-errors)
 # The release build of the tests, which they need -enable-testing for: in a folder of its own, because the command is
 # made without. A debug build is there for whoever wants to look inside, so this one does without debug information.
 testable=(-c release -debug-info-format none -Xswiftc -enable-testing)

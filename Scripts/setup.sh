@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Prepares a machine: finds what swift-momentum needs and installs what is missing.
 #
-# Usage: Scripts/setup.sh [--check] [--mpi] [--emulators]
+# Usage: Scripts/setup.sh [--check] [--mpi] [--mpich] [--emulators]
 #   --check       install nothing; fail if something is missing
 #   --mpi         also Open MPI, for the trait MPI and Scripts/test-mpi.sh
+#   --mpich       also MPICH, for Scripts/test-mpi.sh --mpich; Open MPI stays what mpirun is
 #   --emulators   also what Scripts/test-processors.sh emulates other processors with
 #
 # Needed: Swift 6.3 or newer, OpenBLAS and LAPACKE with their headers, pkg-config. Wanted: gnuplot, for pictures.
@@ -11,11 +12,12 @@
 # to install. Running it again changes nothing.
 source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
-install=true mpi=false emulators=false
+install=true mpi=false mpich=false emulators=false
 for argument in "$@"; do
   case "$argument" in
     --check) install=false ;;
     --mpi) mpi=true ;;
+    --mpich) mpich=true ;;
     --emulators) emulators=true ;;
     -h | --help) help; exit ;;
     *) fail "unknown argument '$argument'; see --help" ;;
@@ -33,6 +35,10 @@ missing() {
   if $mpi; then
     pkg-config --exists "${MPI_PKG_CONFIG:-mpi-c}" 2>/dev/null || echo libopenmpi-dev
     command -v mpirun >/dev/null || echo openmpi-bin
+  fi
+  if $mpich; then
+    pkg-config --exists mpich 2>/dev/null || echo libmpich-dev
+    command -v mpirun.mpich >/dev/null || echo mpich
   fi
   if $emulators; then
     command -v qemu-x86_64 >/dev/null && command -v qemu-aarch64 >/dev/null || echo qemu-user

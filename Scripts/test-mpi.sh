@@ -1,19 +1,25 @@
 #!/usr/bin/env bash
 # Runs the cases of the library for several processes under mpirun, each with a time limit.
 #
-# Usage: Scripts/test-mpi.sh [--mpich] [--build-folder FOLDER]
-#   --mpich                with MPICH and at most two ranks, instead of Open MPI. Its mpirun must come first in PATH, or
-#                          be named by the variable MPIRUN, and pkg-config must know "mpich".
+# Usage: Scripts/test-mpi.sh [--quick | --long] [--mpich] [--build-folder FOLDER]
+#   --quick                every kind of case on one number of ranks, the largest of up to three
+#   --long                 also every number of ranks under each algorithm of Open MPI's sum, all pairs of ranks that
+#                          save and resume, 200 random failures and 40 killed ranks: about a quarter of an hour
+#   --mpich                with MPICH and at most two ranks, instead of Open MPI. MPIRUN names its mpirun (default:
+#                          mpirun.mpich, or mpirun where there is none), and pkg-config must know "mpich".
+#   --seed N               of random failures (default: a fresh one, which is printed)
 #   --build-folder FOLDER  where to build (default: .build-mpi, or .build-mpich)
 #
-# Needs an MPI with its headers: Scripts/setup.sh --mpi installs Open MPI. Each MPI has a build folder of its own, since
-# code compiled with the header of one does not run with another.
+# Needs an MPI with its headers: Scripts/setup.sh --mpi installs Open MPI, --mpich MPICH beside it. Each MPI has a build
+# folder of its own, since code compiled with the header of one does not run with another.
 source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
-folder= mpich=false
+folder= mpich=false size=usual seed=$RANDOM
 while [ $# -gt 0 ]; do
   case "$1" in
+    --quick | --long) size=${1#--} ;;
     --mpich) mpich=true ;;
+    --seed) seed=${2:?"--seed needs a number"}; shift ;;
     --build-folder) folder=${2:?"--build-folder needs a folder"}; shift ;;
     -h | --help) help; exit ;;
     *) fail "unknown argument '$1'; see --help" ;;
@@ -23,6 +29,7 @@ done
 cd "$root"
 
 mpirun=${MPIRUN:-mpirun}
+if $mpich && [ -z "${MPIRUN-}" ] && command -v mpirun.mpich >/dev/null; then mpirun=mpirun.mpich; fi
 command -v "$mpirun" >/dev/null || fail "no '$mpirun' in PATH; Scripts/setup.sh --mpi installs Open MPI"
 if $mpich; then
   export MPI_PKG_CONFIG=${MPI_PKG_CONFIG:-mpich}
@@ -91,7 +98,15 @@ ends() {
   echo "exit $status after $((SECONDS - start)) s"
   [ "$status" -ne 0 ] && [ $((SECONDS - start)) -lt 30 ]
 }
-numbers() { local n; for n in "$@"; do [ "$n" -gt "$most" ] || echo "$n"; done; }
+# numbers N...: those numbers of ranks that are tried; quickly, the largest of up to three.
+numbers() {
+  local n last
+  for n in "$@"; do
+    if [ "$n" -gt "$most" ]; then continue; fi
+    if [ "$size" != quick ]; then echo "$n"; elif [ "$n" -le 3 ]; then last=$n; fi
+  done
+  [ -z "${last-}" ] || echo "$last"
+}
 
 say "Ranks, words and parts of communicators"
 for ranks in $(numbers 1 2 3 4); do check "ranks on $ranks" on "$ranks" ranks; done
@@ -101,8 +116,14 @@ on 1 norm >"$scratch/norm"
 [ -s "$scratch/norm" ] || fail "the norm on one rank prints nothing"
 for ranks in $(numbers 2 3 4 5 8); do check "norm on $ranks" printed "$scratch/norm" on "$ranks" norm; done
 
+# forced ALGORITHM COMMAND...: with one of the algorithms that Open MPI has for its sum over all ranks.
+forced() {
+  local algorithm=$1
+  shift
+  OMPI_MCA_coll_tuned_use_dynamic_rules=1 OMPI_MCA_coll_tuned_allreduce_algorithm=$algorithm "$@"
+}
 say "Parameters and state files: the same bytes on any number of ranks, and those of one process"
-for setup in momentum everything lars half; do
+for setup in momentum everything lars half silent; do
   reference="$scratch/$setup"
   mkdir "$reference"
   "$products/MomentumMPICases" reference "setup=$setup" "folder=$reference" >"$reference/lines"
@@ -117,6 +138,28 @@ for setup in momentum everything lars half; do
 done
 check "one micro-batch for three ranks" on "$(numbers 2 3 | tail -n 1)" train micro=1 sharding=state
 check "one micro-batch for three ranks, in rounds" on "$(numbers 2 3 | tail -n 1)" train micro=1 sharding=stateAndGradients
+
+if ! $mpich && [ "$size" != quick ]; then
+  say "Under each algorithm of the sum: the same bits, where those of MPI's own sum differ"
+  for algorithm in 1 2 3 4 5 6; do
+    check "norm under algorithm $algorithm" forced "$algorithm" printed "$scratch/norm" on 3 norm
+    check "library under algorithm $algorithm" forced "$algorithm" on 3 train reduction=library sharding=none
+    tail -n 1 "$scratch/log" >>"$scratch/sums"
+  done
+  several() { [ "$(sort -u "$1" | wc -l)" -gt 1 ]; }
+  check "the algorithms are not the same" several "$scratch/sums"
+fi
+
+say "Gradients that travel early: the same bytes"
+for sharding in none state stateAndGradients; do
+  for ranks in $(numbers 1 2 3); do
+    check "tensor by tensor, sharding $sharding, on $ranks" trained "$scratch/everything" "$ranks" setup=everything \
+      "sharding=$sharding" by=tensor $([ "$ranks" -eq 2 ] || echo buckets=10000)
+  done
+  check "in buckets, sharding $sharding" trained "$scratch/everything" 2 setup=everything "sharding=$sharding" buckets=5000
+done
+check "one micro-batch for three ranks, in buckets" on "$(numbers 2 3 | tail -n 1)" train micro=1 sharding=state \
+  buckets=5000 by=tensor
 
 say "Saved on some ranks, resumed on others"
 # All leave the same file, so that one of them stands for all.
@@ -187,8 +230,10 @@ check "command: info" timeout 60 "$mpirun" ${launch[@]+"${launch[@]}"} -n 2 "$pr
 
 for ranks in $(numbers 1 2 3); do
   check "command: bench on $ranks" timeout 60 "$mpirun" ${launch[@]+"${launch[@]}"} -n "$ranks" "$products/momentum-mpi" bench \
-    --count 1000 1e5 --repeat 1 --json
+    --count 50000 --repeat 1 --json
 done
+
+source "$root/Scripts/test-mpi-training.bash"
 
 say "The code of the documentation"
 for ranks in $(numbers 1 2); do check "snippets on $ranks" on "$ranks" snippets "$scratch"; done
@@ -205,6 +250,15 @@ else
   failed+=("a killed job has left no state")
 fi
 check "the launcher of another MPI" ends env PMI_SIZE=2 "$products/MomentumMPICases" norm
+
+say "Random failures (seed $seed): the same error everywhere, and nothing written"
+trials=$(case "$size" in long) echo 10 ;; *) echo 1 ;; esac)
+for round in $(seq "$trials"); do
+  ranks=$((round % 3 + 2))
+  if [ "$ranks" -gt "$most" ]; then ranks=$most; fi
+  check "20 random failures on $ranks, seed $((seed + round))" on "$ranks" trials $((seed + round)) 20
+done
+if [ "$size" = long ]; then source "$root/Scripts/test-mpi-long.bash"; fi
 
 say "$passed cases passed, ${#failed[@]} failed, in $SECONDS s"
 for label in ${failed[@]+"${failed[@]}"}; do echo "  failed: $label"; done

@@ -77,8 +77,21 @@ static inline int cmpi_size(CMPIComm comm, int *size) { return MPI_Comm_size(com
 static inline int cmpi_sum_words(CMPIComm comm, uint64_t *words, int count) {
   return MPI_Allreduce(MPI_IN_PLACE, words, count, MPI_UINT64_T, MPI_SUM, comm.value);
 }
+// MPICH 4.0 takes 64-bit words for signed numbers in MPI_MAX.
+static inline void cmpi_max_of_two(void *next, void *largest, int *count, MPI_Datatype *type) {
+  (void)type;
+  for (int i = 0; i < *count; i++) {
+    uint64_t word = ((const uint64_t *)next)[i];
+    if (word > ((uint64_t *)largest)[i]) ((uint64_t *)largest)[i] = word;
+  }
+}
 static inline int cmpi_max_words(CMPIComm comm, uint64_t *words, int count) {
-  return MPI_Allreduce(MPI_IN_PLACE, words, count, MPI_UINT64_T, MPI_MAX, comm.value);
+  MPI_Op operation;
+  int code = MPI_Op_create(cmpi_max_of_two, 1, &operation);
+  if (code) return code;
+  code = MPI_Allreduce(MPI_IN_PLACE, words, count, MPI_UINT64_T, operation, comm.value);
+  int freed = MPI_Op_free(&operation);
+  return code ? code : freed;
 }
 static inline int cmpi_broadcast(CMPIComm comm, void *bytes, int count, int root) {
   return MPI_Bcast(bytes, count, MPI_BYTE, root, comm.value);
@@ -90,12 +103,12 @@ static inline int cmpi_sum_doubles(CMPIComm comm, double *values, int count) {
   return MPI_Allreduce(MPI_IN_PLACE, values, count, MPI_DOUBLE, MPI_SUM, comm.value);
 }
 
-// Sums the values of all ranks into those of the root; the other ranks keep theirs.
-static inline int cmpi_reduce_floats(CMPIComm comm, float *values, int count, int root, int isRoot) {
-  return MPI_Reduce(isRoot ? MPI_IN_PLACE : values, isRoot ? values : NULL, count, MPI_FLOAT, MPI_SUM, root, comm.value);
+// Sums the values of all ranks into others of the root. Not in place: MPICH 4.0 then crashes if the root is not rank 0.
+static inline int cmpi_reduce_floats(CMPIComm comm, const float *values, float *sum, int count, int root) {
+  return MPI_Reduce(values, sum, count, MPI_FLOAT, MPI_SUM, root, comm.value);
 }
-static inline int cmpi_reduce_doubles(CMPIComm comm, double *values, int count, int root, int isRoot) {
-  return MPI_Reduce(isRoot ? MPI_IN_PLACE : values, isRoot ? values : NULL, count, MPI_DOUBLE, MPI_SUM, root, comm.value);
+static inline int cmpi_reduce_doubles(CMPIComm comm, const double *values, double *sum, int count, int root) {
+  return MPI_Reduce(values, sum, count, MPI_DOUBLE, MPI_SUM, root, comm.value);
 }
 
 // All transfers at once; returns when all have ended. Those between two ranks with one tag keep their order.
@@ -115,6 +128,41 @@ static inline int cmpi_exchange(CMPIComm comm, const CMPITransfer *transfers, in
   if (code == MPI_SUCCESS) code = MPI_Waitall(started, requests, MPI_STATUSES_IGNORE);
   free(requests);
   return code;
+}
+
+// Transfers that take place while something else is done.
+typedef struct {
+  MPI_Request *requests;
+  int count, capacity;
+} CMPIFlight;
+
+static inline int cmpi_flight_start(CMPIComm comm, CMPIFlight *flight, CMPITransfer one) {
+  if (flight->count == flight->capacity) {
+    int capacity = flight->capacity ? 2 * flight->capacity : 64;
+    MPI_Request *requests = realloc(flight->requests, sizeof(MPI_Request) * (size_t)capacity);
+    if (!requests) return MPI_ERR_NO_MEM;
+    flight->requests = requests;
+    flight->capacity = capacity;
+  }
+  MPI_Request *request = &flight->requests[flight->count];
+  int code = one.isSend ? MPI_Isend(one.bytes, one.count, MPI_BYTE, one.peer, one.tag, comm.value, request)
+                        : MPI_Irecv(one.bytes, one.count, MPI_BYTE, one.peer, one.tag, comm.value, request);
+  if (code == MPI_SUCCESS) flight->count++;
+  return code;
+}
+// MPI moves bytes while it is called, and need not otherwise.
+static inline int cmpi_flight_progress(CMPIFlight *flight) {
+  int ended = 0;
+  return MPI_Testall(flight->count, flight->requests, &ended, MPI_STATUSES_IGNORE);
+}
+static inline int cmpi_flight_wait(CMPIFlight *flight) {
+  int code = MPI_Waitall(flight->count, flight->requests, MPI_STATUSES_IGNORE);
+  flight->count = 0;
+  return code;
+}
+static inline void cmpi_flight_free(CMPIFlight *flight) {
+  free(flight->requests);
+  *flight = (CMPIFlight){0};
 }
 
 #endif

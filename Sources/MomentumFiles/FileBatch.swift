@@ -51,8 +51,17 @@ package final class FileBatch {
   private func add(
     _ path: String, followsLinks: Bool, _ content: (FileReplacement.Emit) throws(SafetensorsError) -> Void
   ) throws(SafetensorsError) {
-    do throws(SafetensorsError) {
+    try orDiscard { (replacement) throws(SafetensorsError) in
       try replacement.stage(path, followsLinks: followsLinks, content: content)
+    }
+  }
+
+  /// Takes everything back if `body` fails.
+  func orDiscard<R>(
+    _ body: (inout FileReplacement) throws(SafetensorsError) -> R
+  ) throws(SafetensorsError) -> R {
+    do throws(SafetensorsError) {
+      return try body(&replacement)
     } catch {
       discard()
       throw error

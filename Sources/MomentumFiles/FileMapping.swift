@@ -113,6 +113,27 @@ struct FileMapping: ~Copyable {
     }
   }
 
+  /// Copies a part of the file, through the mapping if the file has been closed.
+  func copy(_ range: Range<Int>, to target: UnsafeMutableRawPointer) throws(SafetensorsError) {
+    if descriptor != nil { return try read(range, into: target) }
+    guard let base else { return }
+    target.copyMemory(from: base + range.lowerBound, byteCount: range.count)
+    release(range)
+  }
+
+  func prefetch(_ range: Range<Int>) { advise(range, MADV_WILLNEED) }
+
+  /// Lets go of the pages of a part of the file that has not been changed in memory.
+  func release(_ range: Range<Int>) { advise(range, MADV_DONTNEED) }
+
+  private func advise(_ range: Range<Int>, _ advice: CInt) {
+    guard let base, !range.isEmpty else { return }
+    let first = range.lowerBound / Self.pageSize * Self.pageSize
+    madvise(base + first, range.upperBound - first, advice)
+  }
+
+  private static let pageSize = Int(getpagesize())
+
   /// Throws when the file was cut, extended or written since it was opened.
   ///
   /// A file that has been closed is found by its path. Where that now is another file's, or nobody's, the old one was

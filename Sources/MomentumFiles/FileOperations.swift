@@ -1,8 +1,10 @@
 #if canImport(Darwin)
   internal import Darwin
 #elseif canImport(Glibc)
+  internal import CMomentumFiles
   internal import Glibc
 #elseif canImport(Musl)
+  internal import CMomentumFiles
   internal import Musl
 #endif
 
@@ -19,6 +21,9 @@ package struct FileOperations {
   package var setOwner: (_ descriptor: CInt, _ owner: UInt32, _ group: UInt32) -> CInt
   package var setMode: (_ descriptor: CInt, _ mode: UInt32) -> CInt
   package var writeSome: (_ descriptor: CInt, _ bytes: UnsafeRawBufferPointer) -> Int
+  package var writeSomeAt: (_ descriptor: CInt, _ bytes: UnsafeRawBufferPointer, _ offset: Int) -> Int
+  /// Has the system bring a part of a file to the disk, now instead of when it is waited for, as far as it can be asked.
+  package var startWriteback: (_ descriptor: CInt, _ part: Range<Int>) -> Void
   /// Waits until a file, or the names in a directory, are on the disk.
   package var synchronize: (_ descriptor: CInt) -> CInt
   package var closeDescriptor: (_ descriptor: CInt) -> CInt
@@ -41,6 +46,14 @@ package struct FileOperations {
       setOwner: { descriptor, owner, group in fchown(descriptor, owner, group) },
       setMode: { descriptor, mode in fchmod(descriptor, mode_t(mode)) },
       writeSome: { descriptor, bytes in write(descriptor, bytes.baseAddress, bytes.count) },
+      writeSomeAt: { descriptor, bytes, offset in
+        pwrite(descriptor, bytes.baseAddress, bytes.count, off_t(offset))
+      },
+      startWriteback: { descriptor, part in
+        #if os(Linux)
+          momentum_start_writeback(descriptor, Int64(part.lowerBound), Int64(part.count))
+        #endif
+      },
       synchronize: { descriptor in
         #if canImport(Darwin)
           // There fsync leaves the data in the drive's cache.

@@ -62,12 +62,31 @@ package struct FileReplacement {
   mutating func stage(
     _ path: String, followsLinks: Bool, content: (Emit) throws(SafetensorsError) -> Void
   ) throws(SafetensorsError) {
+    try stage(path, followsLinks) { (file) throws(SafetensorsError) in try file.write(content) }
+  }
+
+  /// Creates the new version of one more file, to be written part by part; ``commit()`` brings it to the disk.
+  ///
+  /// - Returns: Its number.
+  mutating func begin(_ path: String, followsLinks: Bool) throws(SafetensorsError) -> Int {
+    try stage(path, followsLinks) { (file) throws(SafetensorsError) in try file.begin() }
+    return files.count - 1
+  }
+
+  /// Writes a part of a file that has been begun.
+  func write(_ bytes: UnsafeRawBufferPointer, at offset: Int, ofFile number: Int) throws(SafetensorsError) {
+    try files[number].write(bytes, at: offset)
+  }
+
+  private mutating func stage(
+    _ path: String, _ followsLinks: Bool, _ fill: (inout StagedFile) throws(SafetensorsError) -> Void
+  ) throws(SafetensorsError) {
     var file = try StagedFile(OutputTarget(path, followsLinks: followsLinks), operations)
     do throws(SafetensorsError) {
       guard !files.contains(where: { $0.place == file.place }) else {
         throw SafetensorsError(file: path, reason: .duplicateTarget)
       }
-      try file.write(content)
+      try fill(&file)
     } catch {
       file.discard()
       throw error
@@ -80,6 +99,12 @@ package struct FileReplacement {
   mutating func commit() throws(SafetensorsError) {
     var files = files
     self.files = []
+    do throws(SafetensorsError) {
+      for index in files.indices { try files[index].complete() }
+    } catch {
+      Self.discard(&files)
+      throw error
+    }
     try InterruptedWrites.postponed { () throws(SafetensorsError) in
       do throws(SafetensorsError) {
         // Nothing follows the last one that could fail, so its old version need not be kept.

@@ -83,6 +83,22 @@ public final class SafetensorsFile: @unchecked Sendable {  // All stored propert
   /// not lie at a multiple of their element size stay in memory, and as they are.
   package func discardChanges() { mapping.discardChanges() }
 
+  /// Copies the data of a tensor, as the file has them, without bringing them into the memory of the mapping if that can be.
+  package func copy(_ tensor: SafetensorsTensor, to target: UnsafeMutableRawPointer) throws(SafetensorsError) {
+    guard !tensor.dataRange.isEmpty else { return }
+    try mapping.copy(place(of: tensor), to: target)
+  }
+
+  /// Has the system read a tensor ahead, which will be needed soon.
+  package func prefetch(_ tensor: SafetensorsTensor) { mapping.prefetch(place(of: tensor)) }
+
+  /// Lets the pages of a tensor go, which has not been changed: they are read again if they are needed once more.
+  package func release(_ tensor: SafetensorsTensor) { mapping.release(place(of: tensor)) }
+
+  private func place(of tensor: SafetensorsTensor) -> Range<Int> {
+    header.dataStart + tensor.dataRange.lowerBound..<header.dataStart + tensor.dataRange.upperBound
+  }
+
   /// The data of a tensor of any type, as bytes in file order.
   public func withUnsafeBytes<Result: ~Copyable>(
     of name: String, _ body: (UnsafeRawBufferPointer) throws -> Result

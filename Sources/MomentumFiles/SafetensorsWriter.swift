@@ -24,7 +24,7 @@ public struct SafetensorsWriter {
     _ emit: (UnsafeRawBufferPointer) throws(SafetensorsError) -> Void
   ) throws(SafetensorsError) -> Void
 
-  private struct Tensor {
+  struct Tensor {
     var name: ExactText
     var dtype: SafetensorsDtype
     var shape: [Int]
@@ -40,7 +40,10 @@ public struct SafetensorsWriter {
   /// and such a path is refused. Links often lead into a store whose files must stay as they are, such as the cache of
   /// a model hub, where files are named by their content.
   public var followsLinks = false
-  private var tensors: [Tensor] = []
+  /// Whether this is the plan of a file whose tensors are written by others: it is not asked for bytes, and need not have
+  /// them.
+  var isOutline = false
+  private(set) var tensors: [Tensor] = []
   private var names: Set<ExactText> = []
 
   /// Starts a file without tensors; nothing is written yet.
@@ -67,7 +70,7 @@ public struct SafetensorsWriter {
     _ name: String, dtype: SafetensorsDtype, shape: [Int], bytes: UnsafeRawBufferPointer
   ) throws(SafetensorsError) {
     let expected = try add(name, dtype: dtype, shape: shape) { emit throws(SafetensorsError) in try emit(bytes) }
-    guard bytes.count == expected else {
+    guard isOutline || bytes.count == expected else {
       names.remove(tensors.removeLast().name)
       throw error(.byteCountMismatch(tensor: name, bytes: bytes.count, expected: expected))
     }
@@ -124,25 +127,33 @@ public struct SafetensorsWriter {
 
   /// The whole content of the file, piece by piece.
   func emit(to emit: FileReplacement.Emit) throws(SafetensorsError) {
-    let sorted = tensors.sorted { left, right in
+    let sorted = sortedTensors
+    let header = try header(of: sorted)
+    try header.withUnsafeBufferPointer { bytes throws(SafetensorsError) in try emit(UnsafeRawBufferPointer(bytes)) }
+    for tensor in sorted { try self.emit(tensor, to: emit) }
+  }
+
+  /// The tensors in the order of the file.
+  var sortedTensors: [Tensor] {
+    tensors.sorted { left, right in
       if left.dtype != right.dtype { return left.dtype.rank > right.dtype.rank }
       return left.name < right.name
     }
-    let header = try header(of: sorted)
-    try header.withUnsafeBufferPointer { bytes throws(SafetensorsError) in try emit(UnsafeRawBufferPointer(bytes)) }
-    for tensor in sorted {
-      var count = 0
-      try tensor.source { bytes throws(SafetensorsError) in
-        count += bytes.count
-        guard count <= tensor.byteCount else { throw mismatch(tensor, bytes: count) }
-        try emit(bytes)
-      }
-      guard count == tensor.byteCount else { throw mismatch(tensor, bytes: count) }
+  }
+
+  /// The bytes of a tensor.
+  func emit(_ tensor: Tensor, to emit: FileReplacement.Emit) throws(SafetensorsError) {
+    var count = 0
+    try tensor.source { bytes throws(SafetensorsError) in
+      count += bytes.count
+      guard count <= tensor.byteCount else { throw mismatch(tensor, bytes: count) }
+      try emit(bytes)
     }
+    guard count == tensor.byteCount else { throw mismatch(tensor, bytes: count) }
   }
 
   /// The length of the header and the header with its padding, as the reference writer spells it.
-  private func header(of tensors: [Tensor]) throws(SafetensorsError) -> [UInt8] {
+  func header(of tensors: [Tensor]) throws(SafetensorsError) -> [UInt8] {
     var members: [String] = []
     if !metadata.isEmpty {
       let pairs = metadata.map { "\(jsonText($0.key)):\(jsonText($0.value))" }

@@ -21,6 +21,9 @@ struct StagedFile {
   /// What is written by one call. Linux takes as large a page for it as it can get, and those are slow to come by: with 32 MB
   /// a call, writing took three to nine times as long.
   private static let pieceByteCount = 1 << 20
+  /// How much is written before the system is asked to bring it to the disk. So the disk works while the rest is computed,
+  /// and little is left to wait for at the end.
+  private static let writebackByteCount = 8 << 20
 
   let target: OutputTarget
   let place: Place
@@ -33,6 +36,8 @@ struct StagedFile {
   /// A second name of the old file until the last target is replaced.
   private var backup: TemporaryName?
   private var isInPlace = false
+  /// Whether the file is still to be brought to the disk.
+  private var isIncomplete = false
 
   /// Opens the directory of a target; nothing is created yet.
   init(_ target: OutputTarget, _ operations: FileOperations) throws(SafetensorsError) {
@@ -55,24 +60,59 @@ struct StagedFile {
   mutating func write(
     _ content: (FileReplacement.Emit) throws(SafetensorsError) -> Void
   ) throws(SafetensorsError) {
-    let descriptor = try create()
-    self.descriptor = descriptor
-    try target.existing?.apply(to: descriptor, operations, path: target.path)
-    let (operations, path) = (operations, target.path)
+    let descriptor = try begin()
+    let operations = operations
+    var (count, begun) = (0, 0)
     func writeAll(_ bytes: UnsafeRawBufferPointer) throws(SafetensorsError) {
-      var rest = bytes
-      while !rest.isEmpty {
-        let part = UnsafeRawBufferPointer(rebasing: rest.prefix(Self.pieceByteCount))
-        let count = retryingInterrupts { operations.writeSome(descriptor, part) }
-        guard count > 0 else { throw .system("write it", file: path, code: count == 0 ? EIO : errno) }
-        rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(count))
-      }
+      try writePieces(bytes) { part, _ in operations.writeSome(descriptor, part) }
+      count += bytes.count
+      guard count - begun >= Self.writebackByteCount else { return }
+      operations.startWriteback(descriptor, begun..<count)
+      begun = count
     }
     var gathered = GatheredBytes()
     try content { (bytes) throws(SafetensorsError) in try gathered.append(bytes, writeAll) }
     try gathered.flush(writeAll)
+    try complete()
+  }
+
+  /// Creates the new file, which is still empty and will be written part by part.
+  @discardableResult
+  mutating func begin() throws(SafetensorsError) -> CInt {
+    let descriptor = try create()
+    self.descriptor = descriptor
+    isIncomplete = true
+    try target.existing?.apply(to: descriptor, operations, path: target.path)
+    return descriptor
+  }
+
+  /// Writes a part of the file that has been begun.
+  func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(SafetensorsError) {
+    guard let descriptor else { preconditionFailure("the file is not open") }
+    let operations = operations
+    try writePieces(bytes) { part, done in operations.writeSomeAt(descriptor, part, offset + done) }
+    if bytes.count >= Self.pieceByteCount { operations.startWriteback(descriptor, offset..<offset + bytes.count) }
+  }
+
+  /// - Parameter write: Writes some of the bytes, of which so many have been written.
+  private func writePieces(
+    _ bytes: UnsafeRawBufferPointer, _ write: (UnsafeRawBufferPointer, _ done: Int) -> Int
+  ) throws(SafetensorsError) {
+    var done = 0
+    while done < bytes.count {
+      let part = UnsafeRawBufferPointer(rebasing: bytes.dropFirst(done).prefix(Self.pieceByteCount))
+      let count = retryingInterrupts { write(part, done) }
+      guard count > 0 else { throw .system("write it", file: target.path, code: count == 0 ? EIO : errno) }
+      done += count
+    }
+  }
+
+  /// Brings the file to the disk, if that has not been done.
+  mutating func complete() throws(SafetensorsError) {
+    guard isIncomplete, let descriptor else { return }
     let result = retryingInterrupts { operations.synchronize(descriptor) }
-    guard result == 0 else { throw .system("bring it to the disk", file: path) }
+    guard result == 0 else { throw .system("bring it to the disk", file: target.path) }
+    isIncomplete = false
     if temporary != nil { try close() }
   }
 

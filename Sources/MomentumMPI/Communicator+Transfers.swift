@@ -70,18 +70,24 @@
       }
     }
 
-    /// Replaces each rank's part of a vector by the sum over all ranks, in the order of the MPI at hand.
+    /// Sums a vector over all ranks, in the order of the MPI at hand; each rank gets its part of the sum.
     func reduceByLibrary<Scalar: BLASScalar>(
-      _ vector: UnsafeMutablePointer<Scalar>, _ bounds: [Int]
+      _ vector: UnsafeMutablePointer<Scalar>, _ bounds: [Int], into part: UnsafeMutablePointer<Scalar>
     ) throws(DistributedError) {
       for root in 0..<rankCount {
-        let (target, isRoot) = (CInt(root), CInt(root == rank ? 1 : 0))
+        let first = vector + bounds[root]
         try forEachPiece(vector, bounds[root]..<bounds[root + 1]) { start, count throws(DistributedError) in
-          let raw = UnsafeMutableRawPointer(start)
+          let values = UnsafeRawPointer(start)
+          // Of interest to the root alone.
+          let sum = UnsafeMutableRawPointer(root == rank ? part + (start - first) : part)
           let code =
             Scalar.self == Float.self
-            ? cmpi_reduce_floats(handle, raw.assumingMemoryBound(to: Float.self), count, target, isRoot)
-            : cmpi_reduce_doubles(handle, raw.assumingMemoryBound(to: Double.self), count, target, isRoot)
+            ? cmpi_reduce_floats(
+              handle, values.assumingMemoryBound(to: Float.self), sum.assumingMemoryBound(to: Float.self), count,
+              CInt(root))
+            : cmpi_reduce_doubles(
+              handle, values.assumingMemoryBound(to: Double.self), sum.assumingMemoryBound(to: Double.self), count,
+              CInt(root))
           try MPI.check("MPI_Reduce", code)
         }
       }

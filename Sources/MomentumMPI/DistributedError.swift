@@ -11,6 +11,8 @@ public enum DistributedError: Error, Hashable, Sendable {
   case differs(what: String, rank: Int)
   /// A rank has not added the gradient of a micro-batch that is its own, or has added one twice or out of order.
   case microBatch(rank: Int, expected: Int?, found: Int?)
+  /// A rank has not added the gradient of a tensor in a micro-batch, or has added it more than once.
+  case tensor(name: String, microBatch: Int, count: Int, rank: Int)
   /// A function of MPI failed, on this rank. The other ranks may not know.
   case mpi(routine: String, message: String)
   /// MPI cannot be used as the program was built or started.
@@ -30,6 +32,8 @@ extension DistributedError: CustomStringConvertible {
       "rank \(rank) added no gradient of micro-batch \(expected); expected one of each of its micro-batches"
     case .microBatch(let rank, nil, let found):
       "rank \(rank) added \(found.map { "the gradient of micro-batch \($0)" } ?? "nothing"); expected no more gradients"
+    case .tensor(let name, let microBatch, let count, let rank):
+      "rank \(rank) added the gradient of tensor '\(name)' in micro-batch \(microBatch) \(count) times; expected once"
     case .mpi(let routine, let message): "\(routine) failed: \(message)"
     case .setup(let message): message
     }
@@ -55,6 +59,8 @@ extension DistributedError {
     case .differs(let what, let rank): return [2, word(rank)] + ErrorWords.words(of: what)
     case .microBatch(let rank, let expected, let found): return [3, word(rank), word(expected), word(found)]
     case .mpi(let routine, let message): return [4, 0] + ErrorWords.words(of: "\(routine)\n\(message)")
+    case .tensor(let name, let microBatch, let count, let rank):
+      return [6, word(rank), UInt64(bitPattern: Int64(microBatch)), word(count)] + ErrorWords.words(of: name)
     case .setup(let message): return [5, 0] + ErrorWords.words(of: message)
     }
   }
@@ -75,6 +81,10 @@ extension DistributedError {
       let parts = text.split(separator: "\n", maxSplits: 1, omittingEmptySubsequences: false)
       self = .mpi(routine: String(parts[0]), message: String(parts.last ?? ""))
     case 5: self = .setup(text)
+    case 6 where words.count > 4:
+      self = .tensor(
+        name: ErrorWords.text(of: Array(words.dropFirst(4))) ?? "", microBatch: Int(Int64(bitPattern: words[2])),
+        count: number(words[3]) ?? 0, rank: number(words[1]) ?? 0)
     default: return nil
     }
   }

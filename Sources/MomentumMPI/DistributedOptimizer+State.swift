@@ -1,5 +1,5 @@
 #if MPI
-  import Momentum
+  package import Momentum
   public import MomentumFiles
 
   // One file for all ranks: the bytes that one process would write.
@@ -33,6 +33,17 @@
         try StateFile.load(path, into: &optimizer)
         return optimizer.state()
       }
+      try restore(state)
+    }
+
+    /// The state of all ranks, on rank 0; `nil` on the others. All ranks call it.
+    package func wholeState() throws(DistributedError) -> OptimizerState<Scalar>? {
+      guard sharding == .none else { return try transfer.gather(shard.state()) }
+      return communicator.rank == 0 ? shard.state() : nil
+    }
+
+    /// Replaces the state of all ranks by one that rank 0 has, and an optimizer of the whole would take. All ranks call it.
+    package mutating func restore(_ state: OptimizerState<Scalar>?) throws(DistributedError) {
       let own = try transfer.scatter(state, shard.layout)
       // Looks at what can fail before it changes anything: the numbers are those of a state that has been checked.
       let result: Result<Void, any Error> = Result { try shard.restore(own) }

@@ -12,18 +12,30 @@
     private let own: Range<Int>
     private var open: [Part] = []
     private var free: [SumMemory<Scalar>] = []
-    /// One chunk from every rank.
+    /// One chunk from every rank, or its whole part if gradients travel early.
     private let leaves: SumMemory<Scalar>
+    private let flight: GradientFlight<Scalar>?
+    /// The gradient of this rank in this round: where all of it is, and memory for one that comes in parts.
+    private var gradient: UnsafeMutablePointer<Scalar>?
+    private var parts: SumMemory<Scalar>?
+    private let threads: Int
     private let zeros: SumMemory<Scalar>
     private var round = 0
     let microBatches: [Int]?
     private(set) var added = 0
 
-    init(_ communicator: Communicator, _ plan: ShardPlan, microBatches total: Int, threads: Int) throws(MomentumError) {
-      (self.communicator, self.plan, self.total) = (communicator, plan, total)
+    /// - Parameter buckets: The size of what travels early, and the ranks for that alone; `nil` if nothing does.
+    init(
+      _ communicator: Communicator, _ plan: ShardPlan, microBatches total: Int, buckets: Buckets?, threads: Int
+    ) throws(MomentumError) {
+      (self.communicator, self.plan, self.total, self.threads) = (communicator, plan, total, threads)
       own = plan.range(of: communicator.rank)
       microBatches = Array(stride(from: communicator.rank, to: total, by: communicator.rankCount))
-      leaves = try SumMemory(count: communicator.rankCount * min(Chunk.count, own.count), threads: threads)
+      leaves = try SumMemory(
+        count: communicator.rankCount * (buckets == nil ? min(Chunk.count, own.count) : own.count), threads: threads)
+      flight = try buckets.map { buckets throws(MomentumError) in
+        try GradientFlight(buckets.communicator, plan, bucketBytes: buckets.bytes, mostBlocks: 1, threads: threads)
+      }
       zeros = try SumMemory(count: min(Chunk.count, plan.layout.count), threads: threads)
       // As many blocks as can be open after a round, and one more. In a round nothing may fail.
       for _ in 0..<Int.bitWidth - total.leadingZeroBitCount + 1 {
@@ -33,14 +45,34 @@
 
     private var rounds: Int { (total + communicator.rankCount - 1) / communicator.rankCount }
 
-    func add(_ gradient: UnsafePointer<Scalar>?) throws(DistributedError) {
-      guard let microBatches, added < microBatches.count else { return }
-      try takeRound(gradient)
+    func begin() throws(DistributedError) {
+      gradient = nil
+      try depart()
+    }
+
+    func add(_ part: UnsafePointer<Scalar>, _ range: Range<Int>, isWhole: Bool) throws(DistributedError) {
+      if isWhole {
+        gradient = UnsafeMutablePointer(mutating: part)
+      } else {
+        let memory: SumMemory<Scalar>
+        do throws(MomentumError) {
+          if let parts { memory = parts } else { memory = try SumMemory(count: plan.layout.count, threads: threads) }
+        } catch {
+          throw .refused(error)
+        }
+        (memory.base + range.lowerBound).update(from: part, count: range.count)
+        (parts, gradient) = (memory, memory.base)
+      }
+      if let gradient { try flight?.add(range, of: [gradient]) }
+    }
+
+    func end() throws(DistributedError) {
+      try takeRound()
       added += 1
     }
 
     func complete() throws(DistributedError) {
-      while round < rounds { try takeRound(nil) }
+      while round < rounds { try takeRound() }
     }
 
     func sum() -> (UnsafeMutablePointer<Scalar>, microBatches: Int) {
@@ -51,14 +83,29 @@
     func reset() {
       free += open.map(\.sum)
       open = []
+      gradient = nil
       (round, added) = (0, 0)
     }
 
+    /// The number of ranks that have a gradient in this round.
+    private var givers: Int { min(communicator.rankCount, total - round * communicator.rankCount) }
+
+    /// Prepares for what travels early, once a round.
+    private func depart() throws(DistributedError) {
+      guard let flight, !flight.hasBegun else { return }
+      let others = (0..<givers).filter { $0 != communicator.rank }
+      try flight.begin(
+        blocks: (0..<communicator.rankCount).map { $0 < givers ? 1 : 0 },
+        slots: others.map { (peer: $0, block: 0, start: leaves.base + $0 * own.count) }, owner: self)
+    }
+
     /// Hands over the gradient of this rank, if there is one in this round, and takes its part of the others'.
-    private func takeRound(_ gradient: UnsafePointer<Scalar>?) throws(DistributedError) {
+    private func takeRound() throws(DistributedError) {
+      try depart()
+      try flight?.finish()
       let (rank, ranks) = (communicator.rank, communicator.rankCount)
       let first = round * ranks
-      let givers = min(ranks, total - first)
+      let givers = givers
       // The blocks that are open now, then the micro-batches of the round.
       let before = open
       let all =
@@ -70,14 +117,16 @@
       let widest = (0..<ranks).map { plan.range(of: $0).count }.max() ?? 0
       for start in stride(from: 0, to: widest, by: Chunk.count) {
         let count = max(0, min(Chunk.count, own.count - start))
-        try exchange(gradient, start, count, givers)
+        if flight == nil { try exchange(gradient, start, count, givers) }
         guard count > 0 else { continue }
+        func leaf(_ rank: Int) -> UnsafeMutablePointer<Scalar> {
+          flight == nil ? leaves.base + rank * count : leaves.base + rank * own.count + start
+        }
         if rank < givers {
-          (leaves.base + rank * count).update(
-            from: gradient.map { $0 + own.lowerBound + start } ?? UnsafePointer(zeros.base), count: count)
+          leaf(rank).update(from: gradient.map { $0 + own.lowerBound + start } ?? zeros.base, count: count)
         }
         let parts = all.map { block, index in
-          (block, index < before.count ? before[index].sum.base + start : leaves.base + (index - before.count) * count)
+          (block, index < before.count ? before[index].sum.base + start : leaf(index - before.count))
         }
         let left = MicroBatchTree.merged(parts) { SumMemory.add($1, to: $0, count: count) }
         for (part, (_, memory)) in zip(left, next) where part.sum != memory.base + start {
@@ -87,66 +136,25 @@
       let kept = Set(next.map { ObjectIdentifier($0.sum) })
       free += before.map(\.sum).filter { !kept.contains(ObjectIdentifier($0)) }
       open = next
+      gradient = nil
       round += 1
     }
 
     /// Sends every owner its part of this rank's gradient, of which only a chunk, and receives those of this rank's own.
     private func exchange(
-      _ gradient: UnsafePointer<Scalar>?, _ start: Int, _ count: Int, _ givers: Int
+      _ gradient: UnsafeMutablePointer<Scalar>?, _ start: Int, _ count: Int, _ givers: Int
     ) throws(DistributedError) {
       var transfers: [Transfer] = []
       for peer in 0..<communicator.rankCount where peer != communicator.rank {
         let theirs = plan.range(of: peer)
         let theirCount = max(0, min(Chunk.count, theirs.count - start))
         if communicator.rank < givers, theirCount > 0 {
-          let source = gradient.map { UnsafeMutablePointer(mutating: $0) + theirs.lowerBound + start } ?? zeros.base
+          let source = gradient.map { $0 + theirs.lowerBound + start } ?? zeros.base
           transfers.append(.send(peer, source, theirCount))
         }
         if peer < givers, count > 0 { transfers.append(.receive(peer, leaves.base + peer * count, count)) }
       }
       try communicator.exchange(transfers)
     }
-  }
-
-  /// Each rank adds up any number of gradients as they come, and MPI adds up the ranks, in an order of its own.
-  final class LibrarySum<Scalar: BLASScalar>: GradientSum {
-    private let communicator: Communicator
-    private let plan: ShardPlan
-    private let isWhole: Bool
-    private let memory: SumMemory<Scalar>
-    var microBatches: [Int]? { nil }
-    private(set) var added = 0
-
-    init(_ communicator: Communicator, _ plan: ShardPlan, isWhole: Bool, threads: Int) throws(MomentumError) {
-      (self.communicator, self.plan, self.isWhole) = (communicator, plan, isWhole)
-      memory = try SumMemory(count: plan.layout.count, threads: threads)
-    }
-
-    func add(_ gradient: UnsafePointer<Scalar>?) {
-      guard let gradient else { return }
-      let count = plan.layout.count
-      if added == 0 {
-        memory.base.update(from: gradient, count: count)
-      } else {
-        SumMemory.add(gradient, to: memory.base, count: count)
-      }
-      added += 1
-    }
-
-    func complete() {}
-
-    func sum() throws(DistributedError) -> (UnsafeMutablePointer<Scalar>, microBatches: Int) {
-      var count = [UInt64(added)]
-      try communicator.sumOrRefuse(&count)
-      if added == 0 { memory.base.update(repeating: 0, count: plan.layout.count) }
-      if isWhole {
-        try communicator.sumByLibrary(memory.base, plan.layout.count)
-        return (memory.base, Int(count[0]))
-      }
-      try communicator.reduceByLibrary(memory.base, plan.bounds)
-      return (memory.base + plan.range(of: communicator.rank).lowerBound, Int(count[0]))
-    }
-
-    func reset() { added = 0 }
   }
 #endif

@@ -30,6 +30,8 @@
       case "reference": try TrainCases.reference(TrainCases.Options(Array(arguments.dropFirst())))
       case "failures": try FailureCases.run(world)
       case "differences": try FailureCases.differences(world)
+      case "trials": try FailureTrials.run(seed: integer(arguments, 1), count: integer(arguments, 2), world)
+      case "die": try FailureTrials.die(seed: integer(arguments, 1), arguments[2], world)
       case "ranks": try CommunicatorCases.run(world)
       case "snippets": try DocumentationSnippetsOfRanks.run(arguments[1], world)
       case "files": try FileCases.write(to: arguments[1])
@@ -38,6 +40,13 @@
       case "save-for-ever": try TrainCases.saveForEver(arguments[1], world)
       default: throw Failure(description: "no case '\(arguments.first ?? "")'")
       }
+    }
+
+    private static func integer(_ arguments: [String], _ index: Int) throws -> Int {
+      guard index < arguments.count, let number = Int(arguments[index]) else {
+        throw Failure(description: "argument \(index) of '\(arguments[0])' is no number")
+      }
+      return number
     }
 
     /// Prints a line, on rank 0 only.

@@ -9,6 +9,10 @@
       try world.sum(&sums)
       let ranks = UInt64(world.rankCount)
       try Cases.require(sums == [ranks, ranks * (ranks - 1) / 2], "the sums are \(sums)")
+      // Words have no sign.
+      var largest = [world.rank == 0 ? UInt64.max - 5 : 0, UInt64(world.rank)]
+      try world.max(&largest)
+      try Cases.require(largest == [UInt64.max - 5, ranks - 1], "the maxima are \(largest)")
       // More than one message of 64 MiB, with a remainder.
       var many = [UInt64](repeating: UInt64(world.rank), count: 1 << 23 + 3)
       try world.max(&many)

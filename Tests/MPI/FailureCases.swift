@@ -26,41 +26,91 @@
     }
 
     static func run(_ world: Communicator) throws {
+      for sharding in Sharding.allCases {
+        for bucketBytes in [nil, 5000] { try run(sharding, bucketBytes, world) }
+      }
+      try tensors(world)
+    }
+
+    private static func run(_ sharding: Sharding, _ bucketBytes: Int?, _ world: Communicator) throws {
+      let layout = try caseLayout()
+      var optimizer = try DistributedOptimizer<Float>(
+        layout, on: world, rule: SGD(learningRate: 0.1, momentum: 0.9), clipping: .byGlobalNorm(1),
+        sharding: sharding,
+        reduction: .ordered(microBatches: 2 * world.rankCount + 1), bucketBytes: bucketBytes)
+      var parameters = try ParameterVector<Float>(layout)
+      let own = optimizer.microBatches ?? []
+      // The last rank has a micro-batch less than others in rounds; all know what each of them has.
+      for failing in 0..<world.rankCount {
+        for fault in Fault.allCases {
+          let expected = try text(of: fault, failing, own, layout.count, world)
+          try add(fault, failing == world.rank, own, layout, to: &optimizer)
+          let what = "\(sharding), \(fault) on rank \(failing)"
+          do {
+            if fault == .parameters, failing == world.rank {
+              let few = UnsafeMutableBufferPointer<Float>.allocate(capacity: 5)
+              defer { few.deallocate() }
+              try optimizer.step(few)
+            } else {
+              try optimizer.step(&parameters)
+            }
+          } catch {
+            try Cases.requireSame("\(error)", world)
+            try Cases.require("\(error)" == expected, "\(what): '\(error)'; expected '\(expected)'")
+            try requireUntouched(parameters, optimizer.stepCount, what)
+            continue
+          }
+          throw Cases.Failure(description: "\(what): nothing was thrown")
+        }
+      }
+      // Once the cause is gone the same ranks go on.
+      for microBatch in own { optimizer.add(try gradient(layout, 1), microBatch: microBatch) }
+      try optimizer.step(&parameters)
+      try Cases.require(optimizer.stepCount == 1 && parameters[0] != 0, "\(sharding): no step after the failures")
+    }
+
+    /// What goes wrong with tensors that are handed over one by one, on each rank in turn.
+    private static func tensors(_ world: Communicator) throws {
       let layout = try caseLayout()
       for sharding in Sharding.allCases {
         var optimizer = try DistributedOptimizer<Float>(
-          layout, on: world, rule: SGD(learningRate: 0.1, momentum: 0.9), clipping: .byGlobalNorm(1),
-          sharding: sharding,
-          reduction: .ordered(microBatches: 2 * world.rankCount + 1))
+          layout, on: world, rule: SGD(learningRate: 0.1), sharding: sharding,
+          reduction: .ordered(microBatches: world.rankCount), bucketBytes: 5000)
         var parameters = try ParameterVector<Float>(layout)
-        let own = optimizer.microBatches ?? []
-        // The last rank has a micro-batch less than others in rounds; all know what each of them has.
+        let vector = try gradient(layout, 1)
         for failing in 0..<world.rankCount {
-          for fault in Fault.allCases {
-            let expected = try text(of: fault, failing, own, layout.count, world)
-            try add(fault, failing == world.rank, own, layout, to: &optimizer)
-            let what = "\(sharding), \(fault) on rank \(failing)"
-            do {
-              if fault == .parameters, failing == world.rank {
-                let few = UnsafeMutableBufferPointer<Float>.allocate(capacity: 5)
-                defer { few.deallocate() }
-                try optimizer.step(few)
-              } else {
-                try optimizer.step(&parameters)
+          for (fault, text) in [
+            (
+              "missing",
+              "rank \(failing) added the gradient of tensor 'weight' in micro-batch \(failing) 0 times; expected once"
+            ),
+            (
+              "twice",
+              "rank \(failing) added the gradient of tensor 'weight' in micro-batch \(failing) 2 times; expected once"
+            ),
+            ("count", "gradient of tensor 'weight' in micro-batch \(failing) has count 3; expected 6144"),
+            ("place", "tensor is 6; expected a position in the layout, 0 to 5"),
+          ] {
+            for microBatch in optimizer.microBatches ?? [] {
+              for (index, tensor) in layout.tensors.enumerated() {
+                let isBad = failing == world.rank && tensor.name == "weight"
+                vector.withUnsafeBufferPointer { all in
+                  let part = UnsafeBufferPointer(rebasing: all[tensor.range])
+                  switch fault {
+                  case "missing" where isBad: break
+                  case "count" where isBad:
+                    optimizer.add(UnsafeBufferPointer(rebasing: part[..<3]), tensor: index, microBatch: microBatch)
+                  default: optimizer.add(part, tensor: index, microBatch: microBatch)
+                  }
+                  if fault == "twice", isBad { optimizer.add(part, tensor: index, microBatch: microBatch) }
+                  if fault == "place", isBad { optimizer.add(part, tensor: 6, microBatch: microBatch) }
+                }
               }
-            } catch {
-              try Cases.requireSame("\(error)", world)
-              try Cases.require("\(error)" == expected, "\(what): '\(error)'; expected '\(expected)'")
-              try requireUntouched(parameters, optimizer.stepCount, what)
-              continue
             }
-            throw Cases.Failure(description: "\(what): nothing was thrown")
+            try expect(text, world) { try optimizer.step(&parameters) }
+            try requireUntouched(parameters, optimizer.stepCount, "\(sharding), \(fault) on rank \(failing)")
           }
         }
-        // Once the cause is gone the same ranks go on.
-        for microBatch in own { optimizer.add(try gradient(layout, 1), microBatch: microBatch) }
-        try optimizer.step(&parameters)
-        try Cases.require(optimizer.stepCount == 1 && parameters[0] != 0, "\(sharding): no step after the failures")
       }
     }
 
@@ -141,6 +191,25 @@
       try expect(settings, world) {
         _ = try DistributedOptimizer<Float>(
           layout, on: world, rule: SGD(learningRate: 0.1), reduction: .ordered(microBatches: isOdd ? 3 : 4))
+      }
+      try expect(settings, world) {
+        _ = try DistributedOptimizer<Float>(
+          layout, on: world, rule: SGD(learningRate: 0.1), clipping: .byValue(1), reportsNorms: !isOdd,
+          reduction: .library)
+      }
+      try expect(settings, world) {
+        _ = try DistributedOptimizer<Float>(
+          layout, on: world, rule: SGD(learningRate: 0.1), reduction: .ordered(microBatches: 4),
+          bucketBytes: isOdd ? 4096 : nil)
+      }
+      try expect("bucketBytes is 0; expected at least 1", world) {
+        _ = try DistributedOptimizer<Float>(
+          layout, on: world, rule: SGD(learningRate: 0.1), reduction: .ordered(microBatches: 4),
+          bucketBytes: isOdd ? 0 : 4096)
+      }
+      try expect("reduction is library; expected ordered where gradients travel in buckets", world) {
+        _ = try DistributedOptimizer<Float>(
+          layout, on: world, rule: SGD(learningRate: 0.1), reduction: .library, bucketBytes: 4096)
       }
       // A setting that is refused on one rank alone.
       try expect("threads is 0; expected at least 1", world) {

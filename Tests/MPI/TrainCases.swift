@@ -15,6 +15,10 @@
       var setup = "momentum"
       var folder = ""
       var resume = ""
+      /// The bytes of what travels early; `nil` if nothing does.
+      var bucketBytes: Int?
+      /// Whether gradients are handed over tensor by tensor.
+      var isByTensor = false
 
       init(_ words: [String]) throws {
         for word in words {
@@ -27,6 +31,8 @@
           case ("setup", let value): setup = value
           case ("folder", let value): folder = value
           case ("resume", let value): resume = value
+          case ("buckets", let value): bucketBytes = Int(value)
+          case ("by", let value): isByTensor = value == "tensor"
           default: throw Cases.Failure(description: "no option '\(word)'")
           }
         }
@@ -42,6 +48,8 @@
       var lossScale = LossScale.none
       var adaptiveLimit: AdaptiveLimit?
       var velocityType: ElementType?
+      var nonFinitePolicy: NonFinitePolicy?
+      var reportsNorms = true
 
       init(_ name: String) throws {
         rule = try SGD(learningRate: 0.1, momentum: 0.9, weightDecay: 0.01)
@@ -56,6 +64,9 @@
         case "half":
           clipping = try .byGlobalNorm(5)
           velocityType = .bfloat16
+        case "silent":
+          clipping = try .byValue(0.5)
+          (nonFinitePolicy, reportsNorms) = (.propagate, false)
         case "lars": rule = try LARS(learningRate: 0.1, momentum: 0.9)
         default: throw Cases.Failure(description: "no setup '\(name)'")
         }
@@ -100,7 +111,10 @@
       for _ in 0..<options.steps {
         let (step, scale) = (optimizer.stepCount, optimizer.lossScale.current)
         let report: StepReport
-        if options.isOrdered {
+        if options.isByTensor {
+          try addByTensor(&optimizer, parameters, step, scale, world)
+          report = try optimizer.step(&parameters)
+        } else if options.isOrdered {
           report = try optimizer.step(&parameters) { microBatch, vector, parameters in
             gradient(microBatch, step, parameters, scale, into: &vector)
           }
@@ -112,6 +126,8 @@
           }
           report = try optimizer.step(&parameters)
         }
+        try Cases.require(
+          (report.totalNorm == nil) == !setup.reportsNorms, "the norm is reported: \(report.totalNorm != nil)")
         if options.isOrdered {
           Cases.print("\(report.step) \(hex(report.totalNorm ?? 0)) \(hex(report.clipCoefficient))", world)
         }
@@ -120,10 +136,32 @@
       var text = WordHash()
       for index in 0..<parameters.count { text.add(UInt64(parameters[index].bitPattern)) }
       try Cases.requireSame("\(text.value)", world)
+      if !options.isOrdered { Cases.print(String(text.value, radix: 16), world) }
       guard !options.folder.isEmpty else { return }
       let state = options.folder + "/state"
       try optimizer.save(to: state)
       if world.rank == 0 { try save(parameters, state) }
+    }
+
+    /// Hands over the tensors in an order that each rank and each micro-batch has for itself.
+    private static func addByTensor(
+      _ optimizer: inout DistributedOptimizer<Float>, _ parameters: borrowing ParameterVector<Float>, _ step: Int,
+      _ scale: Double, _ world: Communicator
+    ) throws {
+      let tensors = optimizer.layout.tensors
+      var vector = try ParameterVector<Float>(optimizer.layout)
+      for microBatch in optimizer.microBatches ?? [] {
+        gradient(microBatch, step, parameters, scale, into: &vector)
+        for place in tensors.indices {
+          let tensor = (2 * tensors.count - 1 - place + microBatch + world.rank) % tensors.count
+          vector.withUnsafeMutableBufferPointer { all in
+            let part = UnsafeMutableBufferPointer(rebasing: all[tensors[tensor].range])
+            optimizer.add(UnsafeBufferPointer(part), tensor: tensor, microBatch: microBatch)
+            // The optimizer needs it no more.
+            part.update(repeating: .nan)
+          }
+        }
+      }
     }
 
     private static func make(
@@ -136,10 +174,12 @@
       _ rule: some UpdateRule, _ setup: Setup, _ options: Options, _ world: Communicator
     ) throws -> DistributedOptimizer<Float> {
       try DistributedOptimizer<Float>(
-        caseLayout(), on: world, rule: rule, groups: setup.groups, clipping: setup.clipping, averaging: setup.averaging,
-        lossScale: setup.lossScale, adaptiveLimit: setup.adaptiveLimit, velocityType: setup.velocityType,
+        caseLayout(), on: world, rule: rule, groups: setup.groups, clipping: setup.clipping,
+        nonFinitePolicy: setup.nonFinitePolicy, averaging: setup.averaging, lossScale: setup.lossScale,
+        adaptiveLimit: setup.adaptiveLimit, velocityType: setup.velocityType, reportsNorms: setup.reportsNorms,
         sharding: options.sharding,
-        reduction: options.isOrdered ? .ordered(microBatches: options.microBatches) : .library)
+        reduction: options.isOrdered ? .ordered(microBatches: options.microBatches) : .library,
+        bucketBytes: options.bucketBytes)
     }
 
     // MARK: One process
@@ -153,8 +193,10 @@
     private static func reference(_ rule: some UpdateRule, _ setup: Setup, _ options: Options) throws {
       let layout = try caseLayout()
       var optimizer = try Optimizer<Float>(
-        layout, rule: rule, groups: setup.groups, clipping: setup.clipping, averaging: setup.averaging,
-        lossScale: setup.lossScale, adaptiveLimit: setup.adaptiveLimit, velocityType: setup.velocityType)
+        layout, rule: rule, groups: setup.groups, clipping: setup.clipping, nonFinitePolicy: setup.nonFinitePolicy,
+        averaging: setup.averaging, lossScale: setup.lossScale, adaptiveLimit: setup.adaptiveLimit,
+        velocityType: setup.velocityType)
+      optimizer.reportsNorms = setup.reportsNorms
       var parameters = try start(layout)
       for _ in 0..<options.steps {
         var gradients: [[Float]] = []

@@ -31,8 +31,8 @@ final class BenchHalfTests: XCTestCase {
       switch $0 {
       case .bfloat16Gradients, .float16Gradients, .remainders: 20
       case .bfloat16Copy: 22
-      case .nearest, .stochastic, .bfloat16Velocity: 16
-      case .bfloat16All: 12
+      case .nearest, .stochastic, .bfloat16Velocity, .velocityRemainders: 16
+      case .bfloat16All, .allStochastic: 12
       }
     }
     XCTAssertEqual(bytes, [24] + expected)
@@ -47,8 +47,8 @@ final class BenchHalfTests: XCTestCase {
       let parameters =
         switch operation.storage! {
         case .bfloat16Gradients, .float16Gradients, .bfloat16Velocity: 0
-        case .bfloat16Copy, .nearest, .stochastic, .bfloat16All: 2
-        case .remainders: 4
+        case .bfloat16Copy, .nearest, .stochastic, .bfloat16All, .allStochastic: 2
+        case .remainders, .velocityRemainders: 4
         }
       XCTAssertEqual(operation.bytesPerElement(.float), 16 + 2 + 4 + parameters, operation.name)
     }

@@ -232,6 +232,53 @@ final class StepCheckpointTests: XCTestCase {
     }
   }
 
+  func testMastersTakeSumsOfMicroBatchesAsParametersOfFloatsDo() throws {
+    try CheckpointFolder.with { folder in
+      let numbers: [Float] = [1, -2, 0.5, 3]
+      try folder.write(
+        "p", shards: [[StoredTensor("a", numbers.map { BFloat16($0) })], [StoredTensor("b", [BFloat16(8)])]])
+      try folder.write("wide", shards: [[StoredTensor("a", numbers)], [StoredTensor("b", [Float(8)])]])
+      for (name, factor) in [("g", Float(1.7)), ("h", -0.3)] {
+        try folder.write(
+          name, [StoredTensor("a", numbers.map { BFloat16(factor * $0) }), StoredTensor("b", [BFloat16(factor)])])
+      }
+      let common = ["--gradients", "g", "h", "--weights", "3", "1", "--clip-global-norm", "1.5"] + Self.rule
+      let wide = try step(folder, "wide", "expected", common)
+      let run = try step(folder, "p", "out", common + ["--output-master", "m"])
+      assertSucceeds(run)
+      XCTAssertEqual(run.output, wide.output)
+      XCTAssertEqual(try folder.read("m"), try folder.read("expected"))
+      XCTAssertEqual(
+        try folder.read("out")["a"],
+        StoredTensor("a", try XCTUnwrap(folder.read("m")["a"]).values(as: Float.self).map { BFloat16($0) }))
+      XCTAssertNotEqual(try folder.read("m")["a"], StoredTensor("a", numbers))
+    }
+  }
+
+  /// DeepSpeed's script widens every tensor of a model: buffers too, and tied weights under both of their names.
+  func testMastersThatNoParameterHasAreSkipped() throws {
+    try CheckpointFolder.with { folder in
+      try folder.write("p", [StoredTensor("a", [BFloat16(1)]), StoredTensor("mean", [Float(2)])])
+      try folder.write(
+        "masters",
+        shards: [
+          [StoredTensor("a", [Float(1.25)]), StoredTensor("mean", [Float(2)])], [StoredTensor("tied", [Float(1)])],
+        ])
+      try folder.write("g", [StoredTensor("a", [Float(1)])])
+      let arguments = ["--gradients", "g", "--learning-rate", "1", "--master", "masters", "--output-master", "m"]
+      assertFails(
+        try step(folder, "p", "out", arguments), 1,
+        "masters/m-1.safetensors: tensor 'mean' is not in half precision in p")
+      assertFails(
+        try step(folder, "p", "out", arguments + ["--skip", "none"]), 1,
+        "p, masters: have no tensor that the pattern 'none' matches")
+      assertSucceeds(try step(folder, "p", "out", arguments + ["--skip", "mean", "--skip", "tied"]))
+      XCTAssertEqual(
+        try folder.read("out"), ["a": StoredTensor("a", [BFloat16(0.25)]), "mean": StoredTensor("mean", [Float(2)])])
+      XCTAssertEqual(try folder.read("m"), ["a": StoredTensor("a", [Float(0.25)])])
+    }
+  }
+
   func testParametersAloneAreRounded() throws {
     try CheckpointFolder.with { folder in
       let (one, small) = ([BFloat16](repeating: 1, count: 4096), [BFloat16](repeating: 0.01, count: 4096))

@@ -88,6 +88,23 @@ final class TrainCommandTests: XCTestCase {
     XCTAssertTrue(run.errors.contains("/nowhere") && run.errors.contains("holds no checkpoint"), run.errors)
   }
 
+  /// The runs of ranks have other bits, so nothing goes on with them here.
+  func testRefusesAReportOfRanks() throws {
+    try withScratchFolder { folder in
+      var options = TrainingOptions()
+      options.microBatches = 33
+      XCTAssertEqual(options.problem, "micro-batches is 33; expected 1 to the 32 images of a batch")
+      options.microBatches = 8
+      XCTAssertNil(options.problem)
+      try TrainingCheckpoint(folder: folder).save(options)
+      let run = try CommandRun(["train", "--resume", folder.path])
+      XCTAssertEqual(run.status, 1)
+      XCTAssertEqual(
+        run.errors,
+        "Error: \(folder.path): is a report of momentum-mpi train; expected one of momentum train\n")
+    }
+  }
+
   // MARK: Terminal
 
   func testProgressLine() {

@@ -66,6 +66,9 @@ final class Fault {
     operations.writeSome = {
       self.spoils("write") ? -1 : system.writeSome($0, UnsafeRawBufferPointer(rebasing: $1.prefix(50)))
     }
+    operations.writeSomeAt = {
+      self.spoils("write") ? -1 : system.writeSomeAt($0, UnsafeRawBufferPointer(rebasing: $1.prefix(50)), $2)
+    }
     // Nothing here outlives the process, so nothing need reach the disk, which would take its time.
     operations.synchronize = { self.spoils(isDirectory($0) ? "synchronize directory" : "synchronize file") ? -1 : 0 }
     // Descriptors are closed in any case, as they are when a process dies.

@@ -58,7 +58,7 @@ double momentum_limit_update_float(
 double momentum_limit_update_double(
     momentum_limit_path path, const momentum_limit_update *update, const double *g, double *v, double *p, size_t n);
 
-// What a step keeps in half precision. Velocities are floats in all but the last two, and gradients bfloat16 in all but one.
+// What a step keeps in half precision. Velocities are floats in all but the last four, and gradients bfloat16 in all but one.
 typedef enum momentum_limit_storage {
   MOMENTUM_LIMIT_BFLOAT16_GRADIENT,
   MOMENTUM_LIMIT_FLOAT16_GRADIENT,
@@ -69,9 +69,12 @@ typedef enum momentum_limit_storage {
   // Parameters of bfloat16 alone, to nearest with ties to even, or at random.
   MOMENTUM_LIMIT_NEAREST,
   MOMENTUM_LIMIT_STOCHASTIC,
-  // Velocities of bfloat16, rounded to nearest, with parameters of float or of bfloat16, to nearest.
+  // Velocities of bfloat16, rounded to nearest, with parameters of float; of bfloat16, to nearest; of bfloat16 with what their
+  // bits lack; and of bfloat16 alone, at random.
   MOMENTUM_LIMIT_VELOCITY,
   MOMENTUM_LIMIT_ALL,
+  MOMENTUM_LIMIT_VELOCITY_REMAINDER,
+  MOMENTUM_LIMIT_ALL_STOCHASTIC,
 } momentum_limit_storage;
 
 // The vectors of such a step; what a storage does not have is NULL.

@@ -33,16 +33,20 @@ struct ClipSettings {
     self.exempt = exempt
     (self.clipping, self.groups, self.convention, self.policy) = (clipping, groups, convention, policy)
     self.adapts = adapts
-    let all = groups.isEmpty ? [clipping] : [clipping] + groups.compactMap { $0 }
-    let measuring = clipping.isEmpty ? all.first { $0.limitsNorm } ?? clipping : clipping
+    // Without an array of all: a call that clips a short vector in place makes its settings anew.
+    func any(_ holds: (GradientClipping) -> Bool) -> Bool {
+      holds(clipping) || groups.contains { $0.map(holds) ?? false }
+    }
+    let measuring =
+      clipping.isEmpty ? groups.lazy.compactMap { $0 }.first { $0.limitsNorm } ?? clipping : clipping
     (normType, algorithm) = (measuring.normType, measuring.algorithm)
     (globalNorm, targetNorm) = (clipping.globalNorm, clipping.targetNorm)
-    let limitsNorm = adapts || all.contains { $0.limitsNorm }
+    let limitsNorm = adapts || any { $0.limitsNorm }
     comparesNorm = limitsNorm || reportsNorms
-    asksForNorm = limitsNorm || policy != .propagate || (reportsNorms && all.contains { !$0.isEmpty })
-    clipsValues = all.contains { $0.value != nil }
-    limitsTensors = all.contains { $0.tensor != nil }
-    limitsUnits = all.contains { $0.unitLimit != nil }
+    asksForNorm = limitsNorm || policy != .propagate || (reportsNorms && any { !$0.isEmpty })
+    clipsValues = any { $0.value != nil }
+    limitsTensors = any { $0.tensor != nil }
+    limitsUnits = any { $0.unitLimit != nil }
     var limits = [TensorLimits(clipping)]
     for group in groups { limits.append(TensorLimits(group ?? clipping)) }
     self.limits = limits

@@ -240,6 +240,19 @@ public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sen
     team.run { thread in pass.run(table, team.share(of: thread, count: table.count)) }
   }
 
+  /// Checks that a step of an optimizer with a layout can take the sum.
+  func checkStep(of layout: ParameterLayout) throws(MomentumError) {
+    try layout.check("accumulated gradients", ofTensors: self.layout)
+    guard count > 0 else {
+      throw .invalidSetting(
+        InvalidSetting(
+          "number of accumulated gradients", value: .count(0), expected: .words("at least 1, added before the step")))
+    }
+    guard weights.inUnits > 0 else {
+      throw .invalidSetting(name: "total weight of the accumulated gradients", value: 0.0, expected: .positive)
+    }
+  }
+
   /// The number that the sum in memory is divided by for a step: for the mean the sum of the weights, in the unit of the
   /// sum; for the sum that unit alone.
   var divisor: ScaledDouble {

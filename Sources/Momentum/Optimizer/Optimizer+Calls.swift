@@ -198,26 +198,25 @@ extension Optimizer {
     accumulated gradients: inout GradientAccumulator<Scalar>, _ meetings: NormMeetings? = nil,
     _ parameters: (TensorTable<Scalar>.Entry) -> UnsafeMutablePointer<Scalar>
   ) throws(MomentumError) -> StepReport {
-    try layout.check("accumulated gradients", ofTensors: gradients.layout)
-    guard gradients.count > 0 else {
-      throw .invalidSetting(
-        InvalidSetting(
-          "number of accumulated gradients", value: .count(0), expected: .words("at least 1, added before the step")))
-    }
-    guard gradients.weights.inUnits > 0 else {
-      throw .invalidSetting(name: "total weight of the accumulated gradients", value: 0.0, expected: .positive)
-    }
+    try gradients.checkStep(of: layout)
     separateLists = nil
     for index in table.entries.indices {
       setIfChanged(&table.entry(index).pointee.gradient, to: gradients.sum(ofTensor: index))
       setIfChanged(&table.entry(index).pointee.parameters, to: parameters(table.entries[index]))
     }
-    let settings = clipSettings
-    let isMeasured = settings.normType == .l2 && settings.algorithm == gradients.algorithm
-    if isMeasured { _ = table.sums.update(fromContentsOf: gradients.table.sums) }
-    let report = try takeStep(divisor: gradients.divisor, isMeasured: isMeasured, meetings)
+    let report = try takeStep(divisor: gradients.divisor, isMeasured: takeSums(of: gradients), meetings)
     gradients.reset()
     return report
+  }
+
+  /// Takes over what an accumulator has measured.
+  ///
+  /// - Returns: Whether that is what a step needs.
+  func takeSums(of gradients: borrowing GradientAccumulator<Scalar>) -> Bool {
+    let settings = clipSettings
+    guard settings.normType == .l2, settings.algorithm == gradients.algorithm else { return false }
+    _ = table.sums.update(fromContentsOf: gradients.table.sums)
+    return true
   }
 
   // MARK: - Checks

@@ -174,12 +174,17 @@ extension Optimizer where Scalar == Float {
   }
 
   /// Takes a step with the operands bound in the table.
+  ///
+  /// - Parameters:
+  ///   - divisor: The number that the bound gradients are divided by.
+  ///   - isMeasured: Whether the table holds the tile sums of the gradients already.
   mutating func takeStep(
-    _ operands: HalfOperands, _ meetings: NormMeetings? = nil
+    _ operands: HalfOperands, divisor: ScaledDouble = ScaledDouble(1), isMeasured: Bool = false,
+    _ meetings: NormMeetings? = nil
   ) throws(MomentumError) -> StepReport {
     table.halves = operands
     table.halves.step = stepCount + 1
     defer { table.halves = HalfOperands() }
-    return try takeStep(divisor: ScaledDouble(1), isMeasured: false, meetings)
+    return try takeStep(divisor: divisor, isMeasured: isMeasured, meetings)
   }
 }

@@ -78,6 +78,7 @@ extension Optimizer {
     if let meetings { try meetings.agree(&outcome.report) }
     // Nothing fails from here on. State other than vectors is changed first, while it is in cache.
     commit(outcome.report)
+    guard changesVectors else { return }
     if rules.transformTensors { matrixStage.takeOut(of: table) }
     table.update(programs, team)
     if rules.transformTensors { matrixStage.run(programs, table, team) }

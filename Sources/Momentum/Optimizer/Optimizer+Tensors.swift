@@ -43,7 +43,7 @@ extension Optimizer where Scalar == Float {
   /// Points every tensor at its buffers of two lists, which are checked.
   ///
   /// - Returns: Whether any tensor has an operand in half precision.
-  private mutating func bindTensors(
+  mutating func bindTensors(
     _ parameters: [ParameterBuffer], _ gradients: [TensorBuffer?]
   ) throws(MomentumError) -> HalfOperands {
     try Self.check("list of parameters", parameters.count, layout.tensors.count)

@@ -77,6 +77,11 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   public var reportsNorms = true {
     didSet { areSettingsChecked = false }
   }
+  /// Whether steps in two passes change parameters, velocities, second moments and averages. Otherwise they measure, and
+  /// change everything else that the optimizer remembers: its state is then the one that the step leaves, but for these
+  /// vectors.
+  package var changesVectors = true
+
   /// The element type that the velocity is stored in: that of the parameters, or ``ElementType/bfloat16`` for
   /// parameters of `Float`, which halves its memory.
   ///

@@ -67,7 +67,8 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   /// The sum of each tile, and of each tile after clipping by value, as the reduce pass measured them.
   let sums: UnsafeMutableBufferPointer<TileSum>
   let clampedSums: UnsafeMutableBufferPointer<TileSum>
-  private let sumMemory: OwnedBuffer<TileSum>
+  /// The memory of all of them.
+  private let memory: RecycledMemory
   /// The size of the cache that the tiles of an update should fit into: a first-level cache, unless the last-level
   /// cache keeps all vectors of a step from step to step. In that case a step does not wait for memory, and longer BLAS
   /// calls are better.
@@ -90,7 +91,7 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   /// The divisors of the elements before their powers were summed; see ``MeasuredTiles/divisor``.
   var (divisor, clampedDivisor) = (1.0, 1.0)
   /// The ``ThreadScratch`` of every thread, allocated by the first pass with this number of threads.
-  private var scratch: UnsafeMutableRawBufferPointer?
+  private var threadMemory = RecycledMemory?.none
 
   /// - Parameter cacheBytes: The size of the cache, for tests; by default that of the machine.
   /// - Throws: ``MomentumError/allocationFailed(bytes:)``.
@@ -99,16 +100,20 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   ) throws(MomentumError) {
     try BLASTraits.checkCounts()
     let tiles = counts.reduce(0) { $0 + Tile.number(of: $1) }
-    // Both kinds of sums share one allocation. Nothing is written to it yet, so it costs no memory until it is used.
-    sumMemory = try OwnedBuffer(count: 2 * tiles)
-    sums = UnsafeMutableBufferPointer(rebasing: sumMemory.all[..<tiles])
-    clampedSums = UnsafeMutableBufferPointer(rebasing: sumMemory.all[tiles...])
-    (self.names, self.shapes, self.tiles) = (names, shapes, tiles)
-    let lines = UnsafeMutableRawPointer.allocate(
-      byteCount: counts.count * MemoryLayout<Entry>.stride, alignment: MemoryLayout<Entry>.stride)
+    // One allocation for all. Nothing is written to the sums yet, so they cost no memory until they are used.
+    let entryBytes = counts.count * MemoryLayout<Entry>.stride
+    let decisionBytes = (counts.count * MemoryLayout<Decision>.stride + 63) & -64
+    let memory = try RecycledMemory(
+      byteCount: entryBytes + decisionBytes + 2 * tiles * MemoryLayout<TileSum>.stride, for: .table)
     entries = UnsafeMutableBufferPointer(
-      start: lines.bindMemory(to: Entry.self, capacity: counts.count), count: counts.count)
-    decisions = .allocate(capacity: counts.count)
+      start: memory.base.bindMemory(to: Entry.self, capacity: counts.count), count: counts.count)
+    decisions = UnsafeMutableBufferPointer(
+      start: (memory.base + entryBytes).bindMemory(to: Decision.self, capacity: counts.count), count: counts.count)
+    let sumStart = (memory.base + entryBytes + decisionBytes).bindMemory(to: TileSum.self, capacity: 2 * tiles)
+    sums = UnsafeMutableBufferPointer(start: sumStart, count: tiles)
+    clampedSums = UnsafeMutableBufferPointer(start: sumStart + tiles, count: tiles)
+    self.memory = consume memory
+    (self.names, self.shapes, self.tiles) = (names, shapes, tiles)
     decisions.initialize(repeating: Decision())
     var (offset, tile) = (0, 0)
     for (index, count) in counts.enumerated() {
@@ -141,10 +146,7 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   func name(of index: Int) -> String { names.isEmpty ? "\(index)" : names[index] }
 
   deinit {
-    entries.deallocate()
-    decisions.deallocate()
-    scratch?.deallocate()
-    halfEntries?.deallocate()
+    if let halfEntries { UnsafeMutableRawPointer(halfEntries.baseAddress)?.deallocate() }
   }
 
   /// Makes room for what is known of operands in half precision.
@@ -158,11 +160,14 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   /// Scratch memory for a number of threads; see ``ThreadScratch``.
   func scratch(threads: Int) -> UnsafeMutableRawPointer {
     let size = threads * ThreadScratch<Scalar>.byteCount
-    if scratch?.count ?? 0 < size {
-      scratch?.deallocate()
-      scratch = .allocate(byteCount: size, alignment: 64)
+    if let known = threadMemory?.base, threadMemory?.byteCount ?? 0 >= size { return known }
+    // A pass cannot stop for want of a few kilobytes.
+    guard let made = try? RecycledMemory(byteCount: size, for: .tiles) else {
+      fatalError("no memory for the tiles of a pass")
     }
-    return scratch!.baseAddress!
+    let base = made.base
+    threadMemory = consume made
+    return base
   }
 
   /// The address of tensors without elements, which have none of their own. It is never read or written.

@@ -15,6 +15,24 @@ enum HalfConversion {
   }
 }
 
+extension TensorBuffer {
+  /// Writes elements in half precision as `Float`s, which is exact.
+  ///
+  /// - Parameters:
+  ///   - target: As many elements.
+  ///   - threads: The most threads to use; by default as many as the process may use.
+  package func widen(
+    into target: UnsafeMutableBufferPointer<Float>, threads: Int? = nil
+  ) throws(MomentumError) {
+    precondition(elementType.byteCount == 2 && count == target.count)
+    guard let x = base, let y = target.baseAddress else { return }
+    let type = elementType
+    HalfConversion.run(count, threads: try Machine.threads(threads)) { start, n in
+      HalfLoops.widen(x + 2 * start, type, into: y + start, n)
+    }
+  }
+}
+
 extension ParameterVector where Scalar: HalfScalar {
   /// Makes a copy in half precision, rounded to nearest, ties to even.
   ///

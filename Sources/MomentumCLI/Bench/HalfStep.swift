@@ -127,7 +127,7 @@ final class WidenedStep: HalfContender {
     nonisolated(unsafe) let half = narrow
     let (keys, steps) = (keys, steps)
     memory.team.run { _, share in
-      guard storage == .stochastic else {
+      guard storage.isStochastic else {
         let start = share.lowerBound
         return momentum_limit_narrow(path, memory.parameters.baseAddress! + start, half + start, share.count)
       }

@@ -38,7 +38,7 @@ final class HalfVectors {
     bfloat16Gradients = try ParameterVector(tensors(!isFloat16), threads: threads)
     ownParameters = try ParameterVector(tensors(storage.hasWideParameters && lent == nil), threads: threads)
     narrow = try ParameterVector(tensors(storage == .bfloat16Copy || storage.roundsParameters), threads: threads)
-    split = try SplitParameters(tensors(storage == .remainders), threads: threads)
+    split = try SplitParameters(tensors(storage.isSplit), threads: threads)
     func bits(_ buffer: UnsafeBufferPointer<BFloat16>) -> UnsafeMutableBufferPointer<UInt16> {
       UnsafeMutableBufferPointer(mutating: UnsafeRawBufferPointer(buffer).assumingMemoryBound(to: UInt16.self))
     }
@@ -59,7 +59,7 @@ final class HalfVectors {
     parameters = lent ?? own
     // The limit steps the very parameters that the engine steps.
     narrowBits = orNone(
-      storage == .remainders ? split.bfloat16.withUnsafeBufferPointer(bits) : narrow.withUnsafeBufferPointer(bits))
+      storage.isSplit ? split.bfloat16.withUnsafeBufferPointer(bits) : narrow.withUnsafeBufferPointer(bits))
     remainders = orNone(split.withUnsafeRemainders { UnsafeMutableBufferPointer(mutating: $0) })
     fillGradients()
     fillParameters()
@@ -92,7 +92,7 @@ final class HalfVectors {
         let value = BenchMemory<Float>.parameter(index)
         if storage.hasWideParameters { wide[index] = value }
         if storage == .bfloat16Copy || storage.roundsParameters { narrow[index] = BFloat16(value).bitPattern }
-        if storage == .remainders {
+        if storage.isSplit {
           narrow[index] = UInt16(truncatingIfNeeded: (value.bitPattern &+ 0x8000) >> 16)
           remainders[index] = Int16(truncatingIfNeeded: value.bitPattern)
         }
@@ -106,7 +106,7 @@ final class HalfVectors {
   /// The parameter at an index.
   func parameter(at index: Int) -> Float {
     if storage.hasWideParameters { return parameters[index] }
-    guard storage == .remainders else { return narrow(at: index) }
+    guard storage.isSplit else { return narrow(at: index) }
     return Float(bitPattern: UInt32(narrowBits[index]) << 16 &+ UInt32(bitPattern: Int32(remainders[index])))
   }
 
@@ -119,9 +119,9 @@ final class HalfVectors {
       case .bfloat16Gradients, .bfloat16Velocity: try optimizer.step(parameters: parameters, gradients: gradients)
       case .float16Gradients: try stepWithFloat16(&optimizer)
       case .bfloat16Copy: try optimizer.step(parameters: parameters, copy: half, gradients: gradients)
-      case .remainders: try optimizer.step(&split, gradients: bfloat16Gradients)
+      case .remainders, .velocityRemainders: try optimizer.step(&split, gradients: bfloat16Gradients)
       case .nearest, .bfloat16All: try optimizer.step(parameters: half, rounding: .nearest, gradients: gradients)
-      case .stochastic:
+      case .stochastic, .allStochastic:
         try optimizer.step(parameters: half, rounding: .stochastic(seed: benchRoundingSeed), gradients: gradients)
       }
     }

@@ -1,7 +1,7 @@
 import CMomentumLimit
 import Momentum
 
-/// What a step keeps in half precision. Velocities are `Float`s in all but the last two, gradients of `BFloat16` in all but
+/// What a step keeps in half precision. Velocities are `Float`s in all but the last four, gradients of `BFloat16` in all but
 /// one.
 enum StepStorage: String, CaseIterable, Sendable {
   case bfloat16Gradients = "bfloat16-gradients"
@@ -17,6 +17,10 @@ enum StepStorage: String, CaseIterable, Sendable {
   case bfloat16Velocity = "bfloat16-velocity"
   /// Velocities of `BFloat16`, and parameters of it alone, to nearest.
   case bfloat16All = "bfloat16-all"
+  /// Velocities of `BFloat16`, with `SplitParameters`.
+  case velocityRemainders = "bfloat16-velocity-remainders"
+  /// Velocities of `BFloat16`, and parameters of it alone, at random.
+  case allStochastic = "bfloat16-all-stochastic"
 
   var name: String {
     switch self {
@@ -28,6 +32,8 @@ enum StepStorage: String, CaseIterable, Sendable {
     case .stochastic: "bf16 gradients and parameters, stochastic"
     case .bfloat16Velocity: "bf16 gradients and velocity"
     case .bfloat16All: "bf16 gradients, velocity and parameters"
+    case .velocityRemainders: "bf16 gradients, velocity and remainders"
+    case .allStochastic: "bf16 gradients, velocity and parameters, stochastic"
     }
   }
 
@@ -44,15 +50,26 @@ enum StepStorage: String, CaseIterable, Sendable {
   var hasWideParameters: Bool {
     switch self {
     case .bfloat16Gradients, .float16Gradients, .bfloat16Copy, .bfloat16Velocity: true
-    case .remainders, .nearest, .stochastic, .bfloat16All: false
+    case .remainders, .nearest, .stochastic, .bfloat16All, .velocityRemainders, .allStochastic: false
     }
   }
 
   /// Whether the velocity is of `BFloat16`.
-  var hasHalfVelocity: Bool { self == .bfloat16Velocity || self == .bfloat16All }
+  var hasHalfVelocity: Bool {
+    switch self {
+    case .bfloat16Velocity, .bfloat16All, .velocityRemainders, .allStochastic: true
+    case .bfloat16Gradients, .float16Gradients, .bfloat16Copy, .remainders, .nearest, .stochastic: false
+    }
+  }
+
+  /// Whether parameters are `SplitParameters`.
+  var isSplit: Bool { self == .remainders || self == .velocityRemainders }
+
+  /// Whether parameters are rounded at random.
+  var isStochastic: Bool { self == .stochastic || self == .allStochastic }
 
   /// Whether parameters are rounded, so that every step starts from fewer bits than the last one computed.
-  var roundsParameters: Bool { self == .nearest || self == .stochastic || self == .bfloat16All }
+  var roundsParameters: Bool { !hasWideParameters && !isSplit }
 
   /// Bytes of gradient, velocity and parameter.
   var bytesKept: Int {
@@ -60,8 +77,8 @@ enum StepStorage: String, CaseIterable, Sendable {
     case .bfloat16Gradients, .float16Gradients, .remainders: 2 + 4 + 4
     case .bfloat16Copy: 2 + 4 + 4 + 2
     case .nearest, .stochastic: 2 + 4 + 2
-    case .bfloat16Velocity: 2 + 2 + 4
-    case .bfloat16All: 2 + 2 + 2
+    case .bfloat16Velocity, .velocityRemainders: 2 + 2 + 4
+    case .bfloat16All, .allStochastic: 2 + 2 + 2
     }
   }
 
@@ -81,6 +98,8 @@ enum StepStorage: String, CaseIterable, Sendable {
     case .stochastic: MOMENTUM_LIMIT_STOCHASTIC
     case .bfloat16Velocity: MOMENTUM_LIMIT_VELOCITY
     case .bfloat16All: MOMENTUM_LIMIT_ALL
+    case .velocityRemainders: MOMENTUM_LIMIT_VELOCITY_REMAINDER
+    case .allStochastic: MOMENTUM_LIMIT_ALL_STOCHASTIC
     }
   }
 }

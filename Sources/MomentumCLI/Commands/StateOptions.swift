@@ -100,31 +100,59 @@ struct StateOptions: ParsableArguments {
   ///
   /// - Parameter withVectors: Whether velocities and averages are read. Without them the optimizer can measure a step, and
   ///   cannot take it.
+  /// - Parameter states: The files, open, if the optimizer is one of some of their tensors.
   func load<Scalar: BLASScalar & SafetensorsScalar>(
-    into optimizer: inout Optimizer<Scalar>, withVectors: Bool = true
+    into optimizer: inout Optimizer<Scalar>, withVectors: Bool = true, from states: StoredStates<Scalar>? = nil
   ) throws {
     for path in [state, velocity, average] { try StandardStream.refuseInput(path) }
     if let state {
       let own = Adapted(optimizer)
-      try StateFile.load(state, into: &optimizer, withVectors: withVectors)
+      try load(state, .all, into: &optimizer, withVectors, states)
       try Adapted(optimizer).check(against: own, file: state)
     }
     if let velocity, let velocityConvention {
       // Such a file has nothing but vectors.
       if withVectors { try load(velocity, of: velocityConvention, into: &optimizer) }
     } else if let velocity {
-      try load(velocity: velocity, into: &optimizer, withVectors)
+      try load(velocity: velocity, into: &optimizer, withVectors, states)
     }
-    if let average { try StateFile.load(average, into: &optimizer, parts: .average, withVectors: withVectors) }
+    if let average { try load(average, .average, into: &optimizer, withVectors, states) }
+  }
+
+  private func load<Scalar: BLASScalar & SafetensorsScalar>(
+    _ path: String, _ parts: StateFile.Parts, into optimizer: inout Optimizer<Scalar>, _ withVectors: Bool,
+    _ states: StoredStates<Scalar>?
+  ) throws {
+    if let states {
+      try states.restore(parts, into: &optimizer)
+    } else {
+      try StateFile.load(path, into: &optimizer, parts: parts, withVectors: withVectors)
+    }
+  }
+
+  /// Opens the files for optimizers of some of the tensors of one.
+  func open<Scalar: BLASScalar & SafetensorsScalar>(
+    for optimizer: borrowing Optimizer<Scalar>
+  ) throws -> StoredStates<Scalar> {
+    var states: [(StateFile.Parts, StoredState<Scalar>)] = []
+    // Velocities of another convention are none of these files.
+    let files = [
+      (state, StateFile.Parts.all), (velocityConvention == nil ? velocity : nil, .velocity), (average, .average),
+    ]
+    for case (let path?, let parts) in files {
+      states.append((parts, try StoredState(path: path, of: optimizer, parts: parts)))
+    }
+    return StoredStates(states)
   }
 
   /// Gives an optimizer the velocity of a file, which must be of the form that its rules keep. What the file has learnt
   /// of something that this run does not adapt is left out.
   private func load<Scalar: BLASScalar & SafetensorsScalar>(
-    velocity path: String, into optimizer: inout Optimizer<Scalar>, _ withVectors: Bool
+    velocity path: String, into optimizer: inout Optimizer<Scalar>, _ withVectors: Bool,
+    _ states: StoredStates<Scalar>?
   ) throws {
     let own = Adapted(optimizer)
-    try StateFile.load(path, into: &optimizer, parts: .velocity, withVectors: withVectors)
+    try load(path, .velocity, into: &optimizer, withVectors, states)
     if own.lossScale.growth == nil { optimizer.lossScale = own.lossScale }
     if own.clipping == nil { optimizer.adaptiveLimit = nil }
     try Adapted(optimizer).check(against: own, file: path)
@@ -152,14 +180,14 @@ struct StateOptions: ParsableArguments {
 
   /// Prepares the files of what an optimizer remembers now.
   func writers<Scalar: BLASScalar & SafetensorsScalar>(
-    of optimizer: borrowing Optimizer<Scalar>
+    of optimizer: borrowing Optimizer<Scalar>, areOutlines: Bool = false
   ) throws -> [SafetensorsWriter] {
     let files: [(String?, StateFile.Parts)] = [
       (outputState, .all), (outputVelocity, .velocity), (outputAverage, .average),
     ]
     var writers: [SafetensorsWriter] = []
     for case (let path?, let parts) in files {
-      writers.append(try StateFile.writer(path, of: optimizer, parts: parts))
+      writers.append(try StateFile.writer(path, of: optimizer, parts: parts, isOutline: areOutlines))
     }
     return writers
   }

@@ -15,8 +15,9 @@ struct StepCommand: ParsableCommand {
 
       A path is that of a file, of an index (model.safetensors.index.json), or of a folder with one of them. Of parameters in \
       several files, or of an index, outputs are folders: they get files of the same names, with their metadata, and the \
-      index; files of state have those names too. All are written, whole, or none. Such files are stepped one after the \
-      other, so that one of them is in memory at a time, with its masters and its velocity; with --steps all are.
+      index; files of state have those names too. All are written, whole, or none. Large checkpoints, of one file or of \
+      several, are stepped in groups of tensors, so that a few groups are in memory at a time, with their masters and \
+      velocities; with --steps, with --one-pass and to standard output all tensors are.
 
       A file for --config holds the settings as one JSON object, for example:
 
@@ -110,6 +111,14 @@ struct StepCommand: ParsableCommand {
   @Option(help: ArgumentHelp("How many steps to take with the same gradients.", valueName: "k"))
   var steps = 1
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      How many parameters are in memory at a time, where one step is taken: larger checkpoints are read, stepped and written \
+      in groups of whole tensors. The outputs have the same bytes. (default: 2097152)
+      """, valueName: "n"))
+  var elementsAtOnce = 1 << 21
+
   @OptionGroup
   var threading: ThreadOptions
 
@@ -118,6 +127,9 @@ struct StepCommand: ParsableCommand {
 
   func validate() throws {
     guard steps >= 0 else { throw ValidationError("--steps is \(steps); expected at least 0") }
+    guard elementsAtOnce >= 1 else {
+      throw ValidationError("--elements-at-once is \(elementsAtOnce); expected at least 1")
+    }
     try checkWeights()
     if shards, accumulate != nil || !weights.isEmpty {
       let option = accumulate != nil ? "--accumulate" : "--weights"
@@ -155,7 +167,9 @@ struct StepCommand: ParsableCommand {
       throw DataFileError(file: config, cause: "'averaging' is missing; expected it with \(option)")
     }
     // Private mappings: the tensors are updated where they are, and the files stay as they are.
-    let parameters = try CheckpointTensors(parameters, patterns, access: .copyOnWrite)
+    // A pattern may match masters only.
+    let parameters = try CheckpointTensors(
+      parameters, patterns, needsAllPatterns: halves.master.isEmpty, access: .copyOnWrite)
     parameters.warn()
     let gradients = try StepGradients(gradients, gradientFiles, of: parameters, patterns)
     let steps = try CheckpointSteps(self, settings, parameters, gradients)

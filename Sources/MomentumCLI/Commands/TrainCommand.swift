@@ -117,7 +117,8 @@ struct TrainCommand: ParsableCommand {
   @Flag(help: "Print one JSON object instead of the table.")
   var json = false
 
-  private var options: TrainingOptions {
+  /// The comparison that the options ask for.
+  var trainingOptions: TrainingOptions {
     TrainingOptions(
       seeds: seeds, epochs: epochs, batch: batch, hidden: hidden, pixelsPerStep: pixelsPerStep, gain: gain,
       momentum: momentum, learningRate: learningRate, plainLearningRates: plainLearningRates.values,
@@ -127,12 +128,12 @@ struct TrainCommand: ParsableCommand {
   }
 
   func validate() throws {
-    if let problem = options.problem { throw ValidationError(problem) }
+    if let problem = trainingOptions.problem { throw ValidationError(problem) }
     if lossScale != nil, resume == nil, gradientType == .f32 {
       throw ValidationError("--loss-scale needs --gradient-type bf16 or f16: Floats need no scale")
     }
     if let threads, threads < 1 { throw ValidationError("threads is \(threads); expected at least 1") }
-    if resume != nil, options != Self.defaults || lossScale != nil || output != nil {
+    if resume != nil, trainingOptions != Self.defaults || lossScale != nil || output != nil {
       throw ValidationError(
         "--resume takes all options from the folder; only --threads, --gnuplot and --json go with it")
     }
@@ -145,30 +146,37 @@ struct TrainCommand: ParsableCommand {
       options: options, data: .bundled(), checkpoint: checkpoint,
       workers: threads ?? ProcessInfo.processInfo.activeProcessorCount)
     let results = try session.run { Interrupt.wasRequested }
-    let report = TrainingReport(results: results, folder: checkpoint.folder)
+    try show(results, in: checkpoint.folder, command: "momentum train")
+    guard results.isComplete else { throw ExitCode(Interrupt.exitStatus) }
+  }
+
+  /// Writes the report, prints the results, and says how to go on if there is something left to do.
+  func show(_ results: TrainingResults, in folder: URL, command: String) throws {
+    let report = TrainingReport(results: results, folder: folder)
     let pictures = try report.write(gnuplot: Gnuplot(gnuplot))
     if case .noGnuplot = pictures { Message.write(Gnuplot.isMissing) }
     if json {
-      try JSONOutput.print(Output(results, folder: checkpoint.folder, pictures: pictures))
+      try JSONOutput.print(Output(results, folder: folder, pictures: pictures))
     } else {
       try StandardOutput.print(TrainingTable(results).text)
       try StandardOutput.print(TrainingTable.legend)
-      try StandardOutput.print(lines: ["", "Report: \(checkpoint.folder.appendingPathComponent("report.html").path)"])
+      try StandardOutput.print(lines: ["", "Report: \(folder.appendingPathComponent("report.html").path)"])
     }
-    guard results.isComplete else {
-      Message.write("interrupted; go on with: momentum train --resume \(checkpoint.folder.path)")
-      throw ExitCode(Interrupt.exitStatus)
-    }
+    if !results.isComplete { Message.write("interrupted; go on with: \(command) --resume \(folder.path)") }
   }
 
   private func open() throws -> (TrainingCheckpoint, TrainingOptions) {
     if let resume {
       let checkpoint = TrainingCheckpoint(folder: URL(fileURLWithPath: resume, isDirectory: true))
-      return (checkpoint, try checkpoint.options())
+      let options = try checkpoint.options()
+      guard options.microBatches == nil else {
+        throw DataFileError(file: resume, cause: "is a report of momentum-mpi train; expected one of momentum train")
+      }
+      return (checkpoint, options)
     }
     let checkpoint = TrainingCheckpoint(folder: try ReportFolder.choose(output, name: "report"))
-    try checkpoint.save(options)
-    return (checkpoint, options)
+    try checkpoint.save(trainingOptions)
+    return (checkpoint, trainingOptions)
   }
 
   /// The output of `--json`.

@@ -30,18 +30,28 @@
         try world.together { try vectors.check(name) }
         return (name, step, sent + message)
       }
+      let bits = try [(Sharding, Bool)]([
+        (.none, false), (.state, false), (.none, true), (.state, true), (.stateAndGradients, true),
+      ]).map { try RankBits.digest($0, isOrdered: $1, world) }
       let others: [(String, any RankContender, Int)] = [
         ("merge of norms", try NormMerge(world), message),
         ("MPI's sum alone", LibrarySumAlone(vectors, world), 2 * part),
         ("copy of a gradient", MemoryCopy(vectors), 0),
       ]
       let all = steps.map { ($0.0, $0.1 as any RankContender, $0.2) } + others
+      let traffic = try all.map { contender in
+        try RankTraffic.measured { try contender.1.run() }
+      }
       let times = try time(all.map(\.1), repeats)
       return all.indices.map { index in
         var row = RankBenchRow(
           name: all[index].0, tensors: layout.tensors.count, count: layout.count, seconds: times[index],
-          bytesSent: all[index].2)
-        if index < steps.count { row.libraryRatio = times[0] / times[index] }
+          bytesSent: all[index].2, traffic: traffic[index])
+        if index < steps.count {
+          row.libraryRatio = times[0] / times[index]
+          row.normError = steps[index].1.norm.map { abs($0 / (2 * vectors.limit) - 1) }
+          row.bits = bits[index]
+        }
         return row
       }
     }
@@ -87,13 +97,15 @@
       parameters = try ParameterVector(layout, threads: world.threadsPerRank)
       gradient = try ParameterVector(layout, threads: world.threadsPerRank)
       scratch = try ParameterVector(layout, threads: world.threadsPerRank)
-      var squares = 0.0
+      // As integers, whose sum is exact.
+      let unit = 65_536 * Double(ranks)
+      var squares: UInt128 = 0
       for index in 0..<layout.count {
         gradient[index] = Self.element(index, world.rank)
-        let mean = Self.mean(index, ranks)
-        squares += mean * mean
+        let sum = UInt128((Self.mean(index, ranks) * unit).rounded().magnitude)
+        squares += sum * sum
       }
-      limit = squares.squareRoot() / 2
+      limit = Double(squares).squareRoot() / unit / 2
     }
 
     /// A number from -0.5 to 0.5 that every rank can compute, of 16 bits, so that sums of a few are exact.
@@ -132,6 +144,8 @@
     private let vectors: RankVectors
     private let microBatch: Int
     private var optimizer: DistributedOptimizer<Float>
+    /// That of the last step's gradient.
+    private(set) var norm: Double?
 
     init(
       _ vectors: RankVectors, _ world: Communicator, _ sharding: Sharding, _ reduction: GradientReduction
@@ -144,7 +158,7 @@
 
     func run() throws {
       optimizer.add(vectors.gradient, microBatch: microBatch)
-      try optimizer.step(&vectors.parameters)
+      norm = try optimizer.step(&vectors.parameters).totalNorm
     }
   }
 

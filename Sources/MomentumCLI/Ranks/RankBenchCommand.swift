@@ -41,47 +41,4 @@
       return try counts.map { try ParameterLayout(count: $0) } + model.map { try ParameterLayout($0.tensors) }
     }
   }
-
-  struct RankBenchReport: Encodable {
-    let momentum = MomentumVersion.current
-    let mpi = MPI.library
-    let ranks: Int
-    let threadsPerRank: Int
-    var rows: [RankBenchRow] = []
-
-    init(_ world: Communicator) { (ranks, threadsPerRank) = (world.rankCount, world.threadsPerRank) }
-
-    private enum CodingKeys: CodingKey { case momentum, mpi, ranks, threadsPerRank, rows }
-
-    var text: String {
-      """
-      \(mpi); \(ranks) ranks with \(threadsPerRank) threads each
-      \(TextTable.text(RankBenchRow.header, rows.map(\.cells), leftColumns: [0]))
-
-      sent: bytes that a rank sends, by formula. library/this: the time of MPI's own sum with a whole step on every rank,
-      divided by that of the row.
-      """
-    }
-  }
-
-  struct RankBenchRow: Encodable {
-    let name: String
-    let tensors: Int
-    let count: Int
-    /// Of the fastest run, on its slowest rank.
-    let seconds: Double
-    /// The bytes that a rank sends.
-    let bytesSent: Int
-    /// The time of MPI's own sum and a whole step, divided by this one; `nil` for parts of a step.
-    var libraryRatio: Double?
-
-    static let header = ["row", "tensors", "elements", "best", "sent", "library/this"]
-
-    var cells: [String] {
-      [
-        name, "\(tensors)", "\(count)", BenchReport.time(seconds), "\(bytesSent)",
-        libraryRatio.map { String(format: "%.2f", $0) } ?? "",
-      ]
-    }
-  }
 #endif

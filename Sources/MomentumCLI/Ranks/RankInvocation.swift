@@ -7,13 +7,15 @@
   struct RankCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "momentum-mpi",
-      abstract: "Norms, steps and their times on the ranks of an MPI program.",
+      abstract: "Norms, steps and training on the ranks of an MPI program.",
       discussion: """
         Start it with mpirun or srun. Every rank reads its part of the tensors; output and files have the bytes of the \
         command momentum with the same arguments, on any number of ranks. Rank 0 speaks, and writes the files.
         """,
       version: MomentumVersion.current,
-      subcommands: [RankNormCommand.self, RankStepCommand.self, RankBenchCommand.self, RankInfoCommand.self])
+      subcommands: [
+        RankNormCommand.self, RankStepCommand.self, RankTrainCommand.self, RankBenchCommand.self, RankInfoCommand.self,
+      ])
   }
 
   /// A run of `momentum-mpi` on one rank.

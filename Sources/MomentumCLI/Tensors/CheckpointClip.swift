@@ -83,22 +83,9 @@ final class WidenedTensors {
 
   /// - Parameter tensors: Of half precision, all of one type.
   init(_ tensors: CheckpointTensors) throws {
-    func widened<Half>(_ halves: [UnsafeBufferPointer<Half>], _ float: (Half) -> Float)
-      -> [UnsafeMutableBufferPointer<Float>]
-    {
-      halves.map { halves in
-        let copy = UnsafeMutableBufferPointer<Float>.allocate(capacity: halves.count)
-        for index in halves.indices { copy.initializeElement(at: index, to: float(halves[index])) }
-        return copy
-      }
-    }
     self.tensors = tensors.tensors.map(\.tensor)
-    switch tensors.dtypes[0] {
-    #if !(os(macOS) && arch(x86_64))
-      case .f16: buffers = widened(try tensors.buffers(as: Float16.self)) { Float($0) }
-    #endif
-    default: buffers = widened(try tensors.buffers(as: BFloat16.self)) { Float($0) }
-    }
+    buffers = self.tensors.map { .allocate(capacity: $0.count) }
+    for (halves, copy) in zip(try tensors.tensorBuffers(), buffers) { try halves.widen(into: copy) }
   }
 
   deinit { for buffer in buffers { buffer.deallocate() } }

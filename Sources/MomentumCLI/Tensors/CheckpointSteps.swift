@@ -1,17 +1,17 @@
 import Momentum
 import MomentumFiles
 
-/// Steps of a checkpoint of parameters. Those of one file are stepped in memory; of several files each is read, stepped and
-/// written before the next, by norms that all of them have measured before.
+/// Steps of a checkpoint of parameters. A small one is stepped in memory. Of a large one, a group of tensors is read, stepped
+/// and written after the other, by norms that all of them have measured before; see ``stepByGroups(_:)``.
 struct CheckpointSteps {
-  private let command: StepCommand
+  let command: StepCommand
   private var settings: OptimizerConfiguration
-  private let parameters: CheckpointTensors
-  private let gradients: StepGradients
-  private let halves: HalfParameters
+  let parameters: CheckpointTensors
+  let gradients: StepGradients
+  let halves: HalfParameters
   private let whole: ParameterLayout
   /// The parts of each file: those that are computed with in Float, and those in Double.
-  private let shards: [[CheckpointTensors]]
+  let shards: [[CheckpointTensors]]
 
   init(
     _ command: StepCommand, _ settings: OptimizerConfiguration, _ parameters: CheckpointTensors,
@@ -53,13 +53,21 @@ struct CheckpointSteps {
 
   /// Takes all steps and adds all files to the output.
   func run(_ files: StepFiles) throws -> [StepRow] {
-    let count = shards.reduce(0) { $0 + $1.count }
-    return try count > 1 && command.steps == 1 ? stepOneByOne(files) : stepTogether(files)
+    let count = shards.reduce(0) { $0 + $1.reduce(0) { $0 + groups(of: $1).count } }
+    let outputs = [command.outputParameters, command.halves.outputMaster] + command.state.outputs.map(\.1)
+    let canStream = command.steps == 1 && !outputs.contains { $0.map(StandardStream.isOutput) ?? false }
+    return try count > 1 && canStream && settings.mode == .twoPass ? stepByGroups(files) : stepTogether(files)
+  }
+
+  /// The groups in which the tensors of a part are stepped.
+  func groups(of part: CheckpointTensors) -> [CheckpointTensors] {
+    // Velocities of another convention are converted for all tensors of a file together.
+    command.state.velocityConvention == nil ? part.groups(ofElements: command.elementsAtOnce) : [part]
   }
 
   /// Steps all parts in memory, then writes all files.
   private func stepTogether(_ files: StepFiles) throws -> [StepRow] {
-    var loaded = try shards.enumerated().map { try LoadedShard(self, $0, $1) }
+    let loaded = try shards.enumerated().map { try LoadedShard(self, $0, $1) }
     let parts = loaded.flatMap(\.parts)
     let rows = try command.takeSteps(gradients.name) { () throws(MomentumError) in
       guard parts.count != 1 else { return [try parts[0].step(nil)] }
@@ -67,57 +75,29 @@ struct CheckpointSteps {
         try parts[owner].step(exchange)
       }
     }
-    for number in loaded.indices { try write(&loaded[number], files) }
+    for shard in loaded { try write(shard, files) }
     return rows
   }
 
-  /// Lets all parts measure, then steps and writes file by file.
-  private func stepOneByOne(_ files: StepFiles) throws -> [StepRow] {
-    let norms = try norms()
-    var reports: [StepReport] = []
-    let progress = ShardProgress(parameters.set)
-    for (number, tensors) in shards.enumerated() {
-      var loaded = try LoadedShard(self, number, tensors)
-      for part in loaded.parts {
-        reports.append(try naming { () throws(MomentumError) in try part.step(norms.exchange()) })
-      }
-      try write(&loaded, files)
-      parameters.set.files[number].discardChanges()
-      halves.discardChanges()
-      progress.finished(number)
-    }
-    progress.finish()
-    return [StepRow(reports)]
-  }
-
-  /// What all parts measure, by optimizers whose velocities are not read.
-  private func norms() throws -> RecordedNorms {
-    let loaded = try shards.enumerated().map { try LoadedShard(self, $0, $1, onlyMeasures: true) }
-    let parts = loaded.flatMap(\.parts)
-    return try naming { () throws(MomentumError) in
-      try RecordedNorms(parts: parts.count) { part, exchange throws(MomentumError) in
-        _ = try parts[part].step(exchange)
-      }
-    }
-  }
-
-  private func naming<R>(_ body: () throws(MomentumError) -> R) throws -> R {
+  func naming<R>(_ body: () throws(MomentumError) -> R) throws -> R {
     do { return try body() } catch { throw command.stepError(error, gradients.name) }
   }
 
   /// Adds the files of a shard to the output, if nobody has changed what they were made of.
-  private func write(_ shard: inout LoadedShard, _ files: StepFiles) throws {
+  private func write(_ shard: LoadedShard, _ files: StepFiles) throws {
     try gradients.checkUnchanged()
     try halves.checkUnchanged()
     try files.parameters.add(shard.number, of: parameters)
     if let masters = shard.masters { try files.masters?.add(shard.number, of: parameters, only: masters.contents) }
     for part in shard.parts {
-      for writer in try part.stateWriters(state(ofFile: shard.number)) { try files.target.add(writer) }
+      for writer in try part.stateWriters(state(ofFile: shard.number), areOutlines: false) {
+        try files.target.add(writer)
+      }
     }
     withExtendedLifetime(shard) {}
   }
 
-  fileprivate func state(ofFile number: Int) -> StateOptions { command.state.ofFile(number, of: parameters.set) }
+  func state(ofFile number: Int) -> StateOptions { command.state.ofFile(number, of: parameters.set) }
 
   // MARK: Parts
 
@@ -125,56 +105,90 @@ struct CheckpointSteps {
   private struct LoadedShard {
     let number: Int
     let parts: [any StepPart]
-    let masters: Masters?
+    private(set) var masters: Masters?
 
-    /// - Parameter onlyMeasures: Whether the parts are let go before they write, so that they need no velocity.
-    init(
-      _ steps: CheckpointSteps, _ number: Int, _ tensors: [CheckpointTensors], onlyMeasures: Bool = false
-    ) throws {
+    init(_ steps: CheckpointSteps, _ number: Int, _ tensors: [CheckpointTensors]) throws {
       self.number = number
-      var masters: Masters?
-      parts = try tensors.map { try steps.part($0, number, onlyMeasures, &masters) }
-      self.masters = masters
+      var loaded: [any StepPart] = []
+      for tensors in tensors {
+        let masters = try steps.masters(of: tensors)
+        loaded.append(try steps.part(tensors, number, masters))
+        self.masters = masters ?? self.masters
+      }
+      parts = loaded
     }
   }
 
-  private func part(
-    _ tensors: CheckpointTensors, _ number: Int, _ onlyMeasures: Bool, _ masters: inout Masters?
+  /// The masters of a part; `nil` if it has none.
+  func masters(
+    of tensors: CheckpointTensors, onlyMeasured: Bool = false, in pool: MemoryPool? = nil
+  ) throws -> Masters? {
+    guard tensors.dtypes.contains(where: \.isHalf) else { return nil }
+    return try halves.masters(of: tensors, onlyMeasured: onlyMeasured, in: pool)
+  }
+
+  /// Tensors of one file that are computed with in one type, ready to be stepped.
+  ///
+  /// - Parameters:
+  ///   - number: That of the file.
+  ///   - masters: Those of the tensors.
+  ///   - memory: Where the tensors are; `nil` for the memory of their files.
+  ///   - states: What the file's optimizer remembers, if some of its tensors are stepped; `nil` to read it.
+  ///   - onlyMeasures: Whether the part changes nothing but what its optimizer remembers beside velocities.
+  func part(
+    _ tensors: CheckpointTensors, _ number: Int, _ masters: Masters?, in memory: TensorMemory? = nil,
+    from states: (any OpenStates)? = nil, onlyMeasures: Bool = false
   ) throws -> any StepPart {
-    if tensors.dtypes == [.f64] { return try plain(tensors, number, onlyMeasures, as: Double.self) }
+    if tensors.dtypes == [.f64] { return try plain(tensors, number, memory, states, onlyMeasures, as: Double.self) }
     let types = Set(tensors.tensors.flatMap { gradients.types(of: $0.tensor.name) ?? [] })
     if tensors.dtypes == [.f32], types.count <= 1 || gradients.isSum {
-      return try plain(tensors, number, onlyMeasures, as: Float.self)
+      return try plain(tensors, number, memory, states, onlyMeasures, as: Float.self)
     }
+    let parameters = try halves.buffers(of: tensors, masters, in: memory)
     guard !gradients.isSum else {
-      throw DataFileError(
-        file: tensors.name,
-        cause:
-          "has tensors in half precision; expected F32, or one gradient, since sums of micro-batches step F32 and F64")
+      return SummedPart(parameters, try source(of: tensors), try optimizer(tensors, number, states, onlyMeasures))
     }
-    masters = try halves.masters(of: tensors, onlyMeasured: onlyMeasures)
     return StoredPart(
-      try halves.buffers(of: tensors, masters), try gradients.checkpoints[0].tensorBuffers(of: tensors),
-      try optimizer(tensors, number, onlyMeasures))
+      parameters, try gradients.checkpoints[0].tensorBuffers(of: tensors),
+      try optimizer(tensors, number, states, onlyMeasures))
+  }
+
+  private func source<Scalar: ParameterScalar>(of tensors: CheckpointTensors) throws -> GradientSource<Scalar> {
+    try GradientSource(gradients, of: tensors, settings.clipping.algorithm, threads: command.threading.threads)
   }
 
   private func plain<Scalar: ParameterScalar>(
-    _ tensors: CheckpointTensors, _ number: Int, _ onlyMeasures: Bool = false, as _: Scalar.Type
+    _ tensors: CheckpointTensors, _ number: Int, _ memory: TensorMemory?, _ states: (any OpenStates)?,
+    _ onlyMeasures: Bool, as type: Scalar.Type
   ) throws -> any StepPart {
-    let source = try GradientSource<Scalar>(
-      gradients, of: tensors, settings.clipping.algorithm, threads: command.threading.threads)
-    return try PlainPart(tensors, source, optimizer(tensors, number, onlyMeasures))
+    let buffers =
+      try memory.map { memory in tensors.tensors.map { memory.buffer(of: $0.tensor, as: type) } }
+      ?? tensors.mutableBuffers(as: type)
+    return PlainPart(buffers, try source(of: tensors), try optimizer(tensors, number, states, onlyMeasures))
   }
 
   private func optimizer<Scalar: BLASScalar & SafetensorsScalar>(
-    _ tensors: CheckpointTensors, _ number: Int, _ onlyMeasures: Bool
+    _ tensors: CheckpointTensors, _ number: Int, _ states: (any OpenStates)?, _ onlyMeasures: Bool
   ) throws -> Optimizer<Scalar> {
+    var optimizer: Optimizer<Scalar> = try newOptimizer(tensors)
+    optimizer.changesVectors = !onlyMeasures
+    try state(ofFile: number).load(
+      into: &optimizer, withVectors: !onlyMeasures, from: states as? StoredStates<Scalar>)
+    return optimizer
+  }
+
+  private func newOptimizer<Scalar>(_ tensors: CheckpointTensors) throws -> Optimizer<Scalar> {
     let layout = try tensors.layout()
-    var optimizer: Optimizer<Scalar> = try command.make { () throws(MomentumError) in
+    return try command.make { () throws(MomentumError) in
       try settings.makeOptimizer(layout, partOf: whole, threads: command.threading.threads)
     }
-    try state(ofFile: number).load(into: &optimizer, withVectors: !onlyMeasures)
-    return optimizer
+  }
+
+  /// Opens what the optimizer of a part of a file remembers.
+  func openStates(of part: CheckpointTensors, _ number: Int) throws -> any OpenStates {
+    let state = state(ofFile: number)
+    if part.dtypes == [.f64] { return try state.open(for: newOptimizer(part) as Optimizer<Double>) }
+    return try state.open(for: newOptimizer(part) as Optimizer<Float>)
   }
 }
 

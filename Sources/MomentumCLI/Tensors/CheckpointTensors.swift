@@ -58,6 +58,9 @@ struct CheckpointTensors {
     }
   }
 
+  /// The names of all tensors of the files, also of those that are not asked for.
+  var names: [String] { self.set.tensors.map(\.tensor.name) }
+
   private init(_ whole: CheckpointTensors, _ tensors: [SafetensorsSet.Place]) {
     (set, skipped, name, patterns) = (whole.set, whole.skipped, whole.name, whole.patterns)
     self.tensors = tensors
@@ -79,6 +82,20 @@ struct CheckpointTensors {
   func shards() -> [CheckpointTensors] {
     let tensors = Dictionary(grouping: tensors) { ObjectIdentifier($0.file) }
     return set.files.map { CheckpointTensors(self, tensors[ObjectIdentifier($0)] ?? []) }
+  }
+
+  /// The same checkpoint in groups of neighbours that have at most so many elements together, or are one tensor.
+  func groups(ofElements limit: Int) -> [CheckpointTensors] {
+    var groups: [CheckpointTensors] = []
+    var (begin, count) = (0, 0)
+    for (index, place) in tensors.enumerated() {
+      if index > begin, place.tensor.count > limit - count {
+        groups.append(CheckpointTensors(self, Array(tensors[begin..<index])))
+        (begin, count) = (index, 0)
+      }
+      count += place.tensor.count
+    }
+    return groups + [CheckpointTensors(self, Array(tensors[begin...]))]
   }
 
   /// The types that occur, in the order of their first tensors; `F32` if there are none.
@@ -165,6 +182,16 @@ struct CheckpointTensors {
     try others.tensors.map { other in
       try place(of: other.tensor.name).map { try $0.file.tensorBuffer(of: $0.tensor) }
     }
+  }
+
+  /// Has the system read ahead the tensors of the same names as others.
+  func prefetch(of others: CheckpointTensors) { for place in places(of: others) { place.file.prefetch(place.tensor) } }
+
+  /// Lets the pages of the tensors of the same names as others go, which have not been changed.
+  func release(of others: CheckpointTensors) { for place in places(of: others) { place.file.release(place.tensor) } }
+
+  private func places(of others: CheckpointTensors) -> [SafetensorsSet.Place] {
+    others.tensors.compactMap { place(of: $0.tensor.name) }
   }
 
   // MARK: Messages

@@ -49,6 +49,7 @@ struct GradientSource<Scalar: ParameterScalar>: ~Copyable {
     }
   }
 
+  /// Adds up all micro-batches.
   private mutating func accumulate() throws(MomentumError) {
     for (gradients, weight) in zip(buffers, weights) {
       switch gradients {
@@ -56,5 +57,16 @@ struct GradientSource<Scalar: ParameterScalar>: ~Copyable {
       case .half(let gradients): try Scalar.add(gradients, weight: weight, to: &accumulator!)
       }
     }
+  }
+}
+
+extension GradientSource<Float> {
+  /// Takes a step of parameters that are stored in any way with the sum of micro-batches, of which there are some.
+  mutating func step(
+    _ optimizer: inout Optimizer<Float>, _ parameters: [ParameterBuffer], _ exchange: (any NormExchange)?
+  ) throws(MomentumError) -> StepReport {
+    try accumulate()
+    guard let exchange else { return try optimizer.step(parameters: parameters, gradients: &accumulator!) }
+    return try optimizer.step(parameters: parameters, gradients: &accumulator!, exchange: exchange)
   }
 }

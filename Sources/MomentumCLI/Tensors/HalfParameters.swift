@@ -14,6 +14,10 @@ struct HalfParameters {
     master =
       options.master.isEmpty
       ? nil : try CheckpointTensors(options.master, patterns, needsAllPatterns: false, access: .copyOnWrite)
+    if let master, let pattern = patterns.unused(among: parameters.names + master.names) {
+      throw DataFileError(
+        file: "\(parameters.name), \(master.name)", cause: "have no tensor that the pattern '\(pattern)' matches")
+    }
     let halves = parameters.tensors.filter(\.tensor.dtype.isHalf)
     guard let first = halves.first else {
       guard let option = options.given.first else { return }
@@ -66,35 +70,47 @@ struct HalfParameters {
   /// Fails if the masters have changed since they were opened.
   func checkUnchanged() throws { try master?.set.checkUnchanged() }
 
-  /// Gives the memory of masters that have been written back to the system.
-  func discardChanges() { for file in master?.set.files ?? [] { file.discardChanges() } }
+  /// Has the system read the masters of some tensors ahead.
+  func prefetch(of tensors: CheckpointTensors) { master?.prefetch(of: tensors) }
 
   /// The masters of those of some tensors that are in half precision; `nil` if they have none.
   ///
   /// - Parameter onlyMeasured: Whether no step changes them. Tensors of BF16 that have no masters yet then stand for
   ///   them, which are the same numbers.
-  func masters(of tensors: CheckpointTensors, onlyMeasured: Bool) throws -> Masters? {
+  /// - Parameter pool: Where memory is taken from; `nil` for that of the files, if there are some.
+  func masters(of tensors: CheckpointTensors, onlyMeasured: Bool, in pool: MemoryPool?) throws -> Masters? {
     guard hasMasters else { return nil }
     let needsAll = master != nil || !onlyMeasured
-    return try Masters(needsAll ? tensors : tensors.only { $0.tensor.dtype != .bf16 }, master)
+    let halves = tensors.only { $0.tensor.dtype.isHalf && (needsAll || $0.tensor.dtype != .bf16) }
+    if let pool { return try Masters(halves, master, in: pool) }
+    return try Masters(halves, master)
   }
 
   /// Some parameters as steps take them.
-  func buffers(of tensors: CheckpointTensors, _ masters: Masters?) throws -> [ParameterBuffer] {
-    try tensors.tensors.map { place in
-      let (file, name) = (place.file, place.tensor.name)
+  ///
+  /// - Parameter memory: Where they are; `nil` for the memory of their files.
+  func buffers(
+    of tensors: CheckpointTensors, _ masters: Masters?, in memory: TensorMemory?
+  ) throws -> [ParameterBuffer] {
+    func elements<Scalar: SafetensorsScalar>(
+      _ place: SafetensorsSet.Place, as type: Scalar.Type
+    ) throws -> UnsafeMutableBufferPointer<Scalar> {
+      try memory?.buffer(of: place.tensor, as: type)
+        ?? place.file.unsafeMutableBuffer(of: place.tensor.name, as: type)
+    }
+    return try tensors.tensors.map { place in
       switch place.tensor.dtype {
       case .bf16:
-        let halves = try file.unsafeMutableBuffer(of: name, as: BFloat16.self)
+        let halves = try elements(place, as: BFloat16.self)
         if let master = masters?.buffers[place.tensor] { return ParameterBuffer(master, copy: halves) }
         return ParameterBuffer(halves, rounding: rounding ?? .nearest)
       #if !(os(macOS) && arch(x86_64))
         case .f16:
-          let halves = try file.unsafeMutableBuffer(of: name, as: Float16.self)
+          let halves = try elements(place, as: Float16.self)
           guard let master = masters?.buffers[place.tensor] else { preconditionFailure("F16 was checked for masters") }
           return ParameterBuffer(master, copy: halves)
       #endif
-      default: return ParameterBuffer(try file.unsafeMutableBuffer(of: name, as: Float.self))
+      default: return ParameterBuffer(try elements(place, as: Float.self))
       }
     }
   }
@@ -104,7 +120,24 @@ struct HalfParameters {
 final class Masters {
   private(set) var buffers: [SafetensorsTensor: UnsafeMutableBufferPointer<Float>] = [:]
   private var widened: [WidenedTensors] = []
+  private var memory: TensorMemory?
 
+  /// Masters in the memory of a pool.
+  fileprivate init(_ halves: CheckpointTensors, _ master: CheckpointTensors?, in pool: MemoryPool) throws {
+    let memory = TensorMemory(halves.tensors.map(\.tensor), in: pool) { 4 * $0.count }
+    self.memory = memory
+    for place in halves.tensors {
+      let buffer = memory.buffer(of: place.tensor, as: Float.self)
+      buffers[place.tensor] = buffer
+      if let own = master?.place(of: place.tensor.name) {
+        try own.file.copy(own.tensor, to: UnsafeMutableRawPointer(buffer.baseAddress!))
+      } else {
+        try place.file.tensorBuffer(of: place.tensor).widen(into: buffer)
+      }
+    }
+  }
+
+  /// Masters in the memory of their files, or in memory of their own.
   fileprivate init(_ tensors: CheckpointTensors, _ master: CheckpointTensors?) throws {
     for dtype in tensors.dtypes where dtype.isHalf {
       let halves = tensors.only { $0.tensor.dtype == dtype }

@@ -14,14 +14,16 @@ struct RecordedNorms {
   ///
   /// - Parameters:
   ///   - parts: How many there are, at least 1.
+  ///   - writesNothing: Whether the calls may go on when all have agreed, since they change nothing that they must not.
   ///   - call: The call of a part with an exchange.
   /// - Throws: The error of the first part that throws.
   init(
-    parts: Int, _ call: @escaping @Sendable (_ part: Int, _ exchange: any NormExchange) throws(MomentumError) -> Void
+    parts: Int, writesNothing: Bool = false,
+    _ call: @escaping @Sendable (_ part: Int, _ exchange: any NormExchange) throws(MomentumError) -> Void
   ) throws(MomentumError) {
     let turn = DispatchSemaphore(value: 1)
     messages = try ThreadExchange.run(owners: parts) { part, exchange throws(MomentumError) in
-      let listener = Listener(exchange, turn)
+      let listener = Listener(exchange, turn, endsCall: !writesNothing)
       turn.wait()
       defer { turn.signal() }
       do throws(MomentumError) {
@@ -36,14 +38,17 @@ struct RecordedNorms {
   /// The exchange for the call that a part repeats.
   func exchange() -> any NormExchange { Replay(messages) }
 
-  /// Writes down what the owners say, and ends the call when they agree to write.
+  /// Writes down what the owners say, and ends a call that would write when they agree to.
   private final class Listener: NormExchange {
     private let exchange: any NormExchange
     private let turn: DispatchSemaphore
+    private let endsCall: Bool
     private(set) var messages: [NormMessage] = []
     private(set) var haveAgreed = false
 
-    init(_ exchange: any NormExchange, _ turn: DispatchSemaphore) { (self.exchange, self.turn) = (exchange, turn) }
+    init(_ exchange: any NormExchange, _ turn: DispatchSemaphore, endsCall: Bool) {
+      (self.exchange, self.turn, self.endsCall) = (exchange, turn, endsCall)
+    }
 
     func merge(_ message: inout NormMessage) throws(MomentumError) {
       // The last meeting of a call is the one without norms.
@@ -53,7 +58,7 @@ struct RecordedNorms {
       try exchange.merge(&message)
       guard message.failure == nil else { return }
       messages.append(message)
-      guard isLast else { return }
+      guard isLast, endsCall else { return }
       haveAgreed = true
       throw .invalidSetting(name: "call", value: "measured", expected: "the call that writes")
     }

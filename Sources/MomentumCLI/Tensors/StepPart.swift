@@ -7,7 +7,9 @@ protocol StepPart: AnyObject, Sendable {
   func step(_ exchange: (any NormExchange)?) throws(MomentumError) -> StepReport
 
   /// The files of what the optimizer remembers, to be written while this part lives.
-  func stateWriters(_ state: StateOptions) throws -> [SafetensorsWriter]
+  ///
+  /// - Parameter areOutlines: Whether they are the plans of files whose vectors other parts write.
+  func stateWriters(_ state: StateOptions, areOutlines: Bool) throws -> [SafetensorsWriter]
 }
 
 /// Parameters stored in the type that is computed with, and gradients stored in one type.
@@ -17,10 +19,10 @@ final class PlainPart<Scalar: ParameterScalar>: StepPart, @unchecked Sendable { 
   private var optimizer: Optimizer<Scalar>
 
   init(
-    _ parameters: CheckpointTensors, _ source: consuming GradientSource<Scalar>,
+    _ parameters: [UnsafeMutableBufferPointer<Scalar>], _ source: consuming GradientSource<Scalar>,
     _ optimizer: consuming Optimizer<Scalar>
-  ) throws {
-    self.parameters = try parameters.mutableBuffers(as: Scalar.self)
+  ) {
+    self.parameters = parameters
     self.source = source
     self.optimizer = optimizer
   }
@@ -29,7 +31,9 @@ final class PlainPart<Scalar: ParameterScalar>: StepPart, @unchecked Sendable { 
     try source.step(&optimizer, parameters, exchange)
   }
 
-  func stateWriters(_ state: StateOptions) throws -> [SafetensorsWriter] { try state.writers(of: optimizer) }
+  func stateWriters(_ state: StateOptions, areOutlines: Bool) throws -> [SafetensorsWriter] {
+    try state.writers(of: optimizer, areOutlines: areOutlines)
+  }
 }
 
 /// Parameters and gradients of which each tensor is stored in its own way, computed with as Floats.
@@ -48,5 +52,30 @@ final class StoredPart: StepPart, @unchecked Sendable {  // used by one thread a
     return try optimizer.step(parameters: parameters, gradients: gradients, exchange: exchange)
   }
 
-  func stateWriters(_ state: StateOptions) throws -> [SafetensorsWriter] { try state.writers(of: optimizer) }
+  func stateWriters(_ state: StateOptions, areOutlines: Bool) throws -> [SafetensorsWriter] {
+    try state.writers(of: optimizer, areOutlines: areOutlines)
+  }
+}
+
+/// Parameters each of which is stored in its own way, computed with as Floats, and sums of micro-batches.
+final class SummedPart: StepPart, @unchecked Sendable {  // used by one thread at a time
+  private let parameters: [ParameterBuffer]
+  private var source: GradientSource<Float>
+  private var optimizer: Optimizer<Float>
+
+  init(
+    _ parameters: [ParameterBuffer], _ source: consuming GradientSource<Float>, _ optimizer: consuming Optimizer<Float>
+  ) {
+    self.parameters = parameters
+    self.source = source
+    self.optimizer = optimizer
+  }
+
+  func step(_ exchange: (any NormExchange)?) throws(MomentumError) -> StepReport {
+    try source.step(&optimizer, parameters, exchange)
+  }
+
+  func stateWriters(_ state: StateOptions, areOutlines: Bool) throws -> [SafetensorsWriter] {
+    try state.writers(of: optimizer, areOutlines: areOutlines)
+  }
 }

@@ -44,17 +44,40 @@ final class TensorOutput {
   func add(_ writer: SafetensorsWriter, from sources: CheckpointTensors?...) throws {
     var writer = writer
     writer.followsLinks = followsLinks
-    do {
+    try blaming(sources) {
       if StandardStream.isOutput(writer.path) {
         try StandardOutput.write(writer)
       } else {
         try batch.add(writer)
       }
+    }
+  }
+
+  private func blaming(_ sources: [CheckpointTensors?], _ body: () throws -> Void) throws {
+    do {
+      try body()
     } catch {
       for source in sources { try source?.set.checkUnchanged() }
       throw error
     }
   }
+
+  /// Begins one more file, whose tensors follow in groups.
+  ///
+  /// - Parameter outline: The file; its tensors are not asked for their bytes.
+  func begin(_ outline: SafetensorsWriter) throws -> TensorStream {
+    var outline = outline
+    outline.followsLinks = followsLinks
+    return try batch.begin(outline)
+  }
+
+  /// Writes a group of tensors of a file that has been begun; see ``add(_:from:)``.
+  func add(_ group: SafetensorsWriter, to stream: TensorStream, from sources: CheckpointTensors?...) throws {
+    try blaming(sources) { try batch.add(group, to: stream) }
+  }
+
+  /// Ends a file, all tensors of which have been written.
+  func end(_ stream: TensorStream) { batch.end(stream) }
 
   /// Puts all files in their places.
   func commit() throws {
@@ -90,6 +113,23 @@ final class CheckpointOutput {
     }
     try add(number, of: checkpoint, only: contents)
     withExtendedLifetime(file) {}
+  }
+
+  /// Begins one file with some of its tensors, which follow in groups.
+  ///
+  /// - Parameter type: The type of a tensor in the new file; `nil` for one that is not in it.
+  func begin(
+    _ number: Int, of checkpoint: CheckpointTensors, as type: (SafetensorsTensor) -> SafetensorsDtype?
+  ) throws -> TensorStream {
+    let file = checkpoint.set.files[number]
+    var outline = SafetensorsWriter(path: paths[number], metadata: file.metadata)
+    for tensor in file.tensors {
+      guard let dtype = type(tensor) else { continue }
+      byteCounts[tensor] = try outline.add(tensor.name, dtype: dtype, shape: tensor.shape) { _ in
+        preconditionFailure("an outline is not written")
+      }
+    }
+    return try output.begin(outline)
   }
 
   /// Writes one file with some of its tensors, or none if there is not one of them.

@@ -42,6 +42,8 @@ struct TrainingOptions: Hashable, Codable, Sendable {
   var signLearningRate, adamWLearningRate, muonLearningRate: Double?
   /// How gradients are kept in half precision; `nil` if they stay `Float`s.
   var storedGradients: StoredGradients?
+  /// The number of parts of a batch that several ranks share; `nil` in one process.
+  var microBatches: Int?
 
   /// The learning rates if none are given: of Lion and Signum, of AdamW, of Muon.
   static let (signRate, adamWRate, muonRate) = (0.001, 0.005, 0.01)
@@ -115,6 +117,9 @@ extension TrainingOptions {
     let counts = [("seeds", seeds), ("epochs", epochs), ("batch", batch), ("hidden", hidden)]
     if let bad = counts.first(where: { $0.1 < 1 || $0.1 > 100_000 }) {
       return "\(bad.0) is \(bad.1); expected 1 to 100000"
+    }
+    if let microBatches, !(1...batch).contains(microBatches) {
+      return "micro-batches is \(microBatches); expected 1 to the \(batch) images of a batch"
     }
     guard [1, 2].contains(pixelsPerStep) else {
       return "pixels per step is \(pixelsPerStep); expected 1 (64 steps) or 2 (32 steps)"

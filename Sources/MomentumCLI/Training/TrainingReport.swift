@@ -112,12 +112,15 @@ struct TrainingReport {
     let shape = options.shape
     let half =
       options.storedGradients.map { " Gradients are \($0.words) before the step." } ?? ""
+    let parts =
+      (options.microBatches ?? 1) == 1
+      ? "" : " The gradient of a batch is the mean of those of \(options.microBatches ?? 1) micro-batches."
     return """
       An Elman network with \(shape.hidden) tanh units reads \(shape.steps) steps of \(shape.inputs) pixels of a handwritten \
       digit and names it at the end. Recurrent weights start as a rotation times \(options.gain). Batches of \
       \(options.batch), \(options.epochs) epochs, \(options.seeds) seeds; the rules momentum and nesterov use momentum \
       \(options.momentum), plain is momentum 0. Thresholds: value \(options.clipValue), norm of a tensor \
-      \(options.clipNorm), global norm \(options.clipGlobalNorm).\(half)
+      \(options.clipNorm), global norm \(options.clipGlobalNorm).\(half)\(parts)
       """
   }
 

@@ -61,13 +61,16 @@ public enum StateFile {
   }
 
   /// A file that is yet to be written: before the optimizer's next step, and while it lives.
+  ///
+  /// - Parameter isOutline: Whether it is the plan of a file whose vectors are written by others; see ``TensorStream``.
   package static func writer<Scalar: BLASScalar & SafetensorsScalar>(
-    _ path: String, of optimizer: borrowing Optimizer<Scalar>, parts: Parts = .all
+    _ path: String, of optimizer: borrowing Optimizer<Scalar>, parts: Parts = .all, isOutline: Bool = false
   ) throws -> SafetensorsWriter {
     let parts = checked(parts)
     let areFolded = parts != .all
     var writer = SafetensorsWriter(
       path: path, metadata: try StateMetadata.text(of: optimizer, parts, areFolded: areFolded))
+    writer.isOutline = isOutline
     let velocityPrefix = parts.prefix(of: .velocity)
     let averagePrefix = parts.prefix(of: .average)
     if parts.contains(.velocity) {
@@ -135,20 +138,7 @@ public enum StateFile {
   static func take<Scalar: BLASScalar & SafetensorsScalar>(
     _ file: SafetensorsFile, into optimizer: inout Optimizer<Scalar>, parts: Parts, withVectors: Bool = true
   ) throws {
-    let layout = optimizer.layout
-    let metadata = StateMetadata(of: file)
-    let (held, state) = try metadata.content(for: optimizer, asked: parts)
-    guard held.isSuperset(of: parts) else {
-      throw OptimizerFileError(file: file.path, reason: .missingParts(held: held, expected: parts))
-    }
-    let vectors = try StoredVectors<Scalar>(file, held, state, layout, isCheckpoint: metadata.isCheckpoint())
-    try optimizer.restore(
-      state, directions: parts.contains(.velocity) ? (withVectors ? vectors.directions : []) : nil,
-      secondMoments: withVectors ? vectors.secondMoments : [],
-      averages: parts.contains(.average) ? (withVectors ? vectors.averages : []) : nil,
-      confirm: { try file.checkUnchanged() })
-    // The buffers point into the file.
-    withExtendedLifetime(file) {}
+    try StoredState(file, of: optimizer, parts: parts).restore(into: &optimizer, withVectors: withVectors)
   }
 
   /// Only parts that there are.

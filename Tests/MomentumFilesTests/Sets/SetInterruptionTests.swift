@@ -7,14 +7,25 @@ final class SetInterruptionTests: FolderTestCase {
   private let shards = ["m-1.safetensors", "m-2.safetensors", "m-3.safetensors"]
   private let index = "model.safetensors.index.json"
 
-  /// Writes three shards and their index, as a version that is told by its number.
+  /// Writes three shards and their index, as a version that is told by its number. The second one is written in groups.
   private func write(_ version: Float, into name: String, operations: FileOperations) throws {
     try [version].withUnsafeBufferPointer { values in
       let batch = FileBatch(operations: operations)
       for (number, shard) in shards.enumerated() {
         var writer = SafetensorsWriter(path: path("\(name)/\(shard)"), metadata: ["version": "\(version)"])
         try writer.add("t\(number)", shape: [1], values: values)
-        try batch.add(writer)
+        guard number == 1 else {
+          try batch.add(writer)
+          continue
+        }
+        var (outline, rest) = (writer, SafetensorsWriter(path: ""))
+        try outline.add("rest", shape: [1], values: values)
+        try rest.add("rest", shape: [1], values: values)
+        let stream = try batch.begin(outline)
+        // The later place in the file first.
+        try batch.add(writer, to: stream)
+        try batch.add(rest, to: stream)
+        batch.end(stream)
       }
       let map = shards.enumerated().map { "\"t\($0)\": \"\($1)\"" }.joined(separator: ", ")
       try batch.add(

@@ -44,6 +44,23 @@ final class DocumentationSnippetsMigrationOfRuns: XCTestCase {
     XCTAssertEqual(optimizer.lossScale.current, 0x1p15)
   }
 
+  func testVelocitiesOfAnotherRule() throws {
+    let matrix = try ParameterLayout([("w", [2, 2])])
+    var optimizer = try Optimizer<Float>(matrix, rule: Muon(learningRate: 0.02, momentum: 0.75, convention: .pytorch))
+    var parameters = try ParameterVector<Float>(matrix)
+    var gradients = try ParameterVector<Float>(matrix)
+    gradients.fill(1)
+    try optimizer.step(&parameters, gradients: gradients)
+    optimizer.withUnsafeVelocity(ofTensor: 0) { XCTAssertEqual($0[0], 0.25) }
+    // snippet
+    // From Muon as PyTorch has it, a mean, to that of Keras, a sum.
+    let new = try Muon(learningRate: 0.02, convention: .keras)
+    try optimizer.convertVelocity(from: optimizer.rule, to: new)
+    optimizer.rule = new
+    // end
+    optimizer.withUnsafeVelocity(ofTensor: 0) { XCTAssertEqual($0[0], 1) }
+  }
+
   func testAverages() throws {
     var optimizer = try Optimizer<Float>(layout, rule: SGD(learningRate: 1))
     var parameters = try filled(0)

@@ -1,0 +1,157 @@
+import Momentum
+import MomentumFiles
+
+// Steps whose tensors need not all be in memory.
+extension CheckpointSteps {
+  /// How many groups may wait to be written, or be written, while the next is stepped.
+  private static let depth = 2
+
+  /// Lets all files measure, then reads, steps and writes group by group. One group is written while the next is stepped.
+  ///
+  /// Memory is that of a few groups. What is measured are whole files, by optimizers that change nothing but what they
+  /// remember beside their velocities: so the headers of all files of state are known before the first group is stepped.
+  func stepByGroups(_ files: StepFiles) throws -> [StepRow] {
+    let outlines = try shards.enumerated().map { number, parts in
+      try parts.map { part in
+        try self.part(
+          part, number, masters(of: part, onlyMeasured: true), onlyMeasures: true)
+      }
+    }
+    let norms = try norms(of: outlines.flatMap(\.self))
+    var reports: [StepReport] = []
+    let (pool, background) = (MemoryPool(), BackgroundWork(depth: Self.depth))
+    // What waits to be written must not outlive the files that it is written to.
+    defer { background.wait() }
+    let progress = ShardProgress(parameters.set)
+    for (number, parts) in shards.enumerated() {
+      let output = GroupOutput(files, parameters, number, state(ofFile: number))
+      let outlines = outlines[number]
+      try background.submit { try output.begin(parts, outlines) }
+      for part in parts {
+        let states = try openStates(of: part, number)
+        let groups = groups(of: part)
+        for (index, tensors) in groups.enumerated() {
+          if index + 1 < groups.count { prefetch(groups[index + 1], states) }
+          let group = try group(tensors, number, groups.count > 1 ? states : nil, pool)
+          reports.append(try naming { () throws(MomentumError) in try group.part.step(norms.exchange()) })
+          release(tensors, states)
+          try background.submit { try output.add(group) }
+        }
+      }
+      try gradients.checkUnchanged()
+      try halves.checkUnchanged()
+      try background.submit {
+        try output.end()
+        progress.finished(number)
+      }
+    }
+    try background.finish()
+    progress.finish()
+    return [StepRow(reports)]
+  }
+
+  /// What all parts measure.
+  private func norms(of parts: [any StepPart]) throws -> RecordedNorms {
+    try naming { () throws(MomentumError) in
+      try RecordedNorms(parts: parts.count, writesNothing: true) { part, exchange throws(MomentumError) in
+        _ = try parts[part].step(exchange)
+      }
+    }
+  }
+
+  private func group(
+    _ tensors: CheckpointTensors, _ number: Int, _ states: (any OpenStates)?, _ pool: MemoryPool
+  ) throws -> StepGroup {
+    let memory = try TensorMemory(copying: tensors.tensors, in: pool)
+    let masters = try masters(of: tensors, in: pool)
+    let part = try part(tensors, number, masters, in: memory, from: states)
+    return StepGroup(tensors: tensors.tensors.map(\.tensor), part: part, memory: memory, masters: masters)
+  }
+
+  private func prefetch(_ tensors: CheckpointTensors, _ states: any OpenStates) {
+    for place in tensors.tensors { place.file.prefetch(place.tensor) }
+    halves.prefetch(of: tensors)
+    for checkpoint in gradients.checkpoints { checkpoint.prefetch(of: tensors) }
+    states.prefetch(tensors.tensors.map(\.tensor.name))
+  }
+
+  /// Lets the pages of files go that have been read. The memory of the process is then that of the groups.
+  private func release(_ tensors: CheckpointTensors, _ states: any OpenStates) {
+    for checkpoint in gradients.checkpoints { checkpoint.release(of: tensors) }
+    states.release(tensors.tensors.map(\.tensor.name))
+  }
+}
+
+/// Some tensors of a file that are stepped together, in memory of their own.
+struct StepGroup {
+  let tensors: [SafetensorsTensor]
+  let part: any StepPart
+  let memory: TensorMemory
+  let masters: Masters?
+}
+
+/// The files that are made of one file of parameters, group by group. Used by one thread at a time.
+final class GroupOutput {
+  private let files: StepFiles
+  private let checkpoint: CheckpointTensors
+  private let number: Int
+  private let state: StateOptions
+  private var parameters: TensorStream?
+  private var masters: TensorStream?
+  private var states: [TensorStream] = []
+  private var written: Set<SafetensorsTensor> = []
+
+  init(_ files: StepFiles, _ checkpoint: CheckpointTensors, _ number: Int, _ state: StateOptions) {
+    (self.files, self.checkpoint, self.number, self.state) = (files, checkpoint, number, state)
+  }
+
+  /// Begins all files.
+  ///
+  /// - Parameters:
+  ///   - parts: The tensors that follow in groups.
+  ///   - outlines: Parts of these tensors that have taken the step, but for the vectors.
+  func begin(_ parts: [CheckpointTensors], _ outlines: [any StepPart]) throws {
+    parameters = try files.parameters.begin(number, of: checkpoint) { $0.dtype }
+    let halves = Set(parts.flatMap(\.tensors).map(\.tensor).filter(\.dtype.isHalf))
+    if !halves.isEmpty {
+      masters = try files.masters?.begin(number, of: checkpoint) { halves.contains($0) ? .f32 : nil }
+    }
+    for outline in outlines {
+      states += try outline.stateWriters(state, areOutlines: true).map { try files.target.begin($0) }
+    }
+  }
+
+  /// Writes a group.
+  func add(_ group: StepGroup) throws {
+    try write(group.tensors.map { ($0, $0.dtype, group.memory.bytes(of: $0)) }, to: parameters)
+    if let contents = group.masters?.contents {
+      try write(contents.map { ($0, $1.dtype, $1.bytes) }, to: masters)
+    }
+    for (writer, stream) in zip(try group.part.stateWriters(state, areOutlines: false), states) {
+      try files.target.add(writer, to: stream)
+    }
+    written.formUnion(group.tensors)
+  }
+
+  /// Writes the tensors that are in no group, as they are. All files are then complete.
+  func end() throws {
+    let file = checkpoint.set.files[number]
+    for tensor in file.tensors where !written.contains(tensor) {
+      try write([(tensor, tensor.dtype, try file.unsafeBytes(of: tensor.name))], to: parameters)
+      file.release(tensor)
+    }
+    try file.checkUnchanged()
+    for stream in [parameters, masters].compactMap(\.self) + states { files.target.end(stream) }
+  }
+
+  private func write(
+    _ tensors: [(SafetensorsTensor, SafetensorsDtype, UnsafeRawBufferPointer)], to stream: TensorStream?
+  ) throws {
+    guard let stream else { return }
+    var writer = SafetensorsWriter(path: checkpoint.set.files[number].path)
+    for (tensor, dtype, bytes) in tensors {
+      try writer.add(tensor.name, dtype: dtype, shape: tensor.shape, bytes: bytes)
+    }
+    try files.target.add(writer, to: stream, from: checkpoint)
+  }
+}

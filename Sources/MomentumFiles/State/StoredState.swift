@@ -1,0 +1,79 @@
+package import Momentum
+
+/// The state of an optimizer, or a part of it, in an open file: for that optimizer, or for others that have some of its
+/// tensors each and are worked on one after the other.
+package struct StoredState<Scalar: BLASScalar & SafetensorsScalar> {
+  private let file: SafetensorsFile
+  private let parts: StateFile.Parts
+  private let held: StateFile.Parts
+  private let layout: ParameterLayout
+  private let state: OptimizerState<Scalar>
+  private let vectors: StoredVectors<Scalar>
+
+  /// Opens a file; see ``StateFile/load(_:into:parts:)`` for what it must hold.
+  package init(
+    path: String, of optimizer: borrowing Optimizer<Scalar>, parts: StateFile.Parts
+  ) throws(OptimizerFileError) {
+    let parts = StateFile.checked(parts)
+    self = try OptimizerFileError.naming(path) {
+      try StoredState(SafetensorsFile(path: path), of: optimizer, parts: parts)
+    }
+  }
+
+  init(_ file: SafetensorsFile, of optimizer: borrowing Optimizer<Scalar>, parts: StateFile.Parts) throws {
+    let metadata = StateMetadata(of: file)
+    let (held, state) = try metadata.content(for: optimizer, asked: parts)
+    guard held.isSuperset(of: parts) else {
+      throw OptimizerFileError(file: file.path, reason: .missingParts(held: held, expected: parts))
+    }
+    (self.file, self.parts, self.held) = (file, parts, held)
+    (layout, self.state) = (optimizer.layout, state)
+    vectors = try StoredVectors(file, held, state, layout, isCheckpoint: metadata.isCheckpoint())
+  }
+
+  /// Replaces the state of an optimizer, or the part of it that was asked for.
+  ///
+  /// - Parameters:
+  ///   - optimizer: That of the file, or one of some of its tensors.
+  ///   - withVectors: Whether velocities and averages are read. Without them an optimizer can measure a step, and cannot
+  ///     take it.
+  package func restore(
+    into optimizer: inout Optimizer<Scalar>, withVectors: Bool = true
+  ) throws(OptimizerFileError) {
+    let own = optimizer.layout
+    let positions = own == layout ? Array(own.tensors.indices) : own.tensors.compactMap { layout.index(of: $0.name) }
+    precondition(positions.count == own.tensors.count, "the optimizer has other tensors than the file's")
+    var part = state
+    if own != layout {
+      part = OptimizerState(own)
+      (part.stepCount, part.lastStepClipped) = (state.stepCount, state.lastStepClipped)
+      (part.lossScale, part.adaptiveLimit) = (state.lossScale, state.adaptiveLimit)
+      part.velocities = positions.map { state.velocities[$0] }
+      part.averages = positions.map { state.averages[$0] }
+    }
+    func chosen<Buffer>(_ buffers: [Buffer]) -> [Buffer] { withVectors ? positions.map { buffers[$0] } : [] }
+    let (directions, averages) = (chosen(vectors.directions), chosen(vectors.averages))
+    try OptimizerFileError.naming(file.path) {
+      try optimizer.restore(
+        part, directions: parts.contains(.velocity) ? directions : nil, secondMoments: chosen(vectors.secondMoments),
+        averages: parts.contains(.average) ? averages : nil, confirm: { try file.checkUnchanged() })
+    }
+    // The buffers point into the file.
+    withExtendedLifetime(file) {}
+  }
+
+  /// Has the system read ahead the vectors of some tensors.
+  package func prefetch(_ names: [String]) { forEachVector(of: names) { file.prefetch($0) } }
+
+  /// Lets the pages of the vectors of some tensors go; they are read again if they are needed once more.
+  package func release(_ names: [String]) { forEachVector(of: names) { file.release($0) } }
+
+  private func forEachVector(of names: [String], _ body: (SafetensorsTensor) -> Void) {
+    let prefixes = [held.prefix(of: .velocity), held.prefix(of: .average), StateFile.secondMomentPrefix]
+    for name in names {
+      for prefix in Set(prefixes) {
+        if let tensor = file.tensor(named: prefix + name) { body(tensor) }
+      }
+    }
+  }
+}
