@@ -42,7 +42,9 @@ struct PlainMoments<Wide: WideNumber> {
     let g = element.gradient
     switch kind {
     case .lion:
-      var sum = PlainNumber(value: momentum * v, size: (momentum * v).magnitude)
+      // Without momentum an infinite velocity does not enter either.
+      let kept = momentum == 0 ? 0 : momentum * v
+      var sum = PlainNumber(value: kept, size: kept.magnitude)
       sum.add(1 - momentum, g)
       element.parameter.add(-rate, sign(of: sum))
     case .signum:
