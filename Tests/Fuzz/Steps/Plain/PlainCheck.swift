@@ -122,7 +122,8 @@ struct PlainCheck<Scalar: BLASScalar, Wide: WideNumber> {
     var updates: [PlainNumber<Wide>] = []
     if rule.spec.kind == .muon {
       let muon = PlainMuon(
-        rule, bounds, step: after.state.stepCount, shape: tensor.shape, lost: moments.lostVelocity)
+        rule, bounds, step: after.state.stepCount, shape: tensor.shape,
+        lost: moments.lostVelocity + storage.least * velocity.scale, storage: storage.relative)
       updates = muon.updates((0..<tensor.count).map { element($0, coefficient($0)) })
     }
 

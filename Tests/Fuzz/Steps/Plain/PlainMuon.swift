@@ -9,12 +9,14 @@ struct PlainMuon<Wide: WideNumber> {
   private let shape: [Int]
   /// What underflow takes from a velocity.
   private let lost: Wide
+  /// What a velocity loses of its magnitude where it is stored, before the matrix is made from it.
+  private let storage: Wide
 
   /// Larger matrices would take too long; of their steps only the size is looked at.
   private static var mostWork: Int { 20_000 }
 
-  init(_ rule: PlainRule<Wide>, _ bounds: Bounds<Wide>, step: Int, shape: [Int], lost: Wide) {
-    (spec, self.bounds, self.shape, self.lost) = (rule.spec, bounds, shape, lost)
+  init(_ rule: PlainRule<Wide>, _ bounds: Bounds<Wide>, step: Int, shape: [Int], lost: Wide, storage: Wide) {
+    (spec, self.bounds, self.shape, self.lost, self.storage) = (rule.spec, bounds, shape, lost, storage)
     let m = Wide(rule.momentum)
     var (ofVelocity, ofGradient) = spec.nesterov ? (m, rule.entering(isFirstStep: false)) : (1, 0)
     if spec.convention == .optax {
@@ -32,7 +34,10 @@ struct PlainMuon<Wide: WideNumber> {
     for places in matrices {
       let x = places.map { place in
         var x = PlainNumber<Wide>()
-        if ofVelocity != 0 { x.add(ofVelocity, elements[place].velocity) }
+        if ofVelocity != 0 {
+          x.add(ofVelocity, elements[place].velocity)
+          x.radius += storage * (ofVelocity * elements[place].velocity.size).magnitude
+        }
         if ofGradient != 0 { x.add(ofGradient, elements[place].gradient) }
         return x
       }
