@@ -29,6 +29,8 @@ extern void gotoblas_dynamic_quit(void) OPTIONAL;
 // Whether the threads of a build with POSIX threads are running, and how many there are, the main one included.
 extern int blas_server_avail OPTIONAL;
 extern int blas_num_threads OPTIONAL;
+// How many threads a call may use; only in a build with threads, and in every one.
+extern int blas_cpu_number OPTIONAL;
 
 // Whether an address lies in the object that serves cblas_sdot.
 int momentum_is_in_blas(const void *address);

@@ -13,13 +13,13 @@ extension Double: LAPACKScalar {
   public static func _geqrf(
     _ m: Int32, _ n: Int32, _ a: UnsafeMutablePointer<Double>, _ lda: Int32, _ tau: UnsafeMutablePointer<Double>
   ) -> Int32 {
-    LAPACKE_dgeqrf(LAPACK_ROW_MAJOR, m, n, a, lda, tau)
+    BLASTraits.withWorkBuffer { LAPACKE_dgeqrf(LAPACK_ROW_MAJOR, m, n, a, lda, tau) }
   }
 
   public static func _orgqr(
     _ m: Int32, _ n: Int32, _ k: Int32, _ a: UnsafeMutablePointer<Double>, _ lda: Int32, _ tau: UnsafePointer<Double>
   ) -> Int32 {
-    LAPACKE_dorgqr(LAPACK_ROW_MAJOR, m, n, k, a, lda, tau)
+    BLASTraits.withWorkBuffer { LAPACKE_dorgqr(LAPACK_ROW_MAJOR, m, n, k, a, lda, tau) }
   }
 
   public static func _gesdd(
@@ -28,6 +28,8 @@ extension Double: LAPACKScalar {
     _ ldvt: Int32
   ) -> Int32 {
     let job = CChar(bitPattern: UInt8(ascii: withVectors ? "S" : "N"))
-    return LAPACKE_dgesdd(LAPACK_COL_MAJOR, job, m, n, a, lda, s, u, max(m, 1), vt, max(ldvt, 1))
+    return BLASTraits.withWorkBuffer {
+      LAPACKE_dgesdd(LAPACK_COL_MAJOR, job, m, n, a, lda, s, u, max(m, 1), vt, max(ldvt, 1))
+    }
   }
 }

@@ -13,13 +13,13 @@ extension Float: LAPACKScalar {
   public static func _geqrf(
     _ m: Int32, _ n: Int32, _ a: UnsafeMutablePointer<Float>, _ lda: Int32, _ tau: UnsafeMutablePointer<Float>
   ) -> Int32 {
-    LAPACKE_sgeqrf(LAPACK_ROW_MAJOR, m, n, a, lda, tau)
+    BLASTraits.withWorkBuffer { LAPACKE_sgeqrf(LAPACK_ROW_MAJOR, m, n, a, lda, tau) }
   }
 
   public static func _orgqr(
     _ m: Int32, _ n: Int32, _ k: Int32, _ a: UnsafeMutablePointer<Float>, _ lda: Int32, _ tau: UnsafePointer<Float>
   ) -> Int32 {
-    LAPACKE_sorgqr(LAPACK_ROW_MAJOR, m, n, k, a, lda, tau)
+    BLASTraits.withWorkBuffer { LAPACKE_sorgqr(LAPACK_ROW_MAJOR, m, n, k, a, lda, tau) }
   }
 
   public static func _gesdd(
@@ -28,6 +28,8 @@ extension Float: LAPACKScalar {
     _ ldvt: Int32
   ) -> Int32 {
     let job = CChar(bitPattern: UInt8(ascii: withVectors ? "S" : "N"))
-    return LAPACKE_sgesdd(LAPACK_COL_MAJOR, job, m, n, a, lda, s, u, max(m, 1), vt, max(ldvt, 1))
+    return BLASTraits.withWorkBuffer {
+      LAPACKE_sgesdd(LAPACK_COL_MAJOR, job, m, n, a, lda, s, u, max(m, 1), vt, max(ldvt, 1))
+    }
   }
 }

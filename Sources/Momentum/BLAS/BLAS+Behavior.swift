@@ -26,6 +26,10 @@ extension BLAS {
     /// How axpy rounds the elements of calls that the engine makes. If ``Rounding/mixed``, the engine runs a loop of
     /// its own instead, which costs time.
     public let axpyRounding: Rounding
+    /// Whether routines that rearrange matrices (level 2 and 3 of BLAS, LAPACK) may give wrong numbers when two threads call
+    /// them at the same time: true of an OpenBLAS without threads, which does not lock its work buffers unless it was built
+    /// to, and does not say. Calls by this library then wait for each other; those of your own threads must not meet them.
+    public let sharesWorkBuffers: Bool
     /// The largest relative error of the sums of squares of some ``Tile``s, in units of half of `ulpOfOne`.
     public let floatSumError: Double
     /// The same of `Double`s.
@@ -43,6 +47,9 @@ extension BLAS {
       }
       if axpyRounding == .mixed {
         warnings.append("its axpy rounds elements in two ways, so steps use slower loops instead")
+      }
+      if sharesWorkBuffers {
+        warnings.append("it was built without threads, so products of matrices are computed one at a time")
       }
       for (scalar, error) in [("Float", floatSumError), ("Double", doubleSumError)] where error > Self.doubtfulSumError
       {
@@ -66,13 +73,14 @@ extension BLAS.Behavior {
     let width = Int(momentum_blas_integer_bits())
     guard width == 32 else {
       return BLAS.Behavior(
-        integerWidth: width, dotDependsOnAlignment: false, axpyRounding: .separate, floatSumError: 0, doubleSumError: 0)
+        integerWidth: width, dotDependsOnAlignment: false, axpyRounding: .separate, sharesWorkBuffers: false,
+        floatSumError: 0, doubleSumError: 0)
     }
     let (float, double) = (axpyRounding(Float.self), axpyRounding(Double.self))
     return BLAS.Behavior(
       integerWidth: width, dotDependsOnAlignment: dotBitsVary(Float.self) || dotBitsVary(Double.self),
-      axpyRounding: float == double ? float : .mixed, floatSumError: sumError(Float.self),
-      doubleSumError: sumError(Double.self))
+      axpyRounding: float == double ? float : .mixed, sharesWorkBuffers: momentum_blas_shares_buffers() != 0,
+      floatSumError: sumError(Float.self), doubleSumError: sumError(Double.self))
   }
 
   /// Fractions of a golden-ratio sequence, which use all digits of a `Double`: with fewer digits the sums of squares

@@ -1,3 +1,4 @@
+internal import CMomentumLoadedBLAS
 internal import Synchronization
 
 /// Facts about the loaded BLAS that the engine needs in order to call it well. This is the one place that states them.
@@ -28,6 +29,20 @@ package enum BLASTraits {
   /// Whether axpy rounds every element once: the sum of its old value and the exact product.
   @inline(__always) static var axpyFuses: Bool { flags & Flag.axpyFuses != 0 }
 
+  /// Calls a routine that works in memory of the library, which those of level 2 and 3 and of LAPACK do: at a time when no
+  /// other such call runs, if the library's memory is not safe from that.
+  @inline(__always)
+  package static func withWorkBuffer<R>(_ call: () -> R) -> R {
+    flags & Flag.sharesWorkBuffers != 0 ? alone(call) : call()
+  }
+
+  @inline(never)
+  private static func alone<R>(_ call: () -> R) -> R {
+    momentum_take_buffers()
+    defer { momentum_leave_buffers() }
+    return call()
+  }
+
   /// Refuses a library whose counts have another width than those of the calls here.
   @inline(__always)
   package static func checkCounts() throws(MomentumError) {
@@ -49,6 +64,7 @@ package enum BLASTraits {
     static var axpyMixesFormulas: UInt8 { 4 }
     static var countsDiffer: UInt8 { 8 }
     static var axpyFuses: UInt8 { 16 }
+    static var sharesWorkBuffers: UInt8 { 32 }
   }
 
   private static let knownFlags = Atomic<UInt8>(0)
@@ -68,6 +84,7 @@ package enum BLASTraits {
       | (behavior.axpyRounding == .mixed ? Flag.axpyMixesFormulas : 0)
       | (behavior.axpyRounding == .fused ? Flag.axpyFuses : 0)
       | (behavior.integerWidth != 32 ? Flag.countsDiffer : 0)
+      | (behavior.sharesWorkBuffers ? Flag.sharesWorkBuffers : 0)
     knownFlags.store(flags, ordering: .relaxed)
     return flags
   }

@@ -43,8 +43,9 @@ extension Double: BLASScalar {
     _ transposed: Bool, _ m: Int32, _ n: Int32, _ alpha: Double, _ a: UnsafePointer<Double>, _ lda: Int32,
     _ x: UnsafePointer<Double>, _ incx: Int32, _ beta: Double, _ y: UnsafeMutablePointer<Double>, _ incy: Int32
   ) {
-    cblas_dgemv(
-      Int32(MOMENTUM_ROW_MAJOR), transposition(transposed), m, n, alpha, a, lda, x, incx, beta, y, incy)
+    BLASTraits.withWorkBuffer {
+      cblas_dgemv(Int32(MOMENTUM_ROW_MAJOR), transposition(transposed), m, n, alpha, a, lda, x, incx, beta, y, incy)
+    }
   }
 
   public static func _gemm(
@@ -52,9 +53,11 @@ extension Double: BLASScalar {
     _ a: UnsafePointer<Double>, _ lda: Int32, _ b: UnsafePointer<Double>, _ ldb: Int32, _ beta: Double,
     _ c: UnsafeMutablePointer<Double>, _ ldc: Int32
   ) {
-    cblas_dgemm(
-      Int32(MOMENTUM_ROW_MAJOR), transposition(transposedA), transposition(transposedB), m, n, k,
-      alpha, a, lda, b, ldb, beta, c, ldc)
+    BLASTraits.withWorkBuffer {
+      cblas_dgemm(
+        Int32(MOMENTUM_ROW_MAJOR), transposition(transposedA), transposition(transposedB), m, n, k,
+        alpha, a, lda, b, ldb, beta, c, ldc)
+    }
   }
 
   public static func _clamp(

@@ -43,8 +43,9 @@ extension Float: BLASScalar {
     _ transposed: Bool, _ m: Int32, _ n: Int32, _ alpha: Float, _ a: UnsafePointer<Float>, _ lda: Int32,
     _ x: UnsafePointer<Float>, _ incx: Int32, _ beta: Float, _ y: UnsafeMutablePointer<Float>, _ incy: Int32
   ) {
-    cblas_sgemv(
-      Int32(MOMENTUM_ROW_MAJOR), transposition(transposed), m, n, alpha, a, lda, x, incx, beta, y, incy)
+    BLASTraits.withWorkBuffer {
+      cblas_sgemv(Int32(MOMENTUM_ROW_MAJOR), transposition(transposed), m, n, alpha, a, lda, x, incx, beta, y, incy)
+    }
   }
 
   public static func _gemm(
@@ -52,9 +53,11 @@ extension Float: BLASScalar {
     _ a: UnsafePointer<Float>, _ lda: Int32, _ b: UnsafePointer<Float>, _ ldb: Int32, _ beta: Float,
     _ c: UnsafeMutablePointer<Float>, _ ldc: Int32
   ) {
-    cblas_sgemm(
-      Int32(MOMENTUM_ROW_MAJOR), transposition(transposedA), transposition(transposedB), m, n, k,
-      alpha, a, lda, b, ldb, beta, c, ldc)
+    BLASTraits.withWorkBuffer {
+      cblas_sgemm(
+        Int32(MOMENTUM_ROW_MAJOR), transposition(transposedA), transposition(transposedB), m, n, k,
+        alpha, a, lda, b, ldb, beta, c, ldc)
+    }
   }
 
   public static func _clamp(

@@ -20,6 +20,8 @@ struct BLASRecord: Encodable {
   let integerBits: Int
   let dotDependsOnAlignment: Bool
   let axpyRounding: String
+  /// Whether products of matrices are computed one at a time.
+  let sharesWorkBuffers: Bool
   /// The largest relative error of the sum of squares of a tile, in units of half of `ulpOfOne`.
   let floatSumError, doubleSumError: Double
   let warnings: [String]
@@ -30,7 +32,7 @@ struct BLASRecord: Encodable {
   private enum CodingKeys: String, CodingKey {
     case file, fortranFile, config, version, coreType, coreTypeChosenBy, coreTypeBefore, coreTypeRefusal
     case recommendedCoreType, threading, threads, threadsChosenBy, integerBits, dotDependsOnAlignment, axpyRounding
-    case floatSumError, doubleSumError, warnings
+    case sharesWorkBuffers, floatSumError, doubleSumError, warnings
   }
 
   init(_ info: BLAS.LibraryInfo, threadsChosenBy: Launch.ThreadChoice) {
@@ -49,6 +51,7 @@ struct BLASRecord: Encodable {
     integerBits = info.integerWidth
     dotDependsOnAlignment = info.behavior.dotDependsOnAlignment
     axpyRounding = info.behavior.axpyRounding.rawValue
+    sharesWorkBuffers = info.behavior.sharesWorkBuffers
     (floatSumError, doubleSumError) = (info.behavior.floatSumError, info.behavior.doubleSumError)
     warnings = info.warnings
     (name, kernelChoice) = (info.name, "\(info.kernelChoice)")

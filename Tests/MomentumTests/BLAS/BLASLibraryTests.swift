@@ -1,6 +1,7 @@
 import CMomentumLoadedBLAS
 import Foundation
 import MomentumTestSupport
+import Synchronization
 import XCTest
 
 @testable import Momentum
@@ -119,6 +120,45 @@ final class BLASLibraryTests: XCTestCase {
     XCTAssertEqual(choice, BLAS.LibraryInfo.current.kernelChoice)
   }
 
+  // MARK: Threads of the caller
+
+  /// Two threads that multiply at the same time get what each would get alone. Without the lock, an OpenBLAS that was built
+  /// without threads fails here within some thousand rounds.
+  func testProductsMayMeet() {
+    func products<S: BLASScalar>(_: S.Type) {
+      let side = 64
+      let differences = Mutex(0)
+      DispatchQueue.concurrentPerform(iterations: 2) { thread in
+        let a = (0..<side * side).map { S(($0 + thread) % 7 - 3) }
+        let x = (0..<side).map { S($0 % 5 - 2 - thread) }
+        func multiply(into c: inout [S], _ y: inout [S]) {
+          let n = Int32(side)
+          S._gemm(false, true, n, n, n, 1, a, n, a, n, 0, &c, n)
+          S._gemv(false, n, n, 1, a, n, x, 1, 0, &y, 1)
+        }
+        // Sums of small whole numbers are exact.
+        let c = (0..<side * side).map { place in
+          (0..<side).reduce(0) { $0 + a[place / side * side + $1] * a[place % side * side + $1] }
+        }
+        let y = (0..<side).map { row in (0..<side).reduce(0) { $0 + a[row * side + $1] * x[$1] } }
+        var (foundC, foundY) = (c, y)
+        func areSame(_ first: [S], _ second: [S]) -> Bool {
+          first.withUnsafeBytes { first in
+            second.withUnsafeBytes { memcmp(first.baseAddress!, $0.baseAddress!, first.count) == 0 }
+          }
+        }
+        for _ in 0..<20_000 {
+          multiply(into: &foundC, &foundY)
+          if !areSame(foundC, c) || !areSame(foundY, y) { differences.withLock { $0 += 1 } }
+        }
+      }
+      XCTAssertEqual(differences.withLock { $0 }, 0, "wrong products of \(S.self)")
+    }
+    products(Float.self)
+    products(Double.self)
+    XCTAssertEqual(BLASTraits.behavior.sharesWorkBuffers, BLAS.LibraryInfo.current.threading == .sequential)
+  }
+
   // MARK: Probes
 
   func testTheProbesTellWhatTheBLASDoes() {
@@ -133,16 +173,20 @@ final class BLASLibraryTests: XCTestCase {
 
   func testWarnsOfWhatCostsSpeedOrDigits() {
     let good = BLAS.Behavior(
-      integerWidth: 32, dotDependsOnAlignment: false, axpyRounding: .fused, floatSumError: 3, doubleSumError: 3)
+      integerWidth: 32, dotDependsOnAlignment: false, axpyRounding: .fused, sharesWorkBuffers: false, floatSumError: 3,
+      doubleSumError: 3)
     XCTAssertEqual(good.warnings, [])
     let bad = BLAS.Behavior(
-      integerWidth: 64, dotDependsOnAlignment: true, axpyRounding: .mixed, floatSumError: 350.4, doubleSumError: 3)
+      integerWidth: 64, dotDependsOnAlignment: true, axpyRounding: .mixed, sharesWorkBuffers: true,
+      floatSumError: 350.4,
+      doubleSumError: 3)
     XCTAssertEqual(
       bad.warnings,
       [
         "counts with 64-bit integers and is refused",
         "the bits of its dot depend on alignment, so tiles that are not aligned are copied first",
         "its axpy rounds elements in two ways, so steps use slower loops instead",
+        "it was built without threads, so products of matrices are computed one at a time",
         "its dot of 2048 Floats is off by 350 units of the last place, so norms lose digits",
       ])
   }
