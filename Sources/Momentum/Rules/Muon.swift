@@ -175,14 +175,14 @@ extension Muon: SchedulableRule {
       // Nesterov without momentum: the gradient alone.
       program.append(.copy(from: .gradient, into: .update))
       program.append(.scal(factor: gradient, .update))
-      if decay > 0 { program.append(.axpy(factor: ScaledDouble(decay), from: .parameters, into: .update)) }
+      if decay != 0 { program.append(.axpy(factor: ScaledDouble(decay), from: .parameters, into: .update)) }
       return
     }
     program.append(.copy(from: .direction, into: .update))
     if method.epsilon != 0 { program.append(.scal(factor: whole, .update)) }
     guard ofGradient != 0 else { return }
     program.append(.axpy(factor: gradient * ofGradient / unit, from: .gradient, into: .update))
-    if decay > 0 {
+    if decay != 0 {
       program.append(.axpy(factor: ScaledDouble(decay * ofGradient) / unit, from: .parameters, into: .update))
     }
   }

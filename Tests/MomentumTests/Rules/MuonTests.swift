@@ -122,6 +122,32 @@ final class MuonTests: XCTestCase {
     }
   }
 
+  /// Under the conventions whose gradients enter with 1 - momentum, that factor is negative then. Optax's mean of gradients
+  /// needs a momentum below 1.
+  func testMomentumAboveOne() throws {
+    var random = SeededGenerator(seed: 93)
+    for convention in Convention.allCases where convention != .optax {
+      for nesterov in [false, true] {
+        let rule = try Muon(
+          learningRate: 0.5, momentum: 1.5, nesterov: nesterov, weightDecay: 0.25, convention: convention)
+        let (shape, start): ([Int], [Double]) = ([3, 4], random.numbers(12))
+        var reference = Reference(rule, shape, start)
+        let layout = try ParameterLayout([("matrix", shape)])
+        var optimizer = try Optimizer<Double>(layout, rule: rule)
+        var parameters = start
+        for _ in 0..<2 {
+          let gradients: [Double] = random.numbers(12)
+          var span = parameters.mutableSpan
+          try optimizer.step(&span, gradients: gradients.span)
+          reference.step(gradients, orthogonalized)
+          for (found, expected) in zip(parameters, reference.parameters) {
+            XCTAssertEqual(found, expected, accuracy: 1e-11, "\(convention), nesterov \(nesterov)")
+          }
+        }
+      }
+    }
+  }
+
   /// The same bits for any number of threads, and whatever other tensors there are.
   func testBitsDependOnNothingElse() throws {
     let shapes = [[70, 130], [3], [200, 65], [2, 2], [64, 64], [1, 9]]
