@@ -24,7 +24,8 @@ extension CheckpointSteps {
     defer { background.wait() }
     let progress = ShardProgress(parameters.set)
     for (number, parts) in shards.enumerated() {
-      let output = GroupOutput(files, parameters, number, state(ofFile: number))
+      let output = GroupOutput(
+        files, parameters, number, state(ofFile: number), try halves.passedMasters(of: parameters.set.files[number]))
       let outlines = outlines[number]
       try background.submit { try output.begin(parts, outlines) }
       for part in parts {
@@ -96,13 +97,19 @@ final class GroupOutput {
   private let checkpoint: CheckpointTensors
   private let number: Int
   private let state: StateOptions
+  private let passedMasters: CheckpointOutput.Replacements
   private var parameters: TensorStream?
   private var masters: TensorStream?
   private var states: [TensorStream] = []
   private var written: Set<SafetensorsTensor> = []
 
-  init(_ files: StepFiles, _ checkpoint: CheckpointTensors, _ number: Int, _ state: StateOptions) {
+  /// - Parameter passedMasters: The masters that are copied.
+  init(
+    _ files: StepFiles, _ checkpoint: CheckpointTensors, _ number: Int, _ state: StateOptions,
+    _ passedMasters: CheckpointOutput.Replacements
+  ) {
     (self.files, self.checkpoint, self.number, self.state) = (files, checkpoint, number, state)
+    self.passedMasters = passedMasters
   }
 
   /// Begins all files.
@@ -112,7 +119,7 @@ final class GroupOutput {
   ///   - outlines: Parts of these tensors that have taken the step, but for the vectors.
   func begin(_ parts: [CheckpointTensors], _ outlines: [any StepPart]) throws {
     parameters = try files.parameters.begin(number, of: checkpoint) { $0.dtype }
-    let halves = Set(parts.flatMap(\.tensors).map(\.tensor).filter(\.dtype.isHalf))
+    let halves = Set(parts.flatMap(\.tensors).map(\.tensor).filter(\.dtype.isHalf)).union(passedMasters.keys)
     if !halves.isEmpty {
       masters = try files.masters?.begin(number, of: checkpoint) { halves.contains($0) ? .f32 : nil }
     }
@@ -124,24 +131,27 @@ final class GroupOutput {
   /// Writes a group.
   func add(_ group: StepGroup) throws {
     try write(group.tensors.map { ($0, $0.dtype, group.memory.bytes(of: $0)) }, to: parameters)
-    if let contents = group.masters?.contents {
-      try write(contents.map { ($0, $1.dtype, $1.bytes) }, to: masters)
-    }
+    if let contents = group.masters?.contents { try write(contents, to: masters) }
     for (writer, stream) in zip(try group.part.stateWriters(state, areOutlines: false), states) {
       try files.target.add(writer, to: stream)
     }
     written.formUnion(group.tensors)
   }
 
-  /// Writes the tensors that are in no group, as they are. All files are then complete.
+  /// Writes the tensors and masters that are in no group, as they are. All files are then complete.
   func end() throws {
     let file = checkpoint.set.files[number]
     for tensor in file.tensors where !written.contains(tensor) {
       try write([(tensor, tensor.dtype, try file.unsafeBytes(of: tensor.name))], to: parameters)
       file.release(tensor)
     }
+    try write(passedMasters, to: masters)
     try file.checkUnchanged()
     for stream in [parameters, masters].compactMap(\.self) + states { files.target.end(stream) }
+  }
+
+  private func write(_ contents: CheckpointOutput.Replacements, to stream: TensorStream?) throws {
+    try write(contents.map { ($0, $1.dtype, $1.bytes) }, to: stream)
   }
 
   private func write(
