@@ -51,10 +51,13 @@ extension CheckpointSteps {
     return [StepRow(reports)]
   }
 
-  /// What all parts measure.
+  /// What all parts measure, one after the other, of whose gradients one file is in memory then.
   private func norms(of parts: [any StepPart]) throws -> RecordedNorms {
-    try naming { () throws(MomentumError) in
-      try RecordedNorms(parts: parts.count, writesNothing: true) { part, exchange throws(MomentumError) in
+    let (tensors, checkpoints) = (shards.flatMap(\.self), gradients.checkpoints)
+    return try naming { () throws(MomentumError) in
+      try RecordedNorms(parts: parts.count, writesNothing: true) { part in
+        for checkpoint in checkpoints { checkpoint.release(of: tensors[part]) }
+      } _: { part, exchange throws(MomentumError) in
         _ = try parts[part].step(exchange)
       }
     }
