@@ -131,13 +131,15 @@ final class GroupOutput {
     }
   }
 
-  /// Writes a group.
+  /// Writes a group, to all files at the same time.
   func add(_ group: StepGroup) throws {
-    try write(group.tensors.map { ($0, $0.dtype, group.memory.bytes(of: $0)) }, to: parameters)
-    if let contents = group.masters?.contents { try write(contents, to: masters) }
-    for (writer, stream) in zip(try group.part.stateWriters(state, areOutlines: false), states) {
-      try files.target.add(writer, to: stream)
+    var pieces: [(SafetensorsWriter, TensorStream)] = []
+    if let parameters {
+      pieces.append((try writer(of: group.tensors.map { ($0, $0.dtype, group.memory.bytes(of: $0)) }), parameters))
     }
+    if let masters, let contents = group.masters?.contents { pieces.append((try writer(of: contents), masters)) }
+    pieces += zip(try group.part.stateWriters(state, areOutlines: false), states)
+    try files.target.add(pieces, from: checkpoint)
     written.formUnion(group.tensors)
   }
 
@@ -145,26 +147,27 @@ final class GroupOutput {
   func end() throws {
     let file = checkpoint.set.files[number]
     for tensor in file.tensors where !written.contains(tensor) {
-      try write([(tensor, tensor.dtype, try file.unsafeBytes(of: tensor.name))], to: parameters)
+      guard let parameters else { break }
+      let writer = try writer(of: [(tensor, tensor.dtype, try file.unsafeBytes(of: tensor.name))])
+      try files.target.add([(writer, parameters)], from: checkpoint)
       file.release(tensor)
     }
-    try write(passedMasters, to: masters)
+    if let masters { try files.target.add([(try writer(of: passedMasters), masters)]) }
     try file.checkUnchanged()
     for stream in [parameters, masters].compactMap(\.self) + states { files.target.end(stream) }
   }
 
-  private func write(_ contents: CheckpointOutput.Replacements, to stream: TensorStream?) throws {
-    try write(contents.map { ($0, $1.dtype, $1.bytes) }, to: stream)
+  private func writer(of contents: CheckpointOutput.Replacements) throws -> SafetensorsWriter {
+    try writer(of: contents.map { ($0, $1.dtype, $1.bytes) })
   }
 
-  private func write(
-    _ tensors: [(SafetensorsTensor, SafetensorsDtype, UnsafeRawBufferPointer)], to stream: TensorStream?
-  ) throws {
-    guard let stream else { return }
+  private func writer(
+    of tensors: [(SafetensorsTensor, SafetensorsDtype, UnsafeRawBufferPointer)]
+  ) throws -> SafetensorsWriter {
     var writer = SafetensorsWriter(path: checkpoint.set.files[number].path)
     for (tensor, dtype, bytes) in tensors {
       try writer.add(tensor.name, dtype: dtype, shape: tensor.shape, bytes: bytes)
     }
-    try files.target.add(writer, to: stream, from: checkpoint)
+    return writer
   }
 }
