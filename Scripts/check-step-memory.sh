@@ -6,8 +6,8 @@
 #   --megabytes   the size of the parameters; masters and velocities have twice that each (default: 256)
 #   --files       the number of files of parameters; 1 is a single file without an index (default: 4)
 #   --tensors     the number of tensors of each file (default: 16)
-#   --rounds      how often each time is measured, in turns; the least counts (default: 5)
-#   --folder      where the files lie (default: the system's folder for temporary files); it needs 17 times the size
+#   --rounds      how often each time is measured, in turns; the least of each counts (default: 5)
+#   --folder      where the files lie (default: the system's folder for temporary files); it needs 12 times the size free
 #
 # cp copies what the step writes: parameters, masters and state, five times the size, of which it reads as much. The step reads
 # the gradients as well, twice, and returns when all is on the disk; cp returns earlier, so that there is also its time with a sync.
@@ -30,6 +30,8 @@ while (($# > 0)); do
   esac
   shift 2
 done
+free=$(df -Pm "$parent" | awk 'NR == 2 { print $4 }')
+((free >= 12 * megabytes)) || fail "$parent has $free MB free; expected $((12 * megabytes)), 12 times the size"
 folder=$(mktemp -d "$parent/momentum-memory.XXXXXX")
 trap 'rm -rf "$folder"' EXIT
 momentum=${MOMENTUM:-$root/.build/release/momentum}
@@ -93,6 +95,7 @@ best() {  # the name of a time, the command
   times[$name]="${times[$name]-}${times[$name]+ }$((microseconds / 1000))"
   least[$name]=$((least_before < microseconds ? least_before : microseconds))
 }
+ratio() { printf '%03d' $(($1 * 100 / $2)) | sed 's/..$/.&/'; }
 copy() { cp -r "$folder/old" "$folder/copy"; }
 copy_and_sync() { copy && sync -f "$folder/copy"; }
 clean() { rm -rf "$folder/new" "$folder/copy"; sync -f "$folder"; }
@@ -107,14 +110,15 @@ for ((round = 0; round < rounds; round++)); do
   clean
   best sync copy_and_sync
   clean
-  printf 'round %d: step %d ms, cp %d ms, cp and sync %d ms\n' $((round + 1)) \
-    "${times[step]##* }" "${times[cp]##* }" "${times[sync]##* }"
+  step=${times[step]##* } cp=${times[cp]##* } sync=${times[sync]##* }
+  printf 'round %d: step %d ms, cp %d ms, cp and sync %d ms; step / cp %s, step / cp and sync %s\n' $((round + 1)) \
+    "$step" "$cp" "$sync" "$(ratio "$step" "$cp")" "$(ratio "$step" "$sync")"
 done
 printf 'memory: %d MB, with pages of files %d MB, of %d MB of parameters\n' \
   $((anonymous / 1024)) $((resident / 1024)) "$megabytes"
 for name in step cp sync; do
   printf '%-12s least %6d ms, step / it %s\n' "${name/sync/cp and sync}" $((least[$name] / 1000)) \
-    "$(printf '%03d' $((least[step] * 100 / least[$name])) | sed 's/..$/.&/')"
+    "$(ratio "${least[step]}" "${least[$name]}")"
 done
 if ((megabytes >= 1024 && anonymous / 1024 * 5 >= megabytes)); then
   fail "the memory is $((anonymous / 1024)) MB; expected less than a fifth of $megabytes MB"

@@ -67,7 +67,7 @@ extension SafetensorsError.Reason: CustomStringConvertible {
       "the index places tensor \(quoted(tensor)) in the file \(quoted(shard)), whose name \(fault.rawValue); expected the "
         + "name of a .safetensors file in the folder of the index"
     case .missingShards(let shards, let count):
-      "\(shards.count) of \(count) shards are missing: \(list(shards))"
+      "\(shards.count) of \(count) shards \(shards.count == 1 ? "is" : "are") missing: \(list(shards))"
     case .tensorNotInShard(let tensor, let shard):
       "the index places tensor \(quoted(tensor)) in \(quoted(shard)), which does not have it"
     case .tensorNotInIndex(let tensor, let shard):

@@ -1,3 +1,6 @@
+internal import Dispatch
+internal import Synchronization
+
 /// A file of tensors that is written group by group, in any order, so that they need not be in memory at the same time.
 ///
 /// What the file will hold is known from the beginning, so that its header comes first and each group has its place. Its
@@ -70,9 +73,25 @@ extension FileBatch {
     }
   }
 
-  /// Writes tensors of a file that has been begun, each once. If that fails, all is taken back.
-  package func add(_ group: SafetensorsWriter, to stream: TensorStream) throws(SafetensorsError) {
-    try orDiscard { (replacement) throws(SafetensorsError) in try stream.write(group, replacement) }
+  /// Writes tensors of files that have been begun, each once, and to several files at the same time: what takes the time is
+  /// the copying of bytes into the memory of the system. If that fails, all is taken back.
+  ///
+  /// - Parameter groups: The tensors for each file, of which none occurs twice.
+  package func add(_ groups: [(SafetensorsWriter, TensorStream)]) throws(SafetensorsError) {
+    try orDiscard { (replacement) throws(SafetensorsError) in
+      // A stream is used by one thread, and writing to the files changes nothing that they share.
+      nonisolated(unsafe) let (groups, files) = (groups, replacement)
+      let failures = Mutex<[SafetensorsError?]>(Array(repeating: nil, count: groups.count))
+      DispatchQueue.concurrentPerform(iterations: groups.count) { index in
+        let (group, stream) = groups[index]
+        do throws(SafetensorsError) {
+          try stream.write(group, files)
+        } catch {
+          failures.withLock { $0[index] = error }
+        }
+      }
+      if let failure = failures.withLock({ $0.compactMap(\.self).first }) { throw failure }
+    }
   }
 
   /// Ends a file: all its tensors have been written. It is brought to the disk by ``commit()``.

@@ -76,7 +76,7 @@ final class CheckpointInfoTests: XCTestCase {
     let refused: [(map: String, text: String)] = [
       (
         #""a": "m-1.safetensors", "b": "m-2.safetensors", "c": "m-3.safetensors""#,
-        "1 of 3 shards are missing: 'm-3.safetensors'"
+        "1 of 3 shards is missing: 'm-3.safetensors'"
       ),
       (#""a": "x.safetensors", "b": "y.safetensors""#, "2 of 2 shards are missing: 'x.safetensors', 'y.safetensors'"),
       (

@@ -82,7 +82,7 @@ final class NormCheckpointTests: XCTestCase {
       try FileManager.default.removeItem(atPath: folder.path("model/m-2-of-2.safetensors"))
       assertFails(
         try folder.run(["norm", "model"]), 1,
-        "Error: model/model.safetensors.index.json: 1 of 2 shards are missing: 'm-2-of-2.safetensors'\n")
+        "Error: model/model.safetensors.index.json: 1 of 2 shards is missing: 'm-2-of-2.safetensors'\n")
       assertFails(try folder.run(["norm", "model", "-"]), 1, "is standard input")
     }
   }

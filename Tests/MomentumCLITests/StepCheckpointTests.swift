@@ -279,6 +279,123 @@ final class StepCheckpointTests: XCTestCase {
     }
   }
 
+  /// Of the masters of tensors that are passed by, the files that are written over may be the only ones.
+  func testMastersOfWhatIsPassedByAreCopied() throws {
+    try CheckpointFolder.with { folder in
+      let halves = [StoredTensor("a", [BFloat16(1), 2]), StoredTensor("b", [BFloat16(3)])]
+      let masters = [StoredTensor("a", [Float(1.001), 2.001]), StoredTensor("b", [Float(3.001)])]
+      let rest = StoredTensor("c", [BFloat16(4)])
+      try folder.write("g", halves)
+      for limit in ["1", "1000"] {
+        try folder.write("p", shards: [halves, [rest]])
+        try folder.write("m", shards: [masters, [StoredTensor("c", [Float(4.001)])]])
+        try folder.write("one", halves)
+        try folder.write("own", masters)
+        for (from, master, tensors) in [("p", "m", halves + [rest]), ("one", "own", halves)] {
+          assertSucceeds(
+            try step(
+              folder, from, from,
+              [
+                "--gradients", "g", "--only", "a", "--learning-rate", "1", "--elements-at-once", limit, "--master",
+                master,
+                "--output-master", master,
+              ]))
+          let (stepped, moved) = (try folder.read(from), try folder.read(master))
+          XCTAssertEqual(moved["a"], StoredTensor("a", [Float(1.001) - 1, Float(2.001) - 2]), limit)
+          XCTAssertEqual(moved["b"], masters[1], limit)
+          XCTAssertEqual(moved["c"], from == "p" ? StoredTensor("c", [Float(4.001)]) : nil, limit)
+          XCTAssertEqual(moved.count, tensors.count, limit)
+          for tensor in tensors where tensor.name != "a" { XCTAssertEqual(stepped[tensor.name], tensor, limit) }
+        }
+      }
+      try folder.write("wrong", [masters[0], StoredTensor("b", [Float(3), 3])])
+      assertFails(
+        try step(
+          folder, "one", "out",
+          ["--gradients", "g", "--only", "a", "--learning-rate", "1", "--master", "wrong", "--output-master", "m2"]), 1,
+        "wrong: tensor 'b' has shape [2]; expected [1] as in one")
+    }
+  }
+
+  func testWhatOverflowsIsTold() throws {
+    try CheckpointFolder.with { folder in
+      try folder.write("g", [StoredTensor("a", [Float(-1e36), 0, -1e36])])
+      try folder.write("p", [StoredTensor("a", [BFloat16.greatestFiniteMagnitude, 1, .greatestFiniteMagnitude])])
+      for options in [["--rounding", "nearest"], ["--rounding", "stochastic"], ["--output-master", "m"]] {
+        let common = ["--gradients", "g", "--learning-rate", "1"] + options
+        let run = try step(folder, "p", "out", common)
+        assertSucceeds(run)
+        XCTAssertTrue(run.output.hasSuffix(": 2 elements overflowed to infinity\n"), run.output)
+        XCTAssertEqual(try folder.read("out")["a"], StoredTensor("a", [BFloat16.infinity, 1, .infinity]))
+        let json = try step(folder, "p", "out", common + ["--json"])
+        XCTAssertTrue(json.output.contains("\"overflowedElements\" : 2,"), json.output)
+      }
+      let usual = try step(folder, "p", "out", ["--gradients", "g", "--learning-rate", "0", "--rounding", "nearest"])
+      XCTAssertFalse(usual.output.contains("overflowed"), usual.output)
+    }
+  }
+
+  func testSumsOfMicroBatchesAreRoundedAtRandomAsTheirSumIs() throws {
+    try CheckpointFolder.with { folder in
+      var random = SeededGenerator(seed: 23)
+      let numbers: [[Float]] = (0..<3).map { _ in random.numbers(3000) }
+      func halves(_ numbers: [Float]) -> [BFloat16] { numbers.map { BFloat16($0) } }
+      let tensors = [StoredTensor("a", halves(numbers[0])), StoredTensor("b", halves(Array(numbers[0].prefix(500))))]
+      try folder.write("whole", tensors)
+      try folder.write("p", shards: [[tensors[0]], [tensors[1]]])
+      for (name, own) in [("g", numbers[1]), ("h", numbers[2])] {
+        try folder.write(
+          name, [StoredTensor("a", halves(own)), StoredTensor("b", halves(Array(own.prefix(500))))])
+      }
+      let sum = zip(halves(numbers[1]), halves(numbers[2])).map { Float($0) + Float($1) }
+      try folder.write("sum", [StoredTensor("a", sum), StoredTensor("b", Array(sum.prefix(500)))])
+      let rule = ["--learning-rate", "0.001", "--rounding", "stochastic", "--seed", "7"]
+      let parts = ["--gradients", "g", "h", "--accumulate", "sum"] + rule
+      assertSucceeds(try step(folder, "whole", "expected", ["--gradients", "sum"] + rule))
+      let expected = try folder.read("expected")
+      XCTAssertNotEqual(expected["a"], tensors[0])
+      for (from, options) in [
+        ("whole", []), ("p", []), ("whole", ["--elements-at-once", "1", "--threads", "1"]),
+        ("p", ["--elements-at-once", "1", "--threads", "3"]),
+      ] as [(String, [String])] {
+        let run = try step(folder, from, "out-" + from, parts + options)
+        assertSucceeds(run)
+        XCTAssertEqual(try folder.read("out-" + from), expected, "\(from) \(options)")
+      }
+      let other = parts.map { $0 == "7" ? "8" : $0 }
+      assertSucceeds(try step(folder, "whole", "other", other))
+      XCTAssertNotEqual(try folder.read("other"), expected)
+    }
+  }
+
+  /// In each micro-batch every tensor may have its own type.
+  func testSumsOfMixedMicroBatchesAreThoseOfFloats() throws {
+    try CheckpointFolder.with { folder in
+      var random = SeededGenerator(seed: 29)
+      func halves(_ numbers: [Float]) -> [BFloat16] { numbers.map { BFloat16($0) } }
+      let numbers: [[Float]] = (0..<4).map { _ in halves(random.numbers(2000)).map { Float($0) } }
+      let norm = StoredTensor("n", Array(numbers[3].prefix(20)))
+      try folder.write("p", [StoredTensor("a", halves(numbers[0])), norm])
+      try folder.write("wide", [StoredTensor("a", numbers[0]), norm])
+      for (name, own) in [("g", numbers[1]), ("h", numbers[2])] {
+        try folder.write(name, [StoredTensor("a", halves(own)), norm])
+        try folder.write("wide-" + name, [StoredTensor("a", own), norm])
+      }
+      let common = ["--weights", "2", "1"] + Self.rule
+      let masters = ["--output-master", "m"]
+      for (from, expected, options) in [("p", "m", masters), ("wide", "out", [])] {
+        for limit in ["1", "100000"] {
+          assertSucceeds(
+            try step(
+              folder, from, "out", ["--gradients", "g", "h", "--elements-at-once", limit] + common + options))
+          assertSucceeds(try step(folder, "wide", "all", ["--gradients", "wide-g", "wide-h"] + common))
+          XCTAssertEqual(try folder.read(expected)["a"], try folder.read("all")["a"], from + limit)
+          XCTAssertEqual(try folder.read("out")["n"], try folder.read("all")["n"], from + limit)
+        }
+      }
+    }
+  }
+
   func testParametersAloneAreRounded() throws {
     try CheckpointFolder.with { folder in
       let (one, small) = ([BFloat16](repeating: 1, count: 4096), [BFloat16](repeating: 0.01, count: 4096))

@@ -74,6 +74,43 @@ final class StepGroupsTests: XCTestCase {
     try check(options, options + ["--velocity", "<v", "--average", "<a"], halves: true)
   }
 
+  /// Norms of all tensors are measured once for all groups, by all threads.
+  func testTheNumberOfThreadsLeavesTheBitsAlone() throws {
+    try CheckpointFolder.with { folder in
+      var random = SeededGenerator(seed: 31)
+      let counts = [("a", 50_000), ("b", 70_001), ("c", 3)]
+      func halves(_ count: Int) -> [BFloat16] { (random.numbers(count) as [Float]).map { BFloat16($0) } }
+      func tensors() -> [StoredTensor] { counts.map { StoredTensor($0, halves($1)) } }
+      let (model, gradients) = (tensors(), tensors())
+      try folder.write("p", shards: [Array(model.prefix(2)), [model[2]]])
+      try folder.write("g", gradients)
+      let options = [
+        "step", "--parameters", "p", "--gradients", "g", "--clip-global-norm", "1.5", "--clip-norm", "100", "--agc",
+        "0.1",
+        "--elements-at-once", "60000", "--json",
+      ]
+      var runs: [String] = []
+      for threads in ["1", "2", "3", "7"] {
+        let outputs = ["p", "m", "s"].map { $0 + threads }
+        let run = try folder.run(
+          options + Self.rule + [
+            "--threads", threads, "--output-parameters", outputs[0], "--output-master", outputs[1], "--output-state",
+            outputs[2],
+          ])
+        assertSucceeds(run)
+        runs.append(run.output)
+        for (output, first) in zip(outputs, ["p1", "m1", "s1"]) {
+          for name in try folder.names(output) {
+            XCTAssertEqual(
+              try folder.bytes("\(output)/\(name)"), try folder.bytes("\(first)/\(name)"), "\(output)/\(name)")
+          }
+        }
+      }
+      XCTAssertEqual(Set(runs).count, 1)
+      XCTAssertNotEqual(try folder.read("p1"), try folder.read("p"))
+    }
+  }
+
   func testAFailureInALaterGroupWritesNothing() throws {
     try CheckpointFolder.with { folder in
       try write(folder, halves: false)

@@ -115,7 +115,7 @@ struct StepCommand: ParsableCommand {
     help: ArgumentHelp(
       """
       How many parameters are in memory at a time, where one step is taken: larger checkpoints are read, stepped and written \
-      in groups of whole tensors. The outputs have the same bytes. (default: 2097152)
+      in groups of whole tensors. The outputs have the same bytes.
       """, valueName: "n"))
   var elementsAtOnce = 1 << 21
 

@@ -31,12 +31,16 @@ struct StepRow: Encodable {
   let normOverflowed: Bool
   let nonFiniteCount: Int
   let valueClippedCount: Int
+  /// How many elements are infinite because their type in half precision has no number as large; `nil` if none are.
+  private(set) var overflowedElements: Int?
   /// How many parameters in half precision kept their bits though they should have moved; `nil` if none did.
   private(set) var lostUpdates: Int?
 
   /// - Parameter reports: Those of the parts of one step, which differ in what rounding has lost; one at least.
   init(_ reports: [StepReport]) {
     self.init(reports[0].clip, step: reports[0].step)
+    let overflowed = reports.reduce(0) { $0 + $1.clip.overflowedElements }
+    overflowedElements = overflowed > 0 ? overflowed : nil
     let lost = reports.reduce(0) { $0 + $1.lostUpdates }
     lostUpdates = lost > 0 ? lost : nil
   }
@@ -51,11 +55,13 @@ struct StepRow: Encodable {
     normOverflowed = report.normOverflowed
     nonFiniteCount = report.nonFiniteCount
     valueClippedCount = report.valueClippedCount
+    overflowedElements = report.overflowedElements > 0 ? report.overflowedElements : nil
   }
 
   var text: String {
     var parts = ["step \(step)", summary]
     if wasSkipped { parts.append("SKIPPED") }
+    if let overflowedElements { parts.append("\(overflowedElements) elements overflowed to infinity") }
     if let lostUpdates { parts.append("\(lostUpdates) updates lost to rounding") }
     return parts.joined(separator: ": ")
   }

@@ -95,6 +95,7 @@
         try settings.makeOptimizer(partLayout, partOf: layout, threads: threads)
       }
       gradientFiles = try StepGradients(options.gradients, options.gradientFiles, of: file, options.patterns)
+      for checkpoint in gradientFiles.checkpoints { _ = try checkpoint.onlyType(with: "momentum-mpi") }
       source = try GradientSource(
         gradientFiles, of: file, settings.clipping.algorithm, threads: threads, part: (own, partLayout))
       let tensors = try file.mutableBuffers(as: Scalar.self)

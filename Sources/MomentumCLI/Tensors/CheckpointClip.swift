@@ -51,7 +51,10 @@ struct CheckpointClip {
     let areWidened = parts.contains { outputType.widens($0.tensors.dtypes[0]) }
     guard givenNorm == nil, parts.count > 1 || areWidened else { return nil }
     return try gradients.naming { () throws(MomentumError) in
-      try RecordedNorms(parts: parts.count) { part, exchange throws(MomentumError) in
+      try RecordedNorms(parts: parts.count) { part in
+        // Nothing has been changed by then.
+        gradients.release(of: parts[part].tensors)
+      } _: { part, exchange throws(MomentumError) in
         _ = try parts[part].clip(exchange)
       }
     }

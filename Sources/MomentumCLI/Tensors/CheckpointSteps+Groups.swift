@@ -24,7 +24,8 @@ extension CheckpointSteps {
     defer { background.wait() }
     let progress = ShardProgress(parameters.set)
     for (number, parts) in shards.enumerated() {
-      let output = GroupOutput(files, parameters, number, state(ofFile: number))
+      let output = GroupOutput(
+        files, parameters, number, state(ofFile: number), try halves.passedMasters(of: parameters.set.files[number]))
       let outlines = outlines[number]
       try background.submit { try output.begin(parts, outlines) }
       for part in parts {
@@ -50,10 +51,13 @@ extension CheckpointSteps {
     return [StepRow(reports)]
   }
 
-  /// What all parts measure.
+  /// What all parts measure, one after the other, of whose gradients one file is in memory then.
   private func norms(of parts: [any StepPart]) throws -> RecordedNorms {
-    try naming { () throws(MomentumError) in
-      try RecordedNorms(parts: parts.count, writesNothing: true) { part, exchange throws(MomentumError) in
+    let (tensors, checkpoints) = (shards.flatMap(\.self), gradients.checkpoints)
+    return try naming { () throws(MomentumError) in
+      try RecordedNorms(parts: parts.count, writesNothing: true) { part in
+        for checkpoint in checkpoints { checkpoint.release(of: tensors[part]) }
+      } _: { part, exchange throws(MomentumError) in
         _ = try parts[part].step(exchange)
       }
     }
@@ -96,13 +100,19 @@ final class GroupOutput {
   private let checkpoint: CheckpointTensors
   private let number: Int
   private let state: StateOptions
+  private let passedMasters: CheckpointOutput.Replacements
   private var parameters: TensorStream?
   private var masters: TensorStream?
   private var states: [TensorStream] = []
   private var written: Set<SafetensorsTensor> = []
 
-  init(_ files: StepFiles, _ checkpoint: CheckpointTensors, _ number: Int, _ state: StateOptions) {
+  /// - Parameter passedMasters: The masters that are copied.
+  init(
+    _ files: StepFiles, _ checkpoint: CheckpointTensors, _ number: Int, _ state: StateOptions,
+    _ passedMasters: CheckpointOutput.Replacements
+  ) {
     (self.files, self.checkpoint, self.number, self.state) = (files, checkpoint, number, state)
+    self.passedMasters = passedMasters
   }
 
   /// Begins all files.
@@ -112,7 +122,7 @@ final class GroupOutput {
   ///   - outlines: Parts of these tensors that have taken the step, but for the vectors.
   func begin(_ parts: [CheckpointTensors], _ outlines: [any StepPart]) throws {
     parameters = try files.parameters.begin(number, of: checkpoint) { $0.dtype }
-    let halves = Set(parts.flatMap(\.tensors).map(\.tensor).filter(\.dtype.isHalf))
+    let halves = Set(parts.flatMap(\.tensors).map(\.tensor).filter(\.dtype.isHalf)).union(passedMasters.keys)
     if !halves.isEmpty {
       masters = try files.masters?.begin(number, of: checkpoint) { halves.contains($0) ? .f32 : nil }
     }
@@ -121,37 +131,43 @@ final class GroupOutput {
     }
   }
 
-  /// Writes a group.
+  /// Writes a group, to all files at the same time.
   func add(_ group: StepGroup) throws {
-    try write(group.tensors.map { ($0, $0.dtype, group.memory.bytes(of: $0)) }, to: parameters)
-    if let contents = group.masters?.contents {
-      try write(contents.map { ($0, $1.dtype, $1.bytes) }, to: masters)
+    var pieces: [(SafetensorsWriter, TensorStream)] = []
+    if let parameters {
+      pieces.append((try writer(of: group.tensors.map { ($0, $0.dtype, group.memory.bytes(of: $0)) }), parameters))
     }
-    for (writer, stream) in zip(try group.part.stateWriters(state, areOutlines: false), states) {
-      try files.target.add(writer, to: stream)
-    }
+    if let masters, let contents = group.masters?.contents { pieces.append((try writer(of: contents), masters)) }
+    pieces += zip(try group.part.stateWriters(state, areOutlines: false), states)
+    try files.target.add(pieces, from: checkpoint)
     written.formUnion(group.tensors)
   }
 
-  /// Writes the tensors that are in no group, as they are. All files are then complete.
+  /// Writes the tensors and masters that are in no group, as they are. All files are then complete.
   func end() throws {
     let file = checkpoint.set.files[number]
     for tensor in file.tensors where !written.contains(tensor) {
-      try write([(tensor, tensor.dtype, try file.unsafeBytes(of: tensor.name))], to: parameters)
+      guard let parameters else { break }
+      let writer = try writer(of: [(tensor, tensor.dtype, try file.unsafeBytes(of: tensor.name))])
+      try files.target.add([(writer, parameters)], from: checkpoint)
       file.release(tensor)
     }
+    if let masters { try files.target.add([(try writer(of: passedMasters), masters)]) }
     try file.checkUnchanged()
     for stream in [parameters, masters].compactMap(\.self) + states { files.target.end(stream) }
   }
 
-  private func write(
-    _ tensors: [(SafetensorsTensor, SafetensorsDtype, UnsafeRawBufferPointer)], to stream: TensorStream?
-  ) throws {
-    guard let stream else { return }
+  private func writer(of contents: CheckpointOutput.Replacements) throws -> SafetensorsWriter {
+    try writer(of: contents.map { ($0, $1.dtype, $1.bytes) })
+  }
+
+  private func writer(
+    of tensors: [(SafetensorsTensor, SafetensorsDtype, UnsafeRawBufferPointer)]
+  ) throws -> SafetensorsWriter {
     var writer = SafetensorsWriter(path: checkpoint.set.files[number].path)
     for (tensor, dtype, bytes) in tensors {
       try writer.add(tensor.name, dtype: dtype, shape: tensor.shape, bytes: bytes)
     }
-    try files.target.add(writer, to: stream, from: checkpoint)
+    return writer
   }
 }

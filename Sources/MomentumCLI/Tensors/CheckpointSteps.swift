@@ -88,7 +88,10 @@ struct CheckpointSteps {
     try gradients.checkUnchanged()
     try halves.checkUnchanged()
     try files.parameters.add(shard.number, of: parameters)
-    if let masters = shard.masters { try files.masters?.add(shard.number, of: parameters, only: masters.contents) }
+    let masters = (shard.masters?.contents ?? [:]).merging(
+      try halves.passedMasters(of: parameters.set.files[shard.number])
+    ) { stepped, _ in stepped }
+    if !masters.isEmpty { try files.masters?.add(shard.number, of: parameters, only: masters) }
     for part in shard.parts {
       for writer in try part.stateWriters(state(ofFile: shard.number), areOutlines: false) {
         try files.target.add(writer)
@@ -140,17 +143,11 @@ struct CheckpointSteps {
     from states: (any OpenStates)? = nil, onlyMeasures: Bool = false
   ) throws -> any StepPart {
     if tensors.dtypes == [.f64] { return try plain(tensors, number, memory, states, onlyMeasures, as: Double.self) }
-    let types = Set(tensors.tensors.flatMap { gradients.types(of: $0.tensor.name) ?? [] })
-    if tensors.dtypes == [.f32], types.count <= 1 || gradients.isSum {
-      return try plain(tensors, number, memory, states, onlyMeasures, as: Float.self)
-    }
+    if tensors.dtypes == [.f32] { return try plain(tensors, number, memory, states, onlyMeasures, as: Float.self) }
     let parameters = try halves.buffers(of: tensors, masters, in: memory)
-    guard !gradients.isSum else {
-      return SummedPart(parameters, try source(of: tensors), try optimizer(tensors, number, states, onlyMeasures))
+    return OptimizerPart(try source(of: tensors), try optimizer(tensors, number, states, onlyMeasures)) {
+      (source, optimizer, exchange) throws(MomentumError) in try source.step(&optimizer, parameters, exchange)
     }
-    return StoredPart(
-      parameters, try gradients.checkpoints[0].tensorBuffers(of: tensors),
-      try optimizer(tensors, number, states, onlyMeasures))
   }
 
   private func source<Scalar: ParameterScalar>(of tensors: CheckpointTensors) throws -> GradientSource<Scalar> {
@@ -164,7 +161,9 @@ struct CheckpointSteps {
     let buffers =
       try memory.map { memory in tensors.tensors.map { memory.buffer(of: $0.tensor, as: type) } }
       ?? tensors.mutableBuffers(as: type)
-    return PlainPart(buffers, try source(of: tensors), try optimizer(tensors, number, states, onlyMeasures))
+    return OptimizerPart(try source(of: tensors), try optimizer(tensors, number, states, onlyMeasures)) {
+      (source, optimizer, exchange) throws(MomentumError) in try source.step(&optimizer, buffers, exchange)
+    }
   }
 
   private func optimizer<Scalar: BLASScalar & SafetensorsScalar>(

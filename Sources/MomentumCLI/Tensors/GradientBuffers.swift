@@ -2,82 +2,101 @@ import Momentum
 import MomentumFiles
 import MomentumMPI
 
-/// The gradients of one checkpoint in the order of the parameters, `nil` for a parameter without one, in the type that they are
+/// The gradients of one checkpoint in the order of the parameters, `nil` for a parameter without one, in the types that they are
 /// stored in.
 enum GradientBuffers<Scalar: ParameterScalar> {
-  /// That of the parameters.
+  /// All of the type of the parameters.
   case plain([UnsafeBufferPointer<Scalar>?])
-  case half(HalfGradients)
+  /// Of other types.
+  case typed(TypedGradients)
 
   /// The tensors of a checkpoint, which go with the parameters (``CheckpointTensors/check(_:)``), that belong to some of them.
-  ///
-  /// - Throws: ``DataFileError`` if they are of several types.
   init(_ gradients: CheckpointTensors, of parameters: CheckpointTensors) throws {
-    let own = parameters.tensors.compactMap { gradients.place(of: $0.tensor.name) }
-    let dtype = own.first?.tensor.dtype ?? Scalar.dtype
-    if let other = own.first(where: { $0.tensor.dtype != dtype }) {
-      throw DataFileError(
-        file: other.file.path,
-        cause:
-          "tensor '\(other.tensor.name)' is of type \(other.tensor.dtype.rawValue); expected \(dtype.rawValue) as of "
-          + "tensor '\(own[0].tensor.name)'")
+    let dtypes = Set(parameters.tensors.compactMap { gradients.place(of: $0.tensor.name)?.tensor.dtype })
+    guard dtypes.count <= 1 else {
+      self = .typed(.mixed(try gradients.tensorBuffers(of: parameters)))
+      return
     }
-    switch dtype {
-    case .bf16: self = .half(.bfloat16(try parameters.buffers(in: gradients, as: BFloat16.self)))
+    switch dtypes.first {
+    case .bf16: self = .typed(.bfloat16(try parameters.buffers(in: gradients, as: BFloat16.self)))
     #if !(os(macOS) && arch(x86_64))
-      case .f16: self = .half(.float16(try parameters.buffers(in: gradients, as: Float16.self)))
+      case .f16: self = .typed(.float16(try parameters.buffers(in: gradients, as: Float16.self)))
     #endif
     default: self = .plain(try parameters.buffers(in: gradients, as: Scalar.self))
     }
   }
 
-  /// The gradients of pieces of the parameters.
+  /// The gradients of pieces of the parameters, which must be of one type.
   func pieces(_ pieces: [ShardPlan.Piece]) -> GradientBuffers {
     func cut<Element>(_ buffers: [UnsafeBufferPointer<Element>?]) -> [UnsafeBufferPointer<Element>?] {
       pieces.map { piece in buffers[piece.tensor].map { UnsafeBufferPointer(rebasing: $0[piece.range]) } }
     }
     return switch self {
     case .plain(let buffers): .plain(cut(buffers))
-    case .half(.bfloat16(let buffers)): .half(.bfloat16(cut(buffers)))
+    case .typed(.bfloat16(let buffers)): .typed(.bfloat16(cut(buffers)))
     #if !(os(macOS) && arch(x86_64))
-      case .half(.float16(let buffers)): .half(.float16(cut(buffers)))
+      case .typed(.float16(let buffers)): .typed(.float16(cut(buffers)))
     #endif
+    case .typed(.mixed): preconditionFailure("gradients of several types were refused")
     }
   }
 }
 
-/// Gradients in half precision.
-enum HalfGradients {
+extension GradientBuffers<Float> {
+  /// Each with its type.
+  var tensorBuffers: [TensorBuffer?] {
+    func typed<Element: StoredScalar>(_ buffers: [UnsafeBufferPointer<Element>?]) -> [TensorBuffer?] {
+      buffers.map { $0.map { TensorBuffer($0) } }
+    }
+    return switch self {
+    case .plain(let buffers): typed(buffers)
+    case .typed(.bfloat16(let buffers)): typed(buffers)
+    #if !(os(macOS) && arch(x86_64))
+      case .typed(.float16(let buffers)): typed(buffers)
+    #endif
+    case .typed(.mixed(let buffers)): buffers
+    }
+  }
+}
+
+/// Gradients that are not all of Floats, for parameters that are computed with as Floats.
+enum TypedGradients {
   case bfloat16([UnsafeBufferPointer<BFloat16>?])
   #if !(os(macOS) && arch(x86_64))
     case float16([UnsafeBufferPointer<Float16>?])
   #endif
+  /// Of several types, Floats perhaps among them.
+  case mixed([TensorBuffer?])
 }
 
-/// A type of parameters. Those of `Float` take gradients in half precision too.
+/// A type of parameters. Those of `Float` take gradients of other types too.
 protocol ParameterScalar: BLASScalar, SafetensorsScalar {
 
   static func step(
-    _ optimizer: inout Optimizer<Self>, _ parameters: [UnsafeMutableBufferPointer<Self>], _ gradients: HalfGradients,
+    _ optimizer: inout Optimizer<Self>, _ parameters: [UnsafeMutableBufferPointer<Self>], _ gradients: TypedGradients,
     _ exchange: (any NormExchange)?
   ) throws(MomentumError) -> StepReport
 
   static func add(
-    _ gradients: HalfGradients, weight: Double, to sum: inout GradientAccumulator<Self>
+    _ gradients: TypedGradients, weight: Double, to sum: inout GradientAccumulator<Self>
   ) throws(MomentumError)
 }
 
 extension Float: ParameterScalar {
 
   static func step(
-    _ optimizer: inout Optimizer<Float>, _ parameters: [UnsafeMutableBufferPointer<Float>], _ gradients: HalfGradients,
-    _ exchange: (any NormExchange)?
+    _ optimizer: inout Optimizer<Float>, _ parameters: [UnsafeMutableBufferPointer<Float>],
+    _ gradients: TypedGradients, _ exchange: (any NormExchange)?
   ) throws(MomentumError) -> StepReport {
     switch gradients {
-    case .bfloat16(let gradients): try take(&optimizer, parameters, gradients, exchange)
+    case .bfloat16(let gradients): return try take(&optimizer, parameters, gradients, exchange)
     #if !(os(macOS) && arch(x86_64))
-      case .float16(let gradients): try take(&optimizer, parameters, gradients, exchange)
+      case .float16(let gradients): return try take(&optimizer, parameters, gradients, exchange)
     #endif
+    case .mixed(let gradients):
+      let parameters = parameters.map { ParameterBuffer($0) }
+      guard let exchange else { return try optimizer.step(parameters: parameters, gradients: gradients) }
+      return try optimizer.step(parameters: parameters, gradients: gradients, exchange: exchange)
     }
   }
 
@@ -90,13 +109,28 @@ extension Float: ParameterScalar {
   }
 
   static func add(
-    _ gradients: HalfGradients, weight: Double, to sum: inout GradientAccumulator<Float>
+    _ gradients: TypedGradients, weight: Double, to sum: inout GradientAccumulator<Float>
   ) throws(MomentumError) {
     switch gradients {
     case .bfloat16(let gradients): try sum.add(gradients, weight: weight)
     #if !(os(macOS) && arch(x86_64))
       case .float16(let gradients): try sum.add(gradients, weight: weight)
     #endif
+    case .mixed(let gradients):
+      // Sums are of Floats, which those in half precision become exactly.
+      var copies: [UnsafeMutableBufferPointer<Float>] = []
+      defer { for copy in copies { copy.deallocate() } }
+      var wide: [UnsafeBufferPointer<Float>?] = []
+      for gradient in gradients {
+        guard let gradient, gradient.elementType != .float32 else {
+          wide.append(gradient.map { $0.bytes.assumingMemoryBound(to: Float.self) })
+          continue
+        }
+        copies.append(.allocate(capacity: gradient.count))
+        try gradient.widen(into: copies.last!)
+        wide.append(UnsafeBufferPointer(copies.last!))
+      }
+      try sum.add(wide, weight: weight)
     }
   }
 }
@@ -106,10 +140,10 @@ extension Double: ParameterScalar {
 
   static func step(
     _ optimizer: inout Optimizer<Double>, _ parameters: [UnsafeMutableBufferPointer<Double>],
-    _ gradients: HalfGradients, _ exchange: (any NormExchange)?
+    _ gradients: TypedGradients, _ exchange: (any NormExchange)?
   ) throws(MomentumError) -> StepReport { preconditionFailure("parameters of Double take gradients of Double") }
 
   static func add(
-    _ gradients: HalfGradients, weight: Double, to sum: inout GradientAccumulator<Double>
+    _ gradients: TypedGradients, weight: Double, to sum: inout GradientAccumulator<Double>
   ) throws(MomentumError) { preconditionFailure("parameters of Double take gradients of Double") }
 }

@@ -2,8 +2,8 @@ import Momentum
 import MomentumFiles
 import MomentumMPI
 
-/// The source of gradients for the steps of some parameters, which are of one type: the gradients of one checkpoint, or
-/// those of micro-batches added up.
+/// The source of gradients for the steps of some parameters, which are computed with in one type: the gradients of one
+/// checkpoint, or those of micro-batches added up.
 struct GradientSource<Scalar: ParameterScalar>: ~Copyable {
   private let buffers: [GradientBuffers<Scalar>]
   private let weights: [Double]
@@ -45,7 +45,7 @@ struct GradientSource<Scalar: ParameterScalar>: ~Copyable {
     case .plain(let gradients):
       guard let exchange else { return try optimizer.step(parameters: parameters, gradients: gradients) }
       return try optimizer.step(parameters: parameters, gradients: gradients, exchange: exchange)
-    case .half(let gradients): return try Scalar.step(&optimizer, parameters, gradients, exchange)
+    case .typed(let gradients): return try Scalar.step(&optimizer, parameters, gradients, exchange)
     }
   }
 
@@ -54,19 +54,24 @@ struct GradientSource<Scalar: ParameterScalar>: ~Copyable {
     for (gradients, weight) in zip(buffers, weights) {
       switch gradients {
       case .plain(let gradients): try accumulator!.add(gradients, weight: weight)
-      case .half(let gradients): try Scalar.add(gradients, weight: weight, to: &accumulator!)
+      case .typed(let gradients): try Scalar.add(gradients, weight: weight, to: &accumulator!)
       }
     }
   }
 }
 
 extension GradientSource<Float> {
-  /// Takes a step of parameters that are stored in any way with the sum of micro-batches, of which there are some.
+  /// Takes a step of parameters of which each is stored in its own way.
   mutating func step(
-    _ optimizer: inout Optimizer<Float>, _ parameters: [ParameterBuffer], _ exchange: (any NormExchange)?
+    _ optimizer: inout Optimizer<Float>, _ parameters: [ParameterBuffer], _ exchange: (any NormExchange)? = nil
   ) throws(MomentumError) -> StepReport {
-    try accumulate()
-    guard let exchange else { return try optimizer.step(parameters: parameters, gradients: &accumulator!) }
-    return try optimizer.step(parameters: parameters, gradients: &accumulator!, exchange: exchange)
+    guard accumulator == nil else {
+      try accumulate()
+      guard let exchange else { return try optimizer.step(parameters: parameters, gradients: &accumulator!) }
+      return try optimizer.step(parameters: parameters, gradients: &accumulator!, exchange: exchange)
+    }
+    let gradients = buffers[0].tensorBuffers
+    guard let exchange else { return try optimizer.step(parameters: parameters, gradients: gradients) }
+    return try optimizer.step(parameters: parameters, gradients: gradients, exchange: exchange)
   }
 }

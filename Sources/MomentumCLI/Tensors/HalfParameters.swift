@@ -6,10 +6,11 @@ struct HalfParameters {
   private let rounding: Rounding?
   private let master: CheckpointTensors?
   private let hasMasters: Bool
+  private let patterns: NamePatterns
 
   /// Opens the masters, and checks that the options go with the parameters.
   init(_ options: HalfOptions, of parameters: CheckpointTensors, _ patterns: NamePatterns) throws {
-    rounding = options.roundingMode
+    (rounding, self.patterns) = (options.roundingMode, patterns)
     hasMasters = options.outputMaster != nil
     master =
       options.master.isEmpty
@@ -50,13 +51,10 @@ struct HalfParameters {
           file: master.name,
           cause: "has no tensor '\(place.tensor.name)', which is in half precision in \(parameters.name)")
       }
-      guard own.tensor.dtype == .f32 else { throw Self.refusal(own, "F32, as masters are") }
-      guard own.tensor.shape == place.tensor.shape else {
-        throw DataFileError(
-          file: own.file.path,
-          cause: "tensor '\(own.tensor.name)' has shape \(own.tensor.shape); expected \(place.tensor.shape) as in "
-            + parameters.name)
-      }
+      try check(own, of: place, parameters.name)
+    }
+    for place in parameters.set.tensors {
+      if let own = passedMaster(of: place.tensor) { try check(own, of: place, parameters.name) }
     }
     for own in master.tensors where parameters.place(of: own.tensor.name)?.tensor.dtype.isHalf != true {
       throw DataFileError(
@@ -65,6 +63,35 @@ struct HalfParameters {
           "tensor '\(own.tensor.name)' is not in half precision in \(parameters.name); expected the masters of its "
           + "tensors that are")
     }
+  }
+
+  private func check(
+    _ master: SafetensorsSet.Place, of place: SafetensorsSet.Place, _ parameters: String
+  ) throws {
+    guard master.tensor.dtype == .f32 else { throw Self.refusal(master, "F32, as masters are") }
+    guard master.tensor.shape == place.tensor.shape else {
+      throw DataFileError(
+        file: master.file.path,
+        cause: "tensor '\(master.tensor.name)' has shape \(master.tensor.shape); expected \(place.tensor.shape) as in "
+          + parameters)
+    }
+  }
+
+  /// The master of a tensor in half precision that is not asked for; `nil` if it is, or has none.
+  private func passedMaster(of tensor: SafetensorsTensor) -> SafetensorsSet.Place? {
+    guard tensor.dtype.isHalf, !patterns.takes(tensor.name) else { return nil }
+    return master?.set.place(of: tensor.name)
+  }
+
+  /// The masters of those tensors of a file of parameters that are not asked for. They are copied, as the tensors are: an
+  /// output may take the place of the only file that has them.
+  func passedMasters(of file: SafetensorsFile) throws -> CheckpointOutput.Replacements {
+    var masters: CheckpointOutput.Replacements = [:]
+    for tensor in file.tensors {
+      guard let own = passedMaster(of: tensor) else { continue }
+      masters[tensor] = (.f32, try own.file.unsafeBytes(of: own.tensor.name))
+    }
+    return masters
   }
 
   /// Fails if the masters have changed since they were opened.

@@ -15,15 +15,16 @@ struct RecordedNorms {
   /// - Parameters:
   ///   - parts: How many there are, at least 1.
   ///   - writesNothing: Whether the calls may go on when all have agreed, since they change nothing that they must not.
+  ///   - haveMeasured: What is to be done when a part has measured, before the next one does: to let its pages go, say.
   ///   - call: The call of a part with an exchange.
   /// - Throws: The error of the first part that throws.
   init(
-    parts: Int, writesNothing: Bool = false,
+    parts: Int, writesNothing: Bool = false, haveMeasured: @escaping @Sendable (_ part: Int) -> Void,
     _ call: @escaping @Sendable (_ part: Int, _ exchange: any NormExchange) throws(MomentumError) -> Void
   ) throws(MomentumError) {
     let turn = DispatchSemaphore(value: 1)
     messages = try ThreadExchange.run(owners: parts) { part, exchange throws(MomentumError) in
-      let listener = Listener(exchange, turn, endsCall: !writesNothing)
+      let listener = Listener(exchange, turn, endsCall: !writesNothing) { haveMeasured(part) }
       turn.wait()
       defer { turn.signal() }
       do throws(MomentumError) {
@@ -43,16 +44,20 @@ struct RecordedNorms {
     private let exchange: any NormExchange
     private let turn: DispatchSemaphore
     private let endsCall: Bool
+    private let haveMeasured: () -> Void
     private(set) var messages: [NormMessage] = []
     private(set) var haveAgreed = false
 
-    init(_ exchange: any NormExchange, _ turn: DispatchSemaphore, endsCall: Bool) {
-      (self.exchange, self.turn, self.endsCall) = (exchange, turn, endsCall)
+    init(
+      _ exchange: any NormExchange, _ turn: DispatchSemaphore, endsCall: Bool, haveMeasured: @escaping () -> Void
+    ) {
+      (self.exchange, self.turn, self.endsCall, self.haveMeasured) = (exchange, turn, endsCall, haveMeasured)
     }
 
     func merge(_ message: inout NormMessage) throws(MomentumError) {
       // The last meeting of a call is the one without norms.
       let isLast = message.partials.isEmpty && message.failure == nil
+      haveMeasured()
       turn.signal()
       defer { turn.wait() }
       try exchange.merge(&message)

@@ -12,67 +12,27 @@ protocol StepPart: AnyObject, Sendable {
   func stateWriters(_ state: StateOptions, areOutlines: Bool) throws -> [SafetensorsWriter]
 }
 
-/// Parameters stored in the type that is computed with, and gradients stored in one type.
-final class PlainPart<Scalar: ParameterScalar>: StepPart, @unchecked Sendable {  // used by one thread at a time
-  private let parameters: [UnsafeMutableBufferPointer<Scalar>]
+/// Parameters that are computed with in one type, however they are stored.
+final class OptimizerPart<Scalar: ParameterScalar>: StepPart, @unchecked Sendable {  // used by one thread at a time
+  /// A step of the parameters with the gradients of a source.
+  typealias Step = (
+    inout GradientSource<Scalar>, inout Optimizer<Scalar>, (any NormExchange)?
+  ) throws(MomentumError) -> StepReport
+
   private var source: GradientSource<Scalar>
   private var optimizer: Optimizer<Scalar>
+  private let takeStep: Step
 
   init(
-    _ parameters: [UnsafeMutableBufferPointer<Scalar>], _ source: consuming GradientSource<Scalar>,
-    _ optimizer: consuming Optimizer<Scalar>
+    _ source: consuming GradientSource<Scalar>, _ optimizer: consuming Optimizer<Scalar>, takeStep: @escaping Step
   ) {
-    self.parameters = parameters
     self.source = source
     self.optimizer = optimizer
+    self.takeStep = takeStep
   }
 
   func step(_ exchange: (any NormExchange)?) throws(MomentumError) -> StepReport {
-    try source.step(&optimizer, parameters, exchange)
-  }
-
-  func stateWriters(_ state: StateOptions, areOutlines: Bool) throws -> [SafetensorsWriter] {
-    try state.writers(of: optimizer, areOutlines: areOutlines)
-  }
-}
-
-/// Parameters and gradients of which each tensor is stored in its own way, computed with as Floats.
-final class StoredPart: StepPart, @unchecked Sendable {  // used by one thread at a time
-  private let parameters: [ParameterBuffer]
-  private let gradients: [TensorBuffer?]
-  private var optimizer: Optimizer<Float>
-
-  init(_ parameters: [ParameterBuffer], _ gradients: [TensorBuffer?], _ optimizer: consuming Optimizer<Float>) {
-    (self.parameters, self.gradients) = (parameters, gradients)
-    self.optimizer = optimizer
-  }
-
-  func step(_ exchange: (any NormExchange)?) throws(MomentumError) -> StepReport {
-    guard let exchange else { return try optimizer.step(parameters: parameters, gradients: gradients) }
-    return try optimizer.step(parameters: parameters, gradients: gradients, exchange: exchange)
-  }
-
-  func stateWriters(_ state: StateOptions, areOutlines: Bool) throws -> [SafetensorsWriter] {
-    try state.writers(of: optimizer, areOutlines: areOutlines)
-  }
-}
-
-/// Parameters each of which is stored in its own way, computed with as Floats, and sums of micro-batches.
-final class SummedPart: StepPart, @unchecked Sendable {  // used by one thread at a time
-  private let parameters: [ParameterBuffer]
-  private var source: GradientSource<Float>
-  private var optimizer: Optimizer<Float>
-
-  init(
-    _ parameters: [ParameterBuffer], _ source: consuming GradientSource<Float>, _ optimizer: consuming Optimizer<Float>
-  ) {
-    self.parameters = parameters
-    self.source = source
-    self.optimizer = optimizer
-  }
-
-  func step(_ exchange: (any NormExchange)?) throws(MomentumError) -> StepReport {
-    try source.step(&optimizer, parameters, exchange)
+    try takeStep(&source, &optimizer, exchange)
   }
 
   func stateWriters(_ state: StateOptions, areOutlines: Bool) throws -> [SafetensorsWriter] {

@@ -71,9 +71,9 @@ final class TensorOutput {
     return try batch.begin(outline)
   }
 
-  /// Writes a group of tensors of a file that has been begun; see ``add(_:from:)``.
-  func add(_ group: SafetensorsWriter, to stream: TensorStream, from sources: CheckpointTensors?...) throws {
-    try blaming(sources) { try batch.add(group, to: stream) }
+  /// Writes groups of tensors of files that have been begun, to each file at the same time; see ``add(_:from:)``.
+  func add(_ groups: [(SafetensorsWriter, TensorStream)], from sources: CheckpointTensors?...) throws {
+    try blaming(sources) { try batch.add(groups) }
   }
 
   /// Ends a file, all tensors of which have been written.

@@ -96,7 +96,9 @@ public struct SafetensorsIndex: Hashable, Sendable {
     }
     var scanner = JSONScanner(bytes, offset: 0)
     try scanner.checkUTF8()
-    if !scanner.nextIs("{"), let other = ForeignFile(beginning: bytes) { throw .foreign(other) }
+    if !scanner.nextIs("{"), let other = ForeignFile(beginning: bytes), ![.json, .shardIndex].contains(other) {
+      throw .foreign(other)
+    }
     var keys: Set<ExactText> = []
     var hasMap = false
     var content = self
@@ -142,6 +144,7 @@ public struct SafetensorsIndex: Hashable, Sendable {
   }
 
   private mutating func readMetadata(_ scanner: inout JSONScanner) throws(Reason) {
+    guard scanner.nextIs("{") else { return try scanner.skipValue() }
     var total: Int?
     try scanner.object { (scanner, key) throws(Reason) in
       total = key == "total_size" ? try scanner.integerOrOther() : total

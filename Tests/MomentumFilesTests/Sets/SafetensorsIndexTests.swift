@@ -46,12 +46,20 @@ final class SafetensorsIndexTests: XCTestCase {
     XCTAssertNil(index.totalSize)
     XCTAssertEqual(index.entries, [SafetensorsIndex.Entry(tensor: "w", shard: "a.safetensors")])
     XCTAssertEqual(try parse(#"{"weight_map": {}}"#).shards, [])
+    for metadata in ["null", "[24]", "24", #""24""#] {
+      let index = try parse(#"{"metadata": \#(metadata), "weight_map": {"w": "a.safetensors"}}"#)
+      XCTAssertEqual(index.shards, ["a.safetensors"])
+      XCTAssertNil(index.totalSize)
+    }
   }
 
   func testTextThatIsNoIndex() throws {
     assertRefused("", .foreign(.empty))
     assertRefused("<html><body>404</body></html>", .foreign(.html))
     assertRefused("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", .foreign(.gitLFSPointer))
+    // The advice for a file of tensors would lead in a circle.
+    assertRefused("\u{FEFF}{\"weight_map\": {}}", .malformedIndex(offset: 0, expected: "an object, '{'"))
+    assertRefused("[\"weight_map\"]", .malformedIndex(offset: 0, expected: "an object, '{'"))
     assertRefused("{}", .noWeightMap)
     assertRefused(#"{"metadata": {"total_size": 1}}"#, .noWeightMap)
     assertRefused(#"{"weight_map": []}"#, .malformedIndex(offset: 15, expected: "an object, '{'"))

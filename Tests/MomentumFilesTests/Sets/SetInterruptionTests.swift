@@ -23,8 +23,8 @@ final class SetInterruptionTests: FolderTestCase {
         try rest.add("rest", shape: [1], values: values)
         let stream = try batch.begin(outline)
         // The later place in the file first.
-        try batch.add(writer, to: stream)
-        try batch.add(rest, to: stream)
+        try batch.add([(writer, stream)])
+        try batch.add([(rest, stream)])
         batch.end(stream)
       }
       let map = shards.enumerated().map { "\"t\($0)\": \"\($1)\"" }.joined(separator: ", ")
@@ -100,6 +100,46 @@ final class SetInterruptionTests: FolderTestCase {
         [
           [old, old, old, old], [2, old, old, old], [2, 2, old, old], [2, 2, 2, old], [2, 2, 2, 2],
         ])
+    }
+  }
+
+  /// Files that are written at the same time: the error is that of the first that failed, and all is taken back.
+  func testAnErrorOfFilesThatAreWrittenTogetherTakesAllBack() throws {
+    for failing in [[0], [2, 1], []] as [Set<UInt8>] {
+      var operations = FileOperations.system
+      let write = operations.writeSomeAt
+      operations.writeSomeAt = { descriptor, bytes, offset in
+        guard !failing.contains(bytes[0]) else {
+          errno = ENOSPC
+          return -1
+        }
+        return write(descriptor, bytes, offset)
+      }
+      let batch = FileBatch(operations: operations)
+      let numbers: [[UInt8]] = (0..<4).map { Array(repeating: $0, count: 200_000) }
+      var pieces: [(SafetensorsWriter, TensorStream)] = []
+      for (number, bytes) in numbers.enumerated() {
+        var writer = SafetensorsWriter(path: path("f\(number)"))
+        try writer.add("t", dtype: .u8, shape: [bytes.count]) { emit throws(SafetensorsError) in
+          try bytes.withUnsafeBufferPointer { bytes throws(SafetensorsError) in try emit(UnsafeRawBufferPointer(bytes))
+          }
+        }
+        pieces.append((writer, try batch.begin(writer)))
+      }
+      guard let first = failing.min() else {
+        try batch.add(pieces)
+        for (_, stream) in pieces { batch.end(stream) }
+        try batch.commit()
+        for (number, bytes) in numbers.enumerated() {
+          let file = try SafetensorsFile(path: path("f\(number)"))
+          XCTAssertEqual(try file.withUnsafeBytes(of: "t") { Array($0) }, bytes)
+        }
+        continue
+      }
+      XCTAssertThrowsError(try batch.add(pieces)) { error in
+        XCTAssertEqual((error as? SafetensorsError)?.file, path("f\(first)"))
+      }
+      XCTAssertEqual(try names, [])
     }
   }
 }
