@@ -15,8 +15,9 @@
 # picture, peers.svg and peers.png.
 #   --sizes LIST      vectors of so many parameters, or none (default: 1e3,1e4,1e5,1e6,1e7,1e8; the last needs 4 GB)
 #   --models LIST     resnet50,gpt2 or none (default: both)
+#   --step NAME       plain, or nesterov-decay: with Nesterov momentum and a weight decay of 0.01 (default: plain)
 #   --peers LIST      torch-fused,torch-compiled,jax,keras-graph,keras-xla,mlx,mlx-compiled,numpy,scipy-blas
-#                     (default: all)
+#                     (default: all that take this step; Keras decays otherwise, and the last two are written for plain)
 #   --rounds N        processes of each program and case (default: 5)
 #   --repeats N       samples a process takes (default: 10)
 #   --threads N       default: as many as the process may use

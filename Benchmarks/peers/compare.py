@@ -15,6 +15,7 @@ import picture
 import report
 from measure import PEERS, Case, Failure, Ours, environment, measure
 from shapes import MODELS
+from steps import STEPS
 
 
 def arguments() -> argparse.Namespace:
@@ -22,13 +23,18 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--momentum", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--sizes", type=counts, default=counts("1e3,1e4,1e5,1e6,1e7,1e8"), help="counts, or none")
     parser.add_argument("--models", type=names(list(MODELS)), default=list(MODELS), help=listed(MODELS))
+    parser.add_argument("--step", choices=STEPS, default="plain", help="what is compared")
     peers = [peer.name for peer in PEERS]
-    parser.add_argument("--peers", type=names(peers), default=peers, help=listed(peers))
+    parser.add_argument("--peers", type=names(peers), help=listed(peers))
     parser.add_argument("--rounds", type=positive, default=5, help="processes of each program and case")
     parser.add_argument("--repeats", type=positive, default=10, help="samples a process takes")
     parser.add_argument("--threads", type=positive, default=available_threads(), help="of each program")
     parser.add_argument("--output", type=Path, default=Path("report-peers"), help="a folder")
     options = parser.parse_args()
+    able = [peer.name for peer in PEERS if options.step in peer.steps]
+    options.peers = able if options.peers is None else options.peers
+    if unable := set(options.peers) - set(able):
+        parser.error(f"--peers: {', '.join(sorted(unable))} cannot take the step {options.step}")
     if not options.sizes and not options.models:
         parser.error("nothing to measure: --sizes and --models are both none")
     if options.threads > available_threads():
@@ -85,11 +91,12 @@ def main() -> None:
     options = arguments()
     options.output.mkdir(parents=True, exist_ok=True)
     bind(options.threads)
-    ours = Ours(options.momentum)
+    ours = Ours(options.momentum, STEPS[options.step])
     variables = environment(options.threads, (options.output / "cache").resolve())
     cases = [Case("--count", str(size)) for size in options.sizes]
     cases += [Case("--model", model) for model in options.models]
-    results = report.Results(cases, [*report.OWN, *options.peers], options.threads, options.rounds)
+    programs = [*report.OWN, *options.peers]
+    results = report.Results(cases, programs, STEPS[options.step].title, options.threads, options.rounds)
     chosen = [peer for peer in PEERS if peer.name in options.peers]
     for number in range(1, options.rounds + 1):
         for case in cases:
@@ -99,7 +106,7 @@ def main() -> None:
             for peer in chosen:
                 # Failing once is enough: the reason would be the same, and a time limit would be waited for again.
                 if (case, peer.name) not in results.failures:
-                    measured = partial(measure, peer, case, options.repeats, options.threads, variables)
+                    measured = partial(measure, peer, case, options.step, options.repeats, options.threads, variables)
                     results.add(case, peer.name, measured)
                     print(f" {peer.name}", end="", file=sys.stderr, flush=True)
             print(file=sys.stderr)

@@ -8,7 +8,8 @@ import numpy as np
 import optax
 
 import worker
-from problem import LEARNING_RATE, MAX_NORM, MOMENTUM, Problem
+from problem import Problem
+from steps import LEARNING_RATE, MAX_NORM, MOMENTUM
 
 
 class Jax:
@@ -17,7 +18,9 @@ class Jax:
     def __init__(self, problem: Problem, _: argparse.Namespace):
         self.tensors = [jax.numpy.array(p) for p in problem.tensors(problem.parameters)]
         self.gradients = [jax.numpy.array(g) for g in problem.tensors(problem.gradients)]
-        rule = optax.chain(optax.clip_by_global_norm(MAX_NORM), optax.sgd(LEARNING_RATE, momentum=MOMENTUM))
+        decay = [optax.add_decayed_weights(problem.step.weight_decay)] if problem.step.weight_decay else []
+        sgd = optax.sgd(LEARNING_RATE, momentum=MOMENTUM, nesterov=problem.step.nesterov)
+        rule = optax.chain(optax.clip_by_global_norm(MAX_NORM), *decay, sgd)
         self.state = rule.init(self.tensors)
 
         @partial(jax.jit, donate_argnums=(0, 1))

@@ -11,7 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 import worker
-from problem import LEARNING_RATE, MAX_NORM, MOMENTUM, Problem
+from problem import Problem
+from steps import LEARNING_RATE, MAX_NORM, MOMENTUM
 
 
 class Keras:

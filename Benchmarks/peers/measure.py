@@ -8,6 +8,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from steps import Step
+
 HERE = Path(__file__).parent
 # Long enough for a compiled step of 161 tensors on a busy machine.
 TIME_LIMIT = 900
@@ -31,6 +33,8 @@ class Peer:
     worker: str
     variant: str
     modules: tuple[str, ...]
+    # The names of the steps that it takes.
+    steps: tuple[str, ...] = ("plain", "nesterov-decay")
 
     def missing(self) -> list[str]:
         """The packages it needs and this environment lacks."""
@@ -41,12 +45,13 @@ PEERS = [
     Peer("torch-fused", "torch", "fused", ("torch",)),
     Peer("torch-compiled", "torch", "compiled", ("torch",)),
     Peer("jax", "jax", "jit", ("jax", "optax")),
-    Peer("keras-graph", "keras", "graph", ("keras", "tensorflow")),
-    Peer("keras-xla", "keras", "xla", ("keras", "tensorflow")),
+    # Decays the parameters themselves, which is another step.
+    Peer("keras-graph", "keras", "graph", ("keras", "tensorflow"), ("plain",)),
+    Peer("keras-xla", "keras", "xla", ("keras", "tensorflow"), ("plain",)),
     Peer("mlx", "mlx", "eager", ("mlx",)),
     Peer("mlx-compiled", "mlx", "compiled", ("mlx",)),
-    Peer("numpy", "numpy", "numpy", ("numpy", "scipy")),
-    Peer("scipy-blas", "numpy", "scipy-blas", ("numpy", "scipy")),
+    Peer("numpy", "numpy", "numpy", ("numpy", "scipy"), ("plain",)),
+    Peer("scipy-blas", "numpy", "scipy-blas", ("numpy", "scipy"), ("plain",)),
 ]
 
 
@@ -59,11 +64,14 @@ class Ours:
     """Our command."""
 
     executable: Path
+    step: Step
 
     def measure(self, case: Case, repeats: int, threads: int, one_pass: bool = False) -> dict:
         """The row of the step, which also holds what ran in turn with it: hand-fused loops that move the same bytes,
         and in two passes the plain OpenBLAS calls."""
         command = [str(self.executable), "bench", case.option, case.value, "--clip", "global", "--rows", "step"]
+        command += ["--nesterov"] if self.step.nesterov else []
+        command += ["--weight-decay", str(self.step.weight_decay)] if self.step.weight_decay else []
         command += ["--one-pass"] if one_pass else []
         output = run([*command, "--repeat", str(repeats), "--threads", str(threads), "--json"], os.environ.copy())
         report = json.loads(output)
@@ -83,11 +91,13 @@ def environment(threads: int, cache: Path) -> dict[str, str]:
     }
 
 
-def measure(peer: Peer, case: Case, repeats: int, threads: int, environment: dict[str, str]) -> dict:
+def measure(
+    peer: Peer, case: Case, step: str, repeats: int, threads: int, environment: dict[str, str]
+) -> dict:
     if missing := peer.missing():
         raise Failure(f"not installed: {', '.join(missing)}")
     command = [sys.executable, "-B", str(HERE / f"{peer.worker}_worker.py"), case.option, case.value]
-    command += ["--variant", peer.variant, "--repeats", str(repeats), "--threads", str(threads)]
+    command += ["--step", step, "--variant", peer.variant, "--repeats", str(repeats), "--threads", str(threads)]
     return json.loads(run(command, environment))
 
 

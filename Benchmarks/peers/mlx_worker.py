@@ -9,7 +9,8 @@ import numpy as np
 from mlx.optimizers import SGD, clip_grad_norm
 
 import worker
-from problem import LEARNING_RATE, MAX_NORM, MOMENTUM, Problem
+from problem import Problem
+from steps import LEARNING_RATE, MAX_NORM, MOMENTUM
 
 
 class MLX:
@@ -19,7 +20,8 @@ class MLX:
         mx.set_default_device(mx.cpu)
         self.tensors = {str(i): mx.array(p) for i, p in enumerate(problem.tensors(problem.parameters))}
         self.gradients = {str(i): mx.array(g) for i, g in enumerate(problem.tensors(problem.gradients))}
-        self.optimizer = SGD(LEARNING_RATE, momentum=MOMENTUM)
+        settings = {"nesterov": problem.step.nesterov, "weight_decay": problem.step.weight_decay}
+        self.optimizer = SGD(LEARNING_RATE, momentum=MOMENTUM, **settings)
         self.optimizer.init(self.tensors)
         state = self.optimizer.state
 

@@ -8,7 +8,8 @@ import scipy
 from scipy.linalg import blas
 
 import worker
-from problem import EPSILON, LEARNING_RATE, MAX_NORM, MOMENTUM, Problem
+from problem import Problem
+from steps import EPSILON, LEARNING_RATE, MAX_NORM, MOMENTUM
 
 
 class NumPy:

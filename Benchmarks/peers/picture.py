@@ -36,8 +36,8 @@ def script(results: Results) -> str:
         # Room below 1, where a peer is faster than we are.
         "set yrange [*<0.4:*]",
     ]
-    head = "set multiplot layout 1,{} title 'One step: clip by global norm, momentum 0.9 (Float, {} threads)'"
-    body = [*commands, head.format(len(panels), results.threads), *panels, "unset multiplot"]
+    head = "set multiplot layout 1,{} title 'One step: {} ({} threads)'"
+    body = [*commands, head.format(len(panels), results.title, results.threads), *panels, "unset multiplot"]
     drawing = "\n".join(body)
     return (
         f"set terminal svg size 1200,520 dynamic font 'DejaVu Sans,12' background rgb 'white'\n"

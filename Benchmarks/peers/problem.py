@@ -1,9 +1,4 @@
-"""What every worker computes: clip the gradient by its global norm, then a step of SGD with momentum.
-
-    c = min(1, C / norm(g));   v = momentum * v + c * g;   p = p - learning_rate * v
-
-The same gradient comes back in every step, so that the state after k steps has a closed form in Double.
-"""
+"""The tensors of every worker, and whether its steps have led where they should."""
 
 from collections.abc import Iterator
 from math import prod, sqrt
@@ -11,13 +6,8 @@ from math import prod, sqrt
 import numpy as np
 
 from shapes import Shape, count
+from steps import LEARNING_RATE, MAX_NORM, Step
 
-LEARNING_RATE = 0.1
-MOMENTUM = 0.9
-MAX_NORM = 1.0
-# Added to the norm before dividing, as PyTorch does. Workers that scale the gradient in memory need it: without it
-# their second step would find a norm of exactly 1 and have nothing left to scale.
-EPSILON = 1e-6
 # How far an element may be off, relative to the largest change of a parameter, in the direction of the step: some Float
 # roundings. What is no multiple of the gradient, such as a tensor left out, shows here.
 DIRECTION_TOLERANCE = 1e-5
@@ -32,11 +22,6 @@ INACCURATE_COEFFICIENT = 1e-5
 SLICE = 1 << 20
 
 
-def relative_length(steps: int) -> float:
-    """How far `steps` steps lead in all, when the first leads as far as 1."""
-    return sum((1 - MOMENTUM**step) / (1 - MOMENTUM) for step in range(1, steps + 1))
-
-
 class Problem:
     """Parameters and gradients as one flat vector each, seen as tensors of the given shapes.
 
@@ -44,8 +29,9 @@ class Problem:
     underflows, and a wrong update shows in the first digits.
     """
 
-    def __init__(self, shapes: list[Shape]):
+    def __init__(self, shapes: list[Shape], step: Step):
         self.shapes = shapes
+        self.step = step
         self.count = count(shapes)
         generator = np.random.default_rng(20240229)
         self.parameters = generator.standard_normal(self.count, dtype=np.float32)
@@ -64,7 +50,7 @@ class Problem:
 
     def first_step(self) -> float:
         """The right multiple of the gradient after one step."""
-        return -LEARNING_RATE * min(1.0, MAX_NORM / self.gradient_norm())
+        return -LEARNING_RATE * min(1.0, MAX_NORM / self.gradient_norm()) * self.step.way(1)[1]
 
     def gradient_norm(self) -> float:
         squares = 0.0
@@ -73,25 +59,29 @@ class Problem:
             squares += float(part @ part)
         return sqrt(squares)
 
-    def moved(self, tensors: list[np.ndarray]) -> tuple[float, float]:
-        """How far parameters have moved, as a multiple of the gradient, and what in their way is no such multiple.
+    def moved(self, tensors: list[np.ndarray], steps: int) -> tuple[float, float]:
+        """How far some steps have moved the parameters, as a multiple of the gradient, and what in their way is
+        neither that multiple nor decay.
 
-        The second is relative to the largest change of a parameter. However many steps there were, together they are a
-        multiple of the gradient. The error of a peer's norm (many sum in Float) is in the first.
+        The second is relative to the largest change of a parameter. The error of a peer's norm (many sum in Float) is
+        in the first.
         """
-        factor = sum(float(change @ g) for change, g in self._changes(tensors)) / self.gradient_norm() ** 2
+        decay, _ = self.step.way(steps)
+        factor = sum(float(change @ g) for change, g in self._changes(tensors, decay)) / self.gradient_norm() ** 2
         rest = largest = 0.0
-        for change, g in self._changes(tensors):
+        for change, g in self._changes(tensors, decay):
             # Not max(): a NaN must not get lost.
             rest = float(np.maximum(rest, np.abs(change - factor * g).max()))
             largest = float(np.maximum(largest, np.abs(factor * g).max()))
         return factor, rest / largest if largest else np.inf
 
-    def _changes(self, tensors: list[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """How far the parameters have moved, with the gradients, in Double and in slices that fit the cache."""
+    def _changes(self, tensors: list[np.ndarray], decay: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """How far the parameters have moved but for their decay, with the gradients, in Double and in slices that fit
+        the cache."""
         starts, gradients = self.tensors(self.parameters), self.tensors(self.gradients)
         for found, p, g in zip(tensors, starts, gradients, strict=True):
             found, p, g = found.reshape(-1), p.reshape(-1), g.reshape(-1)
             for start in range(0, p.size, SLICE):
                 part = slice(start, start + SLICE)
-                yield found[part].astype(np.float64) - p[part].astype(np.float64), g[part].astype(np.float64)
+                start_values = p[part].astype(np.float64)
+                yield found[part].astype(np.float64) - start_values * (1 + decay), g[part].astype(np.float64)

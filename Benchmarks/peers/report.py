@@ -34,6 +34,8 @@ class Timing:
 class Results:
     cases: list[Case]
     programs: list[str]
+    # What the step does.
+    title: str
     threads: int
     rounds: int
     runs: dict[tuple[Case, str], list[dict]] = field(default_factory=dict)
@@ -104,6 +106,7 @@ def write(results: Results, folder: Path) -> None:
 def as_json(results: Results) -> dict:
     return {
         "machine": results.machine,
+        "step": results.title,
         "threads": results.threads,
         "rounds": results.rounds,
         "runs": [
@@ -136,7 +139,7 @@ def markdown(results: Results) -> str:
     one_pass = table(results, lambda case, program: ratio_cell(results, case, program, ONE_PASS))
     versions = "\n".join(f"- {program}: {results.version(program)}" for program in results.programs)
     lines = [
-        "# One step: clip by global norm to 1, momentum 0.9, Float",
+        f"# One step: {results.title}",
         f"{processor}, {results.threads} threads, {results.rounds} rounds, processes interleaved.",
         "## Fastest step",
         times,

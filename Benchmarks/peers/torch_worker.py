@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 import worker
-from problem import LEARNING_RATE, MAX_NORM, MOMENTUM, Problem
+from problem import Problem
+from steps import LEARNING_RATE, MAX_NORM, MOMENTUM
 
 
 class Torch:
@@ -19,8 +20,9 @@ class Torch:
             tensor.requires_grad_(True)
             tensor.grad = torch.from_numpy(gradient).clone()
         compiled = options.variant == "compiled"
-        kernel = {"foreach": True} if compiled else {"fused": True}
-        optimizer = torch.optim.SGD(self.tensors, lr=LEARNING_RATE, momentum=MOMENTUM, **kernel)
+        settings = {"nesterov": problem.step.nesterov, "weight_decay": problem.step.weight_decay}
+        settings["foreach" if compiled else "fused"] = True
+        optimizer = torch.optim.SGD(self.tensors, lr=LEARNING_RATE, momentum=MOMENTUM, **settings)
 
         def step() -> None:
             torch.nn.utils.clip_grad_norm_(self.tensors, MAX_NORM)

@@ -1,6 +1,6 @@
 """The protocol of the workers: one process measures one peer once and prints one JSON line.
 
-    python NAME_worker.py (--count N | --model NAME) [--variant V] [--repeats R] [--threads T]
+    python NAME_worker.py (--count N | --model NAME) [--step S] [--variant V] [--repeats R] [--threads T]
 
 It checks the result first and exits with 1, having measured nothing, if that is wrong. A norm that is merely inaccurate
 is what the peer computes: it is measured, and its error is told.
@@ -16,8 +16,9 @@ from typing import Protocol
 
 import numpy as np
 
-from problem import DIRECTION_TOLERANCE, LENGTH_TOLERANCE, WRONG_COEFFICIENT, Problem, relative_length
+from problem import DIRECTION_TOLERANCE, LENGTH_TOLERANCE, WRONG_COEFFICIENT, Problem
 from shapes import MODELS
+from steps import STEPS
 
 CHECKED_STEPS = 3
 # A sample of fewer seconds would measure the clock and the scheduler as well.
@@ -25,7 +26,8 @@ SHORTEST_SAMPLE = 0.004
 
 
 class Peer(Protocol):
-    """What a worker brings: made from (problem, arguments), with its own copies of the tensors."""
+    """What a worker brings: made from (problem, arguments), with its own copies of the tensors; it takes the problem's
+    step."""
 
     version: str
 
@@ -40,6 +42,7 @@ def arguments(variants: list[str]) -> argparse.Namespace:
     case = parser.add_mutually_exclusive_group(required=True)
     case.add_argument("--count", type=int, help="one vector of so many parameters")
     case.add_argument("--model", choices=MODELS, help="the tensors of a network")
+    parser.add_argument("--step", choices=STEPS, default="plain")
     parser.add_argument("--variant", choices=variants, default=variants[0])
     parser.add_argument("--repeats", type=int, default=10, help="samples to take")
     parser.add_argument("--threads", type=int, default=1)
@@ -63,11 +66,12 @@ def steps_per_sample(peer: Peer) -> int:
 def check(peer: Peer, problem: Problem) -> dict[str, object]:
     """Takes the first steps and compares them with those in Double. NaN fails every comparison."""
     peer.steps(1)
-    first, first_error = problem.moved(peer.parameters())
+    first, first_error = problem.moved(peer.parameters(), 1)
     peer.steps(CHECKED_STEPS - 1)
-    last, last_error = problem.moved(peer.parameters())
+    last, last_error = problem.moved(peer.parameters(), CHECKED_STEPS)
     direction = max(first_error, last_error)
-    length = last / first / relative_length(CHECKED_STEPS) - 1 if first else float("nan")
+    expected = problem.step.way(CHECKED_STEPS)[1] / problem.step.way(1)[1]
+    length = last / first / expected - 1 if first else float("nan")
     coefficient = first / problem.first_step() - 1
     right = [
         first_error <= DIRECTION_TOLERANCE,
@@ -82,7 +86,7 @@ def check(peer: Peer, problem: Problem) -> dict[str, object]:
 
 def main(make: Callable[[Problem, argparse.Namespace], Peer], variants: list[str]) -> None:
     options = arguments(variants)
-    problem = Problem([(options.count,)] if options.count else MODELS[options.model]())
+    problem = Problem([(options.count,)] if options.count else MODELS[options.model](), STEPS[options.step])
     peer = make(problem, options)
     result: dict[str, object] = {
         "version": peer.version,
