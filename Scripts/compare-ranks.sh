@@ -7,14 +7,15 @@
 #
 #   --ranks LIST      1, 2, 4 or 8 (default: 1,2,4)
 #   --sizes LIST      numbers of parameters (default: 1e6,1e7)
-#   --peers LIST      mpi4py,allreduce,ddp,zero (default: all)
+#   --peers LIST      mpi4py,allreduce,ddp,zero,fsdp,deepspeed (default: all)
 #   --rounds N        processes of each program and case (default: 3)
 #   --repeats N       samples a process takes (default: 5)
 #   --output FOLDER   default: report-ranks
 #
 # Every program checks its result before it is timed. Beside the times: the error of each norm, whether the parameters
 # after two steps of eight micro-batches have the bits that they have on the first number of ranks, and the messages and
-# bytes that rank 0 has called MPI for, counted by a library in front of it. Writes ranks.md and ranks.json.
+# bytes that rank 0 has called MPI for, counted by a library in front of it. Of ours those must be what their formula says,
+# on every rank. Writes ranks.md and ranks.json, and ends with the quotients to the fastest peer and to MPI's own sum.
 #
 # --model tells what a step would take on up to 4096 ranks with up to 10^12 parameters, from the constants in the
 # measurements and from assumptions on a network (--ranks-per-node, --network-latency, --network-bandwidth), checks that on

@@ -1,11 +1,11 @@
-# Sourced by Scripts/test-mpi.sh: momentum-mpi train.
+# Sourced by Scripts/test-mpi.sh: momentum-mpi train, and what the command refuses.
 
 say "Training: the same report and the same checkpoints on any number of ranks"
 network=(train --seeds 1 --epochs 2 --hidden 8 --batch 64 --clippings global --rules momentum --gnuplot no-gnuplot)
 launched() {
   local ranks=$1
   shift
-  timeout -k 5 60 "$mpirun" ${launch[@]+"${launch[@]}"} -n "$ranks" "$products/momentum-mpi" "$@"
+  timeout -k 5 "$limit" "$mpirun" ${launch[@]+"${launch[@]}"} -n "$ranks" "$products/momentum-mpi" "$@"
 }
 # reports RANKS FOLDER OPTION...: whether a training leaves the files of a folder.
 reports() {
@@ -49,3 +49,6 @@ expected="is a report of momentum-mpi train; expected one of momentum train"
 check "a training of ranks is not resumed by momentum" refuses "$products/momentum" train --resume "$scratch/trained"
 expected="--gradient-type cannot be given to momentum-mpi"
 check "training with half gradients" refuses launched 2 train --gradient-type bf16
+expected="--rounding cannot be given to momentum-mpi"
+check "a step of rounded parameters" refuses launched 2 step --parameters "$files/parameters" --gradients "$files/half" \
+  --learning-rate 0.1 --rounding nearest --output-parameters "$scratch/many/new"

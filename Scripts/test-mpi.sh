@@ -33,14 +33,20 @@ if $mpich && [ -z "${MPIRUN-}" ] && command -v mpirun.mpich >/dev/null; then mpi
 command -v "$mpirun" >/dev/null || fail "no '$mpirun' in PATH; Scripts/setup.sh --mpi installs Open MPI"
 if $mpich; then
   export MPI_PKG_CONFIG=${MPI_PKG_CONFIG:-mpich}
-  launch=() most=2
+  launch=() most=2 compiler=mpicc.mpich
+  command -v "$compiler" >/dev/null || compiler=mpicc
   : "${folder:=.build-mpich}"
 else
   # A rank that waits lets others run: something else may be at work on this machine, too.
   launch=(--oversubscribe --allow-run-as-root --bind-to none --mca mpi_yield_when_idle 1) most=8
+  compiler=mpicc.openmpi
+  command -v "$compiler" >/dev/null || compiler=mpicc
   : "${folder:=.build-mpi}"
-  "$mpirun" --version 2>/dev/null | grep -q 'Open MPI' || fail "'$mpirun' is not that of Open MPI; see --mpich"
+  [[ "$("$mpirun" --version 2>/dev/null)" == *"Open MPI"* ]] || fail "'$mpirun' is not that of Open MPI; see --mpich"
 fi
+# Seconds after which a case counts as hanging. Most take one or two; ranks that take turns with whatever else is at work on
+# this machine, such as builds, took a minute.
+limit=240
 # Ranks share the processors here: one thread each.
 export OPENBLAS_NUM_THREADS=1
 
@@ -72,7 +78,7 @@ check() {
 on() {
   local ranks=$1
   shift
-  timeout -k 5 60 "$mpirun" ${launch[@]+"${launch[@]}"} -n "$ranks" "$products/MomentumMPICases" "$@" 2>"$scratch/errors" \
+  timeout -k 5 "$limit" "$mpirun" ${launch[@]+"${launch[@]}"} -n "$ranks" "$products/MomentumMPICases" "$@" 2>"$scratch/errors" \
     || { cat "$scratch/errors"; return 1; }
 }
 # printed FILE COMMAND...: whether a command prints the lines of a file.
@@ -150,6 +156,8 @@ if ! $mpich && [ "$size" != quick ]; then
   check "the algorithms are not the same" several "$scratch/sums"
 fi
 
+if $mpich; then source "$root/Scripts/test-mpi-both.bash"; fi
+
 say "Gradients that travel early: the same bytes"
 for sharding in none state stateAndGradients; do
   for ranks in $(numbers 1 2 3); do
@@ -160,6 +168,19 @@ for sharding in none state stateAndGradients; do
 done
 check "one micro-batch for three ranks, in buckets" on "$(numbers 2 3 | tail -n 1)" train micro=1 sharding=state \
   buckets=5000 by=tensor
+
+say "Gradients in half precision: the bytes of the same gradients as Floats"
+mkdir "$scratch/rounded"
+"$products/MomentumMPICases" reference setup=everything gradients=bf16 "folder=$scratch/rounded" >"$scratch/rounded/lines"
+cmp -s "$scratch/everything/state" "$scratch/rounded/state" && fail "the gradients were not rounded"
+for sharding in none state stateAndGradients; do
+  for ranks in $(numbers 1 2 3); do
+    check "half gradients, sharding $sharding, on $ranks" trained "$scratch/rounded" "$ranks" setup=everything \
+      gradients=bf16 "sharding=$sharding"
+  done
+  check "half gradients tensor by tensor, sharding $sharding" trained "$scratch/rounded" 2 setup=everything \
+    gradients=bf16 "sharding=$sharding" by=tensor buckets=5000
+done
 
 say "Saved on some ranks, resumed on others"
 # All leave the same file, so that one of them stands for all.
@@ -193,7 +214,7 @@ says() {
   local ranks=$1 one=0 many=0
   shift
   "$products/momentum" "$@" >"$scratch/one/printed" 2>"$scratch/one/errors" || one=1
-  timeout -k 5 60 "$mpirun" ${launch[@]+"${launch[@]}"} -n "$ranks" "$products/momentum-mpi" "$@" \
+  timeout -k 5 "$limit" "$mpirun" ${launch[@]+"${launch[@]}"} -n "$ranks" "$products/momentum-mpi" "$@" \
     >"$scratch/many/printed" 2>"$scratch/many/errors" || many=1
   cat "$scratch/many/errors"
   [ "$one" -eq "$many" ] || return 1
@@ -209,7 +230,7 @@ steps() {
   local options=(step --parameters "$files/parameters" --learning-rate 0.1 --momentum 0.9 --json "$@")
   "$products/momentum" "${options[@]}" --output-parameters "$scratch/one/new" --output-state "$scratch/one/state" \
     >"$scratch/one/printed" || return 1
-  timeout -k 5 60 "$mpirun" ${launch[@]+"${launch[@]}"} -n "$ranks" "$products/momentum-mpi" "${options[@]}" \
+  timeout -k 5 "$limit" "$mpirun" ${launch[@]+"${launch[@]}"} -n "$ranks" "$products/momentum-mpi" "${options[@]}" \
     --output-parameters "$scratch/many/new" --output-state "$scratch/many/state" >"$scratch/many/printed" || return 1
   diff "$scratch/one/printed" "$scratch/many/printed" && cmp "$scratch/one/new" "$scratch/many/new" \
     && cmp "$scratch/one/state" "$scratch/many/state"
@@ -220,18 +241,29 @@ for ranks in $(numbers 2 3); do
   check "command: what is not finite on $ranks" says "$ranks" norm "$files/mixed" --norm-type inf
   check "command: a file that is not there, on $ranks" says "$ranks" norm "$files/nothing"
   check "command: a step on $ranks" steps "$ranks" --gradients "$files/first" --clip-global-norm 1 --steps 2
+  check "command: half gradients on $ranks" steps "$ranks" --gradients "$files/half" --clip-global-norm 1 --steps 2
 done
+check "command: micro-batches of several types" steps 2 --gradients "$files/first" "$files/half" --clip-global-norm 1
 check "command: micro-batches" steps 2 --gradients "$files/first" "$files/second" "$files/third" --weights 1 2 3 \
   --clip-global-norm 1
 cp "$scratch/one/state" "$files/state"
 check "command: going on" steps 2 --gradients "$files/second" --state "$files/state" --clip-global-norm 1 --nesterov
 check "command: limits of units" steps 2 --gradients "$files/second" --agc 0.01 --ema 0.9
-check "command: info" timeout 60 "$mpirun" ${launch[@]+"${launch[@]}"} -n 2 "$products/momentum-mpi" info --json
+check "command: info" timeout "$limit" "$mpirun" ${launch[@]+"${launch[@]}"} -n 2 "$products/momentum-mpi" info --json
 
 for ranks in $(numbers 1 2 3); do
-  check "command: bench on $ranks" timeout 60 "$mpirun" ${launch[@]+"${launch[@]}"} -n "$ranks" "$products/momentum-mpi" bench \
+  check "command: bench on $ranks" timeout "$limit" "$mpirun" ${launch[@]+"${launch[@]}"} -n "$ranks" "$products/momentum-mpi" bench \
     --count 50000 --repeat 1 --json
 done
+
+# What rank 0 reports, on condition that every rank has called MPI for what the formula says.
+counted() {
+  timeout -k 5 "$limit" "$mpirun" ${launch[@]+"${launch[@]}"} -n "$1" env "LD_PRELOAD=$scratch/count_messages.so" \
+    "$products/momentum-mpi" bench --count 50000 6e5 --repeat 1 --json >"$scratch/printed" || return 1
+  grep -q '"isTrafficCounted" *: *true' "$scratch/printed" && ! grep -q '"isTrafficCounted" *: *false' "$scratch/printed"
+}
+"$compiler" -O2 -shared -fPIC -o "$scratch/count_messages.so" "$root/Benchmarks/peers/count_messages.c"
+for ranks in $(numbers 1 2 3); do check "command: messages and their bytes on $ranks" counted "$ranks"; done
 
 source "$root/Scripts/test-mpi-training.bash"
 

@@ -2,7 +2,7 @@
 # Builds everything with warnings as errors and runs the tests.
 #
 # Usage: Scripts/test.sh [--quick] [--release] [--sanitize thread|address] [arguments of 'swift test']
-#   --quick      run the tests once only, not again under other BLAS kernels
+#   --quick      run the tests once only, not again under other BLAS kernels, and no case of several processes
 #   --release    build and test in release mode as well; the kernels are then tested with that build
 #   --sanitize   build with ThreadSanitizer or AddressSanitizer (in .build-tsan or .build-asan) and run the tests under it;
 #                nothing else is run
@@ -10,6 +10,8 @@
 # Anything else goes to swift test, for example '--filter SGDTests'. By default: a debug build; then all tests as they are, and
 # beside them the tests of the library once for each kind of BLAS kernel that this processor can run, the plainest kind with
 # one BLAS thread. With --release the debug tests run beside the release build.
+# Where there is an MPI (Scripts/setup.sh --mpi), the cases of several processes follow the debug tests, built in .build-mpi:
+# Scripts/test-mpi.sh --quick; not with --quick, nor where tests are chosen by arguments.
 # The output of each run is kept in .build-logs/.
 source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
@@ -34,6 +36,10 @@ while [ $# -gt 0 ]; do
   shift
 done
 
+# Whether the cases of several processes are wanted.
+cases=true
+if $quick || [ ${#arguments[@]} -gt 0 ]; then cases=false; fi
+
 logs="$root/.build-logs"
 mkdir -p "$logs"
 rm -f "$logs"/*.log
@@ -57,6 +63,25 @@ run_tests() {
   # Runs that stand beside each other build nothing, so the lock of a build folder would only make them wait.
   swift test --skip-build --ignore-lock --disable-swift-testing "${common[@]}" "$@" 2>&1 | tee "$log"
   grep -E 'Executed [1-9][0-9]* tests?, with' "$log" >/dev/null || fail "no test was run; log: $log"
+}
+
+# run_cases: runs the cases of several processes with the MPI that there is; with Open MPI if there are two.
+run_cases() {
+  local options=()
+  if [[ "$(mpirun --version 2>/dev/null)" == *"Open MPI"* ]] && pkg-config --exists "${MPI_PKG_CONFIG:-mpi-c}"; then
+    :
+  elif command -v mpirun.mpich >/dev/null && pkg-config --exists mpich; then
+    options=(--mpich)
+  else
+    echo "No MPI with its headers: the cases of several processes are left out (Scripts/setup.sh --mpi installs one)."
+    return
+  fi
+  "$root/Scripts/test-mpi.sh" --quick ${options[@]+"${options[@]}"} </dev/null 2>&1 | tee "$logs/mpi.log"
+}
+# Tests that are built already, and the cases.
+run_debug() {
+  run_tests debug ${arguments[@]+"${arguments[@]}"}
+  if $cases; then run_cases; fi
 }
 
 # start COMMAND...: runs tests in the background, for finish. Most tests leave one of two processors idle.
@@ -122,13 +147,13 @@ else
   mode=debug
   how=()
   if $release; then
-    say "All tests (debug) run beside the release build; their log is $logs/debug.log"
-    start run_tests debug ${arguments[@]+"${arguments[@]}"}
+    say "All tests (debug), and the cases of several processes, run beside the release build; their logs are in $logs"
+    start run_debug
     debug_tests=$started
     mode=release
     how=("${testable[@]}" --scratch-path "$root/.build-release")
     step "Building (release)" build release "${how[@]}"
-    step "All tests (debug)" finish "$debug_tests" debug
+    step "All tests (debug) and the cases of several processes" finish "$debug_tests" debug mpi
   fi
   if ! $quick; then
     # Tests named by the caller replace the choice of the library's.
@@ -142,12 +167,13 @@ else
   fi
   step "All tests ($mode)" run_tests "$mode" ${how[@]+"${how[@]}"} ${arguments[@]+"${arguments[@]}"}
   if ! $quick; then step "Tests of the library with other kernels" finish "$kernel_tests" "${names[@]/#/$mode-}"; fi
+  if $cases && ! $release; then step "The cases of several processes" run_cases; fi
 fi
 
 say "Summary; the logs are in $logs"
 cd "$logs"
 for log in $(ls -tr -- *.log); do
   # The line of the outermost suite is the last of its kind.
-  summary=$(grep -E 'Executed [0-9]+ tests?, with' "$log" | tail -n 1 || true)
+  summary=$(grep -E 'Executed [0-9]+ tests?, with|[0-9]+ cases passed' "$log" | tail -n 1 || true)
   [ -z "$summary" ] || printf '%-20s %s\n' "${log%.log}" "$(echo $summary)"
 done

@@ -1,15 +1,17 @@
-"""One rank of a peer: PyTorch over gloo, or NumPy over mpi4py. Started by compare_ranks.py under mpirun.
+"""One rank of a peer: PyTorch or DeepSpeed over gloo, or NumPy over mpi4py. Started by compare_ranks.py under mpirun.
 
 The step is that of `momentum-mpi bench`: each rank has a gradient, all take the mean, clip its global norm to half of
 what it is, and step with momentum. Rank 0 prints one JSON object.
 """
 
 import argparse
+import contextlib
 import ctypes
 import hashlib
 import json
 import math
 import os
+import sys
 import time
 
 import numpy as np
@@ -52,7 +54,8 @@ def traffic() -> list[int] | None:
 
 
 class Torch:
-    """The variants: DDP with its buckets, DDP with the state divided (ZeRO 1), and one all-reduce by hand."""
+    """The variants: DDP with its buckets, DDP with the state divided (ZeRO 1), all divided (FSDP2), and one all-reduce by
+    hand."""
 
     def __init__(self, variant: str):
         import torch
@@ -69,7 +72,12 @@ class Torch:
         self.module.weight = torch.nn.Parameter(torch.ones(count))
         self.module.forward = lambda factor: (self.module.weight * factor).sum()
         self.model = self.module
-        if self.variant != "allreduce":
+        if self.variant == "fsdp":
+            from torch.distributed.device_mesh import init_device_mesh
+            from torch.distributed.fsdp import fully_shard
+
+            fully_shard(self.module, mesh=init_device_mesh("cpu", (RANKS,)))
+        elif self.variant != "allreduce":
             self.model = torch.nn.parallel.DistributedDataParallel(self.module)
         if self.variant == "zero":
             from torch.distributed.optim import ZeroRedundancyOptimizer
@@ -92,18 +100,31 @@ class Torch:
             weight.grad /= total
         else:
             self.optimizer.zero_grad()
-            # DDP takes the mean over the ranks.
+            # DDP and FSDP take the mean over the ranks, with the last gradient of each.
             factor = RANKS / total
-            with self.model.no_sync():
-                for gradient in gradients[:-1]:
+            for index, gradient in enumerate(gradients):
+                with self.meeting(index + 1 == len(gradients)):
                     (self.model(torch.from_numpy(gradient)) * factor).backward()
-            (self.model(torch.from_numpy(gradients[-1])) * factor).backward()
-        norm = torch.nn.utils.clip_grad_norm_([weight], self.limit)
+        norm = torch.nn.utils.clip_grad_norm_([self.module.weight], self.limit)
         self.optimizer.step()
-        return float(norm)
+        return float(self.whole(norm))
+
+    @contextlib.contextmanager
+    def meeting(self, meets: bool):
+        """Whether the ranks add up their gradients in a backward pass."""
+        if self.variant == "fsdp":
+            self.model.set_requires_gradient_sync(meets)
+            yield
+        else:
+            with contextlib.nullcontext() if meets else self.model.no_sync():
+                yield
+
+    def whole(self, tensor):
+        """What FSDP has in parts."""
+        return tensor.full_tensor() if self.variant == "fsdp" else tensor
 
     def parameters(self) -> np.ndarray:
-        return self.module.weight.detach().numpy()
+        return self.whole(self.module.weight).detach().numpy()
 
     def slowest(self, seconds: float) -> float:
         value = self.torch.tensor([seconds], dtype=self.torch.float64)
@@ -115,6 +136,51 @@ class Torch:
 
     def end(self) -> None:
         self.torch.distributed.destroy_process_group()
+
+
+class DeepSpeed(Torch):
+    """The state divided (ZeRO 1); the engine of DeepSpeed accumulates, clips and steps."""
+
+    def __init__(self, variant: str):
+        os.environ.update(RANK=str(RANK), WORLD_SIZE=str(RANKS), LOCAL_RANK=str(RANK), DS_ACCELERATOR="cpu")
+        # Compiles a part of itself at its first start, with the tools of this environment and into it; and tells much.
+        os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
+        os.environ.setdefault("TORCH_EXTENSIONS_DIR", os.path.join(sys.prefix, "torch_extensions"))
+        with contextlib.redirect_stdout(sys.stderr):
+            import deepspeed
+            import torch
+
+            torch.set_num_threads(1)
+            deepspeed.init_distributed(dist_backend="gloo", auto_mpi_discovery=False)
+        self.torch, self.deepspeed, self.variant = torch, deepspeed, variant
+        self.version = f"DeepSpeed {deepspeed.__version__}, PyTorch {torch.__version__}"
+
+    def begin(self, count: int, limit: float, rate: float) -> None:
+        self.limit, self.rate, self.count, self.engine = limit, rate, count, None
+
+    def prepare(self, accumulated: int) -> None:
+        """An engine has a fixed number of gradients a step and rank."""
+        torch = self.torch
+        self.module = torch.nn.Module()
+        self.module.weight = torch.nn.Parameter(torch.ones(self.count))
+        self.module.forward = lambda factor: (self.module.weight * factor).sum()
+        with contextlib.redirect_stdout(sys.stderr):
+            self.engine, *_ = self.deepspeed.initialize(
+                model=self.module,
+                optimizer=torch.optim.SGD(self.module.parameters(), lr=self.rate, momentum=MOMENTUM),
+                config={
+                    "train_micro_batch_size_per_gpu": 1, "gradient_accumulation_steps": accumulated,
+                    "gradient_clipping": self.limit, "zero_optimization": {"stage": 1},
+                    "zero_allow_untested_optimizer": True, "zero_force_ds_cpu_optimizer": False,
+                })
+
+    def step(self, gradients: list[np.ndarray], total: int) -> float:
+        if self.engine is None:
+            self.prepare(len(gradients))
+        for gradient in gradients:
+            self.engine.backward(self.engine(self.torch.from_numpy(gradient)))
+            self.engine.step()
+        return float(self.engine.get_global_grad_norm())
 
 
 class NumPy:
@@ -169,11 +235,11 @@ def bits(peer) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--variant", choices=["ddp", "zero", "allreduce", "mpi4py"], required=True)
+    parser.add_argument("--variant", choices=["ddp", "zero", "fsdp", "deepspeed", "allreduce", "mpi4py"], required=True)
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--repeats", type=int, required=True)
     options = parser.parse_args()
-    peer = (NumPy if options.variant == "mpi4py" else Torch)(options.variant)
+    peer = {"mpi4py": NumPy, "deepspeed": DeepSpeed}.get(options.variant, Torch)(options.variant)
 
     exact = exact_norm(options.count)
     gradient = units(options.count, RANK).astype(np.float32) / 65_536

@@ -44,7 +44,7 @@
     /// Gives every rank the parts of a vector that the others have, in place.
     ///
     /// - Parameter bounds: The first element of each rank's part, and the end of the last one.
-    func gather<Scalar>(_ vector: UnsafeMutablePointer<Scalar>, _ bounds: [Int]) throws(DistributedError) {
+    package func gather<Scalar>(_ vector: UnsafeMutablePointer<Scalar>, _ bounds: [Int]) throws(DistributedError) {
       let own = bounds[rank]..<bounds[rank + 1]
       var transfers: [Transfer] = []
       // Each rank begins with the next one, so that not all talk to the same rank at first.

@@ -101,7 +101,7 @@
     }
 
     /// The most bytes of one message: counts of MPI have 32 bits.
-    static let largestPiece = 1 << 26
+    package static let largestPiece = 1 << 26
 
     // MARK: Errors
 

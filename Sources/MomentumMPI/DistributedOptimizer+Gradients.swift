@@ -18,14 +18,19 @@
 
     /// Adds the gradient of this rank's next micro-batch, in the caller's memory; see ``add(_:microBatch:)-(ParameterVector<Scalar>,_)``.
     public mutating func add(_ gradient: UnsafeBufferPointer<Scalar>, microBatch: Int) {
+      add(count: gradient.count, microBatch) { $0.hand(gradient, 0..<gradient.count, isWhole: true) }
+    }
+
+    /// Adds a gradient of some elements, which is handed over if they are as many as there must be.
+    mutating func add(count: Int, _ microBatch: Int, hand: (inout Self) -> Void) {
       close()
       open(microBatch)
-      if gradient.count == layout.count {
-        hand(gradient, 0..<layout.count, isWhole: true)
+      if count == layout.count {
+        hand(&self)
       } else {
         fail(
           MomentumError.countMismatch(
-            what: "gradient of micro-batch \(microBatch)", count: gradient.count, expected: layout.count))
+            what: "gradient of micro-batch \(microBatch)", count: count, expected: layout.count))
       }
       opened?.missing = 0
       close()
@@ -42,6 +47,13 @@
     ///   - tensor: The position of the tensor in ``layout``.
     ///   - microBatch: The number of the micro-batch.
     public mutating func add(_ gradient: UnsafeBufferPointer<Scalar>, tensor: Int, microBatch: Int) {
+      add(count: gradient.count, tensor, microBatch) { $0.hand(gradient, $1.range, isWhole: false) }
+    }
+
+    /// Adds the gradient of a tensor, which is handed over if it has as many elements as it must have.
+    mutating func add(
+      count found: Int, _ tensor: Int, _ microBatch: Int, hand: (inout Self, ParameterLayout.Tensor) -> Void
+    ) {
       guard layout.tensors.indices.contains(tensor) else {
         return fail(
           MomentumError.invalidSetting(
@@ -58,12 +70,12 @@
         return fail(
           DistributedError.tensor(name: place.name, microBatch: microBatch, count: count, rank: communicator.rank))
       }
-      if gradient.count == place.count {
-        hand(gradient, place.range, isWhole: false)
+      if found == place.count {
+        hand(&self, place)
       } else {
         fail(
           MomentumError.countMismatch(
-            what: "gradient of tensor '\(place.name)' in micro-batch \(microBatch)", count: gradient.count,
+            what: "gradient of tensor '\(place.name)' in micro-batch \(microBatch)", count: found,
             expected: place.count))
       }
       opened?.missing -= 1
@@ -100,7 +112,7 @@
         microBatch: microBatch, isExpected: isExpected, counts: Array(repeating: 0, count: count), missing: count)
     }
 
-    private mutating func hand(_ part: UnsafeBufferPointer<Scalar>, _ range: Range<Int>, isWhole: Bool) {
+    mutating func hand(_ part: UnsafeBufferPointer<Scalar>, _ range: Range<Int>, isWhole: Bool) {
       // An empty vector has no address, and no element that would be read.
       guard opened?.isExpected == true, let start = part.baseAddress else { return }
       do { try gradients.add(start, range, isWhole: isWhole) } catch { fail(error) }

@@ -10,7 +10,9 @@
   ///   layout, on: world, rule: SGD(learningRate: 0.1, momentum: 0.9), clipping: .byGlobalNorm(1),
   ///   reduction: .ordered(microBatches: 12))
   /// for _ in 0..<steps {
-  ///   try optimizer.step(&parameters) { microBatch, gradient in try computeGradient(of: microBatch, into: &gradient) }
+  ///   try optimizer.step(&parameters) { microBatch, gradient, _ in
+  ///     try computeGradient(of: microBatch, into: &gradient)
+  ///   }
   /// }
   /// try optimizer.save(to: "state.safetensors")
   /// try MPI.finish()

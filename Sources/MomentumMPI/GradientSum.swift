@@ -38,9 +38,9 @@
   }
 
   /// The sizes of what travels at once.
-  enum Chunk {
+  package enum Chunk {
     /// The number of elements of one gradient.
-    static let count = 1 << 18
+    package static let count = 1 << 18
   }
 
   /// Each rank adds up a contiguous range of micro-batches, and the owners of the parts add up what the ranks have.

@@ -12,6 +12,9 @@
         for tensor in layout.tensors { try add(elements(tensor, seed), tensor, to: &writer) }
         try writer.write()
       }
+      var half = SafetensorsWriter(path: "\(folder)/half", metadata: ["origin": "cases"])
+      for tensor in layout.tensors { try add(elements(tensor, 1).map { BFloat16($0) }, tensor, to: &half) }
+      try half.write()
       // Both types, and elements that are not finite: in the first piece of a tensor, and in a later one.
       var mixed = SafetensorsWriter(path: "\(folder)/mixed", metadata: [:])
       for tensor in layout.tensors {

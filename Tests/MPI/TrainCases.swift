@@ -19,6 +19,8 @@
       var bucketBytes: Int?
       /// Whether gradients are handed over tensor by tensor.
       var isByTensor = false
+      /// Whether gradients are rounded to half precision; of ranks, which then hand them over as such.
+      var isHalf = false
 
       init(_ words: [String]) throws {
         for word in words {
@@ -33,6 +35,7 @@
           case ("resume", let value): resume = value
           case ("buckets", let value): bucketBytes = Int(value)
           case ("by", let value): isByTensor = value == "tensor"
+          case ("gradients", let value): isHalf = value == "bf16"
           default: throw Cases.Failure(description: "no option '\(word)'")
           }
         }
@@ -75,10 +78,12 @@
 
     private static func gradient(
       _ microBatch: Int, _ step: Int, _ parameters: borrowing ParameterVector<Float>, _ scale: Double,
+      isHalf: Bool = false,
       into gradient: inout ParameterVector<Float>
     ) {
       for index in 0..<gradient.count {
-        gradient[index] = (number(step, microBatch, index) + 0.1 * parameters[index]) * Float(scale)
+        let element = (number(step, microBatch, index) + 0.1 * parameters[index]) * Float(scale)
+        gradient[index] = isHalf ? Float(BFloat16(element)) : element
       }
     }
 
@@ -111,8 +116,8 @@
       for _ in 0..<options.steps {
         let (step, scale) = (optimizer.stepCount, optimizer.lossScale.current)
         let report: StepReport
-        if options.isByTensor {
-          try addByTensor(&optimizer, parameters, step, scale, world)
+        if options.isByTensor || options.isHalf {
+          try addByHand(&optimizer, parameters, step, scale, options, world)
           report = try optimizer.step(&parameters)
         } else if options.isOrdered {
           report = try optimizer.step(&parameters) { microBatch, vector, parameters in
@@ -143,22 +148,35 @@
       if world.rank == 0 { try save(parameters, state) }
     }
 
-    /// Hands over the tensors in an order that each rank and each micro-batch has for itself.
-    private static func addByTensor(
+    /// Hands over whole gradients, or tensors in an order that each rank and each micro-batch has for itself.
+    private static func addByHand(
       _ optimizer: inout DistributedOptimizer<Float>, _ parameters: borrowing ParameterVector<Float>, _ step: Int,
-      _ scale: Double, _ world: Communicator
+      _ scale: Double, _ options: Options, _ world: Communicator
     ) throws {
       let tensors = optimizer.layout.tensors
       var vector = try ParameterVector<Float>(optimizer.layout)
       for microBatch in optimizer.microBatches ?? [] {
-        gradient(microBatch, step, parameters, scale, into: &vector)
+        gradient(microBatch, step, parameters, scale, isHalf: options.isHalf, into: &vector)
+        // Exact: the elements are rounded already.
+        let halves = try ParameterVector<BFloat16>(rounding: vector)
+        guard options.isByTensor else {
+          optimizer.add(halves, microBatch: microBatch)
+          continue
+        }
         for place in tensors.indices {
           let tensor = (2 * tensors.count - 1 - place + microBatch + world.rank) % tensors.count
-          vector.withUnsafeMutableBufferPointer { all in
-            let part = UnsafeMutableBufferPointer(rebasing: all[tensors[tensor].range])
-            optimizer.add(UnsafeBufferPointer(part), tensor: tensor, microBatch: microBatch)
-            // The optimizer needs it no more.
-            part.update(repeating: .nan)
+          if options.isHalf {
+            halves.withUnsafeBufferPointer { all in
+              let part = UnsafeBufferPointer(rebasing: all[tensors[tensor].range])
+              optimizer.add(part, tensor: tensor, microBatch: microBatch)
+            }
+          } else {
+            vector.withUnsafeMutableBufferPointer { all in
+              let part = UnsafeMutableBufferPointer(rebasing: all[tensors[tensor].range])
+              optimizer.add(UnsafeBufferPointer(part), tensor: tensor, microBatch: microBatch)
+              // The optimizer needs it no more.
+              part.update(repeating: .nan)
+            }
           }
         }
       }
@@ -202,7 +220,9 @@
         var gradients: [[Float]] = []
         for microBatch in 0..<options.microBatches {
           var vector = try ParameterVector<Float>(layout)
-          gradient(microBatch, optimizer.stepCount, parameters, optimizer.lossScale.current, into: &vector)
+          gradient(
+            microBatch, optimizer.stepCount, parameters, optimizer.lossScale.current, isHalf: options.isHalf,
+            into: &vector)
           gradients.append(vector.withUnsafeBufferPointer { Array($0) })
         }
         var sum = try ParameterVector<Float>(layout)

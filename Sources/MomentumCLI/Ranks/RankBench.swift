@@ -14,39 +14,45 @@
     }
 
     func rows(repeats: Int) throws -> [RankBenchRow] {
-      let (ranks, bytes) = (world.rankCount, layout.count * MemoryLayout<Float>.stride)
-      // What a rank sends of a vector so that each gets its part, or all get all parts.
-      let part = bytes / ranks * (ranks - 1)
-      let message = 141 * MemoryLayout<UInt64>.stride * (Int.bitWidth - (ranks - 1).leadingZeroBitCount)
-      let steps: [(String, RankStep, Int)] = try [
-        ("MPI's sum, whole step", .none, .library, 2 * part), ("MPI's sum, state divided", .state, .library, 2 * part),
-        ("ordered sum, whole step", .none, .ordered(microBatches: ranks), 2 * part),
-        ("ordered sum, state divided", .state, .ordered(microBatches: ranks), 2 * part),
-        ("ordered sum, state and gradients divided", .stateAndGradients, .ordered(microBatches: ranks), 2 * part),
-      ].map { (name: String, sharding: Sharding, reduction: GradientReduction, sent: Int) in
+      let plan = try ShardPlan(layout, ranks: world.rankCount)
+      let ordered = GradientReduction.ordered(microBatches: world.rankCount)
+      let steps = try [
+        ("MPI's sum, whole step", Sharding.none, GradientReduction.library),
+        ("MPI's sum, state divided", .state, .library), ("ordered sum, whole step", .none, ordered),
+        ("ordered sum, state divided", .state, ordered),
+        ("ordered sum, state and gradients divided", .stateAndGradients, ordered),
+      ].map { name, sharding, reduction in
         let step = try RankStep(vectors, world, sharding, reduction)
         try world.together { vectors.fillParameters() }
         try step.run()
         try world.together { try vectors.check(name) }
-        return (name, step, sent + message)
+        return (name, step, RankTraffic.step(plan, world.rank, sharding, reduction))
       }
       let bits = try [(Sharding, Bool)]([
         (.none, false), (.state, false), (.none, true), (.state, true), (.stateAndGradients, true),
       ]).map { try RankBits.digest($0, isOrdered: $1, world) }
-      let others: [(String, any RankContender, Int)] = [
-        ("merge of norms", try NormMerge(world), message),
-        ("MPI's sum alone", LibrarySumAlone(vectors, world), 2 * part),
-        ("copy of a gradient", MemoryCopy(vectors), 0),
+      let parts: [(String, any RankContender, RankTraffic)] = [
+        ("merge of norms", try NormMerge(world), .merge),
+        ("MPI's sum alone", LibrarySumAlone(vectors, world), .sum(layout.count)),
+        ("parts to all alone", PartsToAll(vectors, world, plan), .toAll(plan, world.rank)),
+        ("step of each rank alone", try world.together { try StepAlone(vectors) }, RankTraffic()),
+        ("sum of two gradients", SumOfTwo(vectors), RankTraffic()),
+        ("copy of a gradient", MemoryCopy(vectors), RankTraffic()),
       ]
-      let all = steps.map { ($0.0, $0.1 as any RankContender, $0.2) } + others
-      let traffic = try all.map { contender in
-        try RankTraffic.measured { try contender.1.run() }
+      let all = steps.map { ($0.0, $0.1 as any RankContender, $0.2) } + parts
+      let counted = try all.map { name, contender, formula in
+        let counted = try RankTraffic.counted { try contender.run() }
+        try world.together {
+          guard let counted, counted != formula else { return }
+          throw WrongTraffic(name: name, counted: counted, formula: formula)
+        }
+        return counted
       }
       let times = try time(all.map(\.1), repeats)
       return all.indices.map { index in
         var row = RankBenchRow(
           name: all[index].0, tensors: layout.tensors.count, count: layout.count, seconds: times[index],
-          bytesSent: all[index].2, traffic: traffic[index])
+          traffic: all[index].2, isTrafficCounted: counted[index] != nil)
         if index < steps.count {
           row.libraryRatio = times[0] / times[index]
           row.normError = steps[index].1.norm.map { abs($0 / (2 * vectors.limit) - 1) }
@@ -90,13 +96,14 @@
     var parameters: ParameterVector<Float>
     var gradient: ParameterVector<Float>
     var scratch: ParameterVector<Float>
+    let threads: Int
     private let ranks: Int
 
     init(_ layout: ParameterLayout, _ world: Communicator) throws {
-      (self.layout, ranks) = (layout, world.rankCount)
-      parameters = try ParameterVector(layout, threads: world.threadsPerRank)
-      gradient = try ParameterVector(layout, threads: world.threadsPerRank)
-      scratch = try ParameterVector(layout, threads: world.threadsPerRank)
+      (self.layout, threads, ranks) = (layout, world.threadsPerRank, world.rankCount)
+      parameters = try ParameterVector(layout, threads: threads)
+      gradient = try ParameterVector(layout, threads: threads)
+      scratch = try ParameterVector(layout, threads: threads)
       // As integers, whose sum is exact.
       let unit = 65_536 * Double(ranks)
       var squares: UInt128 = 0
@@ -138,6 +145,12 @@
     let found: Float
     let expected: Double
     var description: String { "\(name): parameter \(index) is \(found) after a step; expected \(expected)" }
+  }
+
+  private struct WrongTraffic: Error, CustomStringConvertible {
+    let name: String
+    let counted, formula: RankTraffic
+    var description: String { "\(name): this rank has called MPI for \(counted); expected \(formula)" }
   }
 
   private final class RankStep: RankContender {
@@ -184,6 +197,52 @@
     func run() throws {
       try vectors.scratch.withUnsafeMutableBufferPointer { scratch in
         try world.sumByLibrary(scratch.baseAddress!, scratch.count)
+      }
+    }
+  }
+
+  /// Every rank gets the parts that the others have.
+  private final class PartsToAll: RankContender {
+    private let vectors: RankVectors
+    private let world: Communicator
+    private let plan: ShardPlan
+
+    init(_ vectors: RankVectors, _ world: Communicator, _ plan: ShardPlan) {
+      (self.vectors, self.world, self.plan) = (vectors, world, plan)
+    }
+
+    func run() throws {
+      try vectors.scratch.withUnsafeMutableBufferPointer { scratch in
+        try world.gather(scratch.baseAddress!, plan.bounds)
+      }
+    }
+  }
+
+  /// The step of one process, on every rank at once.
+  private final class StepAlone: RankContender {
+    private let vectors: RankVectors
+    private var optimizer: Optimizer<Float>
+
+    init(_ vectors: RankVectors) throws {
+      self.vectors = vectors
+      optimizer = try Optimizer(
+        vectors.layout, rule: SGD(learningRate: vectors.learningRate, momentum: 0.9),
+        clipping: .byGlobalNorm(vectors.limit), threads: vectors.threads)
+    }
+
+    func run() throws { try optimizer.step(&vectors.parameters, gradients: vectors.gradient) }
+  }
+
+  private final class SumOfTwo: RankContender {
+    private let vectors: RankVectors
+
+    init(_ vectors: RankVectors) { self.vectors = vectors }
+
+    func run() throws {
+      try vectors.scratch.withUnsafeMutableBufferPointer { scratch in
+        try vectors.gradient.withUnsafeBufferPointer { gradient in
+          try BLAS.axpy(1, BLAS.Vector(gradient), into: BLAS.MutableVector(scratch))
+        }
       }
     }
   }

@@ -79,13 +79,16 @@
     private let exchange: ShardExchange
 
     init(_ options: StepCommand, _ file: CheckpointTensors, _ world: Communicator) throws {
-      let settings = try options.options.configuration()
+      var settings = try options.options.configuration()
       if settings.averaging == nil, let config = options.options.config, let option = options.state.averageOption {
         throw DataFileError(file: config, cause: "'averaging' is missing; expected it with \(option)")
       }
       guard settings.mode == .twoPass else {
         throw ValidationError("the one-pass mode writes before the norm is known; expected two passes in momentum-mpi")
       }
+      gradientFiles = try StepGradients(options.gradients, options.gradientFiles, of: file, options.patterns)
+      for checkpoint in gradientFiles.checkpoints { _ = try checkpoint.onlyType(with: "momentum-mpi") }
+      if gradientFiles.haveHalves { settings.clipping.algorithm = .portable }
       let threads = options.threading.threads ?? world.threadsPerRank
       let layout = try file.layout()
       whole = try options.make { () throws(MomentumError) in try settings.makeOptimizer(layout, threads: threads) }
@@ -94,8 +97,6 @@
       optimizer = try options.make { () throws(MomentumError) in
         try settings.makeOptimizer(partLayout, partOf: layout, threads: threads)
       }
-      gradientFiles = try StepGradients(options.gradients, options.gradientFiles, of: file, options.patterns)
-      for checkpoint in gradientFiles.checkpoints { _ = try checkpoint.onlyType(with: "momentum-mpi") }
       source = try GradientSource(
         gradientFiles, of: file, settings.clipping.algorithm, threads: threads, part: (own, partLayout))
       let tensors = try file.mutableBuffers(as: Scalar.self)

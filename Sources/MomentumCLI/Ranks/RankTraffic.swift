@@ -1,23 +1,24 @@
 #if MPI
   import Foundation
 
-  /// What a rank has called MPI for, as the library counts that Scripts/compare-ranks.sh loads before MPI.
-  struct RankTraffic: Encodable {
+  /// What a rank calls MPI for.
+  struct RankTraffic: Encodable, Equatable {
     /// Messages to other ranks, and their bytes.
-    let messagesSent, bytesSent: UInt64
-    /// Calls that all ranks make together, and the bytes that each hands over.
-    let meetings, bytesMet: UInt64
+    var messagesSent = 0, bytesSent = 0
+    /// Calls that all ranks make together, and the bytes that each hands over. What travels for them is the MPI's matter: for a
+    /// few words about the logarithm of the number of ranks times their bytes, for long vectors at least 2(P - 1)/P times.
+    var meetings = 0, bytesMet = 0
 
-    /// The counters; `nil` if nothing counts.
+    /// The counters of the library that Scripts/compare-ranks.sh loads before MPI; `nil` if nothing counts.
     private static var now: RankTraffic? {
       // RTLD_DEFAULT.
       guard let counters = dlsym(nil, "momentum_mpi_traffic") else { return nil }
-      let words = UnsafeBufferPointer(start: counters.assumingMemoryBound(to: UInt64.self), count: 4)
+      let words = UnsafeBufferPointer(start: counters.assumingMemoryBound(to: UInt64.self), count: 4).map { Int($0) }
       return RankTraffic(messagesSent: words[0], bytesSent: words[1], meetings: words[2], bytesMet: words[3])
     }
 
-    /// What is called for in between.
-    static func measured(_ body: () throws -> Void) rethrows -> RankTraffic? {
+    /// What is called for in between, as it is counted.
+    static func counted(_ body: () throws -> Void) rethrows -> RankTraffic? {
       let before = now
       try body()
       guard let before, let after = now else { return nil }

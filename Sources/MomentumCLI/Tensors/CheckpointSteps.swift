@@ -20,11 +20,7 @@ struct CheckpointSteps {
     (self.command, self.settings, self.parameters, self.gradients) = (command, settings, parameters, gradients)
     halves = try HalfParameters(command.halves, of: parameters, command.patterns)
     whole = try parameters.layout()
-    // The engine measures all tensors portably that it steps together with one in half precision. How a checkpoint is cut
-    // must not matter.
-    if gradients.checkpoints.contains(where: { $0.dtypes.contains(where: \.isHalf) }) {
-      self.settings.clipping.algorithm = .portable
-    }
+    if gradients.haveHalves { self.settings.clipping.algorithm = .portable }
     shards = parameters.shards().map { shard in
       let doubles = shard.part(Double.self)
       let floats = shard.only { $0.tensor.dtype != .f64 }

@@ -72,6 +72,10 @@ struct StepGradients {
     return types.isEmpty ? nil : types
   }
 
+  /// Whether some are in half precision, so that all norms are to be measured portably. The engine measures so all tensors
+  /// that it steps together with one in half precision, and how a checkpoint is cut must not matter.
+  var haveHalves: Bool { checkpoints.contains { $0.dtypes.contains(where: \.isHalf) } }
+
   /// Whether a step takes a sum, and not the gradients of one checkpoint as they are.
   var isSum: Bool { weights != [1] }
 
