@@ -38,7 +38,8 @@ final class StepKernelsTests: XCTestCase {
     }
     setups.append(
       Setup(
-        name: "normalised", rule: try NormalizedMomentum(learningRate: 0.05, momentum: 0.9, weightDecay: 0.1)))
+        name: "normalised", rule: try NormalizedMomentum(learningRate: 0.05, momentum: 0.9, weightDecay: 0.1),
+        hasLoops: false))
     setups.append(Setup(name: "LARS", rule: try LARS(learningRate: 0.05, momentum: 0.9, weightDecay: 0.1)))
     for decay in [0, 0.1] {
       setups.append(Setup(name: "AdamW, \(decay)", rule: try AdamW(learningRate: 0.05, weightDecay: decay)))
