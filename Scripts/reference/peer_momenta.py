@@ -16,11 +16,13 @@ import safetensors.torch
 import torch
 
 from files import write_manifest
+from rule_trials import torch_iteration
 
 jax.config.update("jax_enable_x64", True)
 
 SHAPES = {"layer.weight": (4, 3), "layer.bias": (3,), "late": (2, 2)}
 BEFORE, AFTER = 5, 3
+MUON_STEPS = 6
 
 
 def draw(random, dtype):
@@ -56,6 +58,45 @@ def pytorch(folder, dtype):
     given = [draw(random, dtype) for _ in range(AFTER)]
     for gradients in given:
         step(gradients)
+    write_run(folder / f"{name}-run.safetensors", "torch", rule, start, given, arrays(tensors), arrays(buffers()))
+
+
+def muon(folder, name, iteration):
+    """PyTorch's Muon in Float, with its own iteration or another."""
+    from torch.optim import _muon
+
+    random = np.random.default_rng(3)
+    rule = dict(learningRate=0.02, momentum=0.95, nesterov=True, weightDecay=0.1)
+    shapes = {"wide": (6, 10), "tall": (12, 5), "square": (8, 8)}
+
+    def draw_matrices():
+        return {name: random.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+
+    tensors = {name: torch.from_numpy(p).requires_grad_(True) for name, p in draw_matrices().items()}
+    optimizer = torch.optim.Muon(
+        tensors.values(), lr=rule["learningRate"], momentum=rule["momentum"], nesterov=rule["nesterov"],
+        weight_decay=rule["weightDecay"])
+
+    def step(gradients):
+        for name, tensor in tensors.items():
+            tensor.grad = torch.from_numpy(gradients[name])
+        optimizer.step()
+
+    def buffers():
+        return {name: optimizer.state[p]["momentum_buffer"] for name, p in tensors.items()}
+
+    shipped = _muon._zeropower_via_newtonschulz
+    _muon._zeropower_via_newtonschulz = iteration or shipped
+    try:
+        for _ in range(MUON_STEPS):
+            step(draw_matrices())
+        safetensors.torch.save_file(buffers(), folder / f"{name}.safetensors")
+        start = {name: array.copy() for name, array in arrays(tensors).items()}
+        given = [draw_matrices() for _ in range(MUON_STEPS)]
+        for gradients in given:
+            step(gradients)
+    finally:
+        _muon._zeropower_via_newtonschulz = shipped
     write_run(folder / f"{name}-run.safetensors", "torch", rule, start, given, arrays(tensors), arrays(buffers()))
 
 
@@ -108,4 +149,6 @@ def write(folder):
     for dtype in (np.float32, np.float64):
         pytorch(folder, dtype)
         optax_(folder, dtype)
+    muon(folder, "pytorch-muon", None)
+    muon(folder, "pytorch-muon-in-float", torch_iteration)
     write_manifest(folder, "*.safetensors")

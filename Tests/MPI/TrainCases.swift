@@ -70,6 +70,7 @@
         case "silent":
           clipping = try .byValue(0.5)
           (nonFinitePolicy, reportsNorms) = (.propagate, false)
+        case "normalized": rule = try NormalizedMomentum(learningRate: 0.1, momentum: 0.9, units: .firstAxis)
         case "lars": rule = try LARS(learningRate: 0.1, momentum: 0.9)
         default: throw Cases.Failure(description: "no setup '\(name)'")
         }

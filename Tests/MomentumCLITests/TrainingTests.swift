@@ -94,6 +94,7 @@ final class TrainingTests: XCTestCase {
         key(.global, .nesterov), key(.none, .plain), key(.global, .adamw, rate: 0.005), key(.global, .muon, rate: 0.02),
         key(.norm, .lion, rate: 0.001),
         key(.global, .signum, rate: 0.001),
+        key(.global, .normalized, rate: 0.01),
       ] {
         var whole = try TrainingRun(key, options: small, data: data)
         var half = try TrainingRun(key, options: small, data: data)

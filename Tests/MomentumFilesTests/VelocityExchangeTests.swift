@@ -31,7 +31,7 @@ final class VelocityExchangeTests: FolderTestCase {
   func testTheFixturesAreThoseOfTheManifest() throws {
     let manifest = try ReferenceManifest(
       text: String(contentsOf: fixtures.appendingPathComponent("MANIFEST.txt"), encoding: .utf8))
-    XCTAssertEqual(manifest.entries.count, 8)
+    XCTAssertEqual(manifest.entries.count, 12)
     for entry in manifest.entries {
       let bytes = try Data(contentsOf: fixtures.appendingPathComponent(entry.file))
       XCTAssertEqual(bytes.count, entry.byteCount, entry.file)
@@ -79,6 +79,52 @@ final class VelocityExchangeTests: FolderTestCase {
         XCTAssertEqual(found.count, expected.count)
         for (x, y) in zip(found, expected) {
           XCTAssertEqual(Double(x), y, accuracy: bound * largest, "\(name): \(what)")
+        }
+      }
+    }
+  }
+
+  /// A run of PyTorch's Muon goes on from its parameters and momenta, under its convention and under that of this library,
+  /// which keeps a sum of gradients where PyTorch keeps a mean.
+  func testARunOfPyTorchsMuonGoesOn() throws {
+    for (name, way) in [("pytorch-muon", 0x1p-5), ("pytorch-muon-in-float", 2e-5)] {
+      let run = try SafetensorsFile(path: fixture("\(name)-run"))
+      let rule = try JSONDecoder().decode(Description.self, from: Data(run.metadata["run"]!.utf8)).rule
+      func values(_ tensor: String) throws -> [Float] {
+        try run.withUnsafeBuffer(of: tensor, as: Float.self) { Array($0) }
+      }
+      let tensors = ["wide", "tall", "square"]
+      let layout = try ParameterLayout(tensors.map { ($0, run.tensor(named: "start/\($0)")!.shape) })
+      for convention in [Convention.pytorch, .native] {
+        let muon = try Muon(
+          learningRate: rule.learningRate, momentum: rule.momentum, nesterov: rule.nesterov!,
+          weightDecay: rule.weightDecay, convention: convention)
+        var optimizer = try Optimizer<Float>(layout, rule: muon)
+        try VelocityExchange(of: .pytorch).read(fixture(name), into: &optimizer)
+        var parameters = try tensors.flatMap { try values("start/\($0)") }
+        for step in 0..<6 {
+          let gradients = try tensors.flatMap { try values("gradient/\(step)/\($0)") }
+          try parameters.withUnsafeMutableBufferPointer { parameters in
+            _ = try gradients.withUnsafeBufferPointer { try optimizer.step(parameters: parameters, gradients: $0) }
+          }
+        }
+        try VelocityExchange(of: .pytorch).write(optimizer, to: path("momenta"))
+        let momenta = try SafetensorsFile(path: path("momenta"))
+        for tensor in layout.tensors {
+          func apart(_ x: some Sequence<Float>, _ y: [Float]) -> Double {
+            zip(x, y).reduce(0) { $0 + (Double($1.0) - Double($1.1)) * (Double($1.0) - Double($1.1)) }.squareRoot()
+          }
+          let (end, momentum) = (try values("end/\(tensor.name)"), try values("velocity/\(tensor.name)"))
+          let zeros = end.map { _ in Float(0) }
+          let length = rule.learningRate * 6 * Double(tensor.shape.max()!).squareRoot()
+          XCTAssertLessThanOrEqual(
+            apart(parameters[tensor.range], end), 1e-6 * apart(end, zeros) + way * length,
+            "\(name), \(tensor.name), \(convention)")
+          let found = try momenta.withUnsafeBuffer(of: tensor.name, as: Float.self) { Array($0) }
+          let largest = momentum.map(\.magnitude).max()!
+          for (x, y) in zip(found, momentum) {
+            XCTAssertEqual(x, y, accuracy: (16 + 8 * 6) * Float.ulpOfOne * largest, "\(name), \(tensor.name)")
+          }
         }
       }
     }

@@ -14,6 +14,8 @@ public struct RuleConfiguration: Sendable {
     case lion
     /// ``Signum``.
     case signum
+    /// ``NormalizedMomentum``.
+    case normalized
     /// ``AdamW``.
     case adamw
     /// ``Muon``.
@@ -63,6 +65,8 @@ public struct RuleConfiguration: Sendable {
   public var view: MatrixView?
   /// See ``Muon/scale``; for ``Kind/muon`` only.
   public var scale: Muon.Scale?
+  /// See ``NormalizedMomentum/normalizedUnits``; for ``Kind/normalized`` only.
+  public var units: TensorUnits?
   /// Limits of the gradient in proportion to the parameters; by default none.
   public var unitLimit: UnitLimit?
 
@@ -110,6 +114,11 @@ extension RuleConfiguration {
         Signum(
           learningRate: rate, momentum: momentum?.value(at: 0) ?? 0.9, weightDecay: weightDecay ?? 0,
           nesterov: nesterov ?? false, convention: convention))
+    case .normalized:
+      rule = try scheduled(
+        NormalizedMomentum(
+          learningRate: rate, momentum: momentum?.value(at: 0) ?? 0.9, weightDecay: weightDecay ?? 0,
+          nesterov: nesterov ?? false, units: units ?? .tensor, convention: convention))
     case .adamw:
       rule = try scheduled(
         AdamW(
@@ -184,10 +193,11 @@ extension RuleConfiguration {
     PartialSetting("epsilon", of: .lars, .adamw, at: \.epsilon),
     PartialSetting("maximize", of: .sgd, at: \.maximize),
     PartialSetting("method", of: .muon, at: \.method),
-    PartialSetting("momentum", of: .sgd, .lars, .signum, .muon, at: \.momentum),
-    PartialSetting("nesterov", of: .sgd, .lars, .signum, .muon, at: \.nesterov),
+    PartialSetting("momentum", of: .sgd, .lars, .signum, .normalized, .muon, at: \.momentum),
+    PartialSetting("nesterov", of: .sgd, .lars, .signum, .normalized, .muon, at: \.nesterov),
     PartialSetting("scale", of: .muon, at: \.scale),
     PartialSetting("trustCoefficient", of: .lars, at: \.trustCoefficient),
+    PartialSetting("units", of: .normalized, at: \.units),
     PartialSetting("view", of: .muon, at: \.view),
   ]
 }
@@ -196,7 +206,7 @@ extension RuleConfiguration: Codable {
   private static let keys = [
     "kind", "learningRate", "momentum", "weightDecay", "nesterov", "dampening", "decoupledWeightDecay", "maximize",
     "trustCoefficient", "epsilon", "adapts", "beta1", "beta2", "biasCorrection", "method", "view", "scale",
-    "adaptiveGradientClipping",
+    "units", "adaptiveGradientClipping",
   ]
 
   public init(from decoder: any Decoder) throws {
@@ -218,6 +228,7 @@ extension RuleConfiguration: Codable {
     method = try object.optional("method")
     view = try object.optional("view")
     scale = try object.optional("scale")
+    units = try object.optional("units")
     unitLimit = try object.optional("adaptiveGradientClipping")
   }
 
@@ -240,6 +251,7 @@ extension RuleConfiguration: Codable {
     try container.encodeIfPresent(method, forKey: NameKey("method"))
     try container.encodeIfPresent(view, forKey: NameKey("view"))
     try container.encodeIfPresent(scale, forKey: NameKey("scale"))
+    try container.encodeIfPresent(units, forKey: NameKey("units"))
     try container.encodeIfPresent(unitLimit, forKey: NameKey("adaptiveGradientClipping"))
   }
 }

@@ -23,7 +23,7 @@ struct StepCommand: ParsableCommand {
 
       \(exampleConfiguration)
 
-      Only "rule" with a learning rate must be there. Its "kind" is sgd if it is missing, or lars, signum, lion, adamw or muon. A learning rate or a momentum is a number or a schedule of t, the number \
+      Only "rule" with a learning rate must be there. Its "kind" is sgd if it is missing, or lars, signum, normalized, lion, adamw or muon. A learning rate or a momentum is a number or a schedule of t, the number \
       of steps taken; the file of --state, or that of the velocity, carries it from run to run, and what a \
       loss scale or adaptive clipping has learnt. Groups state what differs for the tensors whose \
       names match.

@@ -37,7 +37,7 @@ struct TrainCommand: ParsableCommand {
     discussion: """
       An Elman network reads an image as a sequence of pixels and names the digit at the end. Each way of clipping is \
       combined with each rule (plain is momentum 0), each with the same seeds. Momentum 0 is first tried with several \
-      learning rates; the fastest one represents it. Lion, Signum, AdamW and Muon can be compared with them (Muon for the matrices of the recurrent layer, AdamW for the rest). --gradient-type trains as in mixed precision, with gradients in half precision \
+      learning rates; the fastest one represents it. Lion, Signum, normalised momentum, AdamW and Muon can be compared with them (Muon for the matrices of the recurrent layer, AdamW for the rest). --gradient-type trains as in mixed precision, with gradients in half precision \
       and parameters of Floats. The report folder gets a CSV a run, a summary, pages \
       (report.html for a browser, report.md) and pictures (if gnuplot is installed). Ctrl-C ends in good order; --resume goes on from there bit for bit.
       """)
@@ -70,6 +70,10 @@ struct TrainCommand: ParsableCommand {
     transform: NumberText.double)
   var signLearningRate: Double?
   @Option(
+    help: "Learning rate of the rule normalized. (default: \(TrainingOptions.normalizedRate))",
+    transform: NumberText.double)
+  var normalizedLearningRate: Double?
+  @Option(
     name: .customLong("adamw-learning-rate"),
     help: "Learning rate of the rule adamw. (default: \(TrainingOptions.adamWRate))", transform: NumberText.double)
   var adamWLearningRate: Double?
@@ -94,7 +98,8 @@ struct TrainCommand: ParsableCommand {
   @Option(parsing: .upToNextOption, help: "Ways of clipping to compare: none, value, norm, global.")
   var clippings = defaults.clippings
   @Option(
-    parsing: .upToNextOption, help: "Rules to compare: plain, momentum, nesterov; also lion, signum, adamw, muon.")
+    parsing: .upToNextOption,
+    help: "Rules to compare: plain, momentum, nesterov; also lion, signum, normalized, adamw, muon.")
   var rules = defaults.momenta
   @Option(
     help:
@@ -123,7 +128,8 @@ struct TrainCommand: ParsableCommand {
       seeds: seeds, epochs: epochs, batch: batch, hidden: hidden, pixelsPerStep: pixelsPerStep, gain: gain,
       momentum: momentum, learningRate: learningRate, plainLearningRates: plainLearningRates.values,
       clipValue: clipValue, clipNorm: clipNorm, clipGlobalNorm: clipGlobalNorm, clippings: clippings, momenta: rules,
-      signLearningRate: signLearningRate, adamWLearningRate: adamWLearningRate, muonLearningRate: muonLearningRate,
+      signLearningRate: signLearningRate, normalizedLearningRate: normalizedLearningRate,
+      adamWLearningRate: adamWLearningRate, muonLearningRate: muonLearningRate,
       storedGradients: gradientType.stored.map { StoredGradients(type: $0, lossScale: lossScale?.scale ?? .none) })
   }
 

@@ -8,7 +8,7 @@ enum ClippingChoice: String, CaseIterable, Codable, Sendable {
 /// The rule of a run: SGD in three ways of using its velocity, or another.
 enum RuleChoice: String, CaseIterable, Codable, Hashable, Sendable {
   case plain, momentum, nesterov
-  case lion, signum, adamw
+  case lion, signum, normalized, adamw
   /// Muon for the matrices of the recurrent layer, AdamW for the other tensors.
   case muon
 
@@ -38,21 +38,22 @@ struct TrainingOptions: Hashable, Codable, Sendable {
   var clippings = ClippingChoice.allCases
   var momenta = RuleChoice.ofSGD
   /// The learning rates of the rules whose steps do not depend on the size of a gradient; `nil` for ``signRate``,
-  /// ``adamWRate`` and ``muonRate``.
-  var signLearningRate, adamWLearningRate, muonLearningRate: Double?
+  /// ``normalizedRate``, ``adamWRate`` and ``muonRate``.
+  var signLearningRate, normalizedLearningRate, adamWLearningRate, muonLearningRate: Double?
   /// How gradients are kept in half precision; `nil` if they stay `Float`s.
   var storedGradients: StoredGradients?
   /// The number of parts of a batch that several ranks share; `nil` in one process.
   var microBatches: Int?
 
-  /// The learning rates if none are given: of Lion and Signum, of AdamW, of Muon.
-  static let (signRate, adamWRate, muonRate) = (0.001, 0.005, 0.01)
+  /// The learning rates if none are given: of Lion and Signum, of normalised momentum, of AdamW, of Muon.
+  static let (signRate, normalizedRate, adamWRate, muonRate) = (0.001, 0.01, 0.005, 0.01)
 
   /// The learning rate of a rule; that of momentum 0 is searched for.
   func learningRate(of rule: RuleChoice) -> Double {
     switch rule {
     case .plain, .momentum, .nesterov: learningRate
     case .lion, .signum: signLearningRate ?? Self.signRate
+    case .normalized: normalizedLearningRate ?? Self.normalizedRate
     case .adamw: adamWLearningRate ?? Self.adamWRate
     case .muon: muonLearningRate ?? Self.muonRate
     }
@@ -90,6 +91,7 @@ struct TrainingSetting: Hashable, Codable, Sendable {
     case .nesterov: try SGD(learningRate: learningRate, momentum: options.momentum, nesterov: true)
     case .lion: try Lion(learningRate: learningRate)
     case .signum: try Signum(learningRate: learningRate, momentum: options.momentum)
+    case .normalized: try NormalizedMomentum(learningRate: learningRate, momentum: options.momentum)
     case .adamw: try AdamW(learningRate: learningRate, weightDecay: 0)
     case .muon: try AdamW(learningRate: options.learningRate(of: .adamw), weightDecay: 0)
     }
@@ -128,6 +130,7 @@ extension TrainingOptions {
       [
         ("gain", gain), ("learning rate", learningRate), ("clip value", clipValue), ("clip norm", clipNorm),
         ("clip global norm", clipGlobalNorm), ("sign learning rate", learningRate(of: .lion)),
+        ("normalized learning rate", learningRate(of: .normalized)),
         ("AdamW learning rate", learningRate(of: .adamw)), ("Muon learning rate", learningRate(of: .muon)),
       ] + plainLearningRates.map { ("plain learning rate", $0) }
     if let bad = positive.first(where: { !($0.1 > 0 && $0.1.isFinite) }) {

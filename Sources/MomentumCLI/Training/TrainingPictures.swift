@@ -143,6 +143,7 @@ struct TrainingPictures {
     case .nesterov: "Nesterov \(options.momentum)"
     case .lion: "Lion"
     case .signum: "Signum \(options.momentum)"
+    case .normalized: "normalised momentum \(options.momentum)"
     case .adamw: "AdamW"
     case .muon: "Muon \(options.momentum)"
     }

@@ -11,7 +11,8 @@ struct Coverage: Sendable {
     [
       "type Float", "type Double", "threads 1", "threads 2", "threads 3", "storage vector", "storage flat",
       "storage span", "storage list", "tensors 1", "tensors 2-8", "tensors 9-40", "an empty tensor",
-      "65536 elements or more", "rule SGD", "rule LARS", "rule Lion", "rule Signum", "rule AdamW", "rule Muon",
+      "65536 elements or more", "rule SGD", "rule LARS", "rule Lion", "rule Signum", "rule normalised momentum",
+      "rule AdamW", "rule Muon",
       "rule AGC", "rule scheduled", "nesterov", "dampening",
       "coupled decay", "decoupled decay", "maximize", "momentum 0", "momentum above 1", "groups", "rule of a group",
       "clip of a group", "clip value", "clip norm", "clip units", "clip block RMS", "clip global norm", "target norm",

@@ -31,6 +31,7 @@ struct RuleSpec {
     case lars = "LARS"
     case lion = "Lion"
     case signum = "Signum"
+    case normalized = "normalised momentum"
     case adamW = "AdamW"
     case muon = "Muon"
   }
@@ -54,6 +55,8 @@ struct RuleSpec {
   var rateSchedule: ScheduleSpec?
   var momentumSchedule: ScheduleSpec?
   var unitClip: UnitClip?
+  /// Those of ``NormalizedMomentum``.
+  var normalizedUnits = TensorUnits.tensor
 
   /// Adaptive gradient clipping: λ, ε and the units.
   struct UnitClip {
@@ -69,6 +72,8 @@ struct RuleSpec {
   }
 
   var isLARS: Bool { kind == .lars }
+  /// Whether it scales units itself, which adaptive clipping around it refuses.
+  var scalesUnits: Bool { isLARS && adapts || kind == .normalized }
   var keepsLearningRate: Bool { isLARS || (kind == .sgd && convention == .keras) }
 }
 
@@ -127,6 +132,11 @@ extension RuleSpec {
           Signum(
             learningRate: learningRate, momentum: momentum, weightDecay: weightDecay, nesterov: nesterov,
             convention: convention))
+      case .normalized:
+        try scheduled(
+          NormalizedMomentum(
+            learningRate: learningRate, momentum: momentum, weightDecay: weightDecay, nesterov: nesterov,
+            units: normalizedUnits, convention: convention))
       case .adamW:
         try scheduled(
           AdamW(

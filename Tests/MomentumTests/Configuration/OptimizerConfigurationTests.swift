@@ -119,6 +119,10 @@ final class OptimizerConfigurationTests: XCTestCase {
       try rule(#"{"kind": "lion", "learningRate": 2}"#, .optax) as? Lion,
       try Lion(learningRate: 2, weightDecay: 1e-3, convention: .optax))
     XCTAssertEqual(
+      try rule(#"{"kind": "normalized", "learningRate": 2, "weightDecay": 3, "nesterov": true, "units": [0]}"#)
+        as? NormalizedMomentum,
+      try NormalizedMomentum(learningRate: 2, weightDecay: 3, nesterov: true, units: .axes([0])))
+    XCTAssertEqual(
       try rule(#"{"kind": "signum", "learningRate": 2, "momentum": 0.5, "weightDecay": 3, "nesterov": true}"#)
         as? Signum,
       try Signum(learningRate: 2, momentum: 0.5, weightDecay: 3, nesterov: true))
@@ -227,6 +231,7 @@ final class OptimizerConfigurationTests: XCTestCase {
       #"{"rule": {"kind": "muon", "learningRate": 1, "view": {"inputs": [0], "outputs": [-1, 1]}, "scale": {"matchingRMS": 0.5}}}"#,
       #"{"rule": {"kind": "muon", "learningRate": 1, "view": {"rowBlocks": [2, 2], "of": "firstAxis"}, "scale": "none"}}"#,
       #"{"rule": {"kind": "muon", "learningRate": 1, "method": {"steps": [[1, 2, 3]], "epsilon": 0.5, "restarts": []}}}"#,
+      #"{"rule": {"kind": "normalized", "learningRate": 1, "momentum": 0.5, "units": "firstAxis"}}"#,
       #"{"rule": {"kind": "lion", "learningRate": 1, "beta1": 0.5, "beta2": 0.25}}"#,
       #"{"rule": {"kind": "adamw", "learningRate": 1, "epsilon": 0.5, "biasCorrection": false}}"#,
       #"{"rule": {"learningRate": 1, "adaptiveGradientClipping": {"factor": 2, "units": "optax"}}}"#,
@@ -285,8 +290,10 @@ final class OptimizerConfigurationTests: XCTestCase {
       ),
       (
         #"{"rule": {"kind": "adamw", "learningRate": 1, "momentum": 0.9}}"#, "rule",
-        "rule with momentum is adamw; expected sgd or lars or signum or muon"
+        "rule with momentum is adamw; expected sgd or lars or signum or normalized or muon"
       ),
+      (#"{"rule": {"learningRate": 1, "units": "tensor"}}"#, "rule", "rule with units is sgd; expected normalized"),
+      (#"{"rule": {"kind": "normalized", "learningRate": 1, "units": "rows"}}"#, "rule.units", "units are 'rows'"),
       (#"{"rule": {"kind": "muon", "learningRate": 1, "method": "newton"}}"#, "rule.method", "method is 'newton'"),
       (#"{"rule": {"kind": "muon", "learningRate": 1, "method": {"steps": [[1]]}}}"#, "rule.method", "three factors"),
       (#"{"rule": {"kind": "muon", "learningRate": 1, "method": {"steps": []}}}"#, "rule.method", "steps is 0"),

@@ -30,6 +30,15 @@ final class DocumentationSnippetsOfUpdateRules: XCTestCase {
     XCTAssertEqual(try step(&optimizer), [1 - 1e-4, 1 - 1e-4])
   }
 
+  func testNormalizedMomentum() throws {
+    // snippet
+    let rule = try NormalizedMomentum(learningRate: 0.01, momentum: 0.9)
+    var optimizer = try Optimizer<Float>(layout, rule: rule)
+    // end
+    // The gradient (3, 4) is (0.6, 0.8) times its norm.
+    for (x, y) in zip(try step(&optimizer), [1 - 0.006, 1 - 0.008]) { XCTAssertEqual(x, Float(y), accuracy: 1e-6) }
+  }
+
   func testAdamW() throws {
     // snippet
     let rule = try AdamW(learningRate: 1e-3, weightDecay: 0.01)

@@ -113,6 +113,10 @@ final class DescriptionTests: XCTestCase {
         "LARS, learning rate 2.0, momentum 0.9, weight decay 0.5, trust coefficient 0.001"
       ),
       (
+        NormalizedMomentum(learningRate: 2, nesterov: true, units: .firstAxis),
+        "normalised momentum, learning rate 2.0, momentum 0.9, Nesterov, units firstAxis"
+      ),
+      (
         AdaptiveGradientClipping(LARS(learningRate: 2, momentum: 0, adapts: false)),
         "LARS, learning rate 2.0, without adapting, adaptive gradient clipping 0.01"
       ),

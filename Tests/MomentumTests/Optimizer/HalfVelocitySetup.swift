@@ -31,6 +31,7 @@ struct HalfVelocitySetup {
       HalfVelocitySetup(
         rule: SGD(learningRate: 0.1, momentum: 0.9, nesterov: true),
         clipping: GradientClipping(value: -0.5...0.25, tensor: .norm(4)), averaging: .exponential(decay: 0.9)),
+      HalfVelocitySetup(rule: NormalizedMomentum(learningRate: 0.1, momentum: 0.9, units: .firstAxis)),
       HalfVelocitySetup(rule: LARS(learningRate: 0.1, momentum: 0.9, weightDecay: 0.01)),
       HalfVelocitySetup(rule: AdaptiveGradientClipping(momentum, factor: 0.01)),
       HalfVelocitySetup(rule: SGD(learningRate: 0.1, momentum: 0.9, convention: .keras)),

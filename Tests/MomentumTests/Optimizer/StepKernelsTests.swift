@@ -36,6 +36,10 @@ final class StepKernelsTests: XCTestCase {
             name: "\(rule), one pass", rule: rule, clipping: try .byGlobalNorm(20), policy: .zero, mode: .onePass))
       }
     }
+    setups.append(
+      Setup(
+        name: "normalised", rule: try NormalizedMomentum(learningRate: 0.05, momentum: 0.9, weightDecay: 0.1),
+        hasLoops: false))
     setups.append(Setup(name: "LARS", rule: try LARS(learningRate: 0.05, momentum: 0.9, weightDecay: 0.1)))
     for decay in [0, 0.1] {
       setups.append(Setup(name: "AdamW, \(decay)", rule: try AdamW(learningRate: 0.05, weightDecay: decay)))

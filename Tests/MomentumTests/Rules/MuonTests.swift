@@ -201,6 +201,28 @@ final class MuonTests: XCTestCase {
     for tensor in 1...2 { assertSameBits(whole[tensor], without[tensor], "tensor \(tensor) without the first") }
   }
 
+  /// The matrix is made of the velocity before it is rounded: a first step is the same for both kinds of storage.
+  func testAVelocityOfBFloat16IsRoundedAfterTheMatrixIsMade() throws {
+    let layout = try ParameterLayout([("w", [5, 8])])
+    var random = SeededGenerator(seed: 77)
+    let gradient: [Float] = random.numbers(40)
+    let start: [Float] = random.numbers(40)
+    for (nesterov, convention) in [(false, Convention.native), (true, .native), (false, .pytorch), (true, .optax)] {
+      let rule = try Muon(learningRate: 0.5, momentum: 0.75, nesterov: nesterov, convention: convention)
+      func step(_ type: ElementType?) throws -> (parameters: [Float], velocity: [Float]) {
+        var optimizer = try Optimizer<Float>(layout, rule: rule, velocityType: type)
+        var parameters = start
+        try parameters.withUnsafeMutableBufferPointer { parameters in
+          _ = try gradient.withUnsafeBufferPointer { try optimizer.step(parameters: parameters, gradients: $0) }
+        }
+        return (parameters, optimizer.withUnsafeVelocity(ofTensor: 0) { Array($0) })
+      }
+      let (exact, half) = (try step(nil), try step(.bfloat16))
+      XCTAssertNotEqual(exact.velocity, half.velocity)
+      XCTAssertEqual(exact.parameters, half.parameters, "\(convention), Nesterov \(nesterov)")
+    }
+  }
+
   /// A matrix of any scale: powers of two change no bit of the native update.
   func testScaleInvariance() throws {
     var random = SeededGenerator(seed: 94)

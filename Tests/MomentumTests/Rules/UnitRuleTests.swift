@@ -3,7 +3,7 @@ import XCTest
 
 @testable import Momentum
 
-/// LARS and adaptive gradient clipping against plain loops, and what the engine promises of any rule that scales units.
+/// LARS, normalised momentum and adaptive gradient clipping against plain loops, and what the engine promises of any rule that scales units.
 final class UnitRuleTests: XCTestCase {
   private static let shapes = [[6, 40], [40, 3], [5], [2, 3, 7], []]
 
@@ -146,6 +146,62 @@ final class UnitRuleTests: XCTestCase {
     XCTAssertEqual(infinite[1], 0)
   }
 
+  func testNormalizedMomentumFloat() throws { try normalized(Float.self) }
+  func testNormalizedMomentumDouble() throws { try normalized(Double.self) }
+
+  private func normalized<S: BLASScalar>(_: S.Type) throws {
+    for units in [TensorUnits.tensor, .firstAxis, .optax] {
+      for (momentum, nesterov) in [(0.0, false), (0.9, false), (0.9, true)] {
+        for (decay, clipping) in try [(0.0, GradientClipping.none), (0.1, .byGlobalNorm(4))] {
+          let rule = try NormalizedMomentum(
+            learningRate: 0.25, momentum: momentum, weightDecay: decay, nesterov: nesterov, units: units)
+          for threads in [1, 3] {
+            try ThreadTeam.$worthwhileCount.withValue(1) {
+              try compare(rule, S.self, clipping: clipping, threads: threads) { p, v, g, shape in
+                let numbers = UnitGridTests.numbers(shape, over: UnitGridTests.axes(units, shape))
+                var squares: [Int: Double] = [:]
+                for i in p.indices { squares[numbers[i], default: 0] += g[i] * g[i] }
+                for i in p.indices {
+                  let unit = g[i] / squares[numbers[i]]!.squareRoot()
+                  v[i] = momentum * v[i] + unit
+                  p[i] -= 0.25 * ((nesterov ? unit + momentum * v[i] : v[i]) + decay * p[i])
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /// What is divided by its norm has the same bits at any power of two, and no length where there is no direction.
+  func testNormalizedGradientsOfAnySize() throws {
+    let layout = try ParameterLayout([("w", [2, 2]), ("b", [2])])
+    func run(_ scale: Float, _ units: TensorUnits) throws -> [Float] {
+      let rule = try NormalizedMomentum(learningRate: 0.5, momentum: 0.5, units: units)
+      var optimizer = try Optimizer<Float>(layout, rule: rule)
+      var parameters = try ParameterVector<Float>(layout)
+      let gradients = try ParameterVector<Float>([3 * scale, 4 * scale, 5 * scale, 12 * scale, 0, -0.0])
+      for _ in 0..<2 { try optimizer.step(&parameters, gradients: gradients) }
+      return (0..<6).map { parameters[$0] }
+    }
+    for units in [TensorUnits.tensor, .firstAxis, .axes([])] {
+      let expected = try run(1, units)
+      XCTAssertEqual(expected[4...], [0, 0])
+      for exponent in [-140, -20, 20, 120] {
+        XCTAssertEqual(try run(Float(sign: .plus, exponent: exponent, significand: 1), units), expected, "\(units)")
+      }
+    }
+    // 1 + 1.5 steps of length 0.5.
+    let rows = try run(1, .firstAxis)
+    for (x, y) in zip(rows, [0.6, 0.8, 5.0 / 13, 12.0 / 13]) { XCTAssertEqual(Double(x), -1.25 * y, accuracy: 1e-6) }
+    let rule = try NormalizedMomentum(learningRate: 1)
+    for norm in [Double.nan, .infinity] {
+      let factor = rule.unitFactor(gradientNorm: ScaledDouble(norm), parameterNorm: ScaledDouble(1))
+      XCTAssertTrue(factor.significand.isNaN)
+    }
+  }
+
   func testBothScalingsAndAllClipsTogether() throws {
     // Clip by value, by units, by the norm of all; then by what the parameters allow.
     let layout = try ParameterLayout([("w", [2, 2])])
@@ -240,6 +296,12 @@ final class UnitRuleTests: XCTestCase {
     }
     expect("base of adaptive clipping is LARS; expected a rule that does not scale units") {
       try AdaptiveGradientClipping(LARS(learningRate: 1))
+    }
+    expect("base of adaptive clipping is NormalizedMomentum; expected a rule that does not scale units") {
+      try AdaptiveGradientClipping(NormalizedMomentum(learningRate: 1))
+    }
+    expect("momentum is -1.0; expected a finite number >= 0") {
+      try NormalizedMomentum(learningRate: 1, momentum: -1)
     }
     expect("factor of adaptive clipping is -1.0; expected a finite number >= 0") {
       try AdaptiveGradientClipping(SGD(learningRate: 1), factor: -1)

@@ -18,7 +18,8 @@ extension Random {
       onePass
       ? .sgd
       : weighted([
-        (0.5, .sgd), (0.16, .lars), (0.09, .lion), (0.09, .signum), (0.11, .adamW), (matrices ? 0.5 : 0, .muon),
+        (0.5, .sgd), (0.16, .lars), (0.09, .lion), (0.09, .signum), (0.09, .normalized), (0.11, .adamW),
+        (matrices ? 0.5 : 0, .muon),
       ])
     rule.learningRate = weighted([(0.9, logUniform(1e-4, 1)), (0.05, 0), (0.05, logUniform(1, 1e4))])
     rule.momentum = drawMomentum()
@@ -36,10 +37,13 @@ extension Random {
       rule.trust = logUniform(1e-4, 1)
       rule.epsilon = weighted([(0.6, 0), (0.4, logUniform(1e-9, 1e-2))])
       rule.adapts = chance(0.85)
+    case .normalized:
+      rule.decoupled = true
+      rule.normalizedUnits = drawUnits(frame)
     case .lion, .signum, .adamW, .muon: drawMoments(for: &rule)
     }
     if chance(0.3) { drawSchedules(for: &rule) }
-    if !onePass, chance(0.2), !rule.isLARS || !rule.adapts {
+    if !onePass, chance(0.2), !rule.scalesUnits {
       rule.unitClip = RuleSpec.UnitClip(
         factor: weighted([(0.7, logUniform(1e-3, 1)), (0.25, logUniform(1, 100)), (0.05, 0)]),
         epsilon: weighted([(0.8, 1e-3), (0.15, logUniform(1e-6, 1)), (0.05, 0)]), units: drawUnits(frame))

@@ -92,7 +92,7 @@ struct PlainCheck<Scalar: BLASScalar, Wide: WideNumber> {
     let whole = clip.coefficients[index]
     let scalesUnits = rule.units.count > 1 || clip.unitCoefficients[index] != nil
     // What an element lost to underflow is multiplied by on its way, if a scaled copy of the gradient is made.
-    let ruleFactor = rule.units.count > 1 ? 1 : rule.unitFactors[0].high
+    let ruleFactor = clip.unitCoefficients[index] == nil && rule.units.count > 1 ? 1 : rule.largestUnitFactor
     let copied = scalesUnits ? 4 * step.factor * whole.high * ruleFactor : 1
     let lostOnEntry = bounds.underflow * (isOnePass ? 2 : 1) * max(1, copied)
     let parameterBound = bounds.parameter(onePass: isOnePass)
@@ -113,7 +113,7 @@ struct PlainCheck<Scalar: BLASScalar, Wide: WideNumber> {
       let (position, y) = (tensor.offset + i, entry.clamped(Wide(step.gradients[index]![i])) * step.factor)
       let (p, v) = (Wide(before.parameters[position]), oldVelocity.value(position))
       switch rule.spec.kind {
-      case .sgd, .lars: return PlainElement(p: p, v: v, y: y, coefficient: coefficient, factors)
+      case .sgd, .lars, .normalized: return PlainElement(p: p, v: v, y: y, coefficient: coefficient, factors)
       case .lion, .signum, .adamW, .muon:
         return PlainElement(
           p: p, v: v, w: oldSquares.value(position), y: y, coefficient: coefficient, factors, moments)
@@ -133,6 +133,14 @@ struct PlainCheck<Scalar: BLASScalar, Wide: WideNumber> {
       if coefficient.high == .infinity, coefficient.low.isFinite {
         record.note(.unbounded)
         continue
+      }
+      // The gradient of a unit is stored after the rule has scaled it, before the other factors.
+      if rule.units.count > 1 {
+        let scaled = coefficient.high / (step.factor * whole.high)
+        if scaled * step.factor * entry.clamped(Wide(step.gradients[index]![i])).magnitude > bounds.greatest / 4 {
+          record.note(.nearRange)
+          continue
+        }
       }
       var plain = element(i, coefficient)
       if !updates.isEmpty { plain.parameter.add(-factors.rate, updates[i]) }

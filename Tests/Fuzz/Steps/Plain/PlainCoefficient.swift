@@ -45,6 +45,14 @@ enum PlainCoefficient {
     return n.isInfinite ? .nan : limit / n
   }
 
+  /// Of normalised momentum: 1 / ‖g‖ for a norm with its bounds. A norm that may be 0 gives 1 there, and next to it any
+  /// number.
+  static func normalizing<Wide: WideNumber>(_ n: Interval<Wide>) -> Interval<Wide> {
+    if n.high == 0 { return .one }
+    if n.isNaN || n.low.isInfinite { return Interval(.nan) }
+    return Interval(min(1, 1 / n.high), n.low == 0 ? .infinity : 1 / n.low)
+  }
+
   /// Of LARS: r for the norms of the parameters and of the gradient, and the denominator without ε.
   static func trust<Wide: WideNumber>(_ rule: RuleSpec, _ p: Wide, _ g: Wide, _ denominator: Wide) -> Wide {
     if p == 0 || g == 0 { return 1 }

@@ -61,7 +61,7 @@ struct PlainMoments<Wide: WideNumber> {
       let interval = Interval(low, high)
       element.secondMoment = PlainNumber(value: interval.middle, size: high, radius: interval.radius)
       element.parameter.add(-rate, quotient(element))
-    case .sgd, .lars, .muon: break
+    case .sgd, .lars, .normalized, .muon: break
     }
   }
 

@@ -12,9 +12,15 @@ struct PlainRule<Wide: WideNumber> {
 
   var usesVelocity: Bool {
     switch spec.kind {
-    case .sgd, .lars, .signum: momentum > 0
+    case .sgd, .lars, .signum, .normalized: momentum > 0
     case .lion, .adamW, .muon: true
     }
+  }
+
+  /// The largest factor of a unit, but for those of which nothing is known.
+  var largestUnitFactor: Wide {
+    guard units.count > 1 else { return unitFactors[0].high }
+    return unitFactors.reduce(1) { $1.high.isFinite ? max($0, $1.high) : $0 }
   }
 
   /// What the old velocity is multiplied by.
@@ -38,7 +44,7 @@ struct PlainRule<Wide: WideNumber> {
       if spec.keepsLearningRate { return -Wide(learningRate) }
       return isFirstStep && spec.convention == .pytorch ? 1 : 1 - Wide(spec.dampening)
     case .lion, .adamW: return 1 - keeping
-    case .signum: return 1
+    case .signum, .normalized: return 1
     case .muon: return [.native, .keras].contains(spec.convention) ? 1 : 1 - keeping
     }
   }
@@ -60,6 +66,9 @@ extension PlainStep {
       units: units[layout.tensors[index].shape, .tensor])
     if spec.isLARS, spec.adapts {
       rule.unitFactors = [trust(ofTensor: index, spec, clip)]
+    } else if spec.kind == .normalized {
+      rule.units = units[layout.tensors[index].shape, spec.normalizedUnits]
+      rule.unitFactors = unitNorms(ofTensor: index, rule.units, clip).map(PlainCoefficient.normalizing)
     } else if let unitClip = spec.unitClip {
       rule.units = units[layout.tensors[index].shape, unitClip.units]
       let gradient = unitNorms(ofTensor: index, rule.units, clip)
