@@ -68,7 +68,7 @@ extension PlainStep {
       rule.unitFactors = [trust(ofTensor: index, spec, clip)]
     } else if spec.kind == .normalized {
       rule.units = units[layout.tensors[index].shape, spec.normalizedUnits]
-      rule.unitFactors = unitNorms(ofTensor: index, rule.units, clip).map(PlainCoefficient.normalizing)
+      rule.unitFactors = unitNorms(ofTensor: index, rule.units, clip).map { PlainCoefficient.normalizing($0) }
     } else if let unitClip = spec.unitClip {
       rule.units = units[layout.tensors[index].shape, unitClip.units]
       let gradient = unitNorms(ofTensor: index, rule.units, clip)
