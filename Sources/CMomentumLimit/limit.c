@@ -77,6 +77,17 @@ double momentum_limit_update_double(
   return table(path)->update_double(update, g, v, p, n);
 }
 
+void momentum_limit_adamw_float(
+    momentum_limit_path path, const momentum_limit_moments *moments, const float *g, float *m, float *s, float *p, size_t n) {
+  table(path)->adamw_float(moments, g, m, s, p, n);
+}
+
+void momentum_limit_adamw_double(
+    momentum_limit_path path, const momentum_limit_moments *moments, const double *g, double *m, double *s, double *p,
+    size_t n) {
+  table(path)->adamw_double(moments, g, m, s, p, n);
+}
+
 void momentum_limit_update_half(
     momentum_limit_path path, momentum_limit_storage storage, const momentum_limit_update *update,
     const momentum_limit_vectors *vectors, size_t n, momentum_limit_random random) {

@@ -16,6 +16,9 @@
 #define ADD(a, b) _mm256_add_ps(a, b)
 #define MIN(a, b) _mm256_min_ps(a, b)
 #define MAX(a, b) _mm256_max_ps(a, b)
+#define DIV(a, b) _mm256_div_ps(a, b)
+#define SQRT(x) _mm256_sqrt_ps(x)
+#define ROOT(x) __builtin_sqrtf(x)
 #define FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
 #include "limit_kernels.inc"
 
@@ -31,6 +34,9 @@
 #define ADD(a, b) _mm256_add_pd(a, b)
 #define MIN(a, b) _mm256_min_pd(a, b)
 #define MAX(a, b) _mm256_max_pd(a, b)
+#define DIV(a, b) _mm256_div_pd(a, b)
+#define SQRT(x) _mm256_sqrt_pd(x)
+#define ROOT(x) __builtin_sqrt(x)
 #define FMA(a, b, c) _mm256_fmadd_pd(a, b, c)
 #include "limit_kernels.inc"
 

@@ -16,6 +16,9 @@
 #define ADD(a, b) _mm512_add_ps(a, b)
 #define MIN(a, b) _mm512_min_ps(a, b)
 #define MAX(a, b) _mm512_max_ps(a, b)
+#define DIV(a, b) _mm512_div_ps(a, b)
+#define SQRT(x) _mm512_sqrt_ps(x)
+#define ROOT(x) __builtin_sqrtf(x)
 #define FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
 #include "limit_kernels.inc"
 
@@ -31,6 +34,9 @@
 #define ADD(a, b) _mm512_add_pd(a, b)
 #define MIN(a, b) _mm512_min_pd(a, b)
 #define MAX(a, b) _mm512_max_pd(a, b)
+#define DIV(a, b) _mm512_div_pd(a, b)
+#define SQRT(x) _mm512_sqrt_pd(x)
+#define ROOT(x) __builtin_sqrt(x)
 #define FMA(a, b, c) _mm512_fmadd_pd(a, b, c)
 #include "limit_kernels.inc"
 

@@ -16,6 +16,9 @@
 #define ADD(a, b) vaddq_f32(a, b)
 #define MIN(a, b) vminq_f32(a, b)
 #define MAX(a, b) vmaxq_f32(a, b)
+#define DIV(a, b) vdivq_f32(a, b)
+#define SQRT(x) vsqrtq_f32(x)
+#define ROOT(x) __builtin_sqrtf(x)
 #define FMA(a, b, c) vfmaq_f32(c, a, b)
 #include "limit_kernels.inc"
 
@@ -31,6 +34,9 @@
 #define ADD(a, b) vaddq_f64(a, b)
 #define MIN(a, b) vminq_f64(a, b)
 #define MAX(a, b) vmaxq_f64(a, b)
+#define DIV(a, b) vdivq_f64(a, b)
+#define SQRT(x) vsqrtq_f64(x)
+#define ROOT(x) __builtin_sqrt(x)
 #define FMA(a, b, c) vfmaq_f64(c, a, b)
 #include "limit_kernels.inc"
 

@@ -13,6 +13,9 @@
 #define ADD(a, b) ((a) + (b))
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
+#define DIV(a, b) ((a) / (b))
+#define SQRT(x) __builtin_sqrtf(x)
+#define ROOT(x) __builtin_sqrtf(x)
 #define FMA(a, b, c) ((a) * (b) + (c))
 #include "limit_kernels.inc"
 
@@ -28,6 +31,9 @@
 #define ADD(a, b) ((a) + (b))
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
+#define DIV(a, b) ((a) / (b))
+#define SQRT(x) __builtin_sqrt(x)
+#define ROOT(x) __builtin_sqrt(x)
 #define FMA(a, b, c) ((a) * (b) + (c))
 #include "limit_kernels.inc"
 

@@ -15,6 +15,8 @@ typedef struct momentum_limit_table {
   void (*scale_double)(double, double *, size_t);
   double (*update_float)(const momentum_limit_update *, const float *, float *, float *, size_t);
   double (*update_double)(const momentum_limit_update *, const double *, double *, double *, size_t);
+  void (*adamw_float)(const momentum_limit_moments *, const float *, float *, float *, float *, size_t);
+  void (*adamw_double)(const momentum_limit_moments *, const double *, double *, double *, double *, size_t);
   void (*update_half)(
       const momentum_limit_update *, momentum_limit_storage, const momentum_limit_vectors *, size_t, momentum_limit_random);
   double (*squares_half)(const uint16_t *, size_t, bool);
@@ -25,7 +27,7 @@ typedef struct momentum_limit_table {
 
 #define MOMENTUM_LIMIT_TABLE(f, d, h)                                                                                   \
   {f##_squares, d##_squares, f##_clamped_squares, d##_clamped_squares, f##_scale, d##_scale, f##_update, d##_update, \
-   h##_update, h##_squares, h##_widen, h##_narrow, h##_narrow_at_random}
+   f##_adamw, d##_adamw, h##_update, h##_squares, h##_widen, h##_narrow, h##_narrow_at_random}
 
 extern const momentum_limit_table momentum_limit_portable;
 #if defined(__x86_64__)

@@ -27,6 +27,11 @@ final class LimitKernelTests: XCTestCase {
     check(Double.self, update)
   }
 
+  func testAdamW() {
+    check(Float.self, adamW)
+    check(Double.self, adamW)
+  }
+
   // MARK: -
 
   private func check<S: LimitScalar>(_: S.Type, _ body: (LimitKernel, Vectors<S>) -> Void) {
@@ -86,6 +91,34 @@ final class LimitKernelTests: XCTestCase {
         XCTAssertEqual(Double(result.parameters[i]), p - 0.0625 * moved, accuracy: tolerance, label)
         if velocity { XCTAssertEqual(Double(result.velocity[i]), v, accuracy: tolerance, label) }
       }
+    }
+  }
+}
+
+extension LimitKernelTests {
+  fileprivate func adamW<S: LimitScalar>(_ kernel: LimitKernel, _ x: Vectors<S>) {
+    let moments = momentum_limit_moments(beta1: 0.875, beta2: 0.75, rate: 0.0625, epsilon: 0.125, keep: 0.5)
+    // Second moments are not negative.
+    let start = x.parameters.map { $0 * $0 }
+    var squares = [S(12345)] + start + [S(12345)]
+    let result = x.changing { g, m, p in
+      squares.withUnsafeMutableBufferPointer {
+        S.limitAdamW(kernel.path, moments, g, m, $0.baseAddress! + 1, p, x.count)
+      }
+    }
+    XCTAssertEqual([squares.first, squares.last], [12345, 12345])
+    XCTAssertEqual(result.gradients, x.gradients)
+    for i in 0..<x.count {
+      let (g, p) = (Double(x.gradients[i]), Double(x.parameters[i]))
+      let m = 0.875 * Double(x.velocity[i]) + 0.125 * g
+      let s = 0.75 * Double(start[i]) + 0.25 * g * g
+      // All numbers are below 8, and there are eight roundings at most.
+      let tolerance = 32 * Double(S.ulpOfOne)
+      let label = "\(kernel.name), element \(i) of \(x.count)"
+      XCTAssertEqual(Double(result.velocity[i]), m, accuracy: tolerance, label)
+      XCTAssertEqual(Double(squares[i + 1]), s, accuracy: tolerance, label)
+      XCTAssertEqual(
+        Double(result.parameters[i]), 0.5 * p - 0.0625 * m / (s.squareRoot() + 0.125), accuracy: tolerance, label)
     }
   }
 }

@@ -58,6 +58,21 @@ double momentum_limit_update_float(
 double momentum_limit_update_double(
     momentum_limit_path path, const momentum_limit_update *update, const double *g, double *v, double *p, size_t n);
 
+// One step of AdamW of one range, the correction of the means taken out of the quotient:
+//
+//   m = beta1 * m + (1 - beta1) * g
+//   s = beta2 * s + (1 - beta2) * g * g
+//   p = keep * p - rate * m / (sqrt(s) + epsilon)
+typedef struct momentum_limit_moments {
+  double beta1, beta2, rate, epsilon, keep;
+} momentum_limit_moments;
+
+void momentum_limit_adamw_float(
+    momentum_limit_path path, const momentum_limit_moments *moments, const float *g, float *m, float *s, float *p, size_t n);
+void momentum_limit_adamw_double(
+    momentum_limit_path path, const momentum_limit_moments *moments, const double *g, double *m, double *s, double *p,
+    size_t n);
+
 // What a step keeps in half precision. Velocities are floats in all but the last four, and gradients bfloat16 in all but one.
 typedef enum momentum_limit_storage {
   MOMENTUM_LIMIT_BFLOAT16_GRADIENT,

@@ -13,6 +13,7 @@ final class BenchMemory<Scalar: LimitScalar> {
   private var gradientVector: ParameterVector<Scalar>
   private var parameterVector: ParameterVector<Scalar>
   private var velocityVector: ParameterVector<Scalar>?
+  private var secondMomentVector: ParameterVector<Scalar>?
 
   // The addresses of the vectors above, which live as long as they do.
   let gradients: UnsafeMutableBufferPointer<Scalar>
@@ -37,6 +38,12 @@ final class BenchMemory<Scalar: LimitScalar> {
   func velocity() throws -> UnsafeMutableBufferPointer<Scalar> {
     if velocityVector == nil { velocityVector = try ParameterVector(layout, threads: threads) }
     return velocityVector!.withUnsafeMutableBufferPointer { $0 }
+  }
+
+  /// Their second moment, likewise.
+  func secondMoment() throws -> UnsafeMutableBufferPointer<Scalar> {
+    if secondMomentVector == nil { secondMomentVector = try ParameterVector(layout, threads: threads) }
+    return secondMomentVector!.withUnsafeMutableBufferPointer { $0 }
   }
 
   func fillGradients() {

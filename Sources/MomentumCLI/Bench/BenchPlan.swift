@@ -16,6 +16,8 @@ struct BenchOperation: Hashable, Sendable {
   var onePass = false
   /// Whether norms are measured that no limit needs, for the report.
   var reportsNorms = true
+  /// Whether a step is one of AdamW instead of momentum; it does not clip.
+  var isAdamW = false
   /// What a step of `Float`s keeps in half precision; `nil` for nothing.
   var storage: StepStorage?
 
@@ -29,6 +31,7 @@ struct BenchOperation: Hashable, Sendable {
     case .step: break
     }
     if let storage { return "step (\(storage.name))" }
+    if isAdamW { return "step (no clip, AdamW)" }
     let clipping =
       switch clip {
       case .global: "global norm"
@@ -53,10 +56,10 @@ struct BenchOperation: Hashable, Sendable {
   /// Whether it can be measured with vectors of a type.
   func exists(for scalar: BenchRun.Element) -> Bool { storage == nil || scalar == .float }
 
-  /// The memory that a row's vectors take: gradient, parameters, the engine's velocity and that of its competitors; with
-  /// half precision also the velocity of the step of `Float`s, gradients and parameters.
+  /// The memory that a row's vectors take: gradient, parameters, the engine's velocity and that of its competitors, with
+  /// AdamW two of each; with half precision also the velocity of the step of `Float`s, gradients and parameters.
   func bytesPerElement(_ scalar: BenchRun.Element) -> Int {
-    guard let storage else { return 4 * scalar.byteCount }
+    guard let storage else { return (isAdamW ? 6 : 4) * scalar.byteCount }
     // Parameters of Float are those of the step of Floats; the limit has a velocity of its own type.
     return 4 * 4 + storage.bytesKept - (storage.hasWideParameters ? 4 : 0) + (storage.hasHalfVelocity ? 2 : 0)
   }
@@ -76,6 +79,7 @@ struct BenchOperation: Hashable, Sendable {
       BenchOperation(kind: .step, momentum: 0.9, nesterov: true),
       BenchOperation(kind: .step, momentum: 0.9, weightDecay: 1e-4),
       BenchOperation(kind: .step, clip: .global, momentum: 0.9, nesterov: true, weightDecay: 1e-4),
+      BenchOperation(kind: .step, momentum: 0.9, weightDecay: 0.01, isAdamW: true),
     ] + half
 }
 

@@ -5,6 +5,8 @@ import Momentum
 struct BenchRow: Encodable {
   let name: String
   let operation: String
+  /// `SGD` or `AdamW`, whose first decay is `momentum`.
+  let rule: String
   let clip: String
   let momentum: Double
   let nesterov: Bool
@@ -55,6 +57,7 @@ struct BenchRow: Encodable {
     let wideTimes = contest.wide == nil ? nil : times.last
     name = operation.name
     self.operation = "\(operation.kind)"
+    rule = operation.isAdamW ? "AdamW" : "SGD"
     clip = operation.clip.rawValue
     momentum = operation.momentum
     nesterov = operation.nesterov
@@ -90,7 +93,7 @@ struct BenchRow: Encodable {
   static let csvHeader = """
     name,operation,clip,momentum,nesterov,weight_decay,one_pass,tensors,tensor_count,count,scalar,threads,threads_used,repeats,\
     bytes,seconds_min,seconds_median,limit_seconds_min,limit_seconds_median,limit_ratio,plain,plain_seconds_min,\
-    plain_seconds_median,plain_ratio,storage,wide_seconds_min,wide_seconds_median,wide_ratio,kernels,reports_norms
+    plain_seconds_median,plain_ratio,storage,wide_seconds_min,wide_seconds_median,wide_ratio,kernels,reports_norms,rule
     """
 
   var csv: String {
@@ -103,7 +106,7 @@ struct BenchRow: Encodable {
     func texts(_ numbers: [Double?]) -> [String] { numbers.map { $0.map { "\($0)" } ?? "" } }
     return
       (fields + texts([plainSecondsMin, plainSecondsMedian, plainRatio]) + [storage ?? ""]
-      + texts([wideSecondsMin, wideSecondsMedian, wideRatio]) + [kernels ?? "", "\(reportsNorms)"]).joined(
+      + texts([wideSecondsMin, wideSecondsMedian, wideRatio]) + [kernels ?? "", "\(reportsNorms)", rule]).joined(
         separator: ",")
   }
 

@@ -19,6 +19,9 @@ protocol LimitScalar: BLASScalar {
     _ path: momentum_limit_path, _ update: momentum_limit_update, _ g: UnsafePointer<Self>,
     _ v: UnsafeMutablePointer<Self>?, _ p: UnsafeMutablePointer<Self>, _ n: Int
   ) -> Double
+  static func limitAdamW(
+    _ path: momentum_limit_path, _ moments: momentum_limit_moments, _ g: UnsafePointer<Self>,
+    _ m: UnsafeMutablePointer<Self>, _ s: UnsafeMutablePointer<Self>, _ p: UnsafeMutablePointer<Self>, _ n: Int)
 }
 
 extension Float: LimitScalar {
@@ -49,6 +52,13 @@ extension Float: LimitScalar {
   ) -> Double {
     withUnsafePointer(to: update) { momentum_limit_update_float(path, $0, g, v, p, n) }
   }
+
+  static func limitAdamW(
+    _ path: momentum_limit_path, _ moments: momentum_limit_moments, _ g: UnsafePointer<Float>,
+    _ m: UnsafeMutablePointer<Float>, _ s: UnsafeMutablePointer<Float>, _ p: UnsafeMutablePointer<Float>, _ n: Int
+  ) {
+    withUnsafePointer(to: moments) { momentum_limit_adamw_float(path, $0, g, m, s, p, n) }
+  }
 }
 
 extension Double: LimitScalar {
@@ -78,6 +88,13 @@ extension Double: LimitScalar {
     _ v: UnsafeMutablePointer<Double>?, _ p: UnsafeMutablePointer<Double>, _ n: Int
   ) -> Double {
     withUnsafePointer(to: update) { momentum_limit_update_double(path, $0, g, v, p, n) }
+  }
+
+  static func limitAdamW(
+    _ path: momentum_limit_path, _ moments: momentum_limit_moments, _ g: UnsafePointer<Double>,
+    _ m: UnsafeMutablePointer<Double>, _ s: UnsafeMutablePointer<Double>, _ p: UnsafeMutablePointer<Double>, _ n: Int
+  ) {
+    withUnsafePointer(to: moments) { momentum_limit_adamw_double(path, $0, g, m, s, p, n) }
   }
 }
 

@@ -4,14 +4,14 @@ import Momentum
 /// The engine's step.
 final class EngineStep<Scalar: LimitScalar>: BenchContender {
   private let memory: BenchMemory<Scalar>
-  private let settings: StepSettings
+  private let measures: Bool
   private var optimizer: Optimizer<Scalar>
 
   init(
     _ memory: BenchMemory<Scalar>, _ settings: StepSettings, algorithm: NormAlgorithm = .blas,
     velocityType: ElementType? = nil, kernels: StepKernels = .automatic
   ) throws {
-    (self.memory, self.settings) = (memory, settings)
+    (self.memory, measures) = (memory, settings.measures)
     var clipping = try settings.clipping
     clipping.algorithm = algorithm
     // Where nothing is measured for a limit or a report, nothing is for the policy either, so that the row is the update
@@ -22,6 +22,13 @@ final class EngineStep<Scalar: LimitScalar>: BenchContender {
       mode: settings.onePass ? .onePass : .twoPass, velocityType: velocityType, threads: memory.threads)
     optimizer.kernels = kernels
     optimizer.reportsNorms = settings.reportsNorms
+  }
+
+  /// The update of a rule alone.
+  init(_ memory: BenchMemory<Scalar>, _ rule: some UpdateRule, kernels: StepKernels) throws {
+    (self.memory, measures) = (memory, false)
+    optimizer = try Optimizer(memory.layout, rule: rule, nonFinitePolicy: .propagate, threads: memory.threads)
+    optimizer.kernels = kernels
   }
 
   func prepare() {}
@@ -35,7 +42,7 @@ final class EngineStep<Scalar: LimitScalar>: BenchContender {
   var kernels: StepKernels? { optimizer.lastStepWasFused ? .fused : .blas }
 
   /// Elements that the last step moved for each parameter, by the account of the programs that it ran.
-  var words: Int { (settings.measures ? 1 : 0) + (optimizer.lastPrograms.first?.traffic.words ?? 0) }
+  var words: Int { (measures ? 1 : 0) + (optimizer.lastPrograms.first?.traffic.words ?? 0) }
 }
 
 /// The step as one hand-fused loop a pass.
