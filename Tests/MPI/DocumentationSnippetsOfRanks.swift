@@ -8,6 +8,7 @@
     static func run(_ folder: String, _ world: Communicator) throws {
       try distributed("\(folder)/state.safetensors", world)
       try ownSteps(world)
+      try sharedTensors(world)
     }
 
     private static func distributed(_ path: String, _ world: Communicator) throws {
@@ -53,6 +54,23 @@
       let exchange = RankExchange(world, elements: model.count)
       let report = try optimizer.step(parameters: shards, gradients: gradients, exchange: exchange)
       // end
+      try Cases.require(report.totalNorm == Double(model.count).squareRoot(), "the norm is \(report.totalNorm ?? -1)")
+    }
+
+    private static func sharedTensors(_ group: Communicator) throws {
+      let model = try ParameterLayout([("weight", [4 * group.rankCount]), ("bias", [3])])
+      // snippet
+      // Ranks of a group hold slices of the weights, and all of them the biases, which the first one counts.
+      let exchange = SharingExchange(
+        RankExchange(group, elements: model.count), countedElsewhere: group.rank == 0 ? [] : ["bias"])
+      // end
+      var (slice, bias) = ([Float](repeating: 1, count: 4), [Float](repeating: 1, count: 3))
+      let report = try slice.withUnsafeMutableBufferPointer { slice throws(MomentumError) in
+        try bias.withUnsafeMutableBufferPointer { bias throws(MomentumError) in
+          try Gradients.clip(
+            [slice, bias], by: .byGlobalNorm(1e9), names: ["weight", "bias"], exchange: exchange)
+        }
+      }
       try Cases.require(report.totalNorm == Double(model.count).squareRoot(), "the norm is \(report.totalNorm ?? -1)")
     }
   }

@@ -16,7 +16,22 @@
         let report = try clip(gradient, plan, clipping, world)
         Cases.print("\(hex(report.totalNorm ?? 0)) \(hex(report.clipCoefficient))", world)
       }
+      try sharedTensor(gradient, layout, world)
       try negativeControl(gradient, layout, world)
+    }
+
+    /// A tensor that all ranks hold and the last one counts: the norm is the one of a single process.
+    private static func sharedTensor(_ gradient: [Float], _ layout: ParameterLayout, _ world: Communicator) throws {
+      var (own, shared) = (gradient, [Float](repeating: 0.25, count: 3))
+      let exchange = SharingExchange(
+        RankExchange(world, elements: layout.count + 3),
+        countedElsewhere: world.rank == world.rankCount - 1 ? [] : ["shared"])
+      let report = try own.withUnsafeMutableBufferPointer { own throws(MomentumError) in
+        try shared.withUnsafeMutableBufferPointer { shared throws(MomentumError) in
+          try Gradients.clip([own, shared], by: .byGlobalNorm(1), names: ["own", "shared"], exchange: exchange)
+        }
+      }
+      Cases.print("\(hex(report.totalNorm ?? 0)) \(hex(Double(shared[2])))", world)
     }
 
     private static func clip(

@@ -13,10 +13,14 @@ extension ClipStage {
     // All owners or none: their powers are measured on one scale.
     outcome.clamps = settings.clipsValues && settings.comparesNorm
     var measured = try measure(table, outcome, team, isMeasured && !outcome.clamps, meetings)
-    if measured.total.nanCount + measured.total.infinityCount > 0 {
+    let isFinite = measured.total.nanCount + measured.total.infinityCount == 0
+    if !isFinite {
       // All owners throw this error, at the next meeting.
       if settings.policy == .throw { throw firstOffender(table) }
       outcome.clearsNonFinite = settings.policy == .zero
+    }
+    if meetings.sharesTensors {
+      measured.total = table.total(settings.normType, table.measured()) { !$0.pointee.isCountedElsewhere }
     }
 
     let tiles = table.measured(clamped: outcome.clamps)
@@ -24,16 +28,22 @@ extension ClipStage {
     if settings.limitsTensors { try limitTensors(table, tiles, &outcome) }
     let groups = settings.groups.indices.filter { settings.groups[$0]?.globalNorm != nil }
     func inGroup(_ group: Int) -> (UnsafePointer<TensorTable<Scalar>.Decision>) -> Bool {
-      { $0.pointee.group == group }
+      { $0.pointee.group == group && !(meetings.sharesTensors && $0.pointee.isCountedElsewhere) }
     }
     func isLimited(_ decision: UnsafePointer<TensorTable<Scalar>.Decision>) -> Bool {
       settings.isLimited(group: decision.pointee.group)
+        && !(meetings.sharesTensors && decision.pointee.isCountedElsewhere)
     }
     var message = [measured.total, clippedSum(table, tiles, where: isLimited)]
     for group in groups { message.append(clippedSum(table, tiles, where: inGroup(group))) }
     var all = try meetings.merge(message, counts: [measured.valueClippedCount, outcome.report.wasClipped ? 1 : 0])
     (measured.total, measured.valueClippedCount) = (all.partials[0], all.counts[0])
     report(measured, value(measured.total), &outcome)
+    if !isFinite, measured.total.nanCount + measured.total.infinityCount == 0 {
+      throw .invalidSetting(
+        name: "countedElsewhere", value: "tensors whose gradients hold a NaN or an infinity here only",
+        expected: "the same gradients by all owners of a tensor")
+    }
     guard try accepts(measured, table, &outcome) else {
       outcome.report.wasClipped = false
       return table.resetDecisions()

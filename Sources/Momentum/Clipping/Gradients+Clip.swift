@@ -101,7 +101,7 @@ extension Gradients {
     if stage.settings.clipsValues { stage.bindBounds(table, &outcome) }
     guard stage.settings.asksForNorm else { return outcome.report }
     if let meetings {
-      meetings.begin(gradientFactor: stage.gradientFactor, elements: table.count)
+      try meetings.begin(gradientFactor: stage.gradientFactor, table)
       try stage.decide(table, &outcome, team, meetings)
       if !outcome.report.wasSkipped { try meetings.agree(&outcome.report) }
     } else {

@@ -10,6 +10,8 @@
 /// earlier still comes to its next meeting, and says so there: every owner then throws that error, and none has written
 /// anything.
 ///
+/// A tensor that several owners hold is counted by one of them: ``SharingExchange``.
+///
 /// An owner must hold whole tensors. Where no limit is that of a tensor, a unit or a group, it may hold pieces that were cut
 /// between tiles (at multiples of ``Tile/count``).
 ///
@@ -23,6 +25,13 @@ public protocol NormExchange {
   ///
   /// - Throws: An error if the owners cannot meet, which ends the call of this owner.
   func merge(_ message: inout NormMessage) throws(MomentumError)
+
+  /// The names of this owner's tensors that another owner counts; by default none. See ``SharingExchange``.
+  var countedElsewhere: Set<String> { get }
+}
+
+extension NormExchange {
+  public var countedElsewhere: Set<String> { [] }
 }
 
 /// What an owner of a part of a gradient tells the others in one meeting of a ``NormExchange``.
@@ -42,7 +51,8 @@ public struct NormMessage: Sendable {
   public internal(set) var partials: [NormPartial] = []
   /// Numbers that are summed.
   public internal(set) var counts: [Int] = []
-  /// The number of elements of the owner's tensors, with or without gradients; of the merged message, of all tensors.
+  /// The number of elements of the tensors that the owner counts, with or without gradients; of the merged message, of all
+  /// tensors.
   ///
   /// An element that two owners hold counts twice, one that nobody holds not at all. So a sum that is not the model's
   /// number of elements betrays a replicated or a missing part, whose norm would be silently wrong.

@@ -9,13 +9,27 @@ final class NormMeetings {
     (self.exchange, point) = (exchange, NormMessage.Point(step: step))
   }
 
-  /// The number of elements of the owner's tensors.
+  /// The number of elements of the tensors that the owner counts.
   private var elements = 0
+  /// Whether another owner counts some of this one's tensors.
+  private(set) var sharesTensors = false
 
-  /// The factor and the number of elements of the gradients, known before the first meeting with partials.
-  func begin(gradientFactor: ScaledDouble, elements: Int) {
+  /// The factor of the gradients and the tensors that the owner counts, known before the first meeting with partials.
+  ///
+  /// - Throws: ``MomentumError/invalidSetting(_:)`` if another owner counts a tensor that this one does not hold.
+  func begin<Scalar>(gradientFactor: ScaledDouble, _ table: TensorTable<Scalar>) throws(MomentumError) {
     point.gradientFactor = gradientFactor
-    self.elements = elements
+    elements = table.count
+    var others = exchange.countedElsewhere
+    sharesTensors = !others.isEmpty
+    guard sharesTensors else { return }
+    for index in table.entries.indices {
+      table.decisions[index].isCountedElsewhere = others.remove(table.name(of: index)) != nil
+      if table.decisions[index].isCountedElsewhere { elements -= table.entries[index].count }
+    }
+    if let unknown = others.min() {
+      throw .invalidSetting(name: "countedElsewhere", value: unknown, expected: "the names of own tensors")
+    }
   }
 
   /// Meets the other owners inside a call of the engine.

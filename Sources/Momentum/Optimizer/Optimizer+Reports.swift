@@ -38,7 +38,7 @@ extension Optimizer {
       let rule = rules.rule(ofGroup: group)
       var norm: Double?
       if settings.asksForNorm, table.entries.contains(where: { $0.gradient != nil }) {
-        norm = stage.value(table.total(ofGroup: group, settings.normType, table.measured())).double
+        norm = stage.value(table.total(settings.normType, table.measured()) { $0.pointee.group == group }).double
       }
       return GroupReport(
         name: name, tensorCount: table.decisions.count { $0.group == group }, norm: norm,

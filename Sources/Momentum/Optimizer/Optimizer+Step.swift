@@ -36,7 +36,7 @@ extension Optimizer {
         throw .invalidSetting(
           name: "mode", value: mode.rawValue, expected: "twoPass with an exchange, before which nothing is written")
       }
-      meetings.begin(gradientFactor: stage.gradientFactor, elements: layout.count)
+      try meetings.begin(gradientFactor: stage.gradientFactor, table)
     }
     // A step that failed after it had entered its norm must not count that norm twice.
     if stage.settings.adapts { stage.adaptive = adaptedLimit }

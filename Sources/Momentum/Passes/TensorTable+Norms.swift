@@ -35,10 +35,12 @@ extension TensorTable {
     return partial
   }
 
-  /// The norm of the tensors of a group that have a gradient, before any clipping by norms; -1 stands for no group.
-  func total(ofGroup group: Int, _ type: NormType, _ measured: MeasuredTiles) -> NormPartial {
+  /// The norm of some tensors that have a gradient, before any clipping by norms.
+  func total(
+    _ type: NormType, _ measured: MeasuredTiles, where isMeant: (UnsafePointer<Decision>) -> Bool
+  ) -> NormPartial {
     var partial = NormPartial(unchecked: type, divisor: measured.divisor)
-    for index in entries.indices where decision(index).pointee.group == group && entry(index).pointee.gradient != nil {
+    for index in entries.indices where isMeant(decision(index)) && entry(index).pointee.gradient != nil {
       partial.add(tiles(of: entry(index), measured.sums))
     }
     return partial

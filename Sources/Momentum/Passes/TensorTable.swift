@@ -49,9 +49,11 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
     /// The scales of the velocity and of the average after the current step.
     var newScale = 1.0
     var newAverageScale = 1.0
+    /// Whether another owner counts the tensor, which several hold; set before each step with other owners.
+    var isCountedElsewhere = false
 
     /// Clears the decisions of the last step.
-    mutating func reset() { self = Decision(group: group) }
+    mutating func reset() { self = Decision(group: group, isCountedElsewhere: isCountedElsewhere) }
   }
 
   /// The names of the tensors; empty if they are known by their positions alone.
