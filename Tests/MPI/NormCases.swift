@@ -16,19 +16,21 @@
         let report = try clip(gradient, plan, clipping, world)
         Cases.print("\(hex(report.totalNorm ?? 0)) \(hex(report.clipCoefficient))", world)
       }
-      try sharedTensor(gradient, layout, world)
+      try sharedTensor(gradient, plan, world)
       try negativeControl(gradient, layout, world)
     }
 
     /// A tensor that all ranks hold and the last one counts: the norm is the one of a single process.
-    private static func sharedTensor(_ gradient: [Float], _ layout: ParameterLayout, _ world: Communicator) throws {
+    private static func sharedTensor(_ gradient: [Float], _ plan: ShardPlan, _ world: Communicator) throws {
       var (own, shared) = (gradient, [Float](repeating: 0.25, count: 3))
       let exchange = SharingExchange(
-        RankExchange(world, elements: layout.count + 3),
+        RankExchange(world, elements: plan.layout.count + 3),
         countedElsewhere: world.rank == world.rankCount - 1 ? [] : ["shared"])
       let report = try own.withUnsafeMutableBufferPointer { own throws(MomentumError) in
         try shared.withUnsafeMutableBufferPointer { shared throws(MomentumError) in
-          try Gradients.clip([own, shared], by: .byGlobalNorm(1), names: ["own", "shared"], exchange: exchange)
+          let pieces = pieces(of: own, plan, world)
+          let names = pieces.indices.map { "piece \($0)" } + ["shared"]
+          return try Gradients.clip(pieces + [shared], by: .byGlobalNorm(1), names: names, exchange: exchange)
         }
       }
       Cases.print("\(hex(report.totalNorm ?? 0)) \(hex(Double(shared[2])))", world)
@@ -40,13 +42,18 @@
       var gradient = gradient
       let exchange = RankExchange(world, elements: plan.layout.count)
       return try gradient.withUnsafeMutableBufferPointer { gradient throws(MomentumError) in
-        var start = 0
-        var tensors: [UnsafeMutableBufferPointer<Float>] = []
-        for piece in plan.pieces(of: world.rank) {
-          tensors.append(UnsafeMutableBufferPointer(rebasing: gradient[start..<start + piece.range.count]))
-          start += piece.range.count
-        }
-        return try Gradients.clip(tensors, by: clipping, exchange: exchange)
+        try Gradients.clip(pieces(of: gradient, plan, world), by: clipping, exchange: exchange)
+      }
+    }
+
+    /// The pieces of a rank, which lie one after the other.
+    private static func pieces(
+      of gradient: UnsafeMutableBufferPointer<Float>, _ plan: ShardPlan, _ world: Communicator
+    ) -> [UnsafeMutableBufferPointer<Float>] {
+      var start = 0
+      return plan.pieces(of: world.rank).map { piece in
+        defer { start += piece.range.count }
+        return UnsafeMutableBufferPointer(rebasing: gradient[start..<start + piece.range.count])
       }
     }
 
