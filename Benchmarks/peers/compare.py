@@ -95,7 +95,9 @@ def main() -> None:
     variables = environment(options.threads, (options.output / "cache").resolve())
     cases = [Case("--count", str(size)) for size in options.sizes]
     cases += [Case("--model", model) for model in options.models]
-    programs = [*report.OWN, *options.peers]
+    # The plain calls are those of the plain step.
+    own = [name for name in report.OWN if name != report.PLAIN or options.step == "plain"]
+    programs = [*own, *options.peers]
     results = report.Results(cases, programs, STEPS[options.step].title, options.threads, options.rounds)
     chosen = [peer for peer in PEERS if peer.name in options.peers]
     for number in range(1, options.rounds + 1):

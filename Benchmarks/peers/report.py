@@ -48,8 +48,9 @@ class Results:
         self.runs.setdefault((case, OURS), []).append({"version": self.machine["momentumVersion"], **row})
         limit = {key: row[f"limit{key[0].upper()}{key[1:]}"] for key in ["secondsMin", "secondsMedian"]}
         self.runs.setdefault((case, LIMIT), []).append({"version": "hand-fused loops in C", **limit})
-        plain = {key: row[f"plain{key[0].upper()}{key[1:]}"] for key in ["secondsMin", "secondsMedian"]}
-        self.runs.setdefault((case, PLAIN), []).append({"version": self.machine["blas"]["config"], **plain})
+        if PLAIN in self.programs:
+            plain = {key: row[f"plain{key[0].upper()}{key[1:]}"] for key in ["secondsMin", "secondsMedian"]}
+            self.runs.setdefault((case, PLAIN), []).append({"version": self.machine["blas"]["config"], **plain})
 
     def add_one_pass(self, case: Case, row: dict) -> None:
         row.pop("machine")
