@@ -9,7 +9,7 @@ if [ -x "$other" ] && command -v mpirun.openmpi >/dev/null; then
       "$other" "$@"
   }
   check "norms under both" printed <(with_other norm) on 2 norm
-  for setup in momentum everything lars half silent; do
+  for setup in "${setups[@]}"; do
     mkdir "$scratch/other-$setup"
     with_other train "setup=$setup" sharding=stateAndGradients "folder=$scratch/other-$setup" >/dev/null
     check "$setup under both" trained "$scratch/other-$setup" 2 "setup=$setup"

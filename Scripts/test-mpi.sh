@@ -129,7 +129,8 @@ forced() {
   OMPI_MCA_coll_tuned_use_dynamic_rules=1 OMPI_MCA_coll_tuned_allreduce_algorithm=$algorithm "$@"
 }
 say "Parameters and state files: the same bytes on any number of ranks, and those of one process"
-for setup in momentum everything lars normalized half silent; do
+setups=(momentum everything lars normalized half silent)
+for setup in "${setups[@]}"; do
   reference="$scratch/$setup"
   mkdir "$reference"
   "$products/MomentumMPICases" reference "setup=$setup" "folder=$reference" >"$reference/lines"

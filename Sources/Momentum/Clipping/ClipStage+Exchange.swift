@@ -28,11 +28,10 @@ extension ClipStage {
     if settings.limitsTensors { try limitTensors(table, tiles, &outcome) }
     let groups = settings.groups.indices.filter { settings.groups[$0]?.globalNorm != nil }
     func inGroup(_ group: Int) -> (UnsafePointer<TensorTable<Scalar>.Decision>) -> Bool {
-      { $0.pointee.group == group && !(meetings.sharesTensors && $0.pointee.isCountedElsewhere) }
+      { $0.pointee.group == group && !$0.pointee.isCountedElsewhere }
     }
     func isLimited(_ decision: UnsafePointer<TensorTable<Scalar>.Decision>) -> Bool {
-      settings.isLimited(group: decision.pointee.group)
-        && !(meetings.sharesTensors && decision.pointee.isCountedElsewhere)
+      settings.isLimited(group: decision.pointee.group) && !decision.pointee.isCountedElsewhere
     }
     var message = [measured.total, clippedSum(table, tiles, where: isLimited)]
     for group in groups { message.append(clippedSum(table, tiles, where: inGroup(group))) }

@@ -22,7 +22,6 @@ final class NormMeetings {
     elements = table.count
     var others = exchange.countedElsewhere
     sharesTensors = !others.isEmpty
-    guard sharesTensors else { return }
     for index in table.entries.indices {
       table.decisions[index].isCountedElsewhere = others.remove(table.name(of: index)) != nil
       if table.decisions[index].isCountedElsewhere { elements -= table.entries[index].count }

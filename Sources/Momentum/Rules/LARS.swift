@@ -122,7 +122,7 @@ extension LARS: CustomStringConvertible {
   public var description: String {
     var parts = ["LARS", "learning rate \(learningRate)"]
     if momentum > 0 {
-      parts.append("momentum \(momentum)\(momentum > 1 ? " (above 1: the velocity grows geometrically)" : "")")
+      parts.append(RuleSettings.words(ofMomentum: momentum))
     }
     if weightDecay > 0 { parts.append("weight decay \(weightDecay)") }
     parts.append(adapts ? "trust coefficient \(trustCoefficient)" : "without adapting")

@@ -106,7 +106,7 @@ extension NormalizedMomentum: CustomStringConvertible {
   public var description: String {
     var parts = ["normalised momentum", "learning rate \(learningRate)"]
     if momentum > 0 {
-      parts.append("momentum \(momentum)\(momentum > 1 ? " (above 1: the velocity grows geometrically)" : "")")
+      parts.append(RuleSettings.words(ofMomentum: momentum))
     }
     if weightDecay > 0 { parts.append("weight decay \(weightDecay)") }
     if nesterov { parts.append("Nesterov") }

@@ -1,6 +1,6 @@
-/// Checks that rules share.
+/// Checks and words that rules share.
 ///
-/// Each checks one setting: every step of a rule with a schedule asks, and an array of all would take longer than the step of
+/// Each check is of one setting: every step of a rule with a schedule asks, and an array of all would take longer than the step of
 /// a small tensor.
 enum RuleSettings {
   /// Throws unless a setting is in 0...1, or below 1.
@@ -16,6 +16,11 @@ enum RuleSettings {
     guard value >= 0, value.isFinite else {
       throw .invalidSetting(name: name, value: value, expected: .finiteAtLeast(0))
     }
+  }
+
+  /// A momentum in a description.
+  static func words(ofMomentum momentum: Double) -> String {
+    "momentum \(momentum)\(momentum > 1 ? " (above 1: the velocity grows geometrically)" : "")"
   }
 }
 

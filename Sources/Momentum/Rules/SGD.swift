@@ -157,7 +157,7 @@ extension SGD: CustomStringConvertible {
   public var description: String {
     var parts = ["SGD", "learning rate \(learningRate)"]
     if momentum > 0 {
-      parts.append("momentum \(momentum)\(momentum > 1 ? " (above 1: the velocity grows geometrically)" : "")")
+      parts.append(RuleSettings.words(ofMomentum: momentum))
     }
     if dampening > 0 { parts.append("dampening \(dampening)") }
     if weightDecay > 0 { parts.append("\(decoupledWeightDecay ? "decoupled " : "")weight decay \(weightDecay)") }

@@ -5,8 +5,8 @@ import Momentum
 struct BenchRow: Encodable {
   let name: String
   let operation: String
-  /// `SGD` or `AdamW`, whose first decay is `momentum`.
-  let rule: String
+  /// `SGD` or `AdamW`, whose first decay is `momentum`; left out in rows that are no steps.
+  let rule: String?
   let clip: String
   let momentum: Double
   let nesterov: Bool
@@ -57,7 +57,7 @@ struct BenchRow: Encodable {
     let wideTimes = contest.wide == nil ? nil : times.last
     name = operation.name
     self.operation = "\(operation.kind)"
-    rule = operation.isAdamW ? "AdamW" : "SGD"
+    rule = operation.kind != .step ? nil : operation.isAdamW ? "AdamW" : "SGD"
     clip = operation.clip.rawValue
     momentum = operation.momentum
     nesterov = operation.nesterov
@@ -106,7 +106,7 @@ struct BenchRow: Encodable {
     func texts(_ numbers: [Double?]) -> [String] { numbers.map { $0.map { "\($0)" } ?? "" } }
     return
       (fields + texts([plainSecondsMin, plainSecondsMedian, plainRatio]) + [storage ?? ""]
-      + texts([wideSecondsMin, wideSecondsMedian, wideRatio]) + [kernels ?? "", "\(reportsNorms)", rule]).joined(
+      + texts([wideSecondsMin, wideSecondsMedian, wideRatio]) + [kernels ?? "", "\(reportsNorms)", rule ?? ""]).joined(
         separator: ",")
   }
 

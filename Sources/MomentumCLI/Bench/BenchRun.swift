@@ -96,7 +96,7 @@ extension BenchContest {
     case .norm: return try norm(memory, kernel, row: row)
     case .clip: return try clip(memory, kernel, row: row)
     case .step:
-      if operation.isAdamW { return try adamW(memory, kernel, kernels: kernels, row: row) }
+      if operation.isAdamW { return try adamW(operation, memory, kernel, kernels: kernels, row: row) }
       guard let storage = operation.storage else {
         return try step(operation, memory, kernel, kernels: kernels, row: row)
       }

@@ -6,7 +6,9 @@ import Momentum
 private struct MomentSettings {
   let rule: AdamW
 
-  init() throws { rule = try AdamW(learningRate: 0.01) }
+  init(_ operation: BenchOperation) throws {
+    rule = try AdamW(learningRate: 0.01, beta1: operation.momentum, weightDecay: operation.weightDecay)
+  }
 
   /// The update of a step, counted from 1, for the hand-fused kernel.
   func limitMoments(step: Int) -> momentum_limit_moments {
@@ -65,9 +67,10 @@ private final class LimitMomentStep<Scalar: LimitScalar>: BenchContender {
 extension BenchContest {
   /// Verifies the ways to take a step of ``AdamW``.
   static func adamW<Scalar: LimitScalar>(
-    _ memory: BenchMemory<Scalar>, _ kernel: LimitKernel, kernels: StepKernels, row: String
+    _ operation: BenchOperation, _ memory: BenchMemory<Scalar>, _ kernel: LimitKernel, kernels: StepKernels,
+    row: String
   ) throws -> BenchContest {
-    let settings = try MomentSettings()
+    let settings = try MomentSettings(operation)
     let engine = try EngineStep(memory, settings.rule, kernels: kernels)
     try verify(engine, "momentum", memory, settings, row)
     let limit = try LimitMomentStep(memory, settings, kernel)
