@@ -10,8 +10,8 @@
 # Anything else goes to swift test, for example '--filter SGDTests'. By default: a debug build; then all tests as they are, and
 # beside them the tests of the library once for each kind of BLAS kernel that this processor can run, the plainest kind with
 # one BLAS thread. With --release the debug tests run beside the release build.
-# Where there is an MPI (Scripts/setup.sh --mpi), the cases of several processes follow the debug tests, built in .build-mpi:
-# Scripts/test-mpi.sh --quick; not with --quick, nor where tests are chosen by arguments.
+# Where there is an MPI (Scripts/setup.sh --mpi), the cases of several processes follow the debug tests, and both are built with
+# it in .build-mpi: Scripts/test-mpi.sh --quick; not with --quick, nor where tests are chosen by arguments.
 # The output of each run is kept in .build-logs/.
 source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
@@ -65,22 +65,27 @@ run_tests() {
   grep -E 'Executed [1-9][0-9]* tests?, with' "$log" >/dev/null || fail "no test was run; log: $log"
 }
 
-# run_cases: runs the cases of several processes with the MPI that there is; with Open MPI if there are two.
-run_cases() {
-  local options=()
+# find_mpi: finds the MPI that there is, with Open MPI if there are two; not where no case of several processes is wanted.
+find_mpi() {
+  if ! $cases; then return; fi
   if [[ "$(mpirun --version 2>/dev/null)" == *"Open MPI"* ]] && pkg-config --exists "${MPI_PKG_CONFIG:-mpi-c}"; then
-    :
+    debug=(--scratch-path "$root/.build-mpi" --traits default,MPI)
   elif command -v mpirun.mpich >/dev/null && pkg-config --exists mpich; then
-    options=(--mpich)
+    export MPI_PKG_CONFIG=mpich
+    debug=(--scratch-path "$root/.build-mpich" --traits default,MPI)
+    mpi=(--mpich)
   else
+    cases=false
     echo "No MPI with its headers: the cases of several processes are left out (Scripts/setup.sh --mpi installs one)."
-    return
   fi
-  "$root/Scripts/test-mpi.sh" --quick ${options[@]+"${options[@]}"} </dev/null 2>&1 | tee "$logs/mpi.log"
 }
+
+# run_cases: runs the cases of several processes, from the debug build.
+run_cases() { "$root/Scripts/test-mpi.sh" --quick ${mpi[@]+"${mpi[@]}"} </dev/null 2>&1 | tee "$logs/mpi.log"; }
+
 # Tests that are built already, and the cases.
 run_debug() {
-  run_tests debug ${arguments[@]+"${arguments[@]}"}
+  run_tests debug ${debug[@]+"${debug[@]}"} ${arguments[@]+"${arguments[@]}"}
   if $cases; then run_cases; fi
 }
 
@@ -142,10 +147,13 @@ if [ -n "$sanitizer" ]; then
   step "Tests under the $sanitizer sanitizer" run_tests "$sanitizer" --scratch-path "$scratch" --sanitize "$sanitizer" \
     ${arguments[@]+"${arguments[@]}"}
 else
-  step "Building (debug)" build debug
+  # The options of the debug build, and those of the cases of several processes.
+  debug=() mpi=()
+  find_mpi
+  step "Building (debug)" build debug ${debug[@]+"${debug[@]}"}
   # Where tests run more than once, a release build is several times as fast.
   mode=debug
-  how=()
+  how=(${debug[@]+"${debug[@]}"})
   if $release; then
     say "All tests (debug), and the cases of several processes, run beside the release build; their logs are in $logs"
     start run_debug
