@@ -9,6 +9,16 @@ strict=(-Xswiftc -warnings-as-errors)
 # made without. A debug build is there for whoever wants to look inside, so this one does without debug information.
 testable=(-c release -debug-info-format none -Xswiftc -enable-testing)
 
+# find_mpi: whether there is an MPI with its headers; Open MPI if there are two. Sets mpi_build, the options of a debug build with
+# it, and mpi_test, those of Scripts/test-mpi.sh.
+find_mpi() {
+  mpi_build=(--scratch-path "$root/.build-mpi" --traits default,MPI) mpi_test=()
+  if [[ "$(mpirun --version 2>/dev/null)" == *"Open MPI"* ]] && pkg-config --exists "${MPI_PKG_CONFIG:-mpi-c}"; then return; fi
+  command -v mpirun.mpich >/dev/null && pkg-config --exists mpich || return 1
+  export MPI_PKG_CONFIG=mpich
+  mpi_build=(--scratch-path "$root/.build-mpich" --traits default,MPI) mpi_test=(--mpich)
+}
+
 say() { printf '\n==> %s\n' "$*"; }
 fail() {
   printf 'error: %s\n' "$*" >&2

@@ -4,8 +4,8 @@
 # Usage: Scripts/docs.sh [OUTPUT]
 #   OUTPUT   the folder of the archives, one of each module with a catalogue (default: .build-docs)
 #
-# Also fails if a public symbol has no doc comment. Uses nothing but the toolchain: the symbol graph comes from the module
-# as it was built, docc turns it and the catalogue into an archive.
+# Also fails if a public symbol has no doc comment; those of MomentumMPI count where there is an MPI. Uses nothing but the
+# toolchain: the symbol graph comes from the module as it was built, docc turns it and the catalogue into an archive.
 source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
 case "${1-}" in
@@ -21,19 +21,26 @@ done
 docc="$tools/docc"
 
 work="$root/.build-docs"
+modules=(Momentum MomentumLAPACK MomentumFiles)
+build=(swift build --package-path "$root")
+read -ra flags < <(pkg-config --cflags-only-I openblas lapacke)
+if find_mpi; then
+  # The build of Scripts/test.sh.
+  modules+=(MomentumMPI)
+  build+=("${mpi_build[@]}")
+  read -ra flags < <(pkg-config --cflags-only-I openblas lapacke "${MPI_PKG_CONFIG:-mpi-c}")
+fi
+for folder in CMomentumBLAS CMomentumLAPACKE CMomentumKernels/include CMomentumLoadedBLAS/include CMomentumFiles CMomentumMPI; do
+  flags+=(-Xcc "-fmodule-map-file=$root/Sources/$folder/module.modulemap")
+done
+[ "$(uname)" != Darwin ] || flags+=(-sdk "$(xcrun --show-sdk-path)")
 # extract MODULE: writes the symbol graph of a module, as it was built, into a folder of its own.
 extract() {
-  swift build --package-path "$root" "${strict[@]}" --target "$1"
-  local options
+  "${build[@]}" "${strict[@]}" --target "$1"
   # Not by "swift package dump-symbol-graph": that builds the tests as well, and fails on modules made by SwiftPM itself.
-  read -ra options < <(pkg-config --cflags-only-I openblas lapacke)
-  for folder in CMomentumBLAS CMomentumLAPACKE CMomentumKernels/include CMomentumLoadedBLAS/include CMomentumFiles; do
-    options+=(-Xcc "-fmodule-map-file=$root/Sources/$folder/module.modulemap")
-  done
-  [ "$(uname)" != Darwin ] || options+=(-sdk "$(xcrun --show-sdk-path)")
   rm -rf "$work/$1" && mkdir -p "$work/$1"
-  "$tools/swift-symbolgraph-extract" -module-name "$1" "${options[@]}" \
-    -I "$(swift build --package-path "$root" --show-bin-path)/Modules" \
+  "$tools/swift-symbolgraph-extract" -module-name "$1" "${flags[@]}" \
+    -I "$("${build[@]}" --show-bin-path)/Modules" \
     -target "$(swiftc -print-target-info | sed -n 's/^ *"unversionedTriple": "\(.*\)",*$/\1/p')" \
     -minimum-access-level public -skip-synthesized-members -pretty-print -output-dir "$work/$1"
 }
@@ -63,7 +70,7 @@ convert() {
     --fallback-default-module-kind Library --warnings-as-errors --output-path "$archive"
 }
 
-for module in Momentum MomentumLAPACK MomentumFiles; do
+for module in "${modules[@]}"; do
   step "Extracting the symbol graph of $module" extract "$module"
   step "Looking for symbols of $module without a doc comment" undocumented "$module"
 done

@@ -3,7 +3,8 @@
 #
 # Usage: Scripts/test.sh [--quick] [--release] [--sanitize thread|address] [arguments of 'swift test']
 #   --quick      run the tests once only, not again under other BLAS kernels, and no case of several processes
-#   --release    build and test in release mode as well; the kernels are then tested with that build
+#   --release    build and run all tests in release mode, and those of the libraries in a debug build as well; the kernels are
+#                then tested with the release build
 #   --sanitize   build with ThreadSanitizer or AddressSanitizer (in .build-tsan or .build-asan) and run the tests under it;
 #                nothing else is run
 #
@@ -65,27 +66,12 @@ run_tests() {
   grep -E 'Executed [1-9][0-9]* tests?, with' "$log" >/dev/null || fail "no test was run; log: $log"
 }
 
-# find_mpi: finds the MPI that there is, with Open MPI if there are two; not where no case of several processes is wanted.
-find_mpi() {
-  if ! $cases; then return; fi
-  if [[ "$(mpirun --version 2>/dev/null)" == *"Open MPI"* ]] && pkg-config --exists "${MPI_PKG_CONFIG:-mpi-c}"; then
-    debug=(--scratch-path "$root/.build-mpi" --traits default,MPI)
-  elif command -v mpirun.mpich >/dev/null && pkg-config --exists mpich; then
-    export MPI_PKG_CONFIG=mpich
-    debug=(--scratch-path "$root/.build-mpich" --traits default,MPI)
-    mpi=(--mpich)
-  else
-    cases=false
-    echo "No MPI with its headers: the cases of several processes are left out (Scripts/setup.sh --mpi installs one)."
-  fi
-}
-
 # run_cases: runs the cases of several processes, from the debug build.
-run_cases() { "$root/Scripts/test-mpi.sh" --quick ${mpi[@]+"${mpi[@]}"} </dev/null 2>&1 | tee "$logs/mpi.log"; }
+run_cases() { "$root/Scripts/test-mpi.sh" --quick ${mpi_test[@]+"${mpi_test[@]}"} </dev/null 2>&1 | tee "$logs/mpi.log"; }
 
 # Tests that are built already, and the cases.
 run_debug() {
-  run_tests debug ${debug[@]+"${debug[@]}"} ${arguments[@]+"${arguments[@]}"}
+  run_tests debug "$@" ${debug[@]+"${debug[@]}"} ${arguments[@]+"${arguments[@]}"}
   if $cases; then run_cases; fi
 }
 
@@ -147,21 +133,28 @@ if [ -n "$sanitizer" ]; then
   step "Tests under the $sanitizer sanitizer" run_tests "$sanitizer" --scratch-path "$scratch" --sanitize "$sanitizer" \
     ${arguments[@]+"${arguments[@]}"}
 else
-  # The options of the debug build, and those of the cases of several processes.
-  debug=() mpi=()
-  find_mpi
+  debug=()
+  if $cases; then
+    if find_mpi; then
+      debug=("${mpi_build[@]}")
+    else
+      cases=false
+      echo "No MPI with its headers: the cases of several processes are left out (Scripts/setup.sh --mpi installs one)."
+    fi
+  fi
   step "Building (debug)" build debug ${debug[@]+"${debug[@]}"}
   # Where tests run more than once, a release build is several times as fast.
   mode=debug
   how=(${debug[@]+"${debug[@]}"})
   if $release; then
-    say "All tests (debug), and the cases of several processes, run beside the release build; their logs are in $logs"
-    start run_debug
+    say "Tests of the libraries (debug), and the cases of several processes, run beside the release build; logs in $logs"
+    # Those of the command, which start a process each, take as long as all others together; they run in release mode.
+    start run_debug --skip '^MomentumCLITests\.'
     debug_tests=$started
     mode=release
     how=("${testable[@]}" --scratch-path "$root/.build-release")
     step "Building (release)" build release "${how[@]}"
-    step "All tests (debug) and the cases of several processes" finish "$debug_tests" debug mpi
+    step "Tests of the libraries (debug) and the cases of several processes" finish "$debug_tests" debug mpi
   fi
   if ! $quick; then
     # Tests named by the caller replace the choice of the library's.

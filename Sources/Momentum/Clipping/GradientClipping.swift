@@ -137,6 +137,9 @@ extension GradientClipping {
     if case .norm(let limit) = whole { limit } else { nil }
   }
 
+  /// The limit of the 2-norm of all tensors together, if that is all there is to do.
+  var onlyGlobalNorm: Double? { value == nil && tensor == nil && normType == .l2 ? globalNorm : nil }
+
   /// The target of the norm of all tensors together.
   var targetNorm: Double? {
     if case .target(let target) = whole { target } else { nil }

@@ -72,6 +72,14 @@ extension Gradients {
   ) throws(MomentumError) -> ClipReport {
     try clipping.validate(convention)
     try check(tensors, names, shapes)
+    try BLASTraits.checkCounts()
+    if meetings == nil, Scalar.Compute.self == Scalar.self, let limit = clipping.onlyGlobalNorm {
+      // The same type under two names.
+      let clip = WholeClip(
+        tensors: unsafeBitCast(tensors, to: [UnsafeMutableBufferPointer<Scalar.Compute>].self), limit: limit,
+        algorithm: clipping.algorithm, convention: convention, threads: threads)
+      if let report = clip.run() { return report }
+    }
     let table = try table(tensors, names: names ?? [], shapes: shapes ?? [])
     return try measureAndClip(table, clipping, convention, nonFinitePolicy, threads, meetings)
   }

@@ -52,8 +52,9 @@ enum NormPass {
     measure(buffers, type, algorithm, threads, into: &partial)
   }
 
+  /// Measures the concatenation of some buffers in a call of the engine that has begun.
   @inline(never)
-  private static func measure<Scalar: BLASScalar>(
+  static func measure<Scalar: BLASScalar>(
     _ buffers: UnsafeBufferPointer<UnsafeBufferPointer<Scalar>>, _ type: NormType, _ algorithm: NormAlgorithm,
     _ threads: Int?, into partial: inout NormPartial
   ) {

@@ -92,8 +92,11 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   private(set) var halfEntries: UnsafeMutableBufferPointer<HalfEntry>?
   /// The divisors of the elements before their powers were summed; see ``MeasuredTiles/divisor``.
   var (divisor, clampedDivisor) = (1.0, 1.0)
-  /// The ``ThreadScratch`` of every thread, allocated by the first pass with this number of threads.
+  /// The ``ThreadScratch`` of every thread, allocated by the first pass with this number of threads; and its address and
+  /// size once more, because each look into a stored value that cannot be copied is a call that checks for exclusive access.
   private var threadMemory = RecycledMemory?.none
+  private var scratchBase: UnsafeMutableRawPointer?
+  private var scratchByteCount = 0
 
   /// - Parameter cacheBytes: The size of the cache, for tests; by default that of the machine.
   /// - Throws: ``MomentumError/allocationFailed(bytes:)``.
@@ -162,12 +165,13 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   /// Scratch memory for a number of threads; see ``ThreadScratch``.
   func scratch(threads: Int) -> UnsafeMutableRawPointer {
     let size = threads * ThreadScratch<Scalar>.byteCount
-    if let known = threadMemory?.base, threadMemory?.byteCount ?? 0 >= size { return known }
+    if let scratchBase, scratchByteCount >= size { return scratchBase }
     // A pass cannot stop for want of a few kilobytes.
     guard let made = try? RecycledMemory(byteCount: size, for: .tiles) else {
       fatalError("no memory for the tiles of a pass")
     }
     let base = made.base
+    (scratchBase, scratchByteCount) = (base, made.byteCount)
     threadMemory = consume made
     return base
   }

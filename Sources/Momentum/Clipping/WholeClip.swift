@@ -1,0 +1,77 @@
+/// The usual clip in place: finite gradients by the 2-norm of all tensors together.
+///
+/// It does without the table of tensors that other clips keep their tiles' sums in. Making one takes longer than clipping
+/// ten thousand elements; a coefficient that all elements have in common does not need it. The bits and the report are
+/// those of the other way.
+struct WholeClip<Scalar: BLASScalar> {
+  let tensors: [UnsafeMutableBufferPointer<Scalar>]
+  let limit: Double
+  let algorithm: NormAlgorithm
+  let convention: Convention
+  let threads: Int?
+
+  /// The length of a call of scal, in which no library starts threads. A product is rounded once, wherever calls end.
+  private static var blockCount: Int { 1 << 13 }
+
+  /// Measures and clips.
+  ///
+  /// - Returns: The report; `nil`, and nothing has been written, where there is more to do: for elements that are not
+  ///   finite, and a coefficient that the element type cannot hold.
+  func run() -> ClipReport? {
+    guard let norm else { return nil }
+    var report = ClipReport()
+    let coefficient = convention.coefficient(norm: norm, limit: limit, isWhole: true)
+    (report.totalNorm, report.comparedNorm, report.clipCoefficient) = (norm.double, norm.double, coefficient.double)
+    report.normOverflowed = norm.overflowsDouble
+    guard !coefficient.roundsToOne(in: Scalar.self) else { return report }
+    let factor = RoundedFactor<Scalar>(coefficient)
+    guard factor.value.isNormal, factor.prescale == 0 else { return nil }
+    report.wasClipped = true
+    multiply(by: factor.value)
+    return report
+  }
+
+  /// The norm of all tensors together; `nil` if an element is not finite.
+  private var norm: ScaledDouble? {
+    if tensors.count == 1, algorithm == .blas, let norm = NormPass.smallNorm(UnsafeBufferPointer(tensors[0])) {
+      return ScaledDouble(norm)
+    }
+    return withUnsafeTemporaryAllocation(of: UnsafeBufferPointer<Scalar>.self, capacity: tensors.count) { buffers in
+      for index in tensors.indices { buffers.initializeElement(at: index, to: UnsafeBufferPointer(tensors[index])) }
+      var partial = NormPartial(unchecked: .l2)
+      NormPass.measure(UnsafeBufferPointer(buffers), .l2, algorithm, threads, into: &partial)
+      return partial.nanCount + partial.infinityCount == 0 ? partial.finiteNorm : nil
+    }
+  }
+
+  private func multiply(by factor: Scalar) {
+    let count = tensors.reduce(0) { $0 + $1.count }
+    let team = ThreadTeam(threads ?? Machine.availableProcessors, elements: count)
+    team.run(Multiplication(tensors: tensors, factor: factor, count: count, team: team))
+  }
+
+  private struct Multiplication: TeamWork, @unchecked Sendable {  // each thread writes its own elements
+    let tensors: [UnsafeMutableBufferPointer<Scalar>]
+    let factor: Scalar
+    let count: Int
+    let team: ThreadTeam
+
+    /// Goes from the last elements of a share to the first: the norm has read the last ones last, so they are in cache.
+    func run(thread: Int) {
+      let share = team.share(of: thread, count: count)
+      var end = count
+      for tensor in tensors.reversed() {
+        let start = end - tensor.count
+        defer { end = start }
+        guard let base = tensor.baseAddress else { continue }
+        let (first, last) = (max(share.lowerBound, start) - start, min(share.upperBound, end) - start)
+        var position = last
+        while position > first {
+          let block = max(first, (position - 1) & -WholeClip.blockCount)
+          Scalar._scal(Int32(truncatingIfNeeded: position - block), factor, base + block, 1)
+          position = block
+        }
+      }
+    }
+  }
+}
