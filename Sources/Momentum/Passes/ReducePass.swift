@@ -122,6 +122,7 @@ extension TensorTable {
     _ x: UnsafePointer<Scalar>, _ n: Int, _ sum: TileSum, _ plan: ReducePlan, _ bounds: ValueBounds,
     _ scratch: UnsafeMutablePointer<Scalar>
   ) -> (TileSum, changed: Int) {
+    if plan.isWithin(Scalar(bounds.lower), Scalar(bounds.upper), sum) { return (sum, 0) }
     var source = x
     if plan.clearsNonFinite {
       Scalar._clearNonFinite(x, into: scratch, n)

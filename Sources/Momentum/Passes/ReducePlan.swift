@@ -20,4 +20,18 @@ struct ReducePlan: Sendable {
     }
     return divisor == clampedDivisor
   }
+
+  /// Whether the sum of a tile shows that clipping by value changes no element of it: none is larger than the norm of all.
+  ///
+  /// Elements seldom reach the bounds, and a tile then needs no second look.
+  @inline(__always)
+  func isWithin<Scalar: BLASScalar>(_ lower: Scalar, _ upper: Scalar, _ tile: TileSum) -> Bool {
+    switch measure {
+    case .squares, .portableSquares: break
+    default: return false
+    }
+    let reach = Double(min(-lower, upper))
+    // A dot product of `Float`s is off by less than a thousandth, and comparisons with NaN fail.
+    return tile.exponent == 0 && tile.nan == 0 && tile.infinity == 0 && reach > 0 && tile.value * 1.001 < reach * reach
+  }
 }

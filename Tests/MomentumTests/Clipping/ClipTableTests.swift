@@ -45,6 +45,37 @@ final class ClipTableTests: XCTestCase {
     XCTAssertEqual(report.valueClippedCount, 1)
   }
 
+  /// A tile whose norm is below the bounds needs no look at its elements; one of a single element is the closest case.
+  func testElementsAtTheBoundsAreCounted() throws {
+    for scale in [Float(1), 1e-18, 0x1p-140, 1e18] {
+      for place in [0, 2047, 2048, 4999] {
+        for sign in [Float(1), -1] {
+          var elements = [Float](repeating: 0, count: 5000)
+          elements[place] = sign * 3 * scale
+          for (bounds, count) in [
+            (3 * scale, 0), ((3 * scale).nextUp, 0), ((3 * scale).nextDown, 1), (3.1 * scale, 0), (2.9 * scale, 1),
+          ] {
+            for algorithm in NormAlgorithm.allCases {
+              var clipped = elements
+              let clipping = try GradientClipping(
+                value: -Double(bounds)...Double(bounds), whole: .norm(.infinity), algorithm: algorithm)
+              let report = try clipped.withUnsafeMutableBufferPointer { try Gradients.clip([$0], by: clipping) }
+              XCTAssertEqual(report.valueClippedCount, count, "\(scale), \(place), \(bounds), \(algorithm)")
+              XCTAssertEqual(clipped[place], count == 0 ? elements[place] : sign * bounds)
+            }
+          }
+        }
+      }
+    }
+    // Bounds that leave out 0 change elements that are smaller than they are.
+    var zeros = [Float](repeating: 0, count: 70)
+    let report = try zeros.withUnsafeMutableBufferPointer {
+      try Gradients.clip([$0], by: GradientClipping(value: 1...5, whole: .norm(.infinity)))
+    }
+    XCTAssertEqual(report.valueClippedCount, 70)
+    XCTAssertEqual(zeros, [Float](repeating: 1, count: 70))
+  }
+
   func testClipByValueLetsNaNPass() throws {
     let gradient: [[Double]] = [[1, -3, .nan, .infinity, -.infinity]]
     let (elements, report) = try clipped(gradient, by: .byValue(2), policy: .propagate)
