@@ -85,6 +85,14 @@ struct CheckpointTensors {
     return set.files.map { CheckpointTensors(self, tensors[ObjectIdentifier($0)] ?? []) }
   }
 
+  /// The tensors of numbers of a file that are not asked for, in `Double` or in other types.
+  func passed(ofFile number: Int, areDoubles: Bool) -> [(name: String, shape: [Int])] {
+    guard let patterns else { return [] }
+    return self.set.files[number].tensors.filter {
+      $0.dtype.isNumber && ($0.dtype == .f64) == areDoubles && !patterns.takes($0.name)
+    }.map { ($0.name, $0.shape) }
+  }
+
   /// The same checkpoint in groups of neighbours that have at most so many elements together, or are one tensor.
   func groups(ofElements limit: Int) -> [CheckpointTensors] {
     var groups: [CheckpointTensors] = []
