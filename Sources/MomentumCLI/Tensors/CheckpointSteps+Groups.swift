@@ -36,7 +36,10 @@ extension CheckpointSteps {
           let group = try group(tensors, number, states, pool)
           reports.append(try naming { () throws(MomentumError) in try group.part.step(norms.exchange()) })
           release(tensors, states)
-          try background.submit { try output.add(group) }
+          try background.submit {
+            try output.add(group)
+            progress.advance(group.tensors, ofFile: number)
+          }
         }
       }
       try gradients.checkUnchanged()
