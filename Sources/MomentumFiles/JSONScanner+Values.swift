@@ -1,17 +1,19 @@
 /// What a header may hold beside its own forms: values that mean nothing here, read over as the reference does.
 extension JSONScanner {
-  /// The deepest nesting of objects and lists in a value that is read over. With the header and the entry of a tensor
-  /// around it, it is what the reference reads.
-  private static let deepest = 125
+  /// The deepest nesting of objects and lists in a value of a header that is read over. With the header and the entry of a
+  /// tensor around it, it is what the reference reads.
+  static let deepestInHeader = 125
 
   /// Reads a value of any kind and forgets it. Does not recurse: no nesting of the input can exhaust the stack.
-  mutating func skipValue() throws(Reason) {
+  ///
+  /// - Parameter deepest: The deepest nesting of objects and lists in it.
+  mutating func skipValue(deepest: Int = deepestInHeader) throws(Reason) {
     var closers: [Unicode.Scalar] = []
     while true {
       let start = offset
       if let closer = takeOpener() {
-        guard closers.count < Self.deepest else {
-          throw .malformedHeader(offset: start, expected: "at most \(Self.deepest) objects and lists in each other")
+        guard closers.count < deepest else {
+          throw .malformedHeader(offset: start, expected: "at most \(deepest) objects and lists in each other")
         }
         if !take(closer) {
           closers.append(closer)

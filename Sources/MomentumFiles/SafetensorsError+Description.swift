@@ -61,6 +61,8 @@ extension SafetensorsError.Reason: CustomStringConvertible {
       "the index is malformed at byte \(offset); expected \(expected)"
     case .noWeightMap:
       "the index has no 'weight_map'; expected an object that gives each tensor its file"
+    case .emptyIndex:
+      "the index names no tensor; expected at least one in its 'weight_map'"
     case .indexTooLarge(let what, let count, let most):
       "the index has \(count) \(what); expected at most \(most)"
     case .refusedShardName(let shard, let tensor, let fault):

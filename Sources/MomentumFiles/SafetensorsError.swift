@@ -82,6 +82,8 @@ public struct SafetensorsError: Error, Hashable, Sendable {
     case malformedIndex(offset: Int, expected: String)
     /// The index says of no tensor where it lies.
     case noWeightMap
+    /// The index names no tensor, so that nobody can tell what it was made for.
+    case emptyIndex
     /// The index exceeds a limit.
     case indexTooLarge(what: String, count: Int, most: Int)
     /// The index names a file that could lie elsewhere.

@@ -1,3 +1,11 @@
+#if canImport(Darwin)
+  import Darwin
+#elseif canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
 /// A safetensors file mapped into memory: opened and checked in the time its header takes, read only where it is used.
 ///
 /// ```swift
@@ -185,14 +193,17 @@ private final class AlignedCopies {
       let alignment = tensor.dtype.bitWidth / 8
       let start = header.dataStart + tensor.dataRange.lowerBound
       guard [.f32, .f64, .bf16, .f16].contains(tensor.dtype), start % alignment != 0 else { continue }
-      let copy = UnsafeMutableRawPointer.allocate(byteCount: tensor.dataRange.count, alignment: alignment)
+      // It is aligned for any number, and has no page yet: a tensor that is too large for memory is an error.
+      guard let copy = malloc(tensor.dataRange.count) else {
+        throw .system("allocate \(tensor.dataRange.count) bytes for tensor \(quoted(tensor.name))", file: file.path)
+      }
       copies[index] = copy
       try file.read(start..<start + tensor.dataRange.count, into: copy)
     }
   }
 
   deinit {
-    for copy in copies.values { copy.deallocate() }
+    for copy in copies.values { free(copy) }
   }
 
   subscript(index: Int) -> UnsafeMutableRawPointer? { copies[index] }

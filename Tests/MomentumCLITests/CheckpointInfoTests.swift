@@ -71,9 +71,31 @@ final class CheckpointInfoTests: XCTestCase {
     }
   }
 
+  /// The norm of nothing is 0, which looks like a result.
+  func testWhatHasNoTensorIsRefused() throws {
+    try CheckpointFolder.with { folder in
+      try folder.write("m/none.safetensors", [])
+      try folder.write("g", [StoredTensor("a", [Float(1)])])
+      for path in ["m", "m/none.safetensors"] {
+        for command in [
+          ["norm", path], ["clip", "--gradients", path, "--output", "out", "--clip-norm", "1"],
+          ["step", "--parameters", path, "--gradients", "g", "--output-parameters", "out", "--learning-rate", "1"],
+          ["step", "--parameters", "g", "--gradients", path, "--output-parameters", "out", "--learning-rate", "1"],
+        ] {
+          assertFails(try folder.run(command), 1, "\(path): has no tensor; expected at least one")
+          XCTAssertFalse(folder.has("out"))
+        }
+      }
+      XCTAssertTrue(try folder.run(["info", "m"]).output.contains("all         0         0      0"))
+      // A file that is one of several may be empty.
+      XCTAssertEqual(try folder.run(["norm", "g", "m"]).output, "norm 1.0  0x1p+0\n")
+    }
+  }
+
   /// Every command reads a checkpoint by the same rules.
   func testRulesOfIndices() throws {
     let refused: [(map: String, text: String)] = [
+      ("", "the index names no tensor; expected at least one in its 'weight_map'"),
       (
         #""a": "m-1.safetensors", "b": "m-2.safetensors", "c": "m-3.safetensors""#,
         "1 of 3 shards is missing: 'm-3.safetensors'"
@@ -116,8 +138,8 @@ final class CheckpointInfoTests: XCTestCase {
           ["step", "--parameters", "m", "--gradients", "m", "--output-parameters", "out", "--learning-rate", "1"],
           ["info", "m"],
         ]
-        // The first two rows by all of them.
-        for command in number < 2 ? commands : [commands[number % commands.count]] {
+        // The first rows by all of them.
+        for command in number < 3 ? commands : [commands[number % commands.count]] {
           assertFails(try folder.run(command), 1, row.text)
         }
         XCTAssertFalse(folder.has("out"))

@@ -161,6 +161,12 @@ final class ClipCheckpointTests: XCTestCase {
         try folder.run(["clip", "--gradients", "g", "--output", "out", "--non-finite", "zero"] + clip), 1,
         "out/model.safetensors.index.json: is a directory; expected a regular file")
       XCTAssertEqual(try folder.names("out"), ["model.safetensors.index.json"])
+      #if os(Linux)
+        // Nobody can make a folder there, not even the superuser.
+        assertFails(
+          try folder.run(["clip", "--gradients", "g", "--output", "/proc/none/out", "--non-finite", "zero"] + clip), 1,
+          "/proc/none: could not make the folder")
+      #endif
     }
   }
 }

@@ -49,6 +49,27 @@ final class HalfTypesTests: XCTestCase {
     }
   }
 
+  func testNormsOfBFloat16HaveTheSameBitsInAnyNumberOfFiles() throws {
+    try CheckpointFolder.with { folder in
+      var random = SeededGenerator(seed: 41)
+      let tensors = (0..<14).map { number in
+        StoredTensor("t\(number)", (random.numbers(500 * number + 1) as [Float]).map { BFloat16($0) })
+      }
+      var found: Set<String> = []
+      for count in [1, 3, 7] {
+        try folder.write(
+          "g\(count)",
+          shards: (0..<count).map { shard in tensors.indices.filter { $0 % count == shard }.map { tensors[$0] } })
+        for threads in ["1", "2"] {
+          let run = try folder.run(["norm", "g\(count)", "--threads", threads])
+          assertSucceeds(run)
+          found.insert(run.output)
+        }
+      }
+      XCTAssertEqual(found.count, 1, "\(found)")
+    }
+  }
+
   #if !(os(macOS) && arch(x86_64))
     func testTypesMixInOneNorm() throws {
       try withScratchFolder { url in

@@ -42,6 +42,39 @@ import XCTest
       }
     }
 
+    /// A file that can be mapped may have tensors whose copies are too large.
+    func testWhatIsTooLargeForMemoryIsAnError() throws {
+      try TensorFolder<Float>.with { folder in
+        /// A file of one tensor of zeros that takes no place on the disk. Its data begin behind a header of an odd length.
+        func write(_ name: String, _ dtype: String, _ count: Int, bytes: Int, isAligned: Bool) throws {
+          var header = #"{"w":{"dtype":"\#(dtype)","shape":[\#(count)],"data_offsets":[0,\#(bytes)]}}"#
+          while header.utf8.count % 8 != (isAligned ? 0 : 1) { header += " " }
+          let length = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Data($0) }
+          try (length + Data(header.utf8)).write(to: URL(fileURLWithPath: folder.path(name)))
+          let file = try XCTUnwrap(FileHandle(forWritingAtPath: folder.path(name)))
+          try file.truncate(atOffset: UInt64(8 + header.utf8.count + bytes))
+          try file.close()
+        }
+        let gigabyte = 1 << 30
+        try write("halves", "BF16", gigabyte, bytes: 2 * gigabyte, isAligned: true)
+        try write("odd", "F32", gigabyte / 2, bytes: 2 * gigabyte, isAligned: false)
+        let table = [
+          (
+            "clip --gradients halves --output out --output-type f32 --clip-global-norm 1 --total-norm 2",
+            "Error: halves: could not allocate 4294967296 bytes\n"
+          ),
+          ("norm odd", "Error: odd: could not allocate 2147483648 bytes for tensor 'w': Cannot allocate memory\n"),
+        ]
+        for (command, text) in table {
+          // Room for the file, and not for a copy as large.
+          let run = try CommandRun(
+            script: "ulimit -v 3700000; OPENBLAS_NUM_THREADS=1 timeout 60 momentum \(command)", in: folder.url)
+          assertFails(run, 1, text)
+          XCTAssertFalse(folder.has("out"))
+        }
+      }
+    }
+
     func testRunsWhereNoThreadCanStart() throws {
       try TensorFolder<Float>.with { folder in
         try folder.write("s", ["weight": [3, 4]])

@@ -128,6 +128,50 @@ final class StepCheckpointTests: XCTestCase {
     }
   }
 
+  func testIntegersAreNamedAndCopied() throws {
+    try CheckpointFolder.with { folder in
+      let model = SteppedModel()
+      try model.write(in: folder)
+      let arguments = ["--gradients", "grads"] + SteppedModel.rule
+      let run = try folder.step("model", "out", arguments + ["--json"])
+      assertSucceeds(run)
+      let output = try XCTUnwrap(JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any])
+      XCTAssertEqual(
+        output["skippedTensors"] as? [[String: String]],
+        [["name": "ids", "type": "I64"], ["name": "mask", "type": "BOOL"], ["name": "steps", "type": "I64"]])
+      XCTAssertEqual(
+        try folder.step("model", "out", arguments).output.split(separator: "\n").last,
+        "without 3 tensors of integers: 'ids' (I64), 'mask' (BOOL), 'steps' (I64)")
+      for tensor in [model.parameters[0][1], model.parameters[2][1]] {
+        XCTAssertEqual(try folder.read("out")[tensor.name], tensor)
+      }
+    }
+  }
+
+  /// Of types whose numbers cannot be computed with, gradients are refused as parameters are.
+  func testScaledAndComplexTypesAreRefused() throws {
+    try CheckpointFolder.with { folder in
+      let a = StoredTensor("a", [Float(1)])
+      let dtypes: [SafetensorsDtype] = [.f8E4M3, .f8E5M2, .f8E8M0, .f6E2M3, .f6E3M2, .f4, .c64]
+      for dtype in dtypes {
+        let odd = StoredTensor("odd", dtype, Array(1...24))
+        try folder.write("p", [a, odd])
+        try folder.write("g", [a, odd])
+        try folder.write("wide", [a, StoredTensor("odd", [Float](repeating: 0, count: 192 / dtype.bitWidth))])
+        let arguments = ["--gradients", "g", "--learning-rate", "1"]
+        for (from, refused) in [("p", "p"), ("wide", "g")] {
+          assertFails(
+            try folder.step(from, "out", arguments), 1,
+            "\(refused): tensor 'odd' is of type \(dtype.rawValue); expected F32, F64, BF16 or F16")
+          XCTAssertFalse(folder.has("out"))
+        }
+        assertSucceeds(try folder.step("p", "out", arguments + ["--skip", "odd"]))
+        XCTAssertEqual(try folder.read("out"), ["a": StoredTensor("a", [Float(0)]), "odd": odd])
+        try FileManager.default.removeItem(atPath: folder.path("out"))
+      }
+    }
+  }
+
   // MARK: Failures
 
   func testWhatIsRefusedWritesNothing() throws {

@@ -15,7 +15,11 @@ final class StepHalfCheckpointTests: XCTestCase {
     }
   }
 
-  func testMastersMoveAsF32AndParametersAreTheirCopies() throws {
+  func testMastersMoveAsF32AndParametersAreTheirCopies() throws { try mastersMove([]) }
+
+  func testMastersWithVelocitiesInHalfPrecisionMoveAsF32() throws { try mastersMove(["--velocity-type", "bf16"]) }
+
+  private func mastersMove(_ options: [String]) throws {
     try CheckpointFolder.with { folder in
       var model = SteppedModel()
       model.parameters = halves(model.parameters)
@@ -26,7 +30,7 @@ final class StepHalfCheckpointTests: XCTestCase {
         model.parameters.joined().map { tensor in
           tensor.dtype == .bf16 ? StoredTensor(tensor.name, tensor.values(as: BFloat16.self).map { Float($0) }) : tensor
         })
-      let common = ["--gradients", "grads"] + SteppedModel.rule + SteppedModel.clips
+      let common = ["--gradients", "grads"] + SteppedModel.rule + SteppedModel.clips + options
       var (wide, one, many, masters) = ("wide", "whole", "model", [[String]](repeating: [], count: 2))
       for number in 1...2 {
         let next = (wide: "w\(number)", one: "one\(number)", many: "many\(number)")
@@ -91,6 +95,34 @@ final class StepHalfCheckpointTests: XCTestCase {
         try folder.read("out")["a"],
         StoredTensor("a", try XCTUnwrap(folder.read("m")["a"]).values(as: Float.self).map { BFloat16($0) }))
       XCTAssertNotEqual(try folder.read("m")["a"], StoredTensor("a", numbers))
+    }
+  }
+
+  /// A run of PyTorch's whose momenta are of the parameters' type goes on with masters.
+  func testMomentaOfPyTorchInHalfPrecisionGoOnWithMasters() throws {
+    try CheckpointFolder.with { folder in
+      try folder.write("p", shards: [[StoredTensor("a", [BFloat16(1), 2])], [StoredTensor("b", [BFloat16(3)])]])
+      try folder.write("m", [StoredTensor("a", [Float(1.001), 2]), StoredTensor("b", [Float(3)])])
+      try folder.write("g", [StoredTensor("a", [BFloat16(3), 4]), StoredTensor("b", [BFloat16(1)])])
+      try folder.write("momenta/m-1.safetensors", [StoredTensor("a", [BFloat16(8), -4])])
+      // Of a tensor that has not been stepped yet.
+      try folder.write("momenta/m-2.safetensors", [StoredTensor("b", [BFloat16(0)])])
+      assertSucceeds(
+        try folder.step(
+          "p", "out",
+          [
+            "--gradients", "g", "--learning-rate", "0.5", "--momentum", "0.5", "--master", "m", "--output-master", "m2",
+            "--velocity", "momenta", "--velocity-convention", "pytorch", "--output-velocity", "v",
+          ]))
+      // v ← 0.5·v + g, p ← p − 0.5·v
+      XCTAssertEqual(try folder.read("v/m-1.safetensors"), ["a": StoredTensor("a", [Float(7), 2])])
+      XCTAssertEqual(try folder.read("v/m-2.safetensors"), ["b": StoredTensor("b", [Float(1)])])
+      let masters = [Float(1.001) - 3.5, 1]
+      XCTAssertEqual(
+        try folder.read("m2"), ["a": StoredTensor("a", masters), "b": StoredTensor("b", [Float(2.5)])])
+      XCTAssertEqual(
+        try folder.read("out"),
+        ["a": StoredTensor("a", masters.map { BFloat16($0) }), "b": StoredTensor("b", [BFloat16(2.5)])])
     }
   }
 

@@ -52,7 +52,7 @@ final class StepShardsTests: XCTestCase {
         ["--gradients", "a", "ab", "--shards"],
         "ab: tensor 'a' is in a too; expected each name once in a set of files"
       ),
-      (["--gradients", "none"], "none: has no tensor; expected gradients of tensors in p"),
+      (["--gradients", "none"], "none: has no tensor; expected at least one"),
       (["--gradients", "ab", "none", "--shards"], "none: has no tensor; expected gradients of tensors in p"),
     ]
     try withFiles { folder in

@@ -7,6 +7,9 @@ package struct ScaledElements<Scalar: BLASScalar> {
   /// - Parameter stored: `Scalar`s or, of `Float`, ``BFloat16``s.
   init(stored: TensorBuffer, factor: ScaledDouble) { (self.stored, self.factor) = (stored, factor) }
 
+  /// - Parameter stored: `Scalar`s or, of `Float`, ``BFloat16``s, for as long as this is used.
+  package init(stored: TensorBuffer, scale: Double) { self.init(stored: stored, factor: ScaledDouble(scale)) }
+
   /// The stored vector if it is the product.
   private var product: UnsafeBufferPointer<Scalar>? {
     guard factor == ScaledDouble(1), stored.elementType == Scalar.elementType else { return nil }

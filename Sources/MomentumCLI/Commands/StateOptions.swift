@@ -60,6 +60,14 @@ struct StateOptions: ParsableArguments {
     [("--output-state", outputState), ("--output-velocity", outputVelocity), ("--output-average", outputAverage)]
   }
 
+  /// The outputs that were given, by what they hold.
+  var outputFiles: [(path: String, parts: StateFile.Parts)] {
+    let files: [(path: String?, parts: StateFile.Parts)] = [
+      (outputState, .all), (outputVelocity, .velocity), (outputAverage, .average),
+    ]
+    return files.compactMap { file in file.path.map { ($0, file.parts) } }
+  }
+
   /// The names of the options that were given.
   var given: [String] {
     let inputs = [("--state", state), ("--velocity", velocity), ("--average", average)]
@@ -98,61 +106,53 @@ struct StateOptions: ParsableArguments {
 
   /// Gives an optimizer what the files hold.
   ///
-  /// - Parameter withVectors: Whether velocities and averages are read. Without them the optimizer can measure a step, and
-  ///   cannot take it.
-  /// - Parameter states: The files, open, if the optimizer is one of some of their tensors.
+  /// - Parameters:
+  ///   - states: The files, open.
+  ///   - withVectors: Whether velocities and averages are read. Without them the optimizer can measure a step, and cannot
+  ///     take it.
   func load<Scalar: BLASScalar & SafetensorsScalar>(
-    into optimizer: inout Optimizer<Scalar>, withVectors: Bool = true, from states: StoredStates<Scalar>? = nil
+    _ states: StoredStates<Scalar>, into optimizer: inout Optimizer<Scalar>, withVectors: Bool = true
   ) throws {
-    for path in [state, velocity, average] { try StandardStream.refuseInput(path) }
     if let state {
       let own = Adapted(optimizer)
-      try load(state, .all, into: &optimizer, withVectors, states)
+      try states.restore(.all, into: &optimizer, withVectors: withVectors)
       try Adapted(optimizer).check(against: own, file: state)
     }
     if let velocity, let velocityConvention {
       // Such a file has nothing but vectors.
-      if withVectors { try load(velocity, of: velocityConvention, into: &optimizer) }
+      if withVectors { try load(velocity, of: velocityConvention, into: &optimizer, states) }
     } else if let velocity {
-      try load(velocity: velocity, into: &optimizer, withVectors, states)
+      try load(velocity: velocity, states, into: &optimizer, withVectors)
     }
-    if let average { try load(average, .average, into: &optimizer, withVectors, states) }
+    if average != nil { try states.restore(.average, into: &optimizer, withVectors: withVectors) }
   }
 
-  private func load<Scalar: BLASScalar & SafetensorsScalar>(
-    _ path: String, _ parts: StateFile.Parts, into optimizer: inout Optimizer<Scalar>, _ withVectors: Bool,
-    _ states: StoredStates<Scalar>?
-  ) throws {
-    if let states {
-      try states.restore(parts, into: &optimizer)
-    } else {
-      try StateFile.load(path, into: &optimizer, parts: parts, withVectors: withVectors)
-    }
-  }
-
-  /// Opens the files for optimizers of some of the tensors of one.
+  /// Opens the files for an optimizer, or for optimizers of some of its tensors.
+  ///
+  /// - Parameter others: The tensors that are passed by, and may be in the files.
   func open<Scalar: BLASScalar & SafetensorsScalar>(
-    for optimizer: borrowing Optimizer<Scalar>
+    for optimizer: borrowing Optimizer<Scalar>, besides others: [PassedState<Scalar>.Name]
   ) throws -> StoredStates<Scalar> {
+    for path in [state, velocity, average] { try StandardStream.refuseInput(path) }
     var states: [(StateFile.Parts, StoredState<Scalar>)] = []
     // Velocities of another convention are none of these files.
     let files = [
       (state, StateFile.Parts.all), (velocityConvention == nil ? velocity : nil, .velocity), (average, .average),
     ]
     for case (let path?, let parts) in files {
-      states.append((parts, try StoredState(path: path, of: optimizer, parts: parts)))
+      states.append((parts, try StoredState(path: path, of: optimizer, besides: others, parts: parts)))
     }
-    return StoredStates(states)
+    return StoredStates(states, others)
   }
 
   /// Gives an optimizer the velocity of a file, which must be of the form that its rules keep. What the file has learnt
   /// of something that this run does not adapt is left out.
   private func load<Scalar: BLASScalar & SafetensorsScalar>(
-    velocity path: String, into optimizer: inout Optimizer<Scalar>, _ withVectors: Bool,
-    _ states: StoredStates<Scalar>?
+    velocity path: String, _ states: StoredStates<Scalar>, into optimizer: inout Optimizer<Scalar>,
+    _ withVectors: Bool
   ) throws {
     let own = Adapted(optimizer)
-    try load(path, .velocity, into: &optimizer, withVectors, states)
+    try states.restore(.velocity, into: &optimizer, withVectors: withVectors)
     if own.lossScale.growth == nil { optimizer.lossScale = own.lossScale }
     if own.clipping == nil { optimizer.adaptiveLimit = nil }
     try Adapted(optimizer).check(against: own, file: path)
@@ -169,25 +169,32 @@ struct StateOptions: ParsableArguments {
 
   /// Gives an optimizer the velocity of a file that another library wrote.
   private func load<Scalar: BLASScalar & SafetensorsScalar>(
-    _ path: String, of convention: Convention, into optimizer: inout Optimizer<Scalar>
+    _ path: String, of convention: Convention, into optimizer: inout Optimizer<Scalar>, _ states: StoredStates<Scalar>
   ) throws {
-    if let key = try SafetensorsFile(path: path).metadata.keys.filter({ $0.hasPrefix("momentum.") }).min() {
+    let file = try SafetensorsFile(path: path)
+    if let other = states.passedName(where: { file.tensor(named: $0) != nil }) {
+      throw DataFileError(
+        file: path,
+        cause: "has tensor '\(other)', which is passed by; expected velocities of what is stepped alone with "
+          + "--velocity-convention (a run with --steps 0 and all tensors converts them)")
+    }
+    if let key = file.metadata.keys.filter({ $0.hasPrefix("momentum.") }).min() {
       throw DataFileError(
         file: path, cause: "has \(key) in its metadata, which say what it is; expected none with --velocity-convention")
     }
     try VelocityExchange(of: convention).read(path, into: &optimizer)
   }
 
-  /// Prepares the files of what an optimizer remembers now.
+  /// Prepares the files of what an optimizer remembers now, and of what the files that it had before hold of tensors that are
+  /// passed by.
   func writers<Scalar: BLASScalar & SafetensorsScalar>(
-    of optimizer: borrowing Optimizer<Scalar>, areOutlines: Bool = false
+    of optimizer: borrowing Optimizer<Scalar>, passing passed: StoredStates<Scalar>?, areOutlines: Bool = false
   ) throws -> [SafetensorsWriter] {
-    let files: [(String?, StateFile.Parts)] = [
-      (outputState, .all), (outputVelocity, .velocity), (outputAverage, .average),
-    ]
     var writers: [SafetensorsWriter] = []
-    for case (let path?, let parts) in files {
-      writers.append(try StateFile.writer(path, of: optimizer, parts: parts, isOutline: areOutlines))
+    for (path, parts) in outputFiles {
+      writers.append(
+        try StateFile.writer(
+          path, of: optimizer, passing: passed?.passed(parts), parts: parts, isOutline: areOutlines))
     }
     return writers
   }

@@ -11,7 +11,7 @@ struct StepCommand: ParsableCommand {
       keeps its own, and norms are those of all. Parameters of F64 take gradients of F64, others any but F64; those of BF16 \
       and F16 need --rounding or masters. A file with F64 and other types takes no options of state and no --one-pass. A \
       parameter without a gradient is left alone; a gradient without a parameter, or of another shape or type, is an error. \
-      Tensors of integers and truth values are copied, and so is what --skip passes by.
+      Tensors of integers and truth values are copied, and so is what --skip passes by, with its masters and its state.
 
       A path is that of a file, of an index (model.safetensors.index.json), or of a folder with one of them. Of parameters in \
       several files, or of an index, outputs are folders: they get files of the same names, with their metadata, and the \

@@ -75,6 +75,8 @@
     private var optimizer: Optimizer<Scalar>
     /// An optimizer of all tensors, which has the state of all on rank 0 while files are read and written.
     private var whole: Optimizer<Scalar>
+    /// What the state has of tensors that are passed by, on rank 0.
+    private var passed: StoredStates<Scalar>
     private let transfer: StateTransfer<Scalar>
     private let exchange: ShardExchange
 
@@ -101,6 +103,7 @@
         gradientFiles, of: file, settings.clipping.algorithm, threads: threads, part: (own, partLayout))
       let tensors = try file.mutableBuffers(as: Scalar.self)
       pieces = own.map { UnsafeMutableBufferPointer(rebasing: tensors[$0.tensor][$0.range]) }
+      passed = StoredStates([], file.passed(ofFile: 0, areDoubles: Scalar.dtype == .f64))
       transfer = StateTransfer(world, plan, isSharded: true)
       exchange = ShardExchange(world, plan, isSharded: true)
       (self.plan, self.options, self.world, self.file, self.tensors) = (plan, options, world, file, tensors)
@@ -114,7 +117,9 @@
       guard options.state.state != nil else { return }
       let state = try world.together { () -> OptimizerState<Scalar>? in
         guard world.rank == 0 else { return nil }
-        try options.state.load(into: &whole)
+        let others = file.passed(ofFile: 0, areDoubles: Scalar.dtype == .f64)
+        passed = try options.state.open(for: whole, besides: others)
+        try options.state.load(passed, into: &whole)
         return whole.state()
       }
       let own = try transfer.scatter(state, optimizer.layout)
@@ -137,7 +142,10 @@
         if let state { try whole.restore(state) }
         let files = try options.outputFiles(like: file.set)
         try files.parameters.add(0, of: file)
-        for writer in try options.state.ofFile(0, of: file.set).writers(of: whole) { try files.target.add(writer) }
+        for writer in try options.state.ofFile(0, of: file.set).writers(of: whole, passing: passed) {
+          try files.target.add(writer)
+        }
+        try passed.finish()
         try files.target.commit()
       }
     }

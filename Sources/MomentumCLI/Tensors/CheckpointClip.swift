@@ -83,15 +83,19 @@ enum OutputType: String, CaseIterable {
 final class WidenedTensors {
   let buffers: [UnsafeMutableBufferPointer<Float>]
   private let tensors: [SafetensorsTensor]
+  private let copies: [SharedMemory]
 
   /// - Parameter tensors: Of half precision, all of one type.
+  /// - Throws: Also ``DataFileError`` if there is no memory for the copies.
   init(_ tensors: CheckpointTensors) throws {
-    self.tensors = tensors.tensors.map(\.tensor)
-    buffers = self.tensors.map { .allocate(capacity: $0.count) }
+    let own = tensors.tensors.map(\.tensor)
+    self.tensors = own
+    copies = try tensors.naming { () throws(MomentumError) in
+      try own.map { tensor throws(MomentumError) in try SharedMemory(of: Float.self, count: tensor.count) }
+    }
+    buffers = copies.map { $0.elements(as: Float.self) }
     for (halves, copy) in zip(try tensors.tensorBuffers(), buffers) { try halves.widen(into: copy) }
   }
-
-  deinit { for buffer in buffers { buffer.deallocate() } }
 
   /// Adds the copies to what is written in the place of tensors.
   func add(to replacements: inout CheckpointOutput.Replacements) {

@@ -33,16 +33,19 @@ extension CheckpointSteps {
         let groups = groups(of: part)
         for (index, tensors) in groups.enumerated() {
           if index + 1 < groups.count { prefetch(groups[index + 1], states) }
-          let group = try group(tensors, number, groups.count > 1 ? states : nil, pool)
+          let group = try group(tensors, number, states, pool)
           reports.append(try naming { () throws(MomentumError) in try group.part.step(norms.exchange()) })
           release(tensors, states)
-          try background.submit { try output.add(group) }
+          try background.submit {
+            try output.add(group)
+            progress.advance(group.tensors, ofFile: number)
+          }
         }
       }
       try gradients.checkUnchanged()
       try halves.checkUnchanged()
       try background.submit {
-        try output.end()
+        try output.end(outlines)
         progress.finished(number)
       }
     }
@@ -64,7 +67,7 @@ extension CheckpointSteps {
   }
 
   private func group(
-    _ tensors: CheckpointTensors, _ number: Int, _ states: (any OpenStates)?, _ pool: MemoryPool
+    _ tensors: CheckpointTensors, _ number: Int, _ states: any OpenStates, _ pool: MemoryPool
   ) throws -> StepGroup {
     let memory = try TensorMemory(copying: tensors.tensors, in: pool)
     let masters = try masters(of: tensors, in: pool)
@@ -143,8 +146,10 @@ final class GroupOutput {
     written.formUnion(group.tensors)
   }
 
-  /// Writes the tensors and masters that are in no group, as they are. All files are then complete.
-  func end() throws {
+  /// Writes the tensors, masters and states that are in no group, as they are. All files are then complete.
+  ///
+  /// - Parameter outlines: As of ``begin(_:_:)``.
+  func end(_ outlines: [any StepPart]) throws {
     let file = checkpoint.set.files[number]
     for tensor in file.tensors where !written.contains(tensor) {
       guard let parameters else { break }
@@ -153,6 +158,9 @@ final class GroupOutput {
       file.release(tensor)
     }
     if let masters { try files.target.add([(try writer(of: passedMasters), masters)]) }
+    let passed = try outlines.flatMap { try $0.passedWriters(state) }
+    try files.target.add(Array(zip(passed, states)))
+    for outline in outlines { try outline.finishPassed() }
     try file.checkUnchanged()
     for stream in [parameters, masters].compactMap(\.self) + states { files.target.end(stream) }
   }

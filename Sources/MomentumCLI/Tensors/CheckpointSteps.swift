@@ -21,18 +21,24 @@ struct CheckpointSteps {
     halves = try HalfParameters(command.halves, of: parameters, command.patterns)
     whole = try parameters.layout()
     if gradients.haveHalves { self.settings.clipping.algorithm = .portable }
-    shards = parameters.shards().map { shard in
+    let hasState = !command.state.given.isEmpty
+    shards = parameters.shards().enumerated().map { number, shard in
       let doubles = shard.part(Double.self)
       let floats = shard.only { $0.tensor.dtype != .f64 }
       let parts = shard.tensors.first?.tensor.dtype == .f64 ? [doubles, floats] : [floats, doubles]
       let found = parts.filter { !$0.tensors.isEmpty }
-      // A file without parameters is stepped too, if it is the only one.
-      return found.isEmpty && parameters.set.files.count == 1 ? [shard] : found
+      // A file without parameters is stepped too, if it is the only one, or if there may be a state to be passed on.
+      let isStepped = parameters.set.files.count == 1 || (hasState && Self.passesNumbers(parameters, number))
+      return found.isEmpty && isStepped ? [shard] : found
     }
     guard !shards.isEmpty else {
       throw DataFileError(file: parameters.name, cause: "has no file; expected one at least")
     }
     try checkParts()
+  }
+
+  private static func passesNumbers(_ parameters: CheckpointTensors, _ number: Int) -> Bool {
+    [false, true].contains { !parameters.passed(ofFile: number, areDoubles: $0).isEmpty }
   }
 
   /// Refuses what takes one optimizer for each file.
@@ -92,6 +98,7 @@ struct CheckpointSteps {
       for writer in try part.stateWriters(state(ofFile: shard.number), areOutlines: false) {
         try files.target.add(writer)
       }
+      try part.finishPassed()
     }
     withExtendedLifetime(shard) {}
   }
@@ -132,18 +139,26 @@ struct CheckpointSteps {
   ///   - number: That of the file.
   ///   - masters: Those of the tensors.
   ///   - memory: Where the tensors are; `nil` for the memory of their files.
-  ///   - states: What the file's optimizer remembers, if some of its tensors are stepped; `nil` to read it.
+  ///   - states: What the file's optimizer remembers, if these are some of its tensors only; `nil` to open it.
   ///   - onlyMeasures: Whether the part changes nothing but what its optimizer remembers beside velocities.
   func part(
     _ tensors: CheckpointTensors, _ number: Int, _ masters: Masters?, in memory: TensorMemory? = nil,
     from states: (any OpenStates)? = nil, onlyMeasures: Bool = false
   ) throws -> any StepPart {
-    if tensors.dtypes == [.f64] { return try plain(tensors, number, memory, states, onlyMeasures, as: Double.self) }
+    if areDoubles(tensors, number) {
+      return try plain(tensors, number, memory, states, onlyMeasures, as: Double.self)
+    }
     if tensors.dtypes == [.f32] { return try plain(tensors, number, memory, states, onlyMeasures, as: Float.self) }
     let parameters = try halves.buffers(of: tensors, masters, in: memory)
-    return OptimizerPart(try source(of: tensors), try optimizer(tensors, number, states, onlyMeasures)) {
+    return try optimizerPart(tensors, number, states, onlyMeasures) {
       (source, optimizer, exchange) throws(MomentumError) in try source.step(&optimizer, parameters, exchange)
     }
+  }
+
+  /// Whether tensors of a file are computed with in Double; what the file has decides if there are none.
+  private func areDoubles(_ tensors: CheckpointTensors, _ number: Int) -> Bool {
+    guard tensors.tensors.isEmpty else { return tensors.dtypes == [.f64] }
+    return parameters.set.files[number].tensors.first(where: \.dtype.isNumber)?.dtype == .f64
   }
 
   private func source<Scalar: ParameterScalar>(of tensors: CheckpointTensors) throws -> GradientSource<Scalar> {
@@ -157,19 +172,22 @@ struct CheckpointSteps {
     let buffers =
       try memory.map { memory in tensors.tensors.map { memory.buffer(of: $0.tensor, as: type) } }
       ?? tensors.mutableBuffers(as: type)
-    return OptimizerPart(try source(of: tensors), try optimizer(tensors, number, states, onlyMeasures)) {
+    return try optimizerPart(tensors, number, states, onlyMeasures) {
       (source, optimizer, exchange) throws(MomentumError) in try source.step(&optimizer, buffers, exchange)
     }
   }
 
-  private func optimizer<Scalar: BLASScalar & SafetensorsScalar>(
-    _ tensors: CheckpointTensors, _ number: Int, _ states: (any OpenStates)?, _ onlyMeasures: Bool
-  ) throws -> Optimizer<Scalar> {
+  private func optimizerPart<Scalar: ParameterScalar>(
+    _ tensors: CheckpointTensors, _ number: Int, _ states: (any OpenStates)?, _ onlyMeasures: Bool,
+    takeStep: @escaping OptimizerPart<Scalar>.Step
+  ) throws -> OptimizerPart<Scalar> {
     var optimizer: Optimizer<Scalar> = try newOptimizer(tensors)
     optimizer.changesVectors = !onlyMeasures
-    try state(ofFile: number).load(
-      into: &optimizer, withVectors: !onlyMeasures, from: states as? StoredStates<Scalar>)
-    return optimizer
+    let own: StoredStates<Scalar>
+    if let states = states as? StoredStates<Scalar> { own = states } else { own = try open(number, for: optimizer) }
+    try state(ofFile: number).load(own, into: &optimizer, withVectors: !onlyMeasures)
+    return OptimizerPart(
+      try source(of: tensors), optimizer, passing: states == nil && own.hasPassed ? own : nil, takeStep: takeStep)
   }
 
   private func newOptimizer<Scalar>(_ tensors: CheckpointTensors) throws -> Optimizer<Scalar> {
@@ -181,9 +199,15 @@ struct CheckpointSteps {
 
   /// Opens what the optimizer of a part of a file remembers.
   func openStates(of part: CheckpointTensors, _ number: Int) throws -> any OpenStates {
-    let state = state(ofFile: number)
-    if part.dtypes == [.f64] { return try state.open(for: newOptimizer(part) as Optimizer<Double>) }
-    return try state.open(for: newOptimizer(part) as Optimizer<Float>)
+    if areDoubles(part, number) { return try open(number, for: newOptimizer(part) as Optimizer<Double>) }
+    return try open(number, for: newOptimizer(part) as Optimizer<Float>)
+  }
+
+  private func open<Scalar: BLASScalar & SafetensorsScalar>(
+    _ number: Int, for optimizer: borrowing Optimizer<Scalar>
+  ) throws -> StoredStates<Scalar> {
+    let others = parameters.passed(ofFile: number, areDoubles: Scalar.dtype == .f64)
+    return try state(ofFile: number).open(for: optimizer, besides: others)
   }
 }
 

@@ -29,7 +29,7 @@ struct CheckpointTensors {
   ///   - access: The access to the tensors in memory.
   ///   - feature: What takes F32 and F64 tensors only, if that is what they are for.
   /// - Throws: ``SafetensorsError``, or ``DataFileError`` naming a tensor whose type cannot be computed with by itself, or
-  ///   a pattern that matches no tensor.
+  ///   a pattern that matches no tensor; also if there is no tensor at all.
   init(
     _ paths: [String], _ patterns: NamePatterns? = nil, needsAllPatterns: Bool = true,
     access: SafetensorsFile.Access = .readOnly, onlyWholeFor feature: String? = nil
@@ -39,6 +39,7 @@ struct CheckpointTensors {
     set = try SafetensorsSet(paths: paths, access: access)
     self.patterns = patterns
     let all = Array(set.tensors)
+    guard !all.isEmpty else { throw DataFileError(file: name, cause: "has no tensor; expected at least one") }
     if needsAllPatterns, let pattern = patterns?.unused(among: all.map(\.tensor.name)) {
       throw DataFileError(file: name, cause: "has no tensor that the pattern '\(pattern)' matches")
     }
@@ -82,6 +83,14 @@ struct CheckpointTensors {
   func shards() -> [CheckpointTensors] {
     let tensors = Dictionary(grouping: tensors) { ObjectIdentifier($0.file) }
     return set.files.map { CheckpointTensors(self, tensors[ObjectIdentifier($0)] ?? []) }
+  }
+
+  /// The tensors of numbers of a file that are not asked for, in `Double` or in other types.
+  func passed(ofFile number: Int, areDoubles: Bool) -> [(name: String, shape: [Int])] {
+    guard let patterns else { return [] }
+    return self.set.files[number].tensors.filter {
+      $0.dtype.isNumber && ($0.dtype == .f64) == areDoubles && !patterns.takes($0.name)
+    }.map { ($0.name, $0.shape) }
   }
 
   /// The same checkpoint in groups of neighbours that have at most so many elements together, or are one tensor.

@@ -118,19 +118,20 @@ extension Float: ParameterScalar {
     #endif
     case .mixed(let gradients):
       // Sums are of Floats, which those in half precision become exactly.
-      var copies: [UnsafeMutableBufferPointer<Float>] = []
-      defer { for copy in copies { copy.deallocate() } }
+      var copies: [SharedMemory] = []
       var wide: [UnsafeBufferPointer<Float>?] = []
       for gradient in gradients {
         guard let gradient, gradient.elementType != .float32 else {
           wide.append(gradient.map { $0.bytes.assumingMemoryBound(to: Float.self) })
           continue
         }
-        copies.append(.allocate(capacity: gradient.count))
-        try gradient.widen(into: copies.last!)
-        wide.append(UnsafeBufferPointer(copies.last!))
+        let copy = try SharedMemory(of: Float.self, count: gradient.count)
+        copies.append(copy)
+        try gradient.widen(into: copy.elements(as: Float.self))
+        wide.append(UnsafeBufferPointer(copy.elements(as: Float.self)))
       }
       try sum.add(wide, weight: weight)
+      withExtendedLifetime(copies) {}
     }
   }
 }

@@ -151,7 +151,7 @@ final class Masters {
 
   /// Masters in the memory of a pool.
   fileprivate init(_ halves: CheckpointTensors, _ master: CheckpointTensors?, in pool: MemoryPool) throws {
-    let memory = TensorMemory(halves.tensors.map(\.tensor), in: pool) { 4 * $0.count }
+    let memory = try TensorMemory(halves.tensors.map(\.tensor), in: pool) { 4 * $0.count }
     self.memory = memory
     for place in halves.tensors {
       let buffer = memory.buffer(of: place.tensor, as: Float.self)

@@ -13,13 +13,37 @@ protocol OpenStates {
 /// The same for an optimizer that computes in one type.
 struct StoredStates<Scalar: BLASScalar & SafetensorsScalar>: OpenStates {
   private let states: [(parts: StateFile.Parts, state: StoredState<Scalar>)]
+  private let others: [PassedState<Scalar>.Name]
 
-  init(_ states: [(StateFile.Parts, StoredState<Scalar>)]) { self.states = states }
+  /// - Parameter others: The tensors that are passed by.
+  init(_ states: [(StateFile.Parts, StoredState<Scalar>)], _ others: [PassedState<Scalar>.Name]) {
+    (self.states, self.others) = (states, others)
+  }
 
   /// Replaces a part of an optimizer's state by that of the file that was opened for it.
-  func restore(_ parts: StateFile.Parts, into optimizer: inout Optimizer<Scalar>) throws {
-    for entry in states where entry.parts == parts { try entry.state.restore(into: &optimizer) }
+  ///
+  /// - Parameter withVectors: Whether velocities and averages are read.
+  func restore(
+    _ parts: StateFile.Parts, into optimizer: inout Optimizer<Scalar>, withVectors: Bool
+  ) throws {
+    for entry in states where entry.parts == parts {
+      try entry.state.restore(into: &optimizer, withVectors: withVectors)
+    }
   }
+
+  /// The first tensor of a kind that is passed by.
+  func passedName(where isMeant: (String) -> Bool) -> String? { others.first { isMeant($0.name) }?.name }
+
+  /// Whether tensors are passed by.
+  var hasPassed: Bool { !others.isEmpty }
+
+  /// What the file of a part has of the tensors that are passed by; nothing if there is no such file.
+  func passed(_ parts: StateFile.Parts) -> PassedState<Scalar> {
+    states.first { $0.parts == parts }?.state.passed(others) ?? PassedState(others)
+  }
+
+  /// To be called when what is passed by has been written: fails if a file has changed.
+  func finish() throws { for entry in states { try entry.state.finish() } }
 
   func prefetch(_ names: [String]) { for entry in states { entry.state.prefetch(names) } }
 

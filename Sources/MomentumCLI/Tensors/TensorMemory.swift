@@ -6,33 +6,36 @@ import MomentumFiles
 /// has given once costs nothing the second time.
 final class TensorMemory {
   private let pool: MemoryPool
-  private let memory: UnsafeMutableRawBufferPointer
+  private let memory: SharedMemory
   private var offsets: [SafetensorsTensor: Int] = [:]
   private static let alignment = 4096
 
   /// Reserves memory.
   ///
   /// - Parameter byteCount: The bytes that a tensor takes in memory.
-  init(_ tensors: [SafetensorsTensor], in pool: MemoryPool, byteCount: (SafetensorsTensor) -> Int) {
+  /// - Throws: ``MomentumError/allocationFailed(bytes:)``.
+  init(
+    _ tensors: [SafetensorsTensor], in pool: MemoryPool, byteCount: (SafetensorsTensor) -> Int
+  ) throws(MomentumError) {
     self.pool = pool
     var end = 0
     for tensor in tensors {
       offsets[tensor] = end
       end += (byteCount(tensor) + Self.alignment - 1) / Self.alignment * Self.alignment
     }
-    memory = pool.take(end)
+    memory = try pool.take(end)
   }
 
   /// Copies of tensors as their files have them.
   convenience init(copying places: [SafetensorsSet.Place], in pool: MemoryPool) throws {
-    self.init(places.map(\.tensor), in: pool) { $0.dataRange.count }
+    try self.init(places.map(\.tensor), in: pool) { $0.dataRange.count }
     for place in places { try place.file.copy(place.tensor, to: start(of: place.tensor)) }
   }
 
   deinit { pool.give(memory) }
 
   private func start(of tensor: SafetensorsTensor) -> UnsafeMutableRawPointer {
-    memory.baseAddress! + offsets[tensor]!
+    memory.start + offsets[tensor]!
   }
 
   /// The elements of a tensor.
@@ -50,26 +53,26 @@ final class TensorMemory {
 /// Pieces of memory that are taken, given back and taken again. Safe to use from several threads.
 final class MemoryPool: @unchecked Sendable {  // guarded by the lock
   private let lock = NSLock()
-  private var free: [UnsafeMutableRawBufferPointer] = []
+  private var free: [SharedMemory] = []
 
-  /// Memory of at least so many bytes, and one at least; what it holds is not defined.
-  func take(_ byteCount: Int) -> UnsafeMutableRawBufferPointer {
+  /// Memory of at least so many bytes; what it holds is not defined.
+  ///
+  /// - Throws: ``MomentumError/allocationFailed(bytes:)``.
+  func take(_ byteCount: Int) throws(MomentumError) -> SharedMemory {
     lock.lock()
     defer { lock.unlock() }
     // The smallest that is large enough.
-    let fitting = free.indices.filter { free[$0].count >= byteCount }
-    if let index = fitting.min(by: { free[$0].count < free[$1].count }) { return free.remove(at: index) }
+    let fitting = free.indices.filter { free[$0].byteCount >= byteCount }
+    if let index = fitting.min(by: { free[$0].byteCount < free[$1].byteCount }) { return free.remove(at: index) }
     // One that is too small will not be needed beside a larger one.
-    free.popLast()?.deallocate()
-    return .allocate(byteCount: max(byteCount, 1), alignment: 4096)
+    _ = free.popLast()
+    return try SharedMemory(byteCount: byteCount)
   }
 
   /// Gives memory back that ``take(_:)`` has returned.
-  func give(_ memory: UnsafeMutableRawBufferPointer) {
+  func give(_ memory: SharedMemory) {
     lock.lock()
     defer { lock.unlock() }
     free.append(memory)
   }
-
-  deinit { for memory in free { memory.deallocate() } }
 }

@@ -38,6 +38,9 @@ public struct SafetensorsIndex: Hashable, Sendable {
   /// The most files of an index.
   public static let maximumShardCount = 100_000
 
+  /// The deepest nesting of a value that is read over. With the index and its metadata around it there are 64 levels.
+  private static let deepestValue = 62
+
   /// The tensors in the order of the index.
   public private(set) var entries: [Entry] = []
   /// The names of the files, sorted by their bytes.
@@ -112,7 +115,7 @@ public struct SafetensorsIndex: Hashable, Sendable {
         try content.readMetadata(&scanner)
       default:
         content.unknownKeys.append(key)
-        try scanner.skipValue()
+        try scanner.skipValue(deepest: Self.deepestValue)
       }
     }
     try scanner.end()
@@ -144,11 +147,14 @@ public struct SafetensorsIndex: Hashable, Sendable {
   }
 
   private mutating func readMetadata(_ scanner: inout JSONScanner) throws(Reason) {
-    guard scanner.nextIs("{") else { return try scanner.skipValue() }
+    guard scanner.nextIs("{") else { return try scanner.skipValue(deepest: Self.deepestValue) }
     var total: Int?
     try scanner.object { (scanner, key) throws(Reason) in
-      total = key == "total_size" ? try scanner.integerOrOther() : total
-      if key != "total_size" { try scanner.skipValue() }
+      if key == "total_size" {
+        total = try scanner.integerOrOther(deepest: Self.deepestValue)
+      } else {
+        try scanner.skipValue(deepest: Self.deepestValue)
+      }
     }
     totalSize = total
   }
@@ -156,13 +162,13 @@ public struct SafetensorsIndex: Hashable, Sendable {
 
 extension JSONScanner {
   /// Reads a value of any kind; `nil` if it is no plain integer.
-  fileprivate mutating func integerOrOther() throws(Reason) -> Int? {
+  fileprivate mutating func integerOrOther(deepest: Int) throws(Reason) -> Int? {
     var attempt = self
     if let value = try? attempt.integer() {
       self = attempt
       return value
     }
-    try skipValue()
+    try skipValue(deepest: deepest)
     return nil
   }
 }

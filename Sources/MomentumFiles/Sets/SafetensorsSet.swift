@@ -101,6 +101,7 @@ public struct SafetensorsSet: Sendable {
   private static func open(
     _ index: SafetensorsIndex, path: String, folder: String, _ access: SafetensorsFile.Access, number: Int
   ) throws(SafetensorsError) -> [SafetensorsFile] {
+    guard !index.entries.isEmpty else { throw SafetensorsError(file: path, reason: .emptyIndex) }
     let missing = index.shards.filter { !CheckpointLocation.exists("\(folder)/\($0)") }
     guard missing.isEmpty else {
       throw SafetensorsError(file: path, reason: .missingShards(missing, of: index.shards.count))

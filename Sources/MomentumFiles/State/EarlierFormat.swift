@@ -51,19 +51,22 @@ enum EarlierFormat {
 
   /// The parts that the file holds, and the state of an optimizer with these, its vectors left out.
   func content<Scalar>(
-    of metadata: StateMetadata, for optimizer: borrowing Optimizer<Scalar>
+    of metadata: StateMetadata, for optimizer: borrowing Optimizer<Scalar>, _ layout: ParameterLayout
   ) throws(OptimizerFileError) -> (held: StateFile.Parts, OptimizerState<Scalar>) {
     switch self {
     case .named:
       let held = try metadata.parts()
-      return (
-        held, try named(metadata, held, optimizer.layout, known: [StateMetadata.formatKey, StateMetadata.partsKey])
-      )
+      return (held, try named(metadata, held, layout, known: [StateMetadata.formatKey, StateMetadata.partsKey]))
     case .state:
-      return (.all, try named(metadata, .all, optimizer.layout, known: [StateMetadata.formatKey]))
-    case .velocity: return (.velocity, try velocity(metadata, optimizer))
-    case .average: return (.average, try average(metadata, optimizer.layout))
+      return (.all, try named(metadata, .all, layout, known: [StateMetadata.formatKey]))
+    case .velocity: return (.velocity, try velocity(metadata, optimizer, layout))
+    case .average: return (.average, try average(metadata, layout))
     }
+  }
+
+  /// Whether a file of one of these formats names a tensor in its metadata, which has no vector then.
+  static func names(_ tensor: String, in text: SafetensorsMetadata) -> Bool {
+    text[velocityPrefix + tensor] != nil || text[averagedPrefix + tensor] != nil
   }
 
   /// The kinds of velocity by the names in the file.
@@ -103,10 +106,10 @@ enum EarlierFormat {
   }
 
   private func velocity<Scalar>(
-    _ metadata: StateMetadata, _ optimizer: borrowing Optimizer<Scalar>
+    _ metadata: StateMetadata, _ optimizer: borrowing Optimizer<Scalar>, _ layout: ParameterLayout
   ) throws(OptimizerFileError) -> OptimizerState<Scalar> {
     let text = metadata.text
-    var state = OptimizerState<Scalar>(optimizer.layout)
+    var state = OptimizerState<Scalar>(layout)
     if text[Self.velocityFormatKey] != nil {
       _ = try metadata.value(Self.velocityFormatKey, "'\(Self.format)'") { $0 == Self.format ? true : nil }
     }
@@ -126,11 +129,13 @@ enum EarlierFormat {
       convention = try metadata.value(Self.conventionKey, "one of \(names)") { Convention(rawValue: $0) }
     }
     let forms = try forms(of: optimizer, metadata.file.path)
-    for (index, tensor) in optimizer.layout.tensors.enumerated() {
+    for (index, tensor) in layout.tensors.enumerated() {
       guard metadata.file.tensor(named: tensor.name) != nil else { continue }
       state.velocities[index].isSet = true
-      // A velocity that does not say what it is has the form that the rule keeps.
-      state.velocities[index].keepsLearningRate = forms[index].keepsLearningRate
+      // A velocity that does not say what it is has the form that the rule keeps; the rule of a tensor that the optimizer does
+      // not have is taken for that of those that it has.
+      let form = optimizer.layout.index(of: tensor.name).map { forms[$0] } ?? forms.first
+      state.velocities[index].keepsLearningRate = form?.keepsLearningRate ?? false
       if let convention {
         let own = text[Self.learningRatePrefix + tensor.name].map { $0 == "true" }
         state.velocities[index].keepsLearningRate = own ?? convention.keepsLearningRateInVelocity

@@ -62,15 +62,19 @@ public enum StateFile {
 
   /// A file that is yet to be written: before the optimizer's next step, and while it lives.
   ///
-  /// - Parameter isOutline: Whether it is the plan of a file whose vectors are written by others; see ``TensorStream``.
+  /// - Parameters:
+  ///   - passed: What it is to hold besides, of tensors that the optimizer does not have.
+  ///   - isOutline: Whether it is the plan of a file whose vectors are written by others; see ``TensorStream``.
   package static func writer<Scalar: BLASScalar & SafetensorsScalar>(
-    _ path: String, of optimizer: borrowing Optimizer<Scalar>, parts: Parts = .all, isOutline: Bool = false
+    _ path: String, of optimizer: borrowing Optimizer<Scalar>, passing passed: PassedState<Scalar>? = nil,
+    parts: Parts = .all, isOutline: Bool = false
   ) throws -> SafetensorsWriter {
     let parts = checked(parts)
     let areFolded = parts != .all
     var writer = SafetensorsWriter(
-      path: path, metadata: try StateMetadata.text(of: optimizer, parts, areFolded: areFolded))
+      path: path, metadata: try StateMetadata.text(of: optimizer, passing: passed, parts, areFolded: areFolded))
     writer.isOutline = isOutline
+    try passed?.add(to: &writer, parts)
     let velocityPrefix = parts.prefix(of: .velocity)
     let averagePrefix = parts.prefix(of: .average)
     if parts.contains(.velocity) {

@@ -21,9 +21,12 @@ struct StateMetadata {
 
   /// The metadata of parts of an optimizer.
   ///
-  /// - Parameter areFolded: Whether the file holds the vectors multiplied by their scales.
+  /// - Parameters:
+  ///   - passed: What the file holds besides.
+  ///   - areFolded: Whether the file holds the vectors multiplied by their scales.
   static func text<Scalar>(
-    of optimizer: borrowing Optimizer<Scalar>, _ parts: StateFile.Parts, areFolded: Bool
+    of optimizer: borrowing Optimizer<Scalar>, passing passed: PassedState<Scalar>?, _ parts: StateFile.Parts,
+    areFolded: Bool
   ) throws -> SafetensorsMetadata {
     var text: SafetensorsMetadata = [formatKey: format, partsKey: parts.description]
     if parts.contains(.velocity) {
@@ -32,7 +35,7 @@ struct StateMetadata {
       if optimizer.lossScale.growth != nil { text[lossScaleKey] = try json(optimizer.lossScale) }
       if let adaptive = optimizer.adaptiveLimit { text[adaptiveKey] = try json(adaptive) }
     }
-    try StateVectors.write(optimizer, parts, areFolded: areFolded, into: &text)
+    try StateVectors.write(optimizer, passing: passed, parts, areFolded: areFolded, into: &text)
     return text
   }
 
@@ -55,12 +58,13 @@ struct StateMetadata {
   ///
   /// - Parameters:
   ///   - optimizer: Whose tensors the file must have.
+  ///   - layout: These tensors, and perhaps others that the file must have too.
   ///   - asked: The parts that are asked for, which tell what tensors without metadata are.
   func content<Scalar>(
-    for optimizer: borrowing Optimizer<Scalar>, asked: StateFile.Parts
+    for optimizer: borrowing Optimizer<Scalar>, _ layout: ParameterLayout, asked: StateFile.Parts
   ) throws(OptimizerFileError) -> (held: StateFile.Parts, OptimizerState<Scalar>) {
-    if let earlier = EarlierFormat(of: self, asked: asked) { return try earlier.content(of: self, for: optimizer) }
-    return try content(for: optimizer.layout)
+    guard let earlier = EarlierFormat(of: self, asked: asked) else { return try content(for: layout) }
+    return try earlier.content(of: self, for: optimizer, layout)
   }
 
   /// The same of a file in the present format, for tensors of a layout.
@@ -79,6 +83,22 @@ struct StateMetadata {
     try checkKeys(known)
     try StateVectors.read(self, held, layout, into: &state)
     return (held, state)
+  }
+
+  /// Which tensors the file knows: it has a vector of them, or says that they have none.
+  func known(_ names: [String]) throws(OptimizerFileError) -> [Bool] {
+    guard !names.isEmpty else { return [] }
+    let others = try decoded(StateVectors.othersKey, as: ParameterLayout.self)
+    var prefixes = [""]
+    if text[Self.formatKey] != nil {
+      // The first format had no others.
+      let held = text[Self.partsKey].flatMap { StateFile.Parts($0) } ?? .all
+      prefixes = [StateFile.Parts.velocity, .average].filter(held.contains).map { held.prefix(of: $0) }
+    }
+    return names.map { name in
+      others?.index(of: name) != nil || EarlierFormat.names(name, in: text)
+        || prefixes.contains { file.tensor(named: $0 + name) != nil }
+    }
   }
 
   /// Throws unless the file is of the present format.

@@ -19,30 +19,39 @@ enum StateVectors {
 
   /// Adds the metadata of parts of an optimizer.
   ///
-  /// - Parameter areFolded: Whether the file holds the vectors multiplied by their scales.
+  /// - Parameters:
+  ///   - passed: What the file holds besides.
+  ///   - areFolded: Whether the file holds the vectors multiplied by their scales.
   static func write<Scalar>(
-    _ optimizer: borrowing Optimizer<Scalar>, _ parts: StateFile.Parts, areFolded: Bool,
-    into text: inout SafetensorsMetadata
+    _ optimizer: borrowing Optimizer<Scalar>, passing passed: PassedState<Scalar>?, _ parts: StateFile.Parts,
+    areFolded: Bool, into text: inout SafetensorsMetadata
   ) throws {
-    let tensors = optimizer.layout.tensors
     var velocities: [(name: String, value: VelocityState)] = []
     var averages: [(name: String, value: AverageState)] = []
     var others: [(name: String, shape: [Int])] = []
-    for (index, tensor) in tensors.enumerated() {
-      var isOther = true
-      if parts.contains(.velocity), optimizer.hasVelocity(ofTensor: index) {
-        var state = optimizer.velocityState(ofTensor: index)
-        if areFolded { state.scale = 1 }
-        velocities.append((tensor.name, state))
-        isOther = false
+    func add(_ name: String, _ shape: [Int], _ velocity: VelocityState?, _ average: AverageState?) {
+      if var velocity {
+        if areFolded { velocity.scale = 1 }
+        velocities.append((name, velocity))
       }
-      if parts.contains(.average), optimizer.hasAverage(ofTensor: index) {
-        var state = optimizer.averageState(ofTensor: index)
-        if areFolded { state.scale = 1 }
-        averages.append((tensor.name, state))
-        isOther = false
+      if var average {
+        if areFolded { average.scale = 1 }
+        averages.append((name, average))
       }
-      if isOther { others.append((tensor.name, tensor.shape)) }
+      if velocity == nil, average == nil { others.append((name, shape)) }
+    }
+    let (hasVelocities, hasAverages) = (parts.contains(.velocity), parts.contains(.average))
+    for (index, tensor) in optimizer.layout.tensors.enumerated() {
+      let hasVelocity = hasVelocities && optimizer.hasVelocity(ofTensor: index)
+      let hasAverage = hasAverages && optimizer.hasAverage(ofTensor: index)
+      add(
+        tensor.name, tensor.shape, hasVelocity ? optimizer.velocityState(ofTensor: index) : nil,
+        hasAverage ? optimizer.averageState(ofTensor: index) : nil)
+    }
+    for tensor in passed?.tensors ?? [] {
+      add(
+        tensor.name, tensor.shape, hasVelocities && tensor.direction != nil ? tensor.velocity : nil,
+        hasAverages && tensor.averageElements != nil ? tensor.average : nil)
     }
     if parts.contains(.velocity) { text[velocitiesKey] = StateRuns.text(of: sorted(velocities), words) }
     if parts.contains(.average) { text[averagesKey] = StateRuns.text(of: sorted(averages), words) }
@@ -85,17 +94,39 @@ enum StateVectors {
 
     if held.contains(.velocity) {
       let expected = "the forms and scales of \(withVelocity.count) velocities"
-      let values = try metadata.value(velocitiesKey, expected) {
-        StateRuns.values(of: $0, count: withVelocity.count, velocity)
+      let values = try blamingUnknown(.velocity, held, metadata, layout) { () throws(OptimizerFileError) in
+        try metadata.value(velocitiesKey, expected) { StateRuns.values(of: $0, count: withVelocity.count, velocity) }
       }
       for (index, value) in zip(ordered(withVelocity, tensors, values), values) { state.velocities[index] = value }
     }
     if held.contains(.average) {
       let expected = "the counts of steps and the scales of \(withAverage.count) averages"
-      let values = try metadata.value(averagesKey, expected) {
-        StateRuns.values(of: $0, count: withAverage.count, average)
+      let values = try blamingUnknown(.average, held, metadata, layout) { () throws(OptimizerFileError) in
+        try metadata.value(averagesKey, expected) { StateRuns.values(of: $0, count: withAverage.count, average) }
       }
       for (index, value) in zip(ordered(withAverage, tensors, values), values) { state.averages[index] = value }
+    }
+  }
+
+  /// Reads the list of a part. If that fails and the file has a vector of a tensor that the layout has not, this is the error: of
+  /// a larger model the list is longer too.
+  private static func blamingUnknown<Value>(
+    _ part: StateFile.Parts, _ held: StateFile.Parts, _ metadata: StateMetadata, _ layout: ParameterLayout,
+    _ read: () throws(OptimizerFileError) -> [Value]
+  ) throws(OptimizerFileError) -> [Value] {
+    do throws(OptimizerFileError) {
+      return try read()
+    } catch {
+      let prefix = held.prefix(of: part)
+      let unknown = metadata.file.tensors.first { tensor in
+        guard tensor.name.utf8.starts(with: prefix.utf8) else { return false }
+        let own = String(decoding: tensor.name.utf8.dropFirst(prefix.utf8.count), as: UTF8.self)
+        return layout.index(of: own) == nil && !tensor.name.utf8.starts(with: StateFile.secondMomentPrefix.utf8)
+      }
+      if let unknown {
+        throw OptimizerFileError(file: metadata.file.path, tensor: unknown.name, reason: .unexpectedTensor)
+      }
+      throw error
     }
   }
 

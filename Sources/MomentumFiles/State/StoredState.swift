@@ -11,23 +11,39 @@ package struct StoredState<Scalar: BLASScalar & SafetensorsScalar> {
   private let vectors: StoredVectors<Scalar>
 
   /// Opens a file; see ``StateFile/load(_:into:parts:)`` for what it must hold.
+  ///
+  /// - Parameters:
+  ///   - optimizer: Whose tensors the file must have.
+  ///   - others: Tensors that it may have too. see ``passed(_:)``.
   package init(
-    path: String, of optimizer: borrowing Optimizer<Scalar>, parts: StateFile.Parts
+    path: String, of optimizer: borrowing Optimizer<Scalar>, besides others: [PassedState<Scalar>.Name] = [],
+    parts: StateFile.Parts
   ) throws(OptimizerFileError) {
     let parts = StateFile.checked(parts)
     self = try OptimizerFileError.naming(path) {
-      try StoredState(SafetensorsFile(path: path), of: optimizer, parts: parts)
+      // Of a checkpoint of thousands of files not all states can be open at once.
+      let file = try SafetensorsFile(path: path, access: .readOnly, staysOpen: others.isEmpty)
+      return try StoredState(file, of: optimizer, besides: others, parts: parts)
     }
   }
 
-  init(_ file: SafetensorsFile, of optimizer: borrowing Optimizer<Scalar>, parts: StateFile.Parts) throws {
+  init(
+    _ file: SafetensorsFile, of optimizer: borrowing Optimizer<Scalar>, besides others: [PassedState<Scalar>.Name] = [],
+    parts: StateFile.Parts
+  ) throws {
     let metadata = StateMetadata(of: file)
-    let (held, state) = try metadata.content(for: optimizer, asked: parts)
+    var layout = optimizer.layout
+    let known = try metadata.known(others.map(\.name))
+    if known.contains(true) {
+      let additional = zip(others, known).filter(\.1).map(\.0)
+      layout = try ParameterLayout(layout.tensors.map { ($0.name, $0.shape) } + additional)
+    }
+    let (held, state) = try metadata.content(for: optimizer, layout, asked: parts)
     guard held.isSuperset(of: parts) else {
       throw OptimizerFileError(file: file.path, reason: .missingParts(held: held, expected: parts))
     }
     (self.file, self.parts, self.held) = (file, parts, held)
-    (layout, self.state) = (optimizer.layout, state)
+    (self.layout, self.state) = (layout, state)
     vectors = try StoredVectors(file, held, state, layout, isCheckpoint: metadata.isCheckpoint())
   }
 
@@ -60,6 +76,30 @@ package struct StoredState<Scalar: BLASScalar & SafetensorsScalar> {
     }
     // The buffers point into the file.
     withExtendedLifetime(file) {}
+  }
+
+  /// What the file has of tensors that an optimizer of some of its tensors does not have.
+  ///
+  /// - Parameter others: These tensors. Those that the file does not know have nothing yet.
+  package func passed(_ others: [PassedState<Scalar>.Name]) -> PassedState<Scalar> {
+    let tensors = others.map { other in
+      var tensor = PassedState<Scalar>.Tensor(name: other.name, shape: other.shape)
+      guard let index = layout.index(of: other.name) else { return tensor }
+      (tensor.velocity, tensor.average) = (state.velocities[index], state.averages[index])
+      tensor.direction = vectors.directions[index]
+      tensor.secondMoment = vectors.secondMoments[index]
+      tensor.averageElements = vectors.averages[index]
+      return tensor
+    }
+    return PassedState(tensors, of: file)
+  }
+
+  /// To be called when what is passed by has been written: lets the pages of the file go.
+  ///
+  /// - Throws: ``SafetensorsError/Reason/changedWhileOpen`` if the file has changed since it was opened.
+  package func finish() throws(SafetensorsError) {
+    try file.checkUnchanged()
+    for tensor in file.tensors { file.release(tensor) }
   }
 
   /// Has the system read ahead the vectors of some tensors.

@@ -71,8 +71,37 @@ final class SafetensorsIndexTests: XCTestCase {
       XCTAssertEqual(
         (error as? SafetensorsError)?.reason, .malformedIndex(offset: 16, expected: "well-formed UTF-8"))
     }
-    let deep = String(repeating: "[", count: 200) + String(repeating: "]", count: 200)
-    XCTAssertThrowsError(try parse(#"{"x": \#(deep), "weight_map": {}}"#))
+  }
+
+  /// What exceeds a limit is refused when it is met; what reaches it is read.
+  func testLimits() throws {
+    let tooLong = SafetensorsIndex.maximumLength + 1
+    let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: tooLong, alignment: 1)
+    defer { bytes.deallocate() }
+    // Nobody looks at the bytes.
+    XCTAssertThrowsError(try SafetensorsIndex.parse(UnsafeRawBufferPointer(bytes), file: "test")) { error in
+      XCTAssertEqual(
+        (error as? SafetensorsError)?.reason, .indexTooLarge(what: "bytes", count: tooLong, most: 100_000_000))
+    }
+
+    func map(_ count: Int, _ shard: (Int) -> String) -> String {
+      "{\"weight_map\":{" + (0..<count).map { "\"\($0)\":\"\(shard($0)).safetensors\"" }.joined(separator: ",") + "}}"
+    }
+    let shards = SafetensorsIndex.maximumShardCount
+    XCTAssertEqual(try parse(map(shards) { "\($0)" }).shards.count, shards)
+    assertRefused(map(shards + 1) { "\($0)" }, .indexTooLarge(what: "files", count: 100_001, most: 100_000))
+    let tensors = SafetensorsIndex.maximumTensorCount
+    assertRefused(map(tensors + 1) { _ in "a" }, .indexTooLarge(what: "tensors", count: 1_048_577, most: 1_048_576))
+
+    for (before, after) in [(#"{"x": "#, #", "weight_map": {}}"#), (#"{"weight_map": {}, "metadata": {"x": "#, "}}")] {
+      func deep(_ depth: Int) -> String {
+        before + String(repeating: "[", count: depth) + String(repeating: "]", count: depth) + after
+      }
+      XCTAssertNoThrow(try parse(deep(62)))
+      assertRefused(
+        deep(63),
+        .malformedIndex(offset: before.utf8.count + 62, expected: "at most 62 objects and lists in each other"))
+    }
   }
 
   func testKeysThatOccurTwice() {

@@ -105,6 +105,17 @@ final class SafetensorsSetTests: FolderTestCase {
       "10 of 15 shards are missing: '0', '1', '2', '3', '4', '5', '6', '7' and 2 more")
   }
 
+  func testAnIndexWithoutTensorsIsRefused() throws {
+    try writeTwoShards()
+    try writeIndex([:], totalSize: "0")
+    assertRefused([folder], path("model.safetensors.index.json"), .emptyIndex)
+    assertRefused(
+      [path("m-1-of-2.safetensors"), path("model.safetensors.index.json")], path("model.safetensors.index.json"),
+      .emptyIndex)
+    XCTAssertEqual(
+      "\(SafetensorsError.Reason.emptyIndex)", "the index names no tensor; expected at least one in its 'weight_map'")
+  }
+
   func testIndexAndShardsMustAgree() throws {
     try writeTwoShards()
     let (first, second) = ("m-1-of-2.safetensors", "m-2-of-2.safetensors")
