@@ -17,8 +17,9 @@ public enum Orthogonalization: Sendable, Hashable {
   /// same bits as the matrix times a power of two.
   ///
   /// Takes about as long as five steps of ``NewtonSchulz``, more for small matrices, and decomposes one matrix after the
-  /// other, however many threads the step has: their number changes no bits. LAPACK's own products may start threads of
-  /// OpenBLAS, whose number (`OPENBLAS_NUM_THREADS`) may change the last bits of matrices with sides of hundreds.
+  /// other, however many threads the step has: their number changes no bits. That of OpenBLAS does, which LAPACK lets work
+  /// on products of any size: set `OPENBLAS_NUM_THREADS` to the same number where bits have to be the same. (The command
+  /// asks for one thread, unless that variable is set.)
   case polar
 
   /// Newton-Schulz steps with the factors of Keller Jordan; see ``NewtonSchulz/jordan(steps:restarts:)``.
