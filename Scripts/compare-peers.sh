@@ -27,7 +27,7 @@
 # and momentum, by the peer and by 'momentum step' with the peer's convention. After each phase parameters and velocity
 # must agree within 16 + 8 * steps epsilons of the largest element that the tensor has had (or, of a velocity, has been
 # given); gradients that 'momentum clip' clipped within 24; and norms within 3e-7 of those in Double. Then as many trials
-# of Muon, Lion and AdamW each, of up to 20 steps: the Frobenius norm of a difference within 1e-6 of that of the tensor and
+# of Muon, Lion, AdamW and Signum (Optax) each, of up to 20 steps: the Frobenius norm of a difference within 1e-6 of that of the tensor and
 # 2e-5 of the way that it went (Double: 1e-12 and 1e-9); PyTorch's Muon, which multiplies matrices in bfloat16, within 3 %
 # of the way, and with its iteration in the parameters' type as the others. Exits with 1 if a trial fails, and keeps its
 # files.

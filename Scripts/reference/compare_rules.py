@@ -1,4 +1,4 @@
-"""Runs the trials of Muon, Lion and AdamW by one peer and by the command, and prints their differences as one JSON object.
+"""Runs the trials of Muon, Lion, Signum and AdamW by one peer and by the command, and prints their differences as one JSON object.
 
 The files of a failed trial stay in the output folder.
 """
@@ -40,12 +40,12 @@ def ours(trial: RuleTrial, peer: str, momentum: Path, folder: Path) -> Tensors:
 def difference(found: Tensors, expected: Tensors, trial: RuleTrial) -> float:
     """The largest distance, in units of what is allowed.
 
-    Of Lion one element in a thousand may be any: a sum that cancels has a sign that the last digits decide.
+    Of signs one element in a thousand may be any: a sum that cancels has one that the last digits decide.
     """
     shares = [0.0]
     for name, tensor in expected.items():
         apart = np.sort(np.abs(found[name].astype(np.float64) - tensor.astype(np.float64)), axis=None)
-        if trial.kind == "lion":
+        if trial.kind in ("lion", "signum"):
             apart = apart[: -1 - apart.size // 1000]
         shares.append(float(np.linalg.norm(apart)) / trial.allowed(name))
     return max(np.inf if np.isnan(share) else share for share in shares)

@@ -1,4 +1,4 @@
-"""Random trials of the rules beside SGD, and what each peer makes of them: Muon, Lion and AdamW.
+"""Random trials of the rules beside SGD, and what each peer makes of them: Muon, Lion, Signum and AdamW.
 
 Muon of PyTorch multiplies matrices in bfloat16; `muon in f32` is its rule with the same iteration in the parameters' type.
 """
@@ -75,6 +75,9 @@ def random_rule_trial(generator: np.random.Generator, peer: str, kind: str) -> R
     settings = {"learningRate": float(np.float32(dice.power(-4, -1))), "weightDecay": choice(0.0, 0.125)}
     if kind.startswith("muon"):
         settings |= {"momentum": choice(0.5, 0.75, 0.9375), "nesterov": dice.chance(0.6)}
+    elif kind == "signum":
+        # Optax, the one peer that has it, has it without decay.
+        settings |= {"momentum": choice(0.0, 0.5, 0.9375), "weightDecay": 0.0}
     else:
         settings |= {"beta1": choice(0.5, 0.875), "beta2": choice(0.5, 0.9375, 0.998046875)}
     if kind == "adamw":
@@ -143,6 +146,8 @@ def by_optax(trial: RuleTrial) -> Tensors:
         rule = optax.contrib.muon(
             s["learningRate"], beta=s["momentum"], nesterov=s["nesterov"], weight_decay=s["weightDecay"]
         )
+    elif trial.kind == "signum":
+        rule = optax.signum(s["learningRate"], s["momentum"])
     else:
         make = optax.lion if trial.kind == "lion" else optax.adamw
         more = {"eps": s["epsilon"]} if trial.kind == "adamw" else {}
@@ -209,7 +214,7 @@ def by_mlx(trial: RuleTrial) -> Tensors:
 KINDS: dict[str, tuple[str, ...]] = {
     "torch": ("muon", "muon in f32", "adamw"),
     "keras": ("muon", "lion", "adamw"),
-    "optax": ("muon", "lion", "adamw"),
+    "optax": ("muon", "lion", "adamw", "signum"),
     "mlx": ("muon", "lion", "adamw"),
 }
 RUNS: dict[str, Callable[[RuleTrial], Tensors]] = {

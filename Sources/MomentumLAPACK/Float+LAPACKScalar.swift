@@ -32,4 +32,24 @@ extension Float: LAPACKScalar {
       LAPACKE_sgesdd(LAPACK_COL_MAJOR, job, m, n, a, lda, s, u, max(m, 1), vt, max(ldvt, 1))
     }
   }
+
+  public static func _gesddWorkCount(_ m: Int32, _ n: Int32) -> Int {
+    var count: Float = 0
+    _ = LAPACKE_sgesdd_work(LAPACK_COL_MAJOR, vectors, m, n, nil, m, nil, nil, m, nil, n, &count, -1, nil)
+    // Some versions round the count to the nearest number of this type, which may be below.
+    return Int(count.nextUp.rounded(.up))
+  }
+
+  public static func _gesddWork(
+    _ m: Int32, _ n: Int32, _ a: UnsafeMutablePointer<Float>, _ s: UnsafeMutablePointer<Float>,
+    _ u: UnsafeMutablePointer<Float>, _ vt: UnsafeMutablePointer<Float>, _ work: UnsafeMutablePointer<Float>,
+    _ lwork: Int32, _ iwork: UnsafeMutablePointer<Int32>
+  ) -> Int32 {
+    BLASTraits.withWorkBuffer {
+      LAPACKE_sgesdd_work(LAPACK_COL_MAJOR, vectors, m, n, a, m, s, u, m, vt, n, work, lwork, iwork)
+    }
+  }
+
+  /// As many singular vectors as values.
+  private static var vectors: CChar { CChar(bitPattern: UInt8(ascii: "S")) }
 }

@@ -19,4 +19,13 @@ public protocol LAPACKScalar: BLASScalar {
     _ withVectors: Bool, _ m: Int32, _ n: Int32, _ a: UnsafeMutablePointer<Self>, _ lda: Int32,
     _ s: UnsafeMutablePointer<Self>, _ u: UnsafeMutablePointer<Self>?, _ vt: UnsafeMutablePointer<Self>?, _ ldvt: Int32
   ) -> Int32
+  /// How many elements of memory ``_gesddWork(_:_:_:_:_:_:_:_:_:)`` needs.
+  static func _gesddWorkCount(_ m: Int32, _ n: Int32) -> Int
+  /// The singular value decomposition of a dense matrix stored by columns, m ≥ n, with n vectors, in memory of the
+  /// caller's: a is lost, s has n elements, u m·n, vt n², iwork 8·n.
+  static func _gesddWork(
+    _ m: Int32, _ n: Int32, _ a: UnsafeMutablePointer<Self>, _ s: UnsafeMutablePointer<Self>,
+    _ u: UnsafeMutablePointer<Self>, _ vt: UnsafeMutablePointer<Self>, _ work: UnsafeMutablePointer<Self>,
+    _ lwork: Int32, _ iwork: UnsafeMutablePointer<Int32>
+  ) -> Int32
 }

@@ -63,6 +63,33 @@ final class StepRuleTests: XCTestCase {
     }
   }
 
+  /// Of LAPACK, which the command has.
+  func testPolarFactors() throws {
+    let settings =
+      #"{"rule": {"kind": "muon", "learningRate": 0.5, "method": "polar", "scale": "none"}, "groups": "#
+      + #"[{"name": "biases", "patterns": ["*.bias"], "rule": {"kind": "sgd"}}]}"#
+    try withFiles(settings) { folder in
+      func values(_ name: String) throws -> [Float] {
+        let file = try SafetensorsFile(path: folder.appendingPathComponent(name).path)
+        return try withExtendedLifetime(file) { Array(try file.unsafeBuffer(of: "a.weight", as: Float.self)) }
+      }
+      for threads in ["1", "3"] {
+        let run = try step(folder, "--parameters", "p", "--output-parameters", threads, "--threads", threads)
+        XCTAssertEqual(run.status, 0, run.errors)
+      }
+      let found = try values("3")
+      XCTAssertEqual(found, try values("1"))
+      // The rows of the step are at right angles, of length 0.5.
+      let way = zip(found, try values("p")).map { Double($0) - Double($1) }
+      for i in 0..<3 {
+        for j in 0...i {
+          let product = (0..<4).reduce(0.0) { $0 + way[4 * i + $1] * way[4 * j + $1] }
+          XCTAssertEqual(product, i == j ? 0.25 : 0, accuracy: 1e-6)
+        }
+      }
+    }
+  }
+
   func testATensorThatIsNoMatrixIsNamed() throws {
     try withFiles(#"{"rule": {"kind": "muon", "learningRate": 0.1}}"#) { folder in
       let run = try step(folder, "--parameters", "p", "--output-parameters", "out")

@@ -7,65 +7,6 @@ import XCTest
 /// Singular values, the polar factor, and Newton-Schulz and the spectral norm against matrices whose singular values are
 /// known.
 final class SingularValueTests: XCTestCase {
-  /// `U S Vᵀ` with random rotations.
-  private struct Known {
-    let rows: Int
-    let columns: Int
-    let values: [Double]
-    private let left: [Double]
-    private let right: [Double]
-
-    init(_ rows: Int, _ columns: Int, _ values: [Double], _ random: inout SeededGenerator) throws {
-      (self.rows, self.columns, self.values) = (rows, columns, values)
-      func rotation(_ rows: Int) throws -> [Double] {
-        var a: [Double] = random.numbers(rows * values.count)
-        try a.withUnsafeMutableBufferPointer {
-          try LAPACK.orthonormalize(BLAS.MutableMatrix($0.baseAddress, rows: rows, columns: values.count))
-        }
-        return a
-      }
-      (left, right) = (try rotation(rows), try rotation(columns))
-    }
-
-    /// `U f(S) Vᵀ`.
-    func matrix(_ f: (Double) -> Double = { $0 }) throws -> [Double] {
-      let count = values.count
-      let factors = values.map(f)
-      let scaled = left.indices.map { left[$0] * factors[$0 % count] }
-      var result = [Double](repeating: 0, count: rows * columns)
-      try scaled.withUnsafeBufferPointer { u in
-        try right.withUnsafeBufferPointer { v in
-          try result.withUnsafeMutableBufferPointer {
-            try BLAS.gemm(
-              1, BLAS.Matrix(u.baseAddress, rows: rows, columns: count),
-              BLAS.Matrix(v.baseAddress, rows: columns, columns: count).transposed, 0,
-              into: BLAS.MutableMatrix($0.baseAddress, rows: rows, columns: columns))
-          }
-        }
-      }
-      return result
-    }
-
-    var norm: Double { values.reduce(0) { $0 + $1 * $1 }.squareRoot() }
-  }
-
-  /// From 1 down to 1/condition, each as much smaller than the one before.
-  private func falling(_ count: Int, condition: Double) -> [Double] {
-    (0..<count).map { pow(condition, -Double($0) / Double(max(count - 1, 1))) }
-  }
-
-  private func changed<S>(_ x: [Double], _ body: (UnsafeMutablePointer<S>) throws -> Void) rethrows -> [S]
-  where S: BLASScalar {
-    var x = x.map { S($0) }
-    try x.withUnsafeMutableBufferPointer { try body($0.baseAddress!) }
-    return x
-  }
-
-  private func distance<S: BLASScalar>(_ x: [S], _ y: [Double]) -> Double {
-    let difference = zip(x, y).reduce(0) { $0 + (Double($1.0) - $1.1) * (Double($1.0) - $1.1) }
-    return (difference / y.reduce(0) { $0 + $1 * $1 }).squareRoot()
-  }
-
   /// `U f(S) Vᵀ` of a matrix, from its singular value decomposition by LAPACK.
   private func applied(_ f: (Double) -> Double, to x: [Double], _ rows: Int, _ columns: Int) throws -> [Double] {
     let count = min(rows, columns)
@@ -117,15 +58,16 @@ final class SingularValueTests: XCTestCase {
     var random = SeededGenerator(seed: 1510)
     for (rows, columns) in [(1, 1), (5, 5), (16, 16), (64, 64), (65, 20), (40, 120)] {
       for (condition, bound) in bounds {
-        let known = try Known(rows, columns, falling(min(rows, columns), condition: condition), &random)
+        let known = try KnownMatrix(
+          rows, columns, KnownMatrix.falling(min(rows, columns), condition: condition), &random)
         // As the type has it: where small singular values grow, so does what rounding the matrix changes in them.
         let x = try known.matrix().map { Double(S($0)) }
         let norm = x.reduce(0) { $0 + $1 * $1 }.squareRoot()
         let expected = try applied({ method.value(at: $0 / norm) }, to: x, rows, columns)
-        let found: [S] = try changed(x) {
+        let found: [S] = try KnownMatrix.changed(x) {
           try method.orthogonalize(BLAS.MutableMatrix($0, rows: rows, columns: columns))
         }
-        XCTAssertLessThan(distance(found, expected), bound, "\(rows) × \(columns), condition \(condition)")
+        XCTAssertLessThan(KnownMatrix.distance(found, expected), bound, "\(rows) × \(columns), condition \(condition)")
       }
     }
   }
@@ -139,27 +81,28 @@ final class SingularValueTests: XCTestCase {
     var random = SeededGenerator(seed: 1511)
     let unit = Double(S.ulpOfOne)
     for (rows, columns) in Self.shapes {
-      let known = try Known(rows, columns, falling(min(rows, columns), condition: 1e3), &random)
+      let known = try KnownMatrix(rows, columns, KnownMatrix.falling(min(rows, columns), condition: 1e3), &random)
       var values: [S] = []
-      let _: [S] = try changed(known.matrix()) {
+      let _: [S] = try KnownMatrix.changed(known.matrix()) {
         values = try LAPACK.singularValues(of: BLAS.MutableMatrix($0, rows: rows, columns: columns))
       }
       XCTAssertEqual(values.count, known.values.count)
       for (found, expected) in zip(values, known.values) {
         XCTAssertEqual(Double(found), expected, accuracy: 64 * unit)
       }
-      let polar: [S] = try changed(known.matrix()) {
+      let polar: [S] = try KnownMatrix.changed(known.matrix()) {
         try LAPACK.replaceByPolarFactor(BLAS.MutableMatrix($0, rows: rows, columns: columns))
       }
       // The perturbation of a polar factor: that of the matrix over its smallest singular value.
-      XCTAssertLessThan(distance(polar, try known.matrix { _ in 1 }), 1e3 * 64 * unit, "\(rows) × \(columns)")
+      XCTAssertLessThan(
+        KnownMatrix.distance(polar, try known.matrix { _ in 1 }), 1e3 * 64 * unit, "\(rows) × \(columns)")
     }
     // What has no direction stays without.
-    let zeros: [S] = try changed([Double](repeating: 0, count: 6)) {
+    let zeros: [S] = try KnownMatrix.changed([Double](repeating: 0, count: 6)) {
       try LAPACK.replaceByPolarFactor(BLAS.MutableMatrix($0, rows: 2, columns: 3))
     }
     XCTAssertEqual(zeros, [0, 0, 0, 0, 0, 0])
-    let one: [S] = try changed([3, 4, 6, 8]) {
+    let one: [S] = try KnownMatrix.changed([3, 4, 6, 8]) {
       try LAPACK.replaceByPolarFactor(BLAS.MutableMatrix($0, rows: 2, columns: 2))
     }
     for (found, expected) in zip(
@@ -192,15 +135,16 @@ final class SingularValueTests: XCTestCase {
       let count = min(rows, columns)
       // Far apart, close together, all equal, and of rank 1.
       for values in [
-        falling(count, condition: 1e6), (0..<count).map { 1 - 1e-5 * Double($0) }, [Double](repeating: 1, count: count),
+        KnownMatrix.falling(count, condition: 1e6), (0..<count).map { 1 - 1e-5 * Double($0) },
+        [Double](repeating: 1, count: count),
         [1] + [Double](repeating: 0, count: count - 1),
       ] {
-        let known = try Known(rows, columns, values, &random)
-        let x: [S] = changed(try known.matrix()) { _ in }
+        let known = try KnownMatrix(rows, columns, values, &random)
+        let x: [S] = KnownMatrix.changed(try known.matrix()) { _ in }
         // Those of the matrix as it is rounded.
         let exact: [Double] = x.map(Double.init)
         var largest = 0.0
-        let _: [Double] = try changed(exact) {
+        let _: [Double] = try KnownMatrix.changed(exact) {
           largest = try LAPACK.singularValues(of: BLAS.MutableMatrix($0, rows: rows, columns: columns))[0]
         }
         for threads in [1, 3] {

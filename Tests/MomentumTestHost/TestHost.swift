@@ -13,6 +13,7 @@ import Momentum
 ///     MomentumTestHost exit SEED        calls exit() while threads take steps
 ///     MomentumTestHost exit-handlers    takes a step in handlers of exit()
 ///     MomentumTestHost blas             says what the library has found and done before main, and takes a step
+///     MomentumTestHost polar            says why polar factors are refused, by a rule and in a configuration
 @main
 enum TestHost {
   static func main() throws {
@@ -21,10 +22,18 @@ enum TestHost {
     case "exit": try exitWhileStepping(seed: arguments.dropFirst().first.flatMap { UInt32($0) } ?? 0)
     case "exit-handlers": try stepInHandlers()
     case "blas": try BLASUse.printReport()
+    case "polar": try askForPolarFactors()
     default:
-      print("expected exit, exit-handlers or blas")
+      print("expected exit, exit-handlers, blas or polar")
       exit(64)
     }
+  }
+
+  private static func askForPolarFactors() throws {
+    var rule = RuleConfiguration(learningRate: try .constant(1))
+    (rule.kind, rule.method) = (.muon, .polar)
+    do { _ = try Muon(learningRate: 1, method: .polar) } catch { print(error) }
+    do { _ = try rule.makeRule(.native) } catch { print(error) }
   }
 
   /// Some threads step small vectors, which one thread does, some large ones, which the workers share.

@@ -61,6 +61,20 @@ extension Gradients {
     return (coefficient, report)
   }
 
+  /// Multiplies elements in place by a coefficient, each of them rounded once.
+  ///
+  /// - Returns: Whether the coefficient changes anything: one that rounds to 1 does not.
+  package static func multiply<Scalar: StoredScalar>(
+    _ elements: UnsafeMutableBufferPointer<Scalar>, by coefficient: Double, threads: Int?
+  ) throws(MomentumError) -> Bool {
+    let coefficient = ScaledDouble(coefficient)
+    guard !coefficient.roundsToOne(in: Scalar.Compute.self) else { return false }
+    let call = EngineCall.begin()
+    defer { call.end() }
+    _ = multiply(try table([elements]), by: coefficient, threads)
+    return true
+  }
+
   /// Multiplies the gradients of a table.
   ///
   /// - Returns: The number of elements of half precision that became infinite.

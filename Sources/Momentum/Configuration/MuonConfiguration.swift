@@ -1,12 +1,12 @@
 // What configurations say of matrices: names for the usual choices, objects for the others.
 
-extension NewtonSchulz: Codable {
-  private static var named: [(name: String, method: NewtonSchulz)] {
-    [("jordan", .jordan()), ("polarExpress", .polarExpress()), ("dion", .dion)]
+extension Orthogonalization: Codable {
+  private static var named: [(name: String, method: Orthogonalization)] {
+    [("jordan", .jordan()), ("polarExpress", .polarExpress()), ("dion", .dion), ("polar", .polar)]
   }
 
-  /// Decodes `"jordan"`, `"polarExpress"` or `"dion"` with five steps, or an object with `steps`, a list of the three
-  /// factors of each step, and if they differ from the defaults `epsilon`, `epsilonUse` and `restarts`.
+  /// Decodes `"jordan"`, `"polarExpress"` or `"dion"` with five steps, `"polar"`, or an object with `steps`, a list of the
+  /// three factors of each step, and if they differ from the defaults `epsilon`, `epsilonUse` and `restarts`.
   ///
   /// - Throws: `DecodingError`, with the path of what is wrong.
   public init(from decoder: any Decoder) throws {
@@ -26,11 +26,11 @@ extension NewtonSchulz: Codable {
     guard factors.allSatisfy({ $0.count == 3 }) else {
       throw object.refusal("steps are \(factors); expected lists of three factors")
     }
-    self.init(
-      factors.map { Step($0[0], $0[1], $0[2]) }, epsilon: try object.optional("epsilon") ?? 0,
+    let method = NewtonSchulz(
+      factors.map { NewtonSchulz.Step($0[0], $0[1], $0[2]) }, epsilon: try object.optional("epsilon") ?? 0,
       epsilonUse: try object.optional("epsilonUse") ?? .added, restarts: try object.optional("restarts"))
-    let method = self
     try object.checked { () throws(MomentumError) in try method.validate() }
+    self = .newtonSchulz(method)
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -38,11 +38,12 @@ extension NewtonSchulz: Codable {
       var container = encoder.singleValueContainer()
       return try container.encode(known.name)
     }
+    guard case .newtonSchulz(let method) = self else { preconditionFailure("a method without factors has a name") }
     var container = encoder.container(keyedBy: NameKey.self)
-    try container.encode(steps.map { [$0.a, $0.b, $0.c] }, forKey: NameKey("steps"))
-    try container.encode(epsilon, forKey: NameKey("epsilon"))
-    try container.encode(epsilonUse, forKey: NameKey("epsilonUse"))
-    try container.encode(restarts, forKey: NameKey("restarts"))
+    try container.encode(method.steps.map { [$0.a, $0.b, $0.c] }, forKey: NameKey("steps"))
+    try container.encode(method.epsilon, forKey: NameKey("epsilon"))
+    try container.encode(method.epsilonUse, forKey: NameKey("epsilonUse"))
+    try container.encode(method.restarts, forKey: NameKey("restarts"))
   }
 }
 

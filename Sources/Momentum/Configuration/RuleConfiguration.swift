@@ -60,7 +60,7 @@ public struct RuleConfiguration: Sendable {
   /// See ``AdamW/biasCorrection``; for ``Kind/adamw`` only.
   public var biasCorrection: Bool?
   /// See ``Muon/method``; for ``Kind/muon`` only.
-  public var method: NewtonSchulz?
+  public var method: Orthogonalization?
   /// See ``Muon/view``; for ``Kind/muon`` only.
   public var view: MatrixView?
   /// See ``Muon/scale``; for ``Kind/muon`` only.

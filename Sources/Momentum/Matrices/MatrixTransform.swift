@@ -2,12 +2,12 @@
 /// ``StepOperation/transform``.
 public struct MatrixTransform: Sendable, Hashable {
   /// How each matrix is orthogonalised.
-  public var method: NewtonSchulz
+  public var method: Orthogonalization
   /// How a tensor is read as matrices.
   public var view: MatrixView
 
   /// Orthogonalises the matrices of a tensor.
-  public init(_ method: NewtonSchulz, view: MatrixView = .firstAxis) {
+  public init(_ method: Orthogonalization, view: MatrixView = .firstAxis) {
     self.method = method
     self.view = view
   }

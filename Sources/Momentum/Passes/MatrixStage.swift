@@ -20,6 +20,8 @@ final class MatrixStage<Scalar: BLASScalar>: @unchecked Sendable {  // changed b
   private(set) var members: [Member] = []
   private var update: OwnedBuffer<Scalar>?
   private var workspace: MatrixWorkspace<Scalar>?
+  /// For the members whose method is ``Orthogonalization/polar``, if there are any.
+  private var polar: PolarWorkspace<Scalar>?
   private var places: [MatrixPlace<Scalar>] = []
   private var threads = 0
 
@@ -47,9 +49,12 @@ final class MatrixStage<Scalar: BLASScalar>: @unchecked Sendable {  // changed b
     let room = members.map { Self.rounded($0.count) }
     let capacity = max(room.max() ?? 0, min(room.reduce(0, +), Self.leastCapacity))
     // Everything that can fail comes before anything is replaced.
-    let workspace = try MatrixWorkspace<Scalar>(members.flatMap(\.layouts), threads: threads)
+    let decomposed = members.filter { $0.transform.method == .polar }.flatMap(\.layouts)
+    let workspace = try MatrixWorkspace<Scalar>(
+      members.filter { $0.transform.method != .polar }.flatMap(\.layouts), threads: threads)
+    let polar = decomposed.isEmpty ? nil : try PolarWorkspace<Scalar>(decomposed)
     update = try OwnedBuffer<Scalar>(count: capacity)
-    (self.workspace, self.members, self.threads) = (workspace, members, threads)
+    (self.workspace, self.polar, self.members, self.threads) = (workspace, polar, members, threads)
     places.reserveCapacity(members.reduce(0) { $0 + $1.layouts.count })
   }
 
@@ -119,7 +124,12 @@ final class MatrixStage<Scalar: BLASScalar>: @unchecked Sendable {  // changed b
         }
         first += 1
       }
-      places.withUnsafeBufferPointer { method.orthogonalize($0, in: workspace) }
+      places.withUnsafeBufferPointer { places in
+        switch method {
+        case .newtonSchulz(let method): method.orthogonalize(places, in: workspace)
+        case .polar: polar?.replace(places)
+        }
+      }
     }
     pass(beforeTransform: false)
   }

@@ -8,7 +8,7 @@
 /// with the gradient g after clipping. All directions of a matrix get the same step, those too in which gradients are
 /// small (Jordan, Jin, Boza, You, Cesista, Newhouse and Bernstein, "Muon: An optimizer for hidden layers in neural
 /// networks", 2024; Liu et al., "Muon is Scalable for LLM Training", arXiv:2502.16982). ``NewtonSchulz`` says how a
-/// matrix is orthogonalised.
+/// matrix is orthogonalised; ``Orthogonalization/polar`` does it by LAPACK.
 ///
 /// ```swift
 /// let others = ParameterGroup("others", ["*.bias", "embedding.*"], rule: try AdamW(learningRate: 1e-3))
@@ -56,7 +56,7 @@ public struct Muon: Sendable, Hashable {
   /// wd: finite, at least 0.
   public var weightDecay: Double
   /// How matrices are orthogonalised.
-  public var method: NewtonSchulz
+  public var method: Orthogonalization
   /// How tensors are read as matrices.
   public var view: MatrixView
   /// The factor of the orthogonalised matrix.
@@ -79,7 +79,8 @@ public struct Muon: Sendable, Hashable {
   /// - Throws: ``MomentumError/invalidSetting(_:)``.
   public init(
     learningRate: Double, momentum: Double = 0.95, nesterov: Bool = true, weightDecay: Double? = nil,
-    method: NewtonSchulz? = nil, view: MatrixView = .firstAxis, scale: Scale? = nil, convention: Convention = .native
+    method: Orthogonalization? = nil, view: MatrixView = .firstAxis, scale: Scale? = nil,
+    convention: Convention = .native
   ) throws(MomentumError) {
     self.learningRate = learningRate
     self.momentum = momentum
@@ -100,7 +101,7 @@ public struct Muon: Sendable, Hashable {
   }
 
   /// Five steps with Jordan's factors, and a convention's divisor.
-  static func method(of convention: Convention) -> NewtonSchulz {
+  static func method(of convention: Convention) -> Orthogonalization {
     var method = NewtonSchulz.jordan(steps: 5)
     switch convention {
     case .native: break
@@ -108,7 +109,7 @@ public struct Muon: Sendable, Hashable {
     case .optax: method.epsilon = 1e-8
     case .keras, .mlx: method.epsilon = 1e-7
     }
-    return method
+    return .newtonSchulz(method)
   }
 }
 
@@ -227,6 +228,7 @@ extension Muon: CustomStringConvertible {
     var parts = ["Muon", "learning rate \(learningRate)", "momentum \(momentum)"]
     if nesterov { parts.append("Nesterov") }
     if weightDecay > 0 { parts.append("\(convention == .mlx ? "coupled " : "")weight decay \(weightDecay)") }
+    if method == .polar { parts.append("method polar") }
     if convention != .native { parts.append("convention \(convention.rawValue)") }
     return parts.joined(separator: ", ")
   }

@@ -61,6 +61,9 @@ struct ClipCommand: ParsableCommand {
       """, valueName: "x"), transform: NumberText.double)
   var totalNorm: Double?
 
+  @OptionGroup(title: "Clipping matrices")
+  var matrices: SpectralClipOptions
+
   @OptionGroup(title: "Clipping each example")
   var examples: PerExampleOptions
 
@@ -73,8 +76,9 @@ struct ClipCommand: ParsableCommand {
   func validate() throws {
     try StandardStream.checkOutputs([("--output", output)])
     if config != nil {
-      let given = clip.given + (totalNorm == nil ? [] : ["--total-norm"]) + examples.given
-      if let option = given.first { throw ValidationError("\(option) cannot be given with --config") }
+      if let option = (given + examples.given).first {
+        throw ValidationError("\(option) cannot be given with --config")
+      }
       return
     }
     if let totalNorm {
@@ -82,6 +86,9 @@ struct ClipCommand: ParsableCommand {
       guard totalNorm >= 0, totalNorm.isFinite else {
         throw ValidationError("--total-norm is \(totalNorm); expected a finite number >= 0")
       }
+    }
+    if matrices.clipSpectralNorm != nil {
+      try refuseOthers(with: "--clip-spectral-norm", besides: ["--view", "--clip-value", "--non-finite"])
     }
     if examples.perExample {
       let others = [
@@ -98,12 +105,18 @@ struct ClipCommand: ParsableCommand {
 
   /// Checks that one option that clips was given, and of the others at most some.
   private func require(_ needed: String, with option: String, besides allowed: [String]) throws {
-    let given = clip.given + (totalNorm == nil ? [] : ["--total-norm"])
     guard given.contains(needed) else { throw ValidationError("\(option) needs \(needed)") }
-    if let other = given.first(where: { $0 != needed && $0 != option && !allowed.contains($0) }) {
+    try refuseOthers(with: option, besides: [needed] + allowed)
+  }
+
+  private func refuseOthers(with option: String, besides allowed: [String]) throws {
+    if let other = given.first(where: { $0 != option && !allowed.contains($0) }) {
       throw ValidationError("\(other) cannot be given with \(option)")
     }
   }
+
+  /// The names of the options that were given, of those that clip whole gradients.
+  private var given: [String] { clip.given + (totalNorm == nil ? [] : ["--total-norm"]) + matrices.given }
 
   func run() throws {
     let target = TensorOutput(followsLinks: writing.followLinks)
@@ -120,16 +133,19 @@ struct ClipCommand: ParsableCommand {
     let copy = try target.checkpoint(output, like: gradients.set)
     var givenNorm: (limit: Double, norm: Double)?
     if let totalNorm, let limit = clip.clipGlobalNorm { givenNorm = (limit, totalNorm) }
-    let report = try CheckpointClip(
-      gradients: gradients, settings: settings(), givenNorm: givenNorm, outputType: outputType ?? .same,
-      threads: threading.threads
+    let clipped = try CheckpointClip(
+      gradients: gradients, settings: settings(), givenNorm: givenNorm, spectralLimit: matrices.limit,
+      outputType: outputType ?? .same, threads: threading.threads
     ).run(into: copy)
     try target.commit()
-    let steps = StepOutput([StepRow(report, step: 0)], skipped: gradients.skipped)
+    let row = StepRow(
+      clipped.report, step: 0, haveClippedMatrices: clipped.matrices.map { $0.clippedCount > 0 } ?? false)
+    let steps = StepOutput([row], matrices: clipped.matrices?.matrices, skipped: gradients.skipped)
     if json {
       try JSONOutput.print(steps)
     } else {
-      try StandardOutput.print(lines: steps.rows.map(\.summary) + steps.notes)
+      try StandardOutput.print(
+        lines: steps.rows.map(\.summary) + (clipped.matrices.map { [$0.note] } ?? []) + steps.notes)
     }
   }
 

@@ -3,16 +3,19 @@ import Momentum
 /// The output of steps and of clips.
 struct StepOutput: Encodable {
   let rows: [StepRow]
+  /// What a limit of spectral norms did to each matrix; `nil` if there is none.
+  let matrices: [MatrixTensor.Found]?
   /// Tensors of integers and truth values, which no step or clip changes; `nil` if there are none.
   let skippedTensors: [CheckpointTensors.Skipped]?
 
   enum CodingKeys: String, CodingKey {
     case rows = "steps"
-    case skippedTensors
+    case matrices, skippedTensors
   }
 
-  init(_ rows: [StepRow], skipped: [CheckpointTensors.Skipped]) {
+  init(_ rows: [StepRow], matrices: [MatrixTensor.Found]? = nil, skipped: [CheckpointTensors.Skipped]) {
     self.rows = rows
+    self.matrices = matrices
     skippedTensors = skipped.isEmpty ? nil : skipped
   }
 
@@ -45,12 +48,13 @@ struct StepRow: Encodable {
     lostUpdates = lost > 0 ? lost : nil
   }
 
-  init(_ report: ClipReport, step: Int) {
+  /// - Parameter haveClippedMatrices: Whether a limit of spectral norms, which the report knows nothing of, has clipped.
+  init(_ report: ClipReport, step: Int, haveClippedMatrices: Bool = false) {
     self.step = step
     totalNorm = report.totalNorm
     comparedNorm = report.comparedNorm
     clipCoefficient = report.clipCoefficient
-    wasClipped = report.wasClipped
+    wasClipped = report.wasClipped || haveClippedMatrices
     wasSkipped = report.wasSkipped
     normOverflowed = report.normOverflowed
     nonFiniteCount = report.nonFiniteCount

@@ -7,14 +7,19 @@ struct CheckpointClip {
   let settings: ClipSettings
   /// A limit of the norm of all, and that norm, where nothing else is to be clipped or measured.
   let givenNorm: (limit: Double, norm: Double)?
+  /// A limit of the spectral norms of matrices, after all else.
+  let spectralLimit: SpectralLimit?
   let outputType: OutputType
   let threads: Int?
 
   /// Clips and writes all files.
-  func run(into output: CheckpointOutput) throws -> ClipReport {
+  ///
+  /// - Returns: Also what became of the matrices, if their norms have a limit.
+  func run(into output: CheckpointOutput) throws -> (report: ClipReport, matrices: ClippedMatrices?) {
     let shards = try gradients.shards().map { try parts(of: $0) }
     let norms = try norms(of: shards.flatMap(\.self))
     var report: ClipReport?
+    var matrices = spectralLimit.map { _ in ClippedMatrices() }
     let progress = ShardProgress(gradients.set)
     for (number, parts) in shards.enumerated() {
       var widened: [WidenedTensors] = []
@@ -26,6 +31,7 @@ struct CheckpointClip {
           part = ClipPart(part.tensors, copies.buffers, settings, threads)
         }
         let own = try clip(part, norms)
+        if let spectralLimit, !own.wasSkipped { matrices?.add(try part.clipMatrices(spectralLimit)) }
         // A coefficient may round to 1 in one type alone.
         if report?.wasClipped != true { report = own }
       }
@@ -35,7 +41,7 @@ struct CheckpointClip {
       progress.finished(number)
     }
     progress.finish()
-    return try report ?? clip(ClipPart(gradients, settings, threads: threads), nil)
+    return (try report ?? clip(ClipPart(gradients, settings, threads: threads), nil), matrices)
   }
 
   /// The parts of one file: its tensors of each type.

@@ -8,6 +8,8 @@ struct ClipPart: @unchecked Sendable {  // used by one thread at a time
   let clip: ((any NormExchange)?) throws(MomentumError) -> ClipReport
   /// Clips by a norm that is known.
   let clipByGivenNorm: (_ limit: Double, _ norm: Double) throws(MomentumError) -> ClipReport
+  /// Clips every matrix by its spectral norm.
+  let clipMatrices: (SpectralLimit) throws -> ClippedMatrices
 
   /// - Parameter tensors: Of one type.
   init(_ tensors: CheckpointTensors, _ settings: ClipSettings, threads: Int?) throws {
@@ -42,6 +44,13 @@ struct ClipPart: @unchecked Sendable {  // used by one thread at a time
     clipByGivenNorm = { limit, norm throws(MomentumError) in
       try Gradients.clip(
         buffers, byGlobalNorm: limit, givenNorm: norm, convention: settings.convention, threads: threads)
+    }
+    clipMatrices = { limit in
+      var clipped = ClippedMatrices()
+      for (index, buffer) in buffers.enumerated() {
+        try clipped.clip(names[index], shapes[index], buffer, limit, threads: threads)
+      }
+      return clipped
     }
   }
 }

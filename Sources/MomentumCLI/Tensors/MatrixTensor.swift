@@ -16,6 +16,8 @@ struct MatrixTensor {
     var lowerBound: Double?
     /// The largest singular value is not above this.
     var upperBound: Double?
+    /// What a limit of the spectral norm multiplies the matrix by; `nil` if there is none.
+    var clipCoefficient: Double?
     /// The first singular values, the largest first; `nil` if nobody has asked for them, or if an element is not finite.
     var singularValues: [Double]?
 
@@ -35,25 +37,33 @@ struct MatrixTensor {
   private let matrices: TensorMatrices
   private let elements: [Double]
 
-  /// Reads a tensor; one of fewer than two axes is a single row.
+  /// Reads a tensor of a file.
   init(_ place: SafetensorsSet.Place, _ view: MatrixView) throws {
     let tensor = place.tensor
-    name = tensor.name
-    let shape = Array(repeating: 1, count: max(2 - tensor.shape.count, 0)) + tensor.shape
-    matrices = try view.matrices(of: shape, tensor: name)
-    let file = place.file
-    switch tensor.dtype {
-    case .f64: elements = Array(try file.unsafeBuffer(of: name, as: Double.self))
-    case .bf16: elements = try file.unsafeBuffer(of: name, as: BFloat16.self).map { Double(Float($0)) }
-    #if !(os(macOS) && arch(x86_64))
-      case .f16: elements = try file.unsafeBuffer(of: name, as: Float16.self).map { Double($0) }
-    #endif
-    default: elements = try file.unsafeBuffer(of: name, as: Float.self).map { Double($0) }
+    try self.init(tensor.name, tensor.shape, try place.file.tensorBuffer(of: tensor), view)
+  }
+
+  /// Copies a tensor; one of fewer than two axes is a single row.
+  init(_ name: String, _ shape: [Int], _ buffer: TensorBuffer, _ view: MatrixView) throws {
+    self.name = name
+    matrices = try view.matrices(
+      of: Array(repeating: 1, count: max(2 - shape.count, 0)) + shape, tensor: name)
+    switch buffer.elementType {
+    case .float64: elements = Array(buffer.bytes.bindMemory(to: Double.self))
+    case .float32: elements = buffer.bytes.bindMemory(to: Float.self).map { Double($0) }
+    case .bfloat16, .float16:
+      var floats = [Float](repeating: 0, count: buffer.count)
+      try floats.withUnsafeMutableBufferPointer { try buffer.widen(into: $0) }
+      elements = floats.map { Double($0) }
     }
   }
 
-  /// The spectral norms of the matrices, and their first singular values if those are asked for.
-  func norms(threads: Int?, _ most: Int?) throws -> [Found] {
+  /// The spectral norms of the matrices.
+  ///
+  /// - Parameters:
+  ///   - most: How many singular values to find, if any.
+  ///   - limit: What the matrices are to be clipped to, if they are.
+  func norms(threads: Int?, _ most: Int? = nil, limit: Double? = nil) throws -> [Found] {
     try (0..<matrices.count).map { index in
       let norm = try elements.withUnsafeBufferPointer { elements in
         try Gradients.spectralNorm(of: matrix(index, in: elements), threads: threads)
@@ -62,6 +72,7 @@ struct MatrixTensor {
       found.spectralNorm = norm.value
       found.lowerBound = norm.lower.double
       found.upperBound = norm.upper.double
+      found.clipCoefficient = limit.map { norm.coefficient(limit: $0) }
       if let most { found.singularValues = try singularValues(index, most) }
       return found
     }
@@ -84,10 +95,7 @@ struct MatrixTensor {
 
   private func singularValues(_ index: Int, _ most: Int) throws -> [Double]? {
     let matrix = matrices[index]
-    var copy = elements.withUnsafeBufferPointer { elements in
-      let start = matrix.rows * matrix.columns == 0 ? 0 : matrix.rowOffset(0)
-      return Array(elements[start..<start + matrix.rows * matrix.columns])
-    }
+    var copy = Array(elements[range(of: index)])
     guard copy.allSatisfy(\.isFinite) else { return nil }
     let values = try copy.withUnsafeMutableBufferPointer {
       try LAPACK.singularValues(
@@ -96,10 +104,17 @@ struct MatrixTensor {
     return Array(values.prefix(most))
   }
 
-  /// A matrix of the views that are offered, whose rows follow one another.
   private func matrix(_ index: Int, in elements: UnsafeBufferPointer<Double>) -> BLAS.Matrix<Double> {
     let matrix = matrices[index]
-    let start = matrix.rows * matrix.columns == 0 ? 0 : matrix.rowOffset(0)
+    let start = range(of: index).lowerBound
     return BLAS.Matrix(elements.baseAddress.map { $0 + start }, rows: matrix.rows, columns: matrix.columns)
+  }
+
+  /// Where the elements of a matrix are in the tensor. The rows of the views that are offered follow one another.
+  func range(of index: Int) -> Range<Int> {
+    let matrix = matrices[index]
+    let count = matrix.rows * matrix.columns
+    let start = count == 0 ? 0 : matrix.rowOffset(0)
+    return start..<start + count
   }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import Momentum
+import MomentumLAPACK
 
 /// A JSON file with the settings of an optimizer.
 enum ConfigurationFile {
@@ -15,6 +16,8 @@ enum ConfigurationFile {
       throw DataFileError(file: path, cause: error.localizedDescription)
     }
     if let refusal = numberRefusal(in: data) { throw DataFileError(file: path, cause: refusal) }
+    // Only a file can name what needs them.
+    LAPACK.supplyPolarFactors()
     do {
       return try JSONDecoder().decode(OptimizerConfiguration.self, from: data)
     } catch let error as DecodingError {

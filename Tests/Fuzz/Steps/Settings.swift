@@ -146,7 +146,7 @@ extension RuleSpec {
         try scheduled(
           Muon(
             learningRate: learningRate, momentum: momentum, nesterov: nesterov, weightDecay: weightDecay,
-            method: matrices.method, view: matrices.view, scale: matrices.scale, convention: convention))
+            method: .newtonSchulz(matrices.method), view: matrices.view, scale: matrices.scale, convention: convention))
       }
     guard let unitClip else { return base }
     return try AdaptiveGradientClipping(

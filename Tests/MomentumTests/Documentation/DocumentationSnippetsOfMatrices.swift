@@ -16,6 +16,13 @@ final class DocumentationSnippetsOfMatrices: XCTestCase {
     XCTAssertEqual(matrix[1...4], [0, 0, 0, 0])
   }
 
+  func testMethod() throws {
+    // snippet
+    let rule = try Muon(learningRate: 0.02, method: .polarExpress(steps: 8))
+    // end
+    XCTAssertEqual(rule.method, .newtonSchulz(.polarExpress(steps: 8)))
+  }
+
   func testSpectralNorm() throws {
     // snippet
     let matrix: [Float] = [3, 0, 0, 0, 0, 4]

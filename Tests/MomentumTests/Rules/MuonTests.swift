@@ -20,7 +20,8 @@ final class MuonTests: XCTestCase {
   }
 
   /// The iteration as its authors wrote it.
-  private func orthogonalized(_ matrix: Matrix, _ method: NewtonSchulz) -> Matrix {
+  private func orthogonalized(_ matrix: Matrix, _ method: Orthogonalization) -> Matrix {
+    guard case .newtonSchulz(let method) = method else { preconditionFailure("LAPACK has tests of its own") }
     let isTall = matrix.count > (matrix.first?.count ?? 0)
     var x = isTall ? transposed(matrix) : matrix
     let norm = x.joined().reduce(0) { $0 + $1 * $1 }.squareRoot()
@@ -46,7 +47,7 @@ final class MuonTests: XCTestCase {
       (self.parameters, velocity) = (parameters, parameters.map { _ in 0 })
     }
 
-    mutating func step(_ gradient: [Double], _ orthogonalized: ([[Double]], NewtonSchulz) -> [[Double]]) {
+    mutating func step(_ gradient: [Double], _ orthogonalized: ([[Double]], Orthogonalization) -> [[Double]]) {
       step += 1
       let (m, wd, lr, t) = (rule.momentum, rule.weightDecay, rule.learningRate, Double(step))
       let isDamped = [.pytorch, .optax, .mlx].contains(rule.convention)
@@ -286,6 +287,16 @@ final class MuonTests: XCTestCase {
     XCTAssertEqual(parameters[0], 0)
   }
 
+  /// In a program without that library. This one has it, and another test may have called it.
+  func testPolarFactorsNeedTheLibraryThatHasThem() throws {
+    let run = try CommandRun(["polar"], of: "MomentumTestHost")
+    let text =
+      "method is polar; expected a program that uses MomentumLAPACK and has called LAPACK.supplyPolarFactors(), or "
+      + "another method\n"
+    XCTAssertEqual(run.output, text + text)
+    XCTAssertEqual(run.status, 0)
+  }
+
   /// Operations around a transform that other passes could not run.
   func testProgramsThatAreRefused() throws {
     struct Foreign: UpdateRule {
@@ -331,10 +342,11 @@ final class MuonTests: XCTestCase {
     ] {
       let rule = try Muon(learningRate: 1, convention: convention)
       XCTAssertEqual(rule.weightDecay, decay)
-      XCTAssertEqual(rule.method.epsilon, epsilon)
-      XCTAssertEqual(rule.method.epsilonUse, convention == .pytorch ? .least : .added)
+      guard case .newtonSchulz(let method) = rule.method else { return XCTFail("\(convention)") }
+      XCTAssertEqual(method.epsilon, epsilon)
+      XCTAssertEqual(method.epsilonUse, convention == .pytorch ? .least : .added)
       XCTAssertEqual(rule.scale, scale)
-      XCTAssertEqual(rule.method.steps.count, 5)
+      XCTAssertEqual(method.steps.count, 5)
     }
   }
 }
