@@ -16,12 +16,10 @@ final class StepRuleTests: XCTestCase {
 
   private func write(_ folder: URL, _ name: String, seed: UInt64) throws {
     var random = SeededGenerator(seed: seed)
-    var writer = SafetensorsWriter(path: folder.appendingPathComponent(name).path)
-    for (tensor, shape) in [("a.weight", [3, 4]), ("a.bias", [3]), ("table", [5, 2])] {
-      let values: [Float] = random.numbers(shape.reduce(1, *))
-      try values.withUnsafeBufferPointer { try writer.add(tensor, shape: shape, values: $0) }
-    }
-    try writer.write()
+    var tensors: [String: [Float]] = [:]
+    let shapes = ["a.weight": [3, 4], "a.bias": [3], "table": [5, 2]]
+    for tensor in shapes.keys.sorted() { tensors[tensor] = random.numbers(shapes[tensor]!.reduce(1, *)) }
+    try TensorFolder<Float>(url: folder).write(name, tensors, shapes: shapes)
   }
 
   private func step(_ folder: URL, _ arguments: String...) throws -> CommandRun {
@@ -70,8 +68,7 @@ final class StepRuleTests: XCTestCase {
       + #"[{"name": "biases", "patterns": ["*.bias"], "rule": {"kind": "sgd"}}]}"#
     try withFiles(settings) { folder in
       func values(_ name: String) throws -> [Float] {
-        let file = try SafetensorsFile(path: folder.appendingPathComponent(name).path)
-        return try withExtendedLifetime(file) { Array(try file.unsafeBuffer(of: "a.weight", as: Float.self)) }
+        try XCTUnwrap(TensorFolder<Float>(url: folder).read(name)["a.weight"])
       }
       for threads in ["1", "3"] {
         let run = try step(folder, "--parameters", "p", "--output-parameters", threads, "--threads", threads)
