@@ -15,7 +15,7 @@
   ///
   /// #### Bits
   /// Norm, coefficient and parameters have the bits of one process that has the whole model and the same sums of gradients, where
-  /// ``PlacementPlan/cutsAtTiles`` holds; otherwise the norm is the same on all ranks, and within rounding that of one process.
+  /// ``PlacementPlan/cutsAtTiles`` holds; otherwise the norm is the same on all ranks, and that of one process but for rounding.
   /// Gradients are added up along one axis after the other, in the order of the grid, each time in the fixed binary tree of
   /// ``MicroBatchTree`` over the places along the axis. So the bits do not depend on the extent of an axis of data where each rank adds
   /// up its micro-batches in that tree, and has a power of two of them. Several axes along which a gradient is summed are another

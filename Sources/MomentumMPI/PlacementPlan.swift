@@ -156,9 +156,9 @@ extension PlacementPlan {
 
   /// Whether norms, and with them clipped steps, have the bits of one process that has the whole model.
   ///
-  /// They have where each slice lies in one piece in the whole tensor, row by row, and begins at a multiple of ``Tile/count``
-  /// elements. Otherwise squares are added up in other tiles: the norm is the same on all ranks, and within rounding the same as in
-  /// one process, where its last bits may differ.
+  /// They have where each slice lies in one piece in the whole tensor, row by row, and begins at a multiple of
+  /// ``Tile/count`` elements. Otherwise squares are added up in other tiles: the norm is the same on all ranks, and
+  /// differs from that of one process by at most twice the error that its algorithm may have (``NormAlgorithm``).
   public var cutsAtTiles: Bool {
     zip(layout.tensors, tensors).allSatisfy { whole, tensor in
       guard let cut = tensor.cuts.values.max(by: { $0.dimension < $1.dimension }), whole.count > 0 else { return true }
