@@ -206,6 +206,21 @@ say "What goes wrong on one rank is thrown by all"
 for ranks in $(numbers 1 2 3); do check "failures on $ranks" on "$ranks" failures; done
 for ranks in $(numbers 2 3); do check "ranks that differ, of $ranks" on "$ranks" differences; done
 
+say "Placements on a grid: the norms, coefficients and parameters of one process"
+on 1 grid-reference >"$scratch/grid"
+[ -s "$scratch/grid" ] || fail "one process prints nothing for a grid"
+# Data, pipeline and tensor.
+case "$size" in
+  quick) grids=(2x1x1 1x2x1 1x1x2) ;;
+  usual) grids=(1x1x1 2x1x1 1x2x1 1x1x2 2x2x1 2x1x2 2x2x2) ;;
+  long) grids=(1x1x1 2x1x1 1x2x1 1x1x2 2x2x1 2x1x2 1x2x2 4x1x1 2x2x2 4x2x1 4x1x2 8x1x1) ;;
+esac
+for grid in "${grids[@]}"; do
+  ranks=$((${grid//x/*}))
+  if [ "$ranks" -gt "$most" ]; then continue; fi
+  check "grid $grid" printed "$scratch/grid" on "$ranks" grid "$grid"
+done
+
 say "The command: the output and the files of momentum"
 files="$scratch/files"
 mkdir "$files" "$scratch/one" "$scratch/many"

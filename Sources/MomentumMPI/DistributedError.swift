@@ -13,6 +13,8 @@ public enum DistributedError: Error, Hashable, Sendable {
   case microBatch(rank: Int, expected: Int?, found: Int?)
   /// A rank has not added the gradient of a tensor in a micro-batch, or has added it more than once.
   case tensor(name: String, microBatch: Int, count: Int, rank: Int)
+  /// What ranks have declared of a tensor contradicts itself: see ``PlacementPlan``.
+  case placement(tensor: String, rank: Int, found: String, expected: String)
   /// A function of MPI failed, on this rank. The other ranks may not know.
   case mpi(routine: String, message: String)
   /// MPI cannot be used as the program was built or started.
@@ -34,6 +36,8 @@ extension DistributedError: CustomStringConvertible {
       "rank \(rank) added \(found.map { "the gradient of micro-batch \($0)" } ?? "nothing"); expected no more gradients"
     case .tensor(let name, let microBatch, let count, let rank):
       "rank \(rank) added the gradient of tensor '\(name)' in micro-batch \(microBatch) \(count) times; expected once"
+    case .placement(let tensor, let rank, let found, let expected):
+      "tensor '\(tensor)' is \(found) on rank \(rank); expected \(expected)"
     case .mpi(let routine, let message): "\(routine) failed: \(message)"
     case .setup(let message): message
     }
@@ -61,6 +65,12 @@ extension DistributedError {
     case .mpi(let routine, let message): return [4, 0] + ErrorWords.words(of: "\(routine)\n\(message)")
     case .tensor(let name, let microBatch, let count, let rank):
       return [6, word(rank), UInt64(bitPattern: Int64(microBatch)), word(count)] + ErrorWords.words(of: name)
+    case .placement(let tensor, let rank, let found, let expected):
+      return [7, word(rank)]
+        + [tensor, found, expected].flatMap { text in
+          let words = ErrorWords.words(of: text)
+          return [UInt64(words.count)] + words
+        }
     case .setup(let message): return [5, 0] + ErrorWords.words(of: message)
     }
   }
@@ -85,6 +95,14 @@ extension DistributedError {
       self = .tensor(
         name: ErrorWords.text(of: Array(words.dropFirst(4))) ?? "", microBatch: Int(Int64(bitPattern: words[2])),
         count: number(words[3]) ?? 0, rank: number(words[1]) ?? 0)
+    case 7:
+      var (texts, rest): ([String], ArraySlice<UInt64>) = ([], words.dropFirst(2))
+      while let count = rest.popFirst().flatMap(number) {
+        texts.append(ErrorWords.text(of: Array(rest.prefix(count))) ?? "")
+        rest = rest.dropFirst(count)
+      }
+      guard texts.count == 3 else { return nil }
+      self = .placement(tensor: texts[0], rank: number(words[1]) ?? 0, found: texts[1], expected: texts[2])
     default: return nil
     }
   }

@@ -18,14 +18,7 @@
     }
 
     package func merge(_ message: inout NormMessage) throws(MomentumError) {
-      switch message.failure {
-      case .nonFiniteGradient(let tensor, let index, let value):
-        message.failure = .nonFiniteGradient(tensor: tensor, index: index + (offsets[tensor] ?? 0), value: value)
-      case .nonFiniteState(let what, let tensor, let index, let value):
-        message.failure = .nonFiniteState(
-          what: what, tensor: tensor, index: index + (offsets[tensor] ?? 0), value: value)
-      default: break
-      }
+      message.renumberFailure { tensor, index in index + (offsets[tensor] ?? 0) }
       try ranks.merge(&message)
     }
   }

@@ -33,6 +33,8 @@
       case "trials": try FailureTrials.run(seed: integer(arguments, 1), count: integer(arguments, 2), world)
       case "die": try FailureTrials.die(seed: integer(arguments, 1), arguments[2], world)
       case "ranks": try CommunicatorCases.run(world)
+      case "grid": try GridCases.run(GridCases.Grid(arguments[1]), world)
+      case "grid-reference": try GridCases.reference(world)
       case "snippets": try DocumentationSnippetsOfRanks.run(arguments[1], world)
       case "files": try FileCases.write(to: arguments[1])
       case "exit": FailureCases.exitEarly(world)

@@ -9,6 +9,7 @@
       try distributed("\(folder)/state.safetensors", world)
       try ownSteps(world)
       try sharedTensors(world)
+      try placedTensors(world)
     }
 
     private static func distributed(_ path: String, _ world: Communicator) throws {
@@ -72,6 +73,43 @@
         }
       }
       try Cases.require(report.totalNorm == Double(model.count).squareRoot(), "the norm is \(report.totalNorm ?? -1)")
+    }
+
+    private static func placedTensors(_ world: Communicator) throws {
+      let (data, stages, slices) = (1, world.rankCount, 1)
+      // snippet
+      let grid = try CommunicatorGrid(world, [("data", data), ("pipeline", stages), ("tensor", slices)])
+      let (stage, last) = (grid.coordinate(along: "pipeline"), stages - 1)
+      var tensors: [(name: String, shape: [Int], placement: Placement)] = [
+        ("scale", [64], [:])  // every rank has it, and a part of its gradient
+      ]
+      if stage == 0 || stage == last {
+        // One matrix for the first and the last stage, of which each rank of a stage has some rows.
+        tensors.append(
+          ("embedding", [256 / slices, 64], ["pipeline": .tied([0, last]), "tensor": .sliced(of: 256)]))
+      }
+      if stage == last {
+        // The ranks of the last stage compute the same gradient.
+        tensors.append(("norm", [64], ["pipeline": .owned(by: last), "tensor": .copied]))
+      }
+      let model = try PlacedModel<Float>(grid, tensors)
+      // end
+      let count = model.layout.count
+      let memory = GridCases.Memory([[Float](repeating: 0, count: count), [Float](repeating: 1, count: count)])
+      let (parameters, gradients) = (
+        model.layout.tensors.map { UnsafeMutableBufferPointer(rebasing: memory.tensors[0][$0.range]) },
+        model.layout.tensors.map { UnsafeMutableBufferPointer(rebasing: memory.tensors[1][$0.range]) }
+      )
+      defer { withExtendedLifetime(memory) {} }
+      // snippet
+      var optimizer = try Optimizer<Float>(
+        model.layout, rule: SGD(learningRate: 0.1, momentum: 0.9), clipping: .byGlobalNorm(1))
+      let report = try model.step(&optimizer, parameters: parameters, gradients: gradients)
+      // end
+      // Gradients of 1, of which two ranks add up those of the first two tensors.
+      let sum = Double(min(stages, 2))
+      let expected = (sum * sum * (64 + 256 * 64) + 64).squareRoot()
+      try Cases.require(report.totalNorm == expected, "the norm is \(report.totalNorm ?? -1); expected \(expected)")
     }
   }
 #endif

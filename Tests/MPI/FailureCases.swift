@@ -250,7 +250,8 @@
       throw Cases.Failure(description: "a file that is not there was read")
     }
 
-    private static func expect(_ text: String, _ world: Communicator, _ body: () throws -> Void) throws {
+    /// Fails unless all ranks throw this error.
+    static func expect(_ text: String, _ world: Communicator, _ body: () throws -> Void) throws {
       do {
         try body()
       } catch {

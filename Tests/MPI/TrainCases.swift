@@ -246,7 +246,7 @@
     }
 
     /// The sum over the tree, by its definition: the largest power of two that leaves something, and the rest.
-    private static func treeSum(_ gradients: ArraySlice<[Float]>) -> [Float] {
+    static func treeSum(_ gradients: ArraySlice<[Float]>) -> [Float] {
       guard gradients.count > 1 else { return gradients.first ?? [] }
       var half = 1
       while half * 2 < gradients.count { half *= 2 }

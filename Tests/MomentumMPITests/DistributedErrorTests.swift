@@ -12,6 +12,7 @@ final class DistributedErrorTests: XCTestCase {
       .tensor(name: "größer", microBatch: -1, count: 2, rank: 5),
       .tensor(name: "w", microBatch: 1 << 40, count: 0, rank: 0),
       .mpi(routine: "MPI_Bcast", message: "two\nlines"), .setup("not started"),
+      .placement(tensor: "größer", rank: 3, found: "held", expected: "two\nlines"),
     ]
     for error in errors { XCTAssertEqual(DistributedError(words: error.words), error) }
     XCTAssertNil(DistributedError(words: [9, 0]))

@@ -12,6 +12,8 @@
 /// tensors stay the same for all owners to the last bit, as long as their gradients are the same: sum them over the owners
 /// before the step.
 ///
+/// On a grid of MPI ranks the names follow from placements: `PlacedModel` of `MomentumMPI`.
+///
 /// Only ``ClipReport/valueClippedCount`` counts the elements of these tensors once for each owner. A NaN or an infinity that
 /// none but an owner has which does not count the tensor makes all owners throw ``MomentumError/invalidSetting(_:)``: the
 /// gradients of such a tensor differ then.

@@ -1,22 +1,22 @@
 import Foundation
-import Momentum
+public import Momentum
 import Synchronization
 
 /// Threads of one process that play the ranks of a distributed program: their sums and maxima of words.
-final class ThreadRanks: @unchecked Sendable {  // its members are guarded by the condition
-  let count: Int
+public final class ThreadRanks: @unchecked Sendable {  // its members are guarded by the condition
+  public let count: Int
   /// The number of words in each sum so far, as the first rank saw them.
-  private(set) var sums: [Int] = []
+  public private(set) var sums: [Int] = []
   private let condition = NSCondition()
   private var waiting = 0
   private var round = 0
   private var total: [UInt64] = []
   private var result: [UInt64] = []
 
-  init(_ count: Int) { self.count = count }
+  public init(_ count: Int) { self.count = count }
 
   /// Runs `body` once for every rank, each on a thread of its own, and returns the results in the order of the ranks.
-  func run<R: Sendable>(_ body: @escaping @Sendable (Rank) -> R) -> [R] {
+  public func run<R: Sendable>(_ body: @escaping @Sendable (Rank) -> R) -> [R] {
     let results = Mutex<[R?]>(Array(repeating: nil, count: count))
     let ended = DispatchSemaphore(value: 0)
     for rank in 0..<count {
@@ -30,16 +30,16 @@ final class ThreadRanks: @unchecked Sendable {  // its members are guarded by th
     return results.withLock { $0.map { $0! } }
   }
 
-  struct Rank: RankWords {
+  public struct Rank: RankWords {
     fileprivate let ranks: ThreadRanks
-    let rank: Int
-    var rankCount: Int { ranks.count }
+    public let rank: Int
+    public var rankCount: Int { ranks.count }
 
-    func sum(_ words: inout [UInt64]) {
+    public func sum(_ words: inout [UInt64]) {
       if rank == 0 { ranks.sums.append(words.count) }
       ranks.meet(&words) { $0 &+ $1 }
     }
-    func max(_ words: inout [UInt64]) { ranks.meet(&words) { Swift.max($0, $1) } }
+    public func max(_ words: inout [UInt64]) { ranks.meet(&words) { Swift.max($0, $1) } }
   }
 
   private func meet(_ words: inout [UInt64], _ combine: (UInt64, UInt64) -> UInt64) {
