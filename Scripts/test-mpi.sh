@@ -4,7 +4,7 @@
 # Usage: Scripts/test-mpi.sh [--quick | --long] [--mpich] [--build-folder FOLDER]
 #   --quick                every kind of case on one number of ranks, the largest of up to three
 #   --long                 also every number of ranks under each algorithm of Open MPI's sum, all pairs of ranks that
-#                          save and resume, 200 random failures and 40 killed ranks: about a quarter of an hour
+#                          save and resume, all grids, 200 random failures and 40 killed ranks: about a quarter of an hour
 #   --mpich                with MPICH and at most two ranks, instead of Open MPI. MPIRUN names its mpirun (default:
 #                          mpirun.mpich, or mpirun where there is none), and pkg-config must know "mpich".
 #   --seed N               of random failures (default: a fresh one, which is printed)

@@ -11,8 +11,8 @@
 # Anything else goes to swift test, for example '--filter SGDTests'. By default: a debug build; then all tests as they are, and
 # beside them the tests of the library once for each kind of BLAS kernel that this processor can run, the plainest kind with
 # one BLAS thread. With --release the debug tests run beside the release build.
-# Where there is an MPI (Scripts/setup.sh --mpi), the cases of several processes follow the debug tests, and both are built with
-# it in .build-mpi: Scripts/test-mpi.sh --quick; not with --quick, nor where tests are chosen by arguments.
+# Where there is an MPI (Scripts/setup.sh --mpi), the debug build is made with it, in .build-mpi, and the cases of several
+# processes follow the tests (Scripts/test-mpi.sh --quick); not with --quick, nor where tests are chosen by arguments.
 # The output of each run is kept in .build-logs/.
 source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
@@ -134,13 +134,11 @@ if [ -n "$sanitizer" ]; then
     ${arguments[@]+"${arguments[@]}"}
 else
   debug=()
-  if $cases; then
-    if find_mpi; then
-      debug=("${mpi_build[@]}")
-    else
-      cases=false
-      echo "No MPI with its headers: the cases of several processes are left out (Scripts/setup.sh --mpi installs one)."
-    fi
+  if find_mpi; then
+    debug=("${mpi_build[@]}")
+  elif $cases; then
+    cases=false
+    echo "No MPI with its headers: the cases of several processes are left out (Scripts/setup.sh --mpi installs one)."
   fi
   step "Building (debug)" build debug ${debug[@]+"${debug[@]}"}
   # Where tests run more than once, a release build is several times as fast.
@@ -149,7 +147,9 @@ else
   if $release; then
     say "Tests of the libraries (debug), and the cases of several processes, run beside the release build; logs in $logs"
     # Those of the command, which start a process each, take as long as all others together; they run in release mode.
-    start run_debug --skip '^MomentumCLITests\.'
+    skip=()
+    [ ${#arguments[@]} -gt 0 ] || skip=(--skip '^MomentumCLITests\.')
+    start run_debug ${skip[@]+"${skip[@]}"}
     debug_tests=$started
     mode=release
     how=("${testable[@]}" --scratch-path "$root/.build-release")

@@ -246,6 +246,8 @@ def main() -> None:
     peer.begin(options.count, exact / 2, LEARNING_RATE)
     norm = peer.step([gradient], RANKS)
     mean = sum(units(options.count, rank) for rank in range(RANKS)) / (65_536 * RANKS)
+    if not abs(norm / exact - 1) < 1e-3:
+        raise SystemExit(f"{options.variant}: the norm is {norm}; expected {exact}")
     # The step that follows from the norm which the peer has found: that norm's own error is told beside the time.
     wrong = float(np.max(np.abs(peer.parameters() - (1 - LEARNING_RATE * mean * (exact / 2 / norm)))))
     if wrong > 2e-7:

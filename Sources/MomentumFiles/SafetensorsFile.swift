@@ -194,7 +194,7 @@ private final class AlignedCopies {
       let start = header.dataStart + tensor.dataRange.lowerBound
       guard [.f32, .f64, .bf16, .f16].contains(tensor.dtype), start % alignment != 0 else { continue }
       // It is aligned for any number, and has no page yet: a tensor that is too large for memory is an error.
-      guard let copy = malloc(tensor.dataRange.count) else {
+      guard let copy = malloc(max(tensor.dataRange.count, 1)) else {
         throw .system("allocate \(tensor.dataRange.count) bytes for tensor \(quoted(tensor.name))", file: file.path)
       }
       copies[index] = copy

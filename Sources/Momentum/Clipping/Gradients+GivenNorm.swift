@@ -38,7 +38,7 @@ extension Gradients {
   ) throws(MomentumError) -> ClipReport {
     try check(limit, givenNorm: norm, convention)
     try check(tensors, nil, nil)
-    var (coefficient, report) = coefficient(limit, norm, convention, Scalar.Compute.self)
+    var (coefficient, report) = coefficient(limit, ScaledDouble(norm), convention, Scalar.Compute.self)
     if report.wasClipped { report.overflowedElements = multiply(try table(tensors), by: coefficient, threads) }
     return report
   }
@@ -51,12 +51,13 @@ extension Gradients {
   }
 
   /// The coefficient of a known norm, and the report of clipping by it.
-  private static func coefficient<Scalar: BLASScalar>(
-    _ limit: Double, _ norm: Double, _ convention: Convention, _: Scalar.Type
+  static func coefficient<Scalar: BLASScalar>(
+    _ limit: Double, _ norm: ScaledDouble, _ convention: Convention, _: Scalar.Type
   ) -> (ScaledDouble, ClipReport) {
     var report = ClipReport()
-    let coefficient = convention.coefficient(norm: ScaledDouble(norm), limit: limit, isWhole: true)
-    (report.totalNorm, report.comparedNorm, report.clipCoefficient) = (norm, norm, coefficient.double)
+    let coefficient = convention.coefficient(norm: norm, limit: limit, isWhole: true)
+    (report.totalNorm, report.comparedNorm, report.clipCoefficient) = (norm.double, norm.double, coefficient.double)
+    report.normOverflowed = norm.overflowsDouble
     report.wasClipped = !coefficient.roundsToOne(in: Scalar.self)
     return (coefficient, report)
   }

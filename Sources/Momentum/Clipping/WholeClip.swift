@@ -19,14 +19,10 @@ struct WholeClip<Scalar: BLASScalar> {
   ///   finite, and a coefficient that the element type cannot hold.
   func run() -> ClipReport? {
     guard let norm else { return nil }
-    var report = ClipReport()
-    let coefficient = convention.coefficient(norm: norm, limit: limit, isWhole: true)
-    (report.totalNorm, report.comparedNorm, report.clipCoefficient) = (norm.double, norm.double, coefficient.double)
-    report.normOverflowed = norm.overflowsDouble
-    guard !coefficient.roundsToOne(in: Scalar.self) else { return report }
+    let (coefficient, report) = Gradients.coefficient(limit, norm, convention, Scalar.self)
+    guard report.wasClipped else { return report }
     let factor = RoundedFactor<Scalar>(coefficient)
     guard factor.value.isNormal, factor.prescale == 0 else { return nil }
-    report.wasClipped = true
     multiply(by: factor.value)
     return report
   }

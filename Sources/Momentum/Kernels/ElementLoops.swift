@@ -21,6 +21,17 @@ enum ElementLoops {
     for i in 0..<n { y[i] = x[i] * a * b * a }
   }
 
+  /// `x ← 2^exponent · x` in place, for an exponent that brings a number of the type into 1..<2. Each element is rounded once at
+  /// most, also one that becomes subnormal, which ``scale(_:byPowerOfTwo:into:_:)`` may round twice.
+  @inline(__always)
+  static func multiply<S: BLASScalar>(_ x: UnsafeMutablePointer<S>, byPowerOfTwo exponent: Int, _ n: Int) {
+    // A factor that makes numbers smaller is one power of two, and larger ones are exact.
+    let most = Int(S.greatestFiniteMagnitude.exponent)
+    let first = S(sign: .plus, exponent: S.Exponent(min(exponent, most)), significand: 1)
+    let second = S(sign: .plus, exponent: S.Exponent(max(exponent - most, 0)), significand: 1)
+    for i in 0..<n { x[i] = x[i] * first * second }
+  }
+
   /// `x ← factor · x` by IEEE 754, for the factors that BLAS releases disagree about: 0, infinite and NaN.
   @inline(__always)
   static func multiply<S: BLASScalar>(_ x: UnsafeMutablePointer<S>, by factor: S, _ n: Int) {

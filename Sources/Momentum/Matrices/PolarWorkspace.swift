@@ -32,7 +32,7 @@ final class PolarWorkspace<Scalar: BLASScalar> {
     forEachElement(of: layout) { element, place in x[element] = matrix.base[place] }
     let largest = ElementLoops.maximumMagnitude(x, layout.count)
     if largest.isFinite, largest > 0 {
-      PowerOfTwo.multiply(x, layout.count, exponent: -largest.exponent)
+      ElementLoops.multiply(x, byPowerOfTwo: Int(-largest.exponent), layout.count)
       if !routine.replace(x, rows, columns, memory.base) { x.update(repeating: .nan, count: layout.count) }
     } else {
       x.update(repeating: largest == 0 ? 0 : .nan, count: layout.count)

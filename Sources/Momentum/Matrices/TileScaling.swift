@@ -38,18 +38,7 @@ private struct ScaleTask<Scalar: BLASScalar>: MatrixTask {
   func run(_ index: Int, _ scratch: UnsafeMutablePointer<Scalar>) {
     let (i, j) = scaling.tiles.place(index)
     let (tile, count) = (scaling.tiles.tile(i, j), scaling.tiles.count(i, j))
-    PowerOfTwo.multiply(tile, count, exponent: exponent)
+    ElementLoops.multiply(tile, byPowerOfTwo: exponent, count)
     scaling.measures[index] = ElementLoops.sumOfSquares(tile, count)
-  }
-}
-
-/// Products with powers of two, also with those that no number of the type is.
-enum PowerOfTwo {
-  static func multiply<Scalar: BLASScalar>(_ x: UnsafeMutablePointer<Scalar>, _ count: Int, exponent: Int) {
-    // One rounding at most: a factor that makes numbers smaller is one power of two, and larger ones are exact.
-    let most = Scalar.greatestFiniteMagnitude.exponent
-    let first = Scalar(sign: .plus, exponent: min(exponent, most), significand: 1)
-    let second = Scalar(sign: .plus, exponent: max(exponent - most, 0), significand: 1)
-    for k in 0..<count { x[k] = x[k] * first * second }
   }
 }

@@ -14,7 +14,7 @@ package struct StoredState<Scalar: BLASScalar & SafetensorsScalar> {
   ///
   /// - Parameters:
   ///   - optimizer: Whose tensors the file must have.
-  ///   - others: Tensors that it may have too. see ``passed(_:)``.
+  ///   - others: Tensors that it may have too; see ``passed(_:)``.
   package init(
     path: String, of optimizer: borrowing Optimizer<Scalar>, besides others: [PassedState<Scalar>.Name] = [],
     parts: StateFile.Parts
