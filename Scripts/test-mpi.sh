@@ -221,51 +221,7 @@ for grid in "${grids[@]}"; do
   check "grid $grid" printed "$scratch/grid" on "$ranks" grid "$grid"
 done
 
-say "The command: the output and the files of momentum"
-files="$scratch/files"
-mkdir "$files" "$scratch/one" "$scratch/many"
-on 1 files "$files"
-# says RANKS ARGUMENTS...: whether both commands print the same, and end the same way.
-says() {
-  local ranks=$1 one=0 many=0
-  shift
-  "$products/momentum" "$@" >"$scratch/one/printed" 2>"$scratch/one/errors" || one=1
-  timeout -k 5 "$limit" "$mpirun" ${launch[@]+"${launch[@]}"} -n "$ranks" "$products/momentum-mpi" "$@" \
-    >"$scratch/many/printed" 2>"$scratch/many/errors" || many=1
-  cat "$scratch/many/errors"
-  [ "$one" -eq "$many" ] || return 1
-  diff "$scratch/one/printed" "$scratch/many/printed" || return 1
-  # Of errors, the first line; mpirun adds its own.
-  [ "$one" -eq 0 ] || grep -qxF "$(head -n 1 "$scratch/one/errors")" "$scratch/many/errors"
-}
-# steps RANKS OPTION...: whether both commands leave the same files.
-steps() {
-  local ranks=$1 place
-  shift
-  for place in one many; do rm -f "$scratch/$place/new" "$scratch/$place/state"; done
-  local options=(step --parameters "$files/parameters" --learning-rate 0.1 --momentum 0.9 --json "$@")
-  "$products/momentum" "${options[@]}" --output-parameters "$scratch/one/new" --output-state "$scratch/one/state" \
-    >"$scratch/one/printed" || return 1
-  timeout -k 5 "$limit" "$mpirun" ${launch[@]+"${launch[@]}"} -n "$ranks" "$products/momentum-mpi" "${options[@]}" \
-    --output-parameters "$scratch/many/new" --output-state "$scratch/many/state" >"$scratch/many/printed" || return 1
-  diff "$scratch/one/printed" "$scratch/many/printed" && cmp "$scratch/one/new" "$scratch/many/new" \
-    && cmp "$scratch/one/state" "$scratch/many/state"
-}
-for ranks in $(numbers 2 3); do
-  check "command: norm on $ranks" says "$ranks" norm "$files/first" --json
-  check "command: norms of tensors on $ranks" says "$ranks" norm "$files/mixed" --json --per-tensor
-  check "command: what is not finite on $ranks" says "$ranks" norm "$files/mixed" --norm-type inf
-  check "command: a file that is not there, on $ranks" says "$ranks" norm "$files/nothing"
-  check "command: a step on $ranks" steps "$ranks" --gradients "$files/first" --clip-global-norm 1 --steps 2
-  check "command: half gradients on $ranks" steps "$ranks" --gradients "$files/half" --clip-global-norm 1 --steps 2
-done
-check "command: micro-batches of several types" steps 2 --gradients "$files/first" "$files/half" --clip-global-norm 1
-check "command: micro-batches" steps 2 --gradients "$files/first" "$files/second" "$files/third" --weights 1 2 3 \
-  --clip-global-norm 1
-cp "$scratch/one/state" "$files/state"
-check "command: going on" steps 2 --gradients "$files/second" --state "$files/state" --clip-global-norm 1 --nesterov
-check "command: limits of units" steps 2 --gradients "$files/second" --agc 0.01 --ema 0.9
-check "command: info" timeout "$limit" "$mpirun" ${launch[@]+"${launch[@]}"} -n 2 "$products/momentum-mpi" info --json
+source "$root/Scripts/test-mpi-command.bash"
 
 for ranks in $(numbers 1 2 3); do
   check "command: bench on $ranks" timeout "$limit" "$mpirun" ${launch[@]+"${launch[@]}"} -n "$ranks" "$products/momentum-mpi" bench \

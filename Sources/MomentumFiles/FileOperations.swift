@@ -17,6 +17,8 @@ package struct FileOperations {
   package var giveName: (_ descriptor: CInt, _ path: String) -> CInt
   /// Creates a file that must not exist, for writing.
   package var create: (_ path: String, _ mode: UInt32) -> CInt
+  /// Opens a file that another process has created.
+  package var openForWriting: (_ path: String) -> CInt
   /// Sets owner and group; the greatest number leaves one as it is.
   package var setOwner: (_ descriptor: CInt, _ owner: UInt32, _ group: UInt32) -> CInt
   package var setMode: (_ descriptor: CInt, _ mode: UInt32) -> CInt
@@ -43,6 +45,7 @@ package struct FileOperations {
         #endif
       },
       create: { path, mode in open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode_t(mode)) },
+      openForWriting: { path in open(path, O_WRONLY | O_CLOEXEC) },
       setOwner: { descriptor, owner, group in fchown(descriptor, owner, group) },
       setMode: { descriptor, mode in fchmod(descriptor, mode_t(mode)) },
       writeSome: { descriptor, bytes in write(descriptor, bytes.baseAddress, bytes.count) },

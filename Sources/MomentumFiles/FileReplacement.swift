@@ -19,6 +19,8 @@
 package struct FileReplacement {
   private let operations: FileOperations
   private var files: [StagedFile] = []
+  /// Files that another process begins and puts in place.
+  private var joined: [JoinedFile] = []
 
   init(operations: FileOperations) {
     self.operations = operations
@@ -65,17 +67,41 @@ package struct FileReplacement {
     try stage(path, followsLinks) { (file) throws(SafetensorsError) in try file.write(content) }
   }
 
-  /// Creates the new version of one more file, to be written part by part; ``commit()`` brings it to the disk.
-  ///
-  /// - Returns: Its number.
-  mutating func begin(_ path: String, followsLinks: Bool) throws(SafetensorsError) -> Int {
-    try stage(path, followsLinks) { (file) throws(SafetensorsError) in try file.begin() }
-    return files.count - 1
+  /// A file that is written part by part.
+  enum Part {
+    /// The number of one that was begun here.
+    case begun(Int)
+    /// The number of one that another process has begun.
+    case joined(Int)
   }
 
-  /// Writes a part of a file that has been begun.
-  func write(_ bytes: UnsafeRawBufferPointer, at offset: Int, ofFile number: Int) throws(SafetensorsError) {
-    try files[number].write(bytes, at: offset)
+  /// Creates the new version of one more file, to be written part by part; ``commit()`` brings it to the disk.
+  ///
+  /// - Parameter isShared: Whether other processes write parts of it too, which ``join(_:temporaryPath:)``.
+  mutating func begin(_ path: String, followsLinks: Bool, isShared: Bool) throws(SafetensorsError) -> Part {
+    try stage(path, followsLinks) { (file) throws(SafetensorsError) in try file.begin(isShared: isShared) }
+    return .begun(files.count - 1)
+  }
+
+  /// The name that a file has until it is in its place; `nil` if it has none.
+  func temporaryPath(of part: Part) -> String? {
+    guard case .begun(let number) = part else { return nil }
+    return files[number].temporaryPath
+  }
+
+  /// Opens a file that another process has begun. ``commit()`` brings to the disk what is written here; the other process
+  /// commits after that.
+  mutating func join(_ path: String, temporaryPath: String) throws(SafetensorsError) -> Part {
+    joined.append(try JoinedFile(path, temporaryPath: temporaryPath, operations))
+    return .joined(joined.count - 1)
+  }
+
+  /// Writes a part of a file.
+  func write(_ bytes: UnsafeRawBufferPointer, at offset: Int, of part: Part) throws(SafetensorsError) {
+    switch part {
+    case .begun(let number): try files[number].write(bytes, at: offset)
+    case .joined(let number): try joined[number].write(bytes, at: offset)
+    }
   }
 
   private mutating func stage(
@@ -97,6 +123,7 @@ package struct FileReplacement {
   /// Puts the new versions in place, all of them or, when it throws another error than
   /// ``SafetensorsError/Reason/notDurable(code:)``, none.
   mutating func commit() throws(SafetensorsError) {
+    try completeJoined()
     var files = files
     self.files = []
     do throws(SafetensorsError) {
@@ -124,8 +151,19 @@ package struct FileReplacement {
     for file in files { Leftovers.remove(in: file.target.directory) }
   }
 
+  private mutating func completeJoined() throws(SafetensorsError) {
+    while let file = joined.popLast() {
+      do throws(SafetensorsError) { try file.complete() } catch {
+        discard()
+        throw error
+      }
+    }
+  }
+
   /// Takes everything back, the last file first.
   mutating func discard() {
+    for file in joined { file.discard() }
+    joined = []
     Self.discard(&files)
   }
 

@@ -18,9 +18,6 @@ struct StagedFile {
     var name: String
   }
 
-  /// What is written by one call. Linux takes as large a page for it as it can get, and those are slow to come by: with 32 MB
-  /// a call, writing took three to nine times as long.
-  private static let pieceByteCount = 1 << 20
   /// How much is written before the system is asked to bring it to the disk. So the disk works while the rest is computed,
   /// and little is left to wait for at the end.
   private static let writebackByteCount = 8 << 20
@@ -38,6 +35,8 @@ struct StagedFile {
   private var isInPlace = false
   /// Whether the file is still to be brought to the disk.
   private var isIncomplete = false
+  /// Whether the attributes of the old file, by which other processes could perhaps not open this one, are still to come.
+  private var lacksAttributes = false
 
   /// Opens the directory of a target; nothing is created yet.
   init(_ target: OutputTarget, _ operations: FileOperations) throws(SafetensorsError) {
@@ -61,10 +60,10 @@ struct StagedFile {
     _ content: (FileReplacement.Emit) throws(SafetensorsError) -> Void
   ) throws(SafetensorsError) {
     let descriptor = try begin()
-    let operations = operations
+    let (operations, target) = (operations, target)
     var (count, begun) = (0, 0)
     func writeAll(_ bytes: UnsafeRawBufferPointer) throws(SafetensorsError) {
-      try writePieces(bytes) { part, _ in operations.writeSome(descriptor, part) }
+      try operations.writePieces(bytes, path: target.path) { part, _ in operations.writeSome(descriptor, part) }
       count += bytes.count
       guard count - begun >= Self.writebackByteCount else { return }
       operations.startWriteback(descriptor, begun..<count)
@@ -77,39 +76,30 @@ struct StagedFile {
   }
 
   /// Creates the new file, which is still empty and will be written part by part.
+  ///
+  /// - Parameter isShared: Whether other processes of this user write parts of it, which then open its ``temporaryPath``.
   @discardableResult
-  mutating func begin() throws(SafetensorsError) -> CInt {
-    let descriptor = try create()
+  mutating func begin(isShared: Bool = false) throws(SafetensorsError) -> CInt {
+    let descriptor = try isShared ? createNamed(mode: target.existing == nil ? 0o666 : 0o600) : create()
     self.descriptor = descriptor
-    isIncomplete = true
-    try target.existing?.apply(to: descriptor, operations, path: target.path)
+    (isIncomplete, lacksAttributes) = (true, isShared)
+    if !isShared { try target.existing?.apply(to: descriptor, operations, path: target.path) }
     return descriptor
   }
+
+  /// The name that the file has until it is in its place; `nil` if it has none.
+  var temporaryPath: String? { temporary?.path }
 
   /// Writes a part of the file that has been begun.
   func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(SafetensorsError) {
     guard let descriptor else { preconditionFailure("the file is not open") }
-    let operations = operations
-    try writePieces(bytes) { part, done in operations.writeSomeAt(descriptor, part, offset + done) }
-    if bytes.count >= Self.pieceByteCount { operations.startWriteback(descriptor, offset..<offset + bytes.count) }
-  }
-
-  /// - Parameter write: Writes some of the bytes, of which so many have been written.
-  private func writePieces(
-    _ bytes: UnsafeRawBufferPointer, _ write: (UnsafeRawBufferPointer, _ done: Int) -> Int
-  ) throws(SafetensorsError) {
-    var done = 0
-    while done < bytes.count {
-      let part = UnsafeRawBufferPointer(rebasing: bytes.dropFirst(done).prefix(Self.pieceByteCount))
-      let count = retryingInterrupts { write(part, done) }
-      guard count > 0 else { throw .system("write it", file: target.path, code: count == 0 ? EIO : errno) }
-      done += count
-    }
+    try operations.writeAll(bytes, to: descriptor, at: offset, path: target.path)
   }
 
   /// Brings the file to the disk, if that has not been done.
   mutating func complete() throws(SafetensorsError) {
     guard isIncomplete, let descriptor else { return }
+    if lacksAttributes { try target.existing?.apply(to: descriptor, operations, path: target.path) }
     let result = retryingInterrupts { operations.synchronize(descriptor) }
     guard result == 0 else { throw .system("bring it to the disk", file: target.path) }
     isIncomplete = false
@@ -119,16 +109,24 @@ struct StagedFile {
   private mutating func create() throws(SafetensorsError) -> CInt {
     // 0666 less the umask, as for any new file; never more than the file that is replaced allows.
     let mode = target.existing?.mode ?? 0o666
-    var result = retryingInterrupts { operations.createUnnamed(target.directory, mode) }
+    let result = retryingInterrupts { operations.createUnnamed(target.directory, mode) }
     // What systems and file systems say that cannot do this. If it is true of all files, the next call says it again.
     if result < 0, [ENOTSUP, EOPNOTSUPP, EISDIR, ENOENT, EINVAL, ENOSYS].contains(errno) {
-      let name = TemporaryName(in: target.directory)
-      result = retryingInterrupts { operations.create(name.path, mode) }
-      let code = errno
-      if result >= 0 { temporary = name } else { name.forget() }
-      errno = code
+      return try createNamed(mode: mode)
     }
     guard result >= 0 else { throw .system("create a file in \(target.directory)", file: target.path) }
+    return result
+  }
+
+  private mutating func createNamed(mode: UInt32) throws(SafetensorsError) -> CInt {
+    let name = TemporaryName(in: target.directory)
+    let result = retryingInterrupts { operations.create(name.path, mode) }
+    guard result >= 0 else {
+      let code = errno
+      name.forget()
+      throw .system("create a file in \(target.directory)", file: target.path, code: code)
+    }
+    temporary = name
     return result
   }
 

@@ -103,25 +103,10 @@
       }
     }
 
-    /// Brings the pieces of all tensors to rank 0. Each rank has memory for the whole tensors, and its own pieces in it.
-    package func collect<Scalar>(
-      _ tensors: [UnsafeMutableBufferPointer<Scalar>], _ plan: ShardPlan
-    ) throws(DistributedError) {
-      var transfers: [Transfer] = []
-      for peer in rank == 0 ? Array(1..<Swift.max(rankCount, 1)) : [rank] {
-        for piece in plan.pieces(of: peer) {
-          guard let base = tensors[piece.tensor].baseAddress, !piece.range.isEmpty else { continue }
-          let (start, count) = (base + piece.range.lowerBound, piece.range.count)
-          transfers.append(rank == 0 ? .receive(peer, start, count) : .send(0, start, count))
-        }
-      }
-      try exchange(transfers)
-    }
-
     // MARK: Bytes of any number
 
     /// The bytes of every rank, on rank 0; nothing on the others.
-    func gatherBytes(_ own: [UInt8]) throws(DistributedError) -> [[UInt8]] {
+    package func gatherBytes(_ own: [UInt8]) throws(DistributedError) -> [[UInt8]] {
       var counts = [UInt64](repeating: 0, count: rankCount)
       counts[rank] = UInt64(own.count)
       try sumOrRefuse(&counts)
@@ -144,7 +129,7 @@
     }
 
     /// The bytes of rank 0, on every rank.
-    func broadcastBytes(_ own: [UInt8]) throws(DistributedError) -> [UInt8] {
+    package func broadcastBytes(_ own: [UInt8]) throws(DistributedError) -> [UInt8] {
       var count = [rank == 0 ? UInt64(own.count) : 0]
       try sumOrRefuse(&count)
       var bytes = rank == 0 ? own : [UInt8](repeating: 0, count: Int(count[0]))
@@ -168,7 +153,7 @@
       }
     }
 
-    func sumOrRefuse(_ words: inout [UInt64]) throws(DistributedError) {
+    package func sumOrRefuse(_ words: inout [UInt64]) throws(DistributedError) {
       do throws(MomentumError) { try sum(&words) } catch { throw .refused(error) }
     }
   }

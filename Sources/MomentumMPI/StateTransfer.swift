@@ -1,5 +1,4 @@
 #if MPI
-  import Foundation
   package import Momentum
 
   /// Moves the state of optimizers between rank 0, which has that of the whole, and the ranks, which have their parts.
@@ -13,49 +12,16 @@
       (self.communicator, self.plan, self.isSharded) = (communicator, plan, isSharded)
     }
 
-    /// What a rank keeps beside its vectors, and whether it has them.
-    private struct Outline: Codable {
-      var state: OptimizerState<Scalar>
-      let hasDirection: Bool
-      let hasSecondMoment: Bool
-      let hasAverage: Bool
-
-      init(_ whole: OptimizerState<Scalar>) {
-        (hasDirection, hasAverage) = (!whole.direction.isEmpty, !whole.average.isEmpty)
-        hasSecondMoment = !whole.secondMoment.isEmpty
-        state = whole
-        (state.direction, state.secondMoment, state.average) = ([], [], [])
-      }
-
-      var bytes: [UInt8] { get throws { try Array(Self.encoder.encode(self)) } }
-
-      init(bytes: [UInt8]) throws { self = try Self.decoder.decode(Self.self, from: Data(bytes)) }
-
-      private static var encoder: JSONEncoder {
-        let encoder = JSONEncoder()
-        encoder.nonConformingFloatEncodingStrategy = .convertToString(
-          positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-        return encoder
-      }
-
-      private static var decoder: JSONDecoder {
-        let decoder = JSONDecoder()
-        decoder.nonConformingFloatDecodingStrategy = .convertFromString(
-          positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-        return decoder
-      }
-    }
-
     /// The state of the whole on rank 0, `nil` on the others.
     package func gather(_ own: OptimizerState<Scalar>) throws(DistributedError) -> OptimizerState<Scalar>? {
       var own = own
-      let outline = Outline(own)
+      let outline = StateOutline(own)
       let bytes = try communicator.agree { try outline.bytes }
       let all = try communicator.gatherBytes(bytes)
       var whole = OptimizerState<Scalar>(plan.layout)
-      var outlines: [Outline] = []
+      var outlines: [StateOutline<Scalar>] = []
       try communicator.agree {
-        for bytes in all { outlines.append(try Outline(bytes: bytes)) }
+        for bytes in all { outlines.append(try StateOutline(bytes: bytes)) }
         guard communicator.rank == 0 else { return }
         (whole.stepCount, whole.lastStepClipped) = (own.stepCount, own.lastStepClipped)
         (whole.lossScale, whole.adaptiveLimit) = (own.lossScale, own.adaptiveLimit)
@@ -110,9 +76,9 @@
     package func scatter(_ whole: OptimizerState<Scalar>?, _ layout: ParameterLayout) throws(DistributedError)
       -> OptimizerState<Scalar>
     {
-      let bytes = try communicator.agree { try whole.map { try Outline($0).bytes } ?? [] }
+      let bytes = try communicator.agree { try whole.map { try StateOutline($0).bytes } ?? [] }
       let received = try communicator.broadcastBytes(bytes)
-      let outline = try communicator.agree { try Outline(bytes: received) }
+      let outline = try communicator.agree { try StateOutline<Scalar>(bytes: received) }
       var state = OptimizerState<Scalar>(layout)
       (state.stepCount, state.lastStepClipped) = (outline.state.stepCount, outline.state.lastStepClipped)
       (state.lossScale, state.adaptiveLimit) = (outline.state.lossScale, outline.state.adaptiveLimit)

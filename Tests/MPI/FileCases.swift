@@ -1,4 +1,5 @@
 #if MPI
+  import Foundation
   import Momentum
   import MomentumFiles
 
@@ -28,6 +29,60 @@
         }
       }
       try mixed.write()
+      try checkpoint(layout, in: "\(folder)/model", seed: 4, isModel: true)
+      for (seed, name) in [(5, "gradients"), (6, "more")] {
+        try checkpoint(layout, in: "\(folder)/\(name)", seed: seed, isModel: false)
+      }
+    }
+
+    /// A checkpoint of three files and their index with all types of numbers. A model also has a tensor of integers, and a
+    /// tensor without a gradient; gradients are of another type than parameters where they may be.
+    private static func checkpoint(
+      _ layout: ParameterLayout, in folder: String, seed: Int, isModel: Bool
+    ) throws {
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+      let names = (1...3).map { "model-0000\($0)-of-00003.safetensors" }
+      var writers = names.map { SafetensorsWriter(path: "\(folder)/\($0)", metadata: ["origin": "cases"]) }
+      var places: [String: String] = [:]
+      for tensor in layout.tensors {
+        let values = tensor.range.map { number(seed, $0) }
+        let file: Int
+        switch tensor.name {
+        case "embedding", "empty":
+          file = 0
+          try add(values.map { BFloat16($0) }, tensor, to: &writers[file])
+        case "weight":
+          file = 1
+          if isModel {
+            try add(values, tensor, to: &writers[file])
+          } else {
+            try add(values.map { BFloat16($0) }, tensor, to: &writers[file])
+          }
+        case "bias":
+          file = 1
+          try add(values.map { Float16($0) }, tensor, to: &writers[file])
+        case "head":
+          file = 2
+          try add(values.map { Double($0) / 3 }, tensor, to: &writers[file])
+        default:
+          file = 1
+          guard isModel else { continue }
+          try add(values, tensor, to: &writers[file])
+        }
+        places[tensor.name] = names[file]
+      }
+      if isModel {
+        let positions = (0..<70).map { Int64($0) }
+        try writers[0].add("positions", dtype: .i64, shape: [70]) { emit throws(SafetensorsError) in
+          try positions.withUnsafeBufferPointer { values throws(SafetensorsError) in
+            try emit(UnsafeRawBufferPointer(values))
+          }
+        }
+        places["positions"] = names[0]
+      }
+      try SafetensorsWriter.write(writers)
+      try JSONEncoder().encode(["weight_map": places]).write(
+        to: URL(fileURLWithPath: "\(folder)/model.safetensors.index.json"))
     }
 
     private static func add<Scalar: SafetensorsScalar>(

@@ -21,8 +21,11 @@ public final class ThreadExchange: Sendable {
 
   private let state: Mutex<State>
   private let ends: [DispatchSemaphore]
+  /// Called by the thread that ends a meeting, while all others of the meeting wait.
+  nonisolated(unsafe) private let outer: (any NormExchange)?
 
-  private init(owners: Int) {
+  private init(owners: Int, within outer: (any NormExchange)?) {
+    self.outer = outer
     state = Mutex(
       State(messages: Array(repeating: nil, count: owners), farewells: Array(repeating: nil, count: owners)))
     ends = (0..<owners).map { _ in DispatchSemaphore(value: 0) }
@@ -35,18 +38,20 @@ public final class ThreadExchange: Sendable {
   ///
   /// - Parameters:
   ///   - owners: The number of owners, at least 1.
+  ///   - outer: The exchange in which all of them are one owner, where there are more than these: those of other ranks, say.
+  ///     Any of the threads calls it, one at a time.
   ///   - body: The calls of an owner; gets its number and the exchange to pass on.
   /// - Returns: The results, in the order of the owners.
   /// - Throws: The error of the first owner that threw; ``MomentumError/invalidSetting(_:)`` for a number of owners out
   ///   of range, or for which the system cannot start the threads.
   public static func run<Result: Sendable>(
-    owners: Int,
+    owners: Int, within outer: (any NormExchange)? = nil,
     _ body: @escaping @Sendable (_ owner: Int, _ exchange: any NormExchange) throws(MomentumError) -> Result
   ) throws(MomentumError) -> [Result] {
     guard owners >= 1 else {
       throw .invalidSetting(name: "owners", value: owners, expected: .countAtLeast(1))
     }
-    let exchange = ThreadExchange(owners: owners)
+    let exchange = ThreadExchange(owners: owners, within: outer)
     let results = Mutex<[Swift.Result<Result, MomentumError>?]>(Array(repeating: nil, count: owners))
     @Sendable func work(_ owner: Int) {
       let result: Swift.Result<Result, MomentumError>
@@ -86,20 +91,28 @@ public final class ThreadExchange: Sendable {
     let exchange: ThreadExchange
     let number: Int
 
+    var countedElsewhere: Set<String> { exchange.outer?.countedElsewhere ?? [] }
+
     func merge(_ message: inout NormMessage) throws(MomentumError) { message = exchange.meet(number, message) }
   }
 
   private func meet(_ owner: Int, _ message: NormMessage) -> NormMessage {
-    let waiting = state.withLock {
+    let present = state.withLock {
       $0.messages[owner] = message
       return $0.complete()
     }
-    if let waiting {
-      for other in waiting where other != owner { ends[other].signal() }
-    } else {
-      ends[owner].wait()
-    }
+    if let present { end(present, by: owner) } else { ends[owner].wait() }
     return state.withLock { $0.result.unsafelyUnwrapped }
+  }
+
+  /// Tells the owners that came to a meeting, all but the one that ends it, that it is over.
+  private func end(_ present: [Int], by owner: Int) {
+    if let outer {
+      var result = state.withLock { $0.result.unsafelyUnwrapped }
+      do throws(MomentumError) { try outer.merge(&result) } catch { result.failure = error }
+      state.withLock { [result] in $0.result = result }
+    }
+    for other in present where other != owner { ends[other].signal() }
   }
 
   /// Ends the part of an owner, whose last word counts in all meetings to come.
@@ -109,11 +122,11 @@ public final class ThreadExchange: Sendable {
       ?? .invalidSetting(
         name: "exchange", value: "left by owner \(owner)",
         expected: "the same calls with the same settings by all owners")
-    let waiting = state.withLock {
+    let present = state.withLock {
       $0.farewells[owner] = NormMessage(at: NormMessage.Point(), failure: lastWord)
       return $0.complete()
     }
-    for other in waiting ?? [] { ends[other].signal() }
+    if let present { end(present, by: owner) }
   }
 }
 

@@ -4,13 +4,7 @@ extension Optimizer {
   ///
   /// - Complexity: O(n); one allocation of n elements for each vector that there is.
   public func state() -> OptimizerState<Scalar> {
-    var state = OptimizerState<Scalar>(layout)
-    state.stepCount = stepCount
-    state.lastStepClipped = lastStepClipped
-    state.velocities = states.velocities
-    state.averages = states.averages
-    if lossScale.growth != nil { state.lossScale = lossScale }
-    state.adaptiveLimit = adaptiveLimit
+    var state = stateOutline()
     if direction.base != nil {
       state.direction = []
       state.direction.reserveCapacity(layout.count)
@@ -18,6 +12,18 @@ extension Optimizer {
     }
     state.secondMoment = Array(secondMoment.elements(layout))
     if let base = average.base { state.average = Array(UnsafeBufferPointer(start: base, count: layout.count)) }
+    return state
+  }
+
+  /// The state without the elements of its vectors.
+  package func stateOutline() -> OptimizerState<Scalar> {
+    var state = OptimizerState<Scalar>(layout)
+    state.stepCount = stepCount
+    state.lastStepClipped = lastStepClipped
+    state.velocities = states.velocities
+    state.averages = states.averages
+    if lossScale.growth != nil { state.lossScale = lossScale }
+    state.adaptiveLimit = adaptiveLimit
     return state
   }
 

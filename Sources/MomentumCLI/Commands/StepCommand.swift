@@ -136,7 +136,6 @@ struct StepCommand: ParsableCommand {
       throw ValidationError(
         "\(option) adds up micro-batches; it cannot be given with --shards, the parts of one gradient")
     }
-    let outputs = [("--output-parameters", outputParameters), ("--output-master", halves.outputMaster)] + state.outputs
     try StandardStream.checkOutputs(outputs)
     for (index, (name, file)) in outputs.enumerated() where file != nil {
       if let other = outputs[..<index].first(where: { $0.1 == file }) {
@@ -162,6 +161,16 @@ struct StepCommand: ParsableCommand {
   }
 
   func run() throws {
+    let steps = try open()
+    steps.parameters.warn()
+    let files = try outputFiles(like: steps.parameters.set)
+    let rows = try steps.run(files)
+    try files.target.commit()
+    try show(rows, skipped: steps.skipped)
+  }
+
+  /// Opens all that is read, and checks that it goes together.
+  func open() throws -> CheckpointSteps {
     let settings = try options.configuration()
     if settings.averaging == nil, let config = options.config, let option = state.averageOption {
       throw DataFileError(file: config, cause: "'averaging' is missing; expected it with \(option)")
@@ -170,13 +179,13 @@ struct StepCommand: ParsableCommand {
     // A pattern may match masters only.
     let parameters = try CheckpointTensors(
       parameters, patterns, needsAllPatterns: halves.master.isEmpty, access: .copyOnWrite)
-    parameters.warn()
     let gradients = try StepGradients(gradients, gradientFiles, of: parameters, patterns)
-    let steps = try CheckpointSteps(self, settings, parameters, gradients)
-    let files = try outputFiles(like: parameters.set)
-    let rows = try steps.run(files)
-    try files.target.commit()
-    try show(rows, skipped: parameters.skipped + gradients.skipped.filter { !parameters.skipped.contains($0) })
+    return try CheckpointSteps(self, settings, parameters, gradients)
+  }
+
+  /// The paths that are written, by the names of their options.
+  var outputs: [(String, String?)] {
+    [("--output-parameters", outputParameters), ("--output-master", halves.outputMaster)] + state.outputs
   }
 
   /// Where everything goes. What could not be written is refused.
@@ -232,7 +241,7 @@ struct StepCommand: ParsableCommand {
     return DataFileError(file: config, cause: error.description)
   }
 
-  func show(_ rows: [StepRow], skipped: [CheckpointTensors.Skipped] = []) throws {
+  func show(_ rows: [StepRow], skipped: [CheckpointTensors.Skipped]) throws {
     let output = StepOutput(rows, skipped: skipped)
     if json { return try JSONOutput.print(output) }
     try StandardOutput.print(lines: rows.map(\.text) + output.notes)

@@ -42,10 +42,18 @@ struct StepRow: Encodable {
   /// - Parameter reports: Those of the parts of one step, which differ in what rounding has lost; one at least.
   init(_ reports: [StepReport]) {
     self.init(reports[0].clip, step: reports[0].step)
-    let overflowed = reports.reduce(0) { $0 + $1.clip.overflowedElements }
-    overflowedElements = overflowed > 0 ? overflowed : nil
-    let lost = reports.reduce(0) { $0 + $1.lostUpdates }
-    lostUpdates = lost > 0 ? lost : nil
+    losses = (
+      reports.reduce(0) { $0 + $1.clip.overflowedElements }, reports.reduce(0) { $0 + $1.lostUpdates }
+    )
+  }
+
+  /// What rounding has lost: elements that overflowed, and updates.
+  var losses: (overflowed: Int, lost: Int) {
+    get { (overflowedElements ?? 0, lostUpdates ?? 0) }
+    set {
+      overflowedElements = newValue.overflowed > 0 ? newValue.overflowed : nil
+      lostUpdates = newValue.lost > 0 ? newValue.lost : nil
+    }
   }
 
   /// - Parameter haveClippedMatrices: Whether a limit of spectral norms, which the report knows nothing of, has clipped.

@@ -9,8 +9,8 @@
       commandName: "momentum-mpi",
       abstract: "Norms, steps and training on the ranks of an MPI program.",
       discussion: """
-        Start it with mpirun or srun. Every rank reads its part of the tensors; output and files have the bytes of the \
-        command momentum with the same arguments, on any number of ranks. Rank 0 speaks, and writes the files.
+        Start it with mpirun or srun. Every rank reads and writes its part of the tensors; output and files have the bytes \
+        of the command momentum with the same arguments, on any number of ranks. Rank 0 speaks.
         """,
       version: MomentumVersion.current,
       subcommands: [

@@ -6,10 +6,10 @@
 
   struct RankNormCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "norm", abstract: "Measure the norm of the tensors in a file.",
+      commandName: "norm", abstract: "Measure the norm of the tensors in checkpoints.",
       discussion: """
         As momentum norm, whose output it has. Every rank reads and measures its part of the tensors. On more than one \
-        rank the norm is the 1-norm, the 2-norm or the maximum, and tensors are of F32 and F64.
+        rank the norm is the 1-norm, the 2-norm or the maximum.
         """)
 
     @OptionGroup
@@ -22,12 +22,11 @@
         if world.rankCount > 1, options.normType == .spectral || options.spectrum != nil {
           throw ValidationError("--norm-type spectral and --spectrum are for one rank")
         }
-        let file = try CheckpointTensors(
-          options.paths, options.patterns,
-          onlyWholeFor: world.rankCount > 1 ? "momentum-mpi measures on several ranks" : nil)
+        let file = try CheckpointTensors(options.paths, options.patterns)
         return (file, try ShardPlan(file.layout(), ranks: world.rankCount), type)
       }
       if world.rankCount == 1 { return try options.run() }
+      if world.rank == 0 { file.warn() }
       try world.requireSame(plan.digest, "the tensors of \(file.name)")
       let (empty, pieces) = try world.together {
         guard let empty = try? NormPartial(type) else {
@@ -38,7 +37,8 @@
 
       var total = empty
       for (_, partial, _) in pieces { total.merge(partial) }
-      var output = NormOutput(NormReport(try world.merge([total])[0]), perTensor: options.perTensor)
+      var output = NormOutput(
+        NormReport(try world.merge([total])[0]), perTensor: options.perTensor, skipped: file.skipped)
       if output.listsTensors { try list(pieces, file, empty, world, &output) }
       try world.together { try file.set.checkUnchanged() }
       withExtendedLifetime(file) {}
@@ -54,26 +54,41 @@
     ) throws -> [Measured] {
       try pieces.map { piece in
         let (file, tensor) = (file.tensors[piece.tensor].file, file.tensors[piece.tensor].tensor)
-        let (partial, first) =
-          tensor.dtype == .f64
-          ? try measure(file.unsafeBuffer(of: tensor.name, as: Double.self), piece, empty, threads)
-          : try measure(file.unsafeBuffer(of: tensor.name, as: Float.self), piece, empty, threads)
-        return (piece.tensor, partial, first)
+        let threads = options.threading.threads ?? threads
+        func plain<Scalar: BLASScalar & SafetensorsScalar>(_: Scalar.Type) throws -> Measured {
+          let elements = try file.unsafeBuffer(of: tensor.name, as: Scalar.self)
+          return try measured(elements, piece, empty) {
+            try NormPartial(of: $0, type: empty.type, algorithm: options.algorithm, threads: threads)
+          }
+        }
+        func half<Half: HalfScalar & SafetensorsScalar>(_: Half.Type) throws -> Measured {
+          let elements = try file.unsafeBuffer(of: tensor.name, as: Half.self)
+          return try measured(elements, piece, empty) {
+            try NormPartial(of: $0, type: empty.type, threads: threads)
+          }
+        }
+        switch tensor.dtype {
+        case .f64: return try plain(Double.self)
+        case .bf16: return try half(BFloat16.self)
+        #if !(os(macOS) && arch(x86_64))
+          case .f16: return try half(Float16.self)
+        #endif
+        default: return try plain(Float.self)
+        }
       }
     }
 
-    private func measure<Scalar: BLASScalar>(
-      _ tensor: UnsafeBufferPointer<Scalar>, _ piece: ShardPlan.Piece, _ empty: NormPartial, _ threads: Int
-    ) throws -> (NormPartial, (index: Int, value: Double)?) {
-      guard !piece.range.isEmpty else { return (empty, nil) }
+    private func measured<Element: StoredScalar>(
+      _ tensor: UnsafeBufferPointer<Element>, _ piece: ShardPlan.Piece, _ empty: NormPartial,
+      _ measure: (UnsafeBufferPointer<Element>) throws -> NormPartial
+    ) throws -> Measured {
+      guard !piece.range.isEmpty else { return (piece.tensor, empty, nil) }
       let elements = UnsafeBufferPointer(rebasing: tensor[piece.range])
-      let partial = try NormPartial(
-        of: elements, type: empty.type, algorithm: options.algorithm, threads: options.threading.threads ?? threads)
-      guard partial.nanCount + partial.infinityCount > 0, let index = elements.firstIndex(where: { !$0.isFinite })
-      else {
-        return (partial, nil)
+      let partial = try measure(elements)
+      guard partial.nanCount + partial.infinityCount > 0, let first = TensorBuffer(elements).firstNonFinite() else {
+        return (piece.tensor, partial, nil)
       }
-      return (partial, (index + piece.range.lowerBound, Double(elements[index])))
+      return (piece.tensor, partial, (first.index + piece.range.lowerBound, first.value))
     }
 
     /// Adds the tensors one by one, as all ranks together have measured them.

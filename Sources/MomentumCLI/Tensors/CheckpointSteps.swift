@@ -5,11 +5,11 @@ import MomentumFiles
 /// and written after the other, by norms that all of them have measured before; see ``stepByGroups(_:)``.
 struct CheckpointSteps {
   let command: StepCommand
-  private var settings: OptimizerConfiguration
+  private(set) var settings: OptimizerConfiguration
   let parameters: CheckpointTensors
   let gradients: StepGradients
   let halves: HalfParameters
-  private let whole: ParameterLayout
+  let whole: ParameterLayout
   /// The parts of each file: those that are computed with in Float, and those in Double.
   let shards: [[CheckpointTensors]]
 
@@ -56,16 +56,17 @@ struct CheckpointSteps {
   /// Takes all steps and adds all files to the output.
   func run(_ files: StepFiles) throws -> [StepRow] {
     let count = shards.reduce(0) { $0 + $1.reduce(0) { $0 + groups(of: $1).count } }
-    let outputs = [command.outputParameters, command.halves.outputMaster] + command.state.outputs.map(\.1)
-    let canStream = command.steps == 1 && !outputs.contains { $0.map(StandardStream.isOutput) ?? false }
+    let canStream = command.steps == 1 && !command.outputs.contains { $1.map(StandardStream.isOutput) ?? false }
     return try count > 1 && canStream && settings.mode == .twoPass ? stepByGroups(files) : stepTogether(files)
   }
 
   /// The groups in which the tensors of a part are stepped.
   func groups(of part: CheckpointTensors) -> [CheckpointTensors] {
-    // Velocities of another convention are converted for all tensors of a file together.
-    command.state.velocityConvention == nil ? part.groups(ofElements: command.elementsAtOnce) : [part]
+    isSteppedWhole ? [part] : part.groups(ofElements: command.elementsAtOnce)
   }
+
+  /// Whether all tensors of a part are stepped together: velocities of another convention are converted so.
+  var isSteppedWhole: Bool { command.state.velocityConvention != nil }
 
   /// Steps all parts in memory, then writes all files.
   private func stepTogether(_ files: StepFiles) throws -> [StepRow] {
@@ -87,8 +88,7 @@ struct CheckpointSteps {
 
   /// Adds the files of a shard to the output, if nobody has changed what they were made of.
   private func write(_ shard: LoadedShard, _ files: StepFiles) throws {
-    try gradients.checkUnchanged()
-    try halves.checkUnchanged()
+    try checkInputsUnchanged()
     try files.parameters.add(shard.number, of: parameters)
     let masters = (shard.masters?.contents ?? [:]).merging(
       try halves.passedMasters(of: parameters.set.files[shard.number])
@@ -101,6 +101,11 @@ struct CheckpointSteps {
       try part.finishPassed()
     }
     withExtendedLifetime(shard) {}
+  }
+
+  /// Tensors of integers and truth values, which are passed by.
+  var skipped: [CheckpointTensors.Skipped] {
+    parameters.skipped + gradients.skipped.filter { !parameters.skipped.contains($0) }
   }
 
   func state(ofFile number: Int) -> StateOptions { command.state.ofFile(number, of: parameters.set) }
@@ -153,6 +158,16 @@ struct CheckpointSteps {
     return try optimizerPart(tensors, number, states, onlyMeasures) {
       (source, optimizer, exchange) throws(MomentumError) in try source.step(&optimizer, parameters, exchange)
     }
+  }
+
+  /// The part of a file as a plan of what its optimizer remembers, which takes no step.
+  func outline(of part: CheckpointTensors, _ number: Int) throws -> any StepPart {
+    func outline<Scalar: ParameterScalar>(as _: Scalar.Type) throws -> OptimizerPart<Scalar> {
+      try optimizerPart(part, number, nil, true) { _, _, _ throws(MomentumError) in
+        preconditionFailure("an outline takes no step")
+      }
+    }
+    return areDoubles(part, number) ? try outline(as: Double.self) : try outline(as: Float.self)
   }
 
   /// Whether tensors of a file are computed with in Double; what the file has decides if there are none.

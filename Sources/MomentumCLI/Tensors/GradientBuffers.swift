@@ -1,6 +1,5 @@
 import Momentum
 import MomentumFiles
-import MomentumMPI
 
 /// The gradients of one checkpoint in the order of the parameters, `nil` for a parameter without one, in the types that they are
 /// stored in.
@@ -23,21 +22,6 @@ enum GradientBuffers<Scalar: ParameterScalar> {
       case .f16: self = .typed(.float16(try parameters.buffers(in: gradients, as: Float16.self)))
     #endif
     default: self = .plain(try parameters.buffers(in: gradients, as: Scalar.self))
-    }
-  }
-
-  /// The gradients of pieces of the parameters, which must be of one type.
-  func pieces(_ pieces: [ShardPlan.Piece]) -> GradientBuffers {
-    func cut<Element>(_ buffers: [UnsafeBufferPointer<Element>?]) -> [UnsafeBufferPointer<Element>?] {
-      pieces.map { piece in buffers[piece.tensor].map { UnsafeBufferPointer(rebasing: $0[piece.range]) } }
-    }
-    return switch self {
-    case .plain(let buffers): .plain(cut(buffers))
-    case .typed(.bfloat16(let buffers)): .typed(.bfloat16(cut(buffers)))
-    #if !(os(macOS) && arch(x86_64))
-      case .typed(.float16(let buffers)): .typed(.float16(cut(buffers)))
-    #endif
-    case .typed(.mixed): preconditionFailure("gradients of several types were refused")
     }
   }
 }

@@ -1,6 +1,5 @@
 import Momentum
 import MomentumFiles
-import MomentumMPI
 
 /// The source of gradients for the steps of some parameters, which are computed with in one type: the gradients of one
 /// checkpoint, or those of micro-batches added up.
@@ -15,18 +14,15 @@ struct GradientSource<Scalar: ParameterScalar>: ~Copyable {
   ///   - gradients: The files, which must be kept.
   ///   - parameters: The parameters of this source.
   ///   - algorithm: How the steps measure norms.
-  ///   - part: The pieces of the tensors that are stepped here, and their layout; `nil` for all tensors.
   init(
-    _ gradients: StepGradients, of parameters: CheckpointTensors, _ algorithm: NormAlgorithm, threads: Int?,
-    part: (pieces: [ShardPlan.Piece], layout: ParameterLayout)? = nil
+    _ gradients: StepGradients, of parameters: CheckpointTensors, _ algorithm: NormAlgorithm, threads: Int?
   ) throws {
-    var buffers = try gradients.checkpoints.map { try GradientBuffers<Scalar>($0, of: parameters) }
-    if let part { buffers = buffers.map { $0.pieces(part.pieces) } }
+    let buffers = try gradients.checkpoints.map { try GradientBuffers<Scalar>($0, of: parameters) }
     accumulator =
       !gradients.isSum
       ? nil
       : try GradientAccumulator(
-        part?.layout ?? parameters.layout(), reduction: gradients.reduction == .mean ? .mean : .sum,
+        parameters.layout(), reduction: gradients.reduction == .mean ? .mean : .sum,
         algorithm: algorithm, threads: threads)
     (self.buffers, weights) = (buffers, gradients.weights)
   }

@@ -14,16 +14,18 @@ struct RecordedNorms {
   ///
   /// - Parameters:
   ///   - parts: How many there are, at least 1.
+  ///   - outer: The exchange with other parts, which other processes measure.
   ///   - writesNothing: Whether the calls may go on when all have agreed, since they change nothing that they must not.
   ///   - haveMeasured: What is to be done when a part has measured, before the next one does: to let its pages go, say.
   ///   - call: The call of a part with an exchange.
   /// - Throws: The error of the first part that throws.
   init(
-    parts: Int, writesNothing: Bool = false, haveMeasured: @escaping @Sendable (_ part: Int) -> Void,
+    parts: Int, within outer: (any NormExchange)? = nil, writesNothing: Bool = false,
+    haveMeasured: @escaping @Sendable (_ part: Int) -> Void,
     _ call: @escaping @Sendable (_ part: Int, _ exchange: any NormExchange) throws(MomentumError) -> Void
   ) throws(MomentumError) {
     let turn = DispatchSemaphore(value: 1)
-    messages = try ThreadExchange.run(owners: parts) { part, exchange throws(MomentumError) in
+    messages = try ThreadExchange.run(owners: parts, within: outer) { part, exchange throws(MomentumError) in
       let listener = Listener(exchange, turn, endsCall: !writesNothing) { haveMeasured(part) }
       turn.wait()
       defer { turn.signal() }

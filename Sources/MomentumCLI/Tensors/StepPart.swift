@@ -1,5 +1,6 @@
 import Momentum
 import MomentumFiles
+import MomentumMPI
 
 /// What one optimizer steps: parameters of one file that are computed with in one type.
 protocol StepPart: AnyObject, Sendable {
@@ -14,6 +15,12 @@ protocol StepPart: AnyObject, Sendable {
 
   /// The same files with the tensors alone that are passed by.
   func passedWriters(_ state: StateOptions) throws -> [SafetensorsWriter]
+
+  /// What the optimizer remembers, without the elements of its vectors, to be told to another process.
+  func outline() throws -> [UInt8]
+
+  /// Takes on what parts in other processes, each of some of the tensors, have told. One at least.
+  func adopt(_ outlines: [[UInt8]]) throws
 
   /// To be called when the tensors that are passed by have been written: fails if their files have changed.
   func finishPassed() throws
@@ -55,4 +62,20 @@ final class OptimizerPart<Scalar: ParameterScalar>: StepPart, @unchecked Sendabl
   }
 
   func finishPassed() throws { try passed?.finish() }
+
+  func outline() throws -> [UInt8] { try StateOutline(optimizer.stateOutline()).bytes }
+
+  func adopt(_ outlines: [[UInt8]]) throws {
+    var state = OptimizerState<Scalar>(optimizer.layout)
+    for outline in outlines {
+      let own = try StateOutline<Scalar>(bytes: outline).state
+      (state.stepCount, state.lastStepClipped) = (own.stepCount, own.lastStepClipped)
+      (state.lossScale, state.adaptiveLimit) = (own.lossScale, own.adaptiveLimit)
+      for (index, tensor) in (own.layout?.tensors ?? []).enumerated() {
+        guard let place = optimizer.layout.index(of: tensor.name) else { continue }
+        (state.velocities[place], state.averages[place]) = (own.velocities[index], own.averages[index])
+      }
+    }
+    try optimizer.restore(state, directions: [], averages: [], confirm: {})
+  }
 }

@@ -64,19 +64,24 @@ final class TensorOutput {
 
   /// Begins one more file, whose tensors follow in groups.
   ///
-  /// - Parameter outline: The file; its tensors are not asked for their bytes.
-  func begin(_ outline: SafetensorsWriter) throws -> TensorStream {
+  /// - Parameters:
+  ///   - outline: The file; its tensors are not asked for their bytes.
+  ///   - isShared: Whether other processes write some of the tensors.
+  func begin(_ outline: SafetensorsWriter, isShared: Bool) throws -> TensorStream {
     var outline = outline
     outline.followsLinks = followsLinks
-    return try batch.begin(outline)
+    return try batch.begin(outline, isShared: isShared)
   }
+
+  /// Joins in the writing of a file that another process has begun.
+  func join(_ plan: TensorStream.Plan) throws -> TensorStream { try batch.join(plan) }
 
   /// Writes groups of tensors of files that have been begun, to each file at the same time; see ``add(_:from:)``.
   func add(_ groups: [(SafetensorsWriter, TensorStream)], from sources: CheckpointTensors?...) throws {
     try blaming(sources) { try batch.add(groups) }
   }
 
-  /// Ends a file, all tensors of which have been written.
+  /// Ends a file, all tensors of which have been written here.
   func end(_ stream: TensorStream) { batch.end(stream) }
 
   /// Puts all files in their places.
@@ -117,9 +122,11 @@ final class CheckpointOutput {
 
   /// Begins one file with some of its tensors, which follow in groups.
   ///
-  /// - Parameter type: The type of a tensor in the new file; `nil` for one that is not in it.
+  /// - Parameters:
+  ///   - isShared: Whether other processes write some of them.
+  ///   - type: The type of a tensor in the new file; `nil` for one that is not in it.
   func begin(
-    _ number: Int, of checkpoint: CheckpointTensors, as type: (SafetensorsTensor) -> SafetensorsDtype?
+    _ number: Int, of checkpoint: CheckpointTensors, isShared: Bool, as type: (SafetensorsTensor) -> SafetensorsDtype?
   ) throws -> TensorStream {
     let file = checkpoint.set.files[number]
     var outline = SafetensorsWriter(path: paths[number], metadata: file.metadata)
@@ -129,7 +136,7 @@ final class CheckpointOutput {
         preconditionFailure("an outline is not written")
       }
     }
-    return try output.begin(outline)
+    return try output.begin(outline, isShared: isShared)
   }
 
   /// Writes one file with some of its tensors, or none if there is not one of them.

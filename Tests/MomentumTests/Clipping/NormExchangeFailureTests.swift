@@ -39,24 +39,41 @@ final class NormExchangeFailureTests: XCTestCase {
     }
   }
 
-  private func rule() throws -> SGD { try SGD(learningRate: 1, momentum: 0.9) }
-
-  /// Lets all owners take a step and checks that all throw an error of this text, and that nothing was written.
-  private func expectAllToFail<S>(_ text: String, _ owners: [Owner<S>], line: UInt = #line) throws {
-    let errors = try ThreadExchange.run(owners: owners.count) {
-      number, exchange throws(MomentumError) -> MomentumError? in
+  /// Lets all owners take a step, each on a thread of its own, or in two groups as if these were processes.
+  private func failures<S>(of owners: [Owner<S>], inProcesses: Bool) throws -> [MomentumError?] {
+    @Sendable func step(_ owner: Owner<S>, _ exchange: any NormExchange) -> MomentumError? {
       do throws(MomentumError) {
-        _ = try owners[number].step(exchange)
+        _ = try owner.step(exchange)
         return nil
       } catch {
         return error
       }
     }
-    XCTAssertEqual(errors.map { $0?.description }, owners.map { _ in text }, line: line)
-    for owner in owners {
-      XCTAssertEqual(owner.parameters.elements, [1, 2], line: line)
-      XCTAssertEqual(owner.optimizer.stepCount, 0, line: line)
-      XCTAssertFalse(owner.optimizer.hasVelocity(ofTensor: 0), line: line)
+    guard inProcesses else {
+      return try ThreadExchange.run(owners: owners.count) { number, exchange throws(MomentumError) in
+        step(owners[number], exchange)
+      }
+    }
+    return try ThreadExchange.run(owners: 2) { process, outer throws(MomentumError) in
+      let own = process == 0 ? owners[..<1] : owners[1...]
+      return try ThreadExchange.run(owners: own.count, within: outer) { number, exchange throws(MomentumError) in
+        step(own[own.startIndex + number], exchange)
+      }
+    }.flatMap(\.self)
+  }
+
+  private func rule() throws -> SGD { try SGD(learningRate: 1, momentum: 0.9) }
+
+  /// Lets all owners take a step and checks that all throw an error of this text, and that nothing was written.
+  private func expectAllToFail<S>(_ text: String, _ owners: [Owner<S>], line: UInt = #line) throws {
+    for inProcesses in [false, true] {
+      let errors = try failures(of: owners, inProcesses: inProcesses)
+      XCTAssertEqual(errors.map { $0?.description }, owners.map { _ in text }, line: line)
+      for owner in owners {
+        XCTAssertEqual(owner.parameters.elements, [1, 2], line: line)
+        XCTAssertEqual(owner.optimizer.stepCount, 0, line: line)
+        XCTAssertFalse(owner.optimizer.hasVelocity(ofTensor: 0), line: line)
+      }
     }
   }
 

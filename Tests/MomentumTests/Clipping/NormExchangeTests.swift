@@ -77,6 +77,17 @@ final class NormExchangeTests: XCTestCase {
     }
   }
 
+  /// The same by owners that are half in one process and half in another: threads stand for these, too.
+  private func runInProcesses<S: BLASScalar>(_ owners: [Owner<S>]) throws -> [[Outcome]] {
+    try ThreadExchange.run(owners: 2) { process, outer throws(MomentumError) in
+      let own = process == 0 ? owners[..<(owners.count / 2)] : owners[(owners.count / 2)...]
+      return try ThreadExchange.run(owners: own.count, within: outer) { number, exchange throws(MomentumError) in
+        let owner = own[own.startIndex + number]
+        return owner.gradients.indices.map { owner.step($0, exchange) }
+      }
+    }.flatMap(\.self)
+  }
+
   private func compare<S: BLASScalar>(
     _: S.Type, _ setup: Setup, _ change: (inout [[[S]?]]) -> Void = { _ in }, line: UInt = #line
   ) throws -> [Outcome] {
@@ -86,34 +97,36 @@ final class NormExchangeTests: XCTestCase {
     change(&gradients)
     let whole = try owners([0..<8], start, gradients, setup)[0]
     let expected = gradients.indices.map { whole.step($0, nil) }
-    let parts = try owners(Self.cuts, start, gradients, setup)
-    let what = "\(S.self), \(setup.clipping), \(setup.policy)"
-    for (number, outcomes) in try run(parts).enumerated() {
-      // As text, because NaN does not equal itself.
-      XCTAssertEqual("\(outcomes)", "\(expected)", "owner \(number), \(what)", line: line)
-    }
-    let expectedState = whole.optimizer.state()
-    var directions: [S] = []
-    var averages: [S] = []
-    var secondMoments: [S] = []
-    for part in parts {
-      for (tensor, memory) in zip(part.tensors, part.parameters) {
-        assertSameBits(whole.parameters[tensor].elements, memory.elements, "tensor \(tensor), \(what)", line: line)
-        XCTAssertTrue(memory.guardsAreIntact)
+    for areInProcesses in [false, true] {
+      let parts = try owners(Self.cuts, start, gradients, setup)
+      let what = "\(S.self), \(setup.clipping), \(setup.policy), in processes: \(areInProcesses)"
+      for (number, outcomes) in try (areInProcesses ? runInProcesses(parts) : run(parts)).enumerated() {
+        // As text, because NaN does not equal itself.
+        XCTAssertEqual("\(outcomes)", "\(expected)", "owner \(number), \(what)", line: line)
       }
-      let state = part.optimizer.state()
-      XCTAssertEqual(state.stepCount, expectedState.stepCount)
-      XCTAssertEqual(state.velocities, Array(expectedState.velocities[part.tensors]), what, line: line)
-      XCTAssertEqual(state.averages, Array(expectedState.averages[part.tensors]), what, line: line)
-      XCTAssertEqual(state.lossScale, expectedState.lossScale)
-      XCTAssertEqual(state.adaptiveLimit, expectedState.adaptiveLimit, what, line: line)
-      directions += state.direction
-      averages += state.average
-      secondMoments += state.secondMoment
+      let expectedState = whole.optimizer.state()
+      var directions: [S] = []
+      var averages: [S] = []
+      var secondMoments: [S] = []
+      for part in parts {
+        for (tensor, memory) in zip(part.tensors, part.parameters) {
+          assertSameBits(whole.parameters[tensor].elements, memory.elements, "tensor \(tensor), \(what)", line: line)
+          XCTAssertTrue(memory.guardsAreIntact)
+        }
+        let state = part.optimizer.state()
+        XCTAssertEqual(state.stepCount, expectedState.stepCount)
+        XCTAssertEqual(state.velocities, Array(expectedState.velocities[part.tensors]), what, line: line)
+        XCTAssertEqual(state.averages, Array(expectedState.averages[part.tensors]), what, line: line)
+        XCTAssertEqual(state.lossScale, expectedState.lossScale)
+        XCTAssertEqual(state.adaptiveLimit, expectedState.adaptiveLimit, what, line: line)
+        directions += state.direction
+        averages += state.average
+        secondMoments += state.secondMoment
+      }
+      assertSameBits(expectedState.direction, directions, what, line: line)
+      assertSameBits(expectedState.average, averages, what, line: line)
+      assertSameBits(expectedState.secondMoment, secondMoments, what, line: line)
     }
-    assertSameBits(expectedState.direction, directions, what, line: line)
-    assertSameBits(expectedState.average, averages, what, line: line)
-    assertSameBits(expectedState.secondMoment, secondMoments, what, line: line)
     return expected
   }
 
