@@ -86,7 +86,8 @@ check "command: a velocity of another library" steps 3 --parameters "$files/para
   --output-velocity OUT/velocity
 check "command: limits of units" both 2 step --learning-rate 0.1 "${one[@]}" --gradients "$files/second" --agc 0.01 --ema 0.9
 for rule in '"kind": "muon", "learningRate": 0.02, "momentum": 0.95' '"kind": "adamw", "learningRate": 0.001'; do
-  echo "{\"rule\": {$rule}, \"clipping\": {\"globalNorm\": 1}, \"adaptiveClipping\": {\"zClip\": {\"threshold\": 2.5}}}" \
+  echo "{\"rule\": {$rule}, \"clipping\": {\"globalNorm\": 1}, \"adaptiveClipping\": {\"zClip\": {\"threshold\": 2.5}},
+    \"groups\": [{\"name\": \"biases\", \"patterns\": [\"b*\"], \"rule\": {\"weightDecay\": 0.01}}]}" \
     >"$files/settings"
   check "command: settings with $rule" both 3 step "${one[@]}" --gradients "$files/second" --config "$files/settings" --json
 done

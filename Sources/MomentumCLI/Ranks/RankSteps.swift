@@ -105,7 +105,7 @@
     private struct Outline: Codable {
       var number: Int
       var part: Int
-      var bytes: [UInt8]
+      var bytes: Data
     }
 
     /// Begins all files on rank 0, and joins in their writing on the others.
@@ -117,7 +117,7 @@
       let own = try world.together {
         try Array(
           JSONEncoder().encode(
-            zip(shares, stepped).map { Outline(number: $0.number, part: $0.part, bytes: try $1.outline()) }))
+            zip(shares, stepped).map { Outline(number: $0.number, part: $0.part, bytes: try Data($1.outline())) }))
       }
       let all = try world.gatherBytes(own)
       var outputs: [Output] = []
@@ -130,7 +130,7 @@
         for (number, parts) in steps.shards.enumerated() {
           for (index, part) in parts.enumerated() {
             let outline = try steps.outline(of: part, number)
-            try outline.adopt(told.filter { $0.number == number && $0.part == index }.map(\.bytes))
+            try outline.adopt(told.filter { $0.number == number && $0.part == index }.map { Array($0.bytes) })
             outputs[number].outlines.append(outline)
           }
           try outputs[number].output.begin(files, parts, outputs[number].outlines, isShared: true)
