@@ -104,12 +104,17 @@ let package = Package(
     // A program that uses the library, for tests of what happens to a process.
     .executableTarget(
       name: "MomentumTestHost", dependencies: ["Momentum"], path: "Tests/MomentumTestHost", swiftSettings: settings),
+    // The tests of the engine: of its floors up to the clips, and of the rules and the optimizer above them. Two modules, because
+    // one alone took most of a release build with a processor idle.
     .testTarget(
       name: "MomentumTests",
       dependencies: [
         "Momentum", "CMomentumKernels", "CMomentumLoadedBLAS", "MomentumTestSupport", "MomentumTestHost",
       ],
       swiftSettings: settings),
+    .testTarget(
+      name: "MomentumOptimizerTests",
+      dependencies: ["Momentum", "MomentumTestSupport", "MomentumTestHost"], swiftSettings: settings),
     .testTarget(
       name: "MomentumLAPACKTests", dependencies: ["MomentumLAPACK", "Momentum", "MomentumTestSupport"],
       swiftSettings: settings),

@@ -47,8 +47,9 @@ work="$root/.build-blas"
 logs="$root/.build-logs"
 mkdir -p "$work/packages" "$work/stand-in" "$logs"
 folder="usr/lib/$(gcc -print-multiarch)"
-bits=MomentumTests.NormBitsTests,MomentumTests.StepBitsTests,MomentumTests.ProgramExecutionTests,MomentumTests.SelfCheckTests
-$quick || bits=$bits,MomentumTests.StepSweepTests
+bits=MomentumTests.NormBitsTests,MomentumTests.SelfCheckTests
+bits=$bits,MomentumOptimizerTests.StepBitsTests,MomentumOptimizerTests.ProgramExecutionTests
+$quick || bits=$bits,MomentumOptimizerTests.StepSweepTests
 # Holds for every library that exists.
 probes=MomentumTests.BLASLibraryTests
 

@@ -159,7 +159,7 @@ else
   if ! $quick; then
     # Tests named by the caller replace the choice of the library's.
     library=(${arguments[@]+"${arguments[@]}"})
-    [ ${#library[@]} -gt 0 ] || library=(--filter '^MomentumTests\.')
+    [ ${#library[@]} -gt 0 ] || library=(--filter '^Momentum(Optimizer)?Tests\.')
     mapfile -t cores < <(core_types)
     names=(1-thread "${cores[@]:1}")
     say "Tests of the library with one BLAS thread${cores[0]+, and each kind of kernels (${cores[*]}),} run beside all tests"

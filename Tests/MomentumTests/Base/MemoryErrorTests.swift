@@ -1,3 +1,4 @@
+import MomentumTestSupport
 import XCTest
 
 @testable import Momentum

@@ -1,4 +1,3 @@
-import Foundation
 import Momentum
 import MomentumTestSupport
 import XCTest
@@ -9,7 +8,7 @@ final class FeatureTableTests: XCTestCase {
   func testEveryCellDouble() throws { try everyCell(Double.self) }
 
   func testTheArticleShowsThisTable() throws {
-    XCTAssertEqual(try Self.rows(below: EdgeCase.header), EdgeCase.table.map(\.row))
+    XCTAssertEqual(try ConventionsArticle.rows(below: EdgeCase.header), EdgeCase.table.map(\.row))
   }
 
   func testATableWithAnotherCellIsNoticed() throws {
@@ -18,16 +17,6 @@ final class FeatureTableTests: XCTestCase {
     let wrong = EdgeCase("N = 0, C > 0", .zeros, limit: 1, everywhere: EdgeCell(outcome: .nan))
     XCTAssertNotEqual(wrong.row, rows[0])
     XCTAssertNotNil(try Self.difference(wrong, .whole, .native, Float.self))
-  }
-
-  /// The rows of the table in the article that has this header.
-  static func rows(below header: String) throws -> [String] {
-    let article = Checkout.root.appendingPathComponent("Sources/Momentum/Documentation.docc/Conventions.md")
-    let lines = try String(contentsOf: article, encoding: .utf8).split(
-      separator: "\n", omittingEmptySubsequences: false
-    ).map(String.init)
-    guard let start = lines.firstIndex(of: header) else { return ["no table with the header \(header)"] }
-    return Array(lines[(start + 2)...].prefix { $0.hasPrefix("|") })
   }
 
   private func everyCell<S: BLASScalar>(_: S.Type) throws {

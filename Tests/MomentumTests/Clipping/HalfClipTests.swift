@@ -154,8 +154,3 @@ final class HalfClipTests: XCTestCase {
     XCTAssertEqual(elements[0], 1)
   }
 }
-
-extension ParameterVector where Scalar: TestHalf {
-  /// The bits of all elements.
-  var bits: [UInt16] { (0..<count).map { self[$0].bitPattern } }
-}

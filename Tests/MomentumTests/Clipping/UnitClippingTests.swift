@@ -22,7 +22,7 @@ final class UnitClippingTests: XCTestCase {
     }
     for (index, shape) in shapes.enumerated() {
       if let (limit, units) = clipping.unitLimit {
-        let numbers = UnitGridTests.numbers(shape, over: UnitGridTests.axes(units, shape))
+        let numbers = UnitCases.numbers(shape, over: UnitCases.axes(units, shape))
         var norms: [Int: Double] = [:]
         for (value, unit) in zip(tensors[index], numbers) { norms[unit, default: 0] += value * value }
         for (i, unit) in numbers.enumerated() where norms[unit]!.squareRoot() > limit {

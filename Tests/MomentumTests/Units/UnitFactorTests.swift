@@ -10,10 +10,10 @@ final class UnitFactorTests: XCTestCase {
 
   private func multiplies<S: BLASScalar>(_: S.Type) throws {
     var random = SeededGenerator(seed: 311)
-    for shape in UnitGridTests.shapes where !shape.contains(0) {
-      for units in UnitGridTests.units(of: shape) {
+    for shape in UnitCases.shapes where !shape.contains(0) {
+      for units in UnitCases.units(of: shape) {
         let factors = try UnitFactors<S>(try UnitGrid(shape, units, tensor: "t"))
-        let numbers = UnitGridTests.numbers(shape, over: UnitGridTests.axes(units, shape))
+        let numbers = UnitCases.numbers(shape, over: UnitCases.axes(units, shape))
         let x: [S] = random.numbers(numbers.count)
         XCTAssertTrue(factors.changesNothing)
         let values: [S] = random.numbers(factors.grid.unitCount, exponents: -20...20)

@@ -5,57 +5,11 @@ import XCTest
 
 /// The units of a shape against indices counted axis by axis.
 final class UnitGridTests: XCTestCase {
-  /// Shapes that collapse in every way: short and long axes, axes of length 1 and 0.
-  static let shapes: [[Int]] = [
-    [], [1], [7], [5000], [3, 4], [1, 9], [9, 1], [4, 1, 5], [3, 5, 2], [2, 3, 4, 5], [3, 1, 1, 6], [2, 2, 3, 2, 4],
-    [70, 90], [5, 3000], [3000, 5], [2, 5000, 3], [0], [0, 4], [4, 0], [3, 0, 5],
-  ]
-
-  static func units(of shape: [Int]) -> [TensorUnits] {
-    let rank = shape.count
-    var all: [TensorUnits] = [.tensor, .firstAxis, .optax, .axes([]), .axes(Array(0..<rank))]
-    for axis in 0..<rank { all.append(.axes([axis - rank])) }
-    if rank > 2 { all += [.axes([0, -1]), .axes([1]), .axes([rank - 1, 1])] }
-    return all
-  }
-
-  /// The unit of every element: the index of what is left of its place without some axes, in row-major order.
-  static func numbers(_ shape: [Int], over axes: Set<Int>) -> [Int] {
-    let isSummed = shape.indices.map { axes.contains($0) }
-    return (0..<shape.reduce(1, *)).map { index in
-      var (rest, step, unit) = (index, 1, 0)
-      var axis = shape.count - 1
-      while axis >= 0 {
-        if !isSummed[axis] {
-          unit += rest % shape[axis] * step
-          step *= shape[axis]
-        }
-        rest /= shape[axis]
-        axis -= 1
-      }
-      return unit
-    }
-  }
-
-  /// The axes that norms run over, by the documentation.
-  static func axes(_ units: TensorUnits, _ shape: [Int]) -> Set<Int> {
-    let rank = shape.count
-    let all = Set(0..<rank)
-    switch units {
-    case .tensor: return all
-    case .firstAxis: return rank <= 1 ? all : all.subtracting([0])
-    case .optax:
-      if shape.count(where: { $0 != 1 }) <= 1 { return all }
-      return rank <= 3 ? [0] : all.subtracting([rank - 1])
-    case .axes(let axes): return Set(axes.map { $0 < 0 ? $0 + rank : $0 })
-    }
-  }
-
   func testUnitsAreThoseOfTheIndices() throws {
-    for shape in Self.shapes {
-      for units in Self.units(of: shape) {
+    for shape in UnitCases.shapes {
+      for units in UnitCases.units(of: shape) {
         let grid = try UnitGrid(shape, units, tensor: "t")
-        let expected = Self.numbers(shape, over: Self.axes(units, shape))
+        let expected = UnitCases.numbers(shape, over: UnitCases.axes(units, shape))
         XCTAssertEqual(grid.count, expected.count)
         if !expected.isEmpty { XCTAssertEqual(grid.unitCount, Set(expected).count, "\(shape) \(units)") }
         for range in [0..<grid.count, grid.count / 3..<grid.count / 3 * 2, grid.count / 2..<grid.count] {
@@ -76,7 +30,7 @@ final class UnitGridTests: XCTestCase {
       ([300, 700], .optax), ([40, 9, 2500], .axes([1])), ([40, 9, 2500], .axes([0, 2])), ([5, 120, 1000], .axes([0])),
       ([700_000], .tensor), ([30, 40, 20, 25], .axes([0, 2])), ([30, 40, 20, 25], .axes([1, 3])),
     ]
-    for (shape, units) in large + Self.shapes.map({ ($0, TensorUnits.optax) }) {
+    for (shape, units) in large + UnitCases.shapes.map({ ($0, TensorUnits.optax) }) {
       let grid = try UnitGrid(shape, units, tensor: "t")
       var seen = Array(repeating: 0, count: grid.count)
       for job in grid.jobs() {

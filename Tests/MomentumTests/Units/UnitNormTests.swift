@@ -41,7 +41,7 @@ final class UnitNormTests: XCTestCase {
 
   /// The elements of every unit.
   private func split<W>(_ x: [W], _ shape: [Int], _ units: TensorUnits) -> [[W]] {
-    let numbers = UnitGridTests.numbers(shape, over: UnitGridTests.axes(units, shape))
+    let numbers = UnitCases.numbers(shape, over: UnitCases.axes(units, shape))
     var parts = Array(repeating: [W](), count: (numbers.max() ?? 0) + 1)
     for (value, unit) in zip(x, numbers) { parts[unit].append(value) }
     return parts
@@ -66,9 +66,9 @@ final class UnitNormTests: XCTestCase {
 
   private func normsAgree<S: BLASScalar, Wide: WideFloat>(_: S.Type, _: Wide.Type) throws {
     var random = SeededGenerator(seed: 301)
-    for shape in UnitGridTests.shapes + [[3, 10_000], [10_000, 3], [40, 9, 50]] {
+    for shape in UnitCases.shapes + [[3, 10_000], [10_000, 3], [40, 9, 50]] {
       let x: [S] = random.numbers(shape.reduce(1, *))
-      for units in UnitGridTests.units(of: shape) {
+      for units in UnitCases.units(of: shape) {
         check(x.map { Wide($0) }, try measure(x, shape, units), shape, units, S.self)
       }
     }
@@ -108,7 +108,7 @@ final class UnitNormTests: XCTestCase {
     let (low, high) = (S.leastNonzeroMagnitude.exponent, S.greatestFiniteMagnitude.exponent)
     for shape in [[5, 40], [40, 5], [3, 4, 50], [200]] {
       let count = shape.reduce(1, *)
-      for units in UnitGridTests.units(of: shape) {
+      for units in UnitCases.units(of: shape) {
         for exponents in [
           high - 1...high, low...low + 3, low...high, high / 2 - 2...high / 2 + 2, low / 2 - 3...low / 2,
         ] {
@@ -126,10 +126,10 @@ final class UnitNormTests: XCTestCase {
     var random = SeededGenerator(seed: 304)
     for shape in [[6, 50], [50, 6], [3, 40, 5], [4000, 3], [3, 4000]] {
       let count = shape.reduce(1, *)
-      for units in UnitGridTests.units(of: shape) {
+      for units in UnitCases.units(of: shape) {
         let x: [S] = random.numbers(count)
         let before = try measure(x, shape, units)
-        let numbers = UnitGridTests.numbers(shape, over: UnitGridTests.axes(units, shape))
+        let numbers = UnitCases.numbers(shape, over: UnitCases.axes(units, shape))
         for values in [[S.nan], [.infinity], [-.infinity], [.infinity, .nan], [-.infinity, .infinity]] {
           var changed = x
           let place = Int.random(in: 0..<count, using: &random)
@@ -157,7 +157,7 @@ final class UnitNormTests: XCTestCase {
     var random = SeededGenerator(seed: 305)
     for shape in [[5, 40], [40, 5], [3, 4, 50], [1300, 7], [7, 1300]] {
       let count = shape.reduce(1, *)
-      for units in UnitGridTests.units(of: shape) {
+      for units in UnitCases.units(of: shape) {
         let (g, p): ([S], [S]) = (random.numbers(count), random.numbers(count))
         for (factor, decay) in [(1.0, 0.25), (0.125, 2), (-3, 0.5), (0, 1)] {
           // Powers of two and their neighbours: the reference adds without rounding much.

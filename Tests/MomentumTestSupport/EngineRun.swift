@@ -1,24 +1,23 @@
-import Momentum
-import MomentumTestSupport
-import XCTest
+public import Momentum
+internal import XCTest
 
 /// An optimizer and the memory it works on: parameters between guards, gradients on pages that cannot be written.
-struct EngineRun<S: BLASScalar>: ~Copyable {
+public struct EngineRun<S: BLASScalar>: ~Copyable {
   /// How tensors lie in memory.
-  enum Storage: CaseIterable {
+  public enum Storage: CaseIterable {
     /// One vector.
     case flat
     /// A buffer a tensor.
     case separate
   }
 
-  var optimizer: Optimizer<S>
-  let storage: Storage
-  let shift: Int
+  public var optimizer: Optimizer<S>
+  public let storage: Storage
+  public let shift: Int
   private let counts: [Int]
   private let memory: [GuardedMemory<S>]
 
-  init(
+  public init(
     _ parameters: [[S]], rule: any UpdateRule, groups: [ParameterGroup] = [], clipping: GradientClipping = .none,
     policy: NonFinitePolicy? = nil, mode: StepMode = .twoPass, averaging: WeightAveraging? = nil, threads: Int? = nil,
     storage: Storage = .separate, shift: Int = 0
@@ -37,7 +36,7 @@ struct EngineRun<S: BLASScalar>: ~Copyable {
 
   /// Takes a step. In flat storage every tensor needs a gradient.
   @discardableResult
-  mutating func step(_ gradients: [[S]?]) throws -> StepReport {
+  public mutating func step(_ gradients: [[S]?]) throws -> StepReport {
     switch storage {
     case .flat:
       let gradient = GuardedMemory(gradients.flatMap { $0! }, shift: shift)
@@ -53,7 +52,7 @@ struct EngineRun<S: BLASScalar>: ~Copyable {
     }
   }
 
-  var parameters: [[S]] {
+  public var parameters: [[S]] {
     switch storage {
     case .flat: split(memory[0].elements)
     case .separate: memory.map(\.elements)
@@ -61,7 +60,7 @@ struct EngineRun<S: BLASScalar>: ~Copyable {
   }
 
   /// The velocity as the state describes it, without folding it.
-  var velocity: [[Double]] {
+  public var velocity: [[Double]] {
     let state = optimizer.state()
     guard !state.direction.isEmpty else { return counts.map { Array(repeating: 0, count: $0) } }
     return zip(split(state.direction), state.velocities).map { direction, velocity in
@@ -69,7 +68,7 @@ struct EngineRun<S: BLASScalar>: ~Copyable {
     }
   }
 
-  var guardsAreIntact: Bool { memory.allSatisfy(\.guardsAreIntact) }
+  public var guardsAreIntact: Bool { memory.allSatisfy(\.guardsAreIntact) }
 
   private func split(_ flat: [S]) -> [[S]] {
     var rest = flat[...]
@@ -81,7 +80,7 @@ struct EngineRun<S: BLASScalar>: ~Copyable {
 }
 
 /// Clips copies of gradients in place, between guards.
-func clipped<S: BLASScalar>(
+public func clipped<S: BLASScalar>(
   _ gradients: [[S]], by clipping: GradientClipping, convention: Convention = .native,
   policy: NonFinitePolicy? = nil, threads: Int? = nil, shift: Int = 0, file: StaticString = #filePath,
   line: UInt = #line
@@ -94,7 +93,7 @@ func clipped<S: BLASScalar>(
 }
 
 /// The norm of copies of tensors.
-func norm<S: BLASScalar>(
+public func norm<S: BLASScalar>(
   _ tensors: [[S]], type: NormType = .l2, algorithm: NormAlgorithm = .blas, threads: Int? = nil, shift: Int = 0
 ) throws -> NormReport {
   let memory = tensors.map { GuardedMemory($0, shift: shift) }
@@ -104,6 +103,6 @@ func norm<S: BLASScalar>(
 }
 
 /// A sentence for failures.
-func describe(_ rule: SGD, _ clipping: GradientClipping) -> String {
+public func describe(_ rule: SGD, _ clipping: GradientClipping) -> String {
   "\(rule); \(clipping)"
 }

@@ -109,7 +109,7 @@ final class UnitRuleTests: XCTestCase {
           for threads in [1, 3] {
             try ThreadTeam.$worthwhileCount.withValue(1) {
               try compare(rule, S.self, clipping: clipping, threads: threads) { p, v, g, shape in
-                let numbers = UnitGridTests.numbers(shape, over: UnitGridTests.axes(units, shape))
+                let numbers = UnitCases.numbers(shape, over: UnitCases.axes(units, shape))
                 var (gradient, parameters): ([Int: Double], [Int: Double]) = ([:], [:])
                 for i in p.indices {
                   gradient[numbers[i], default: 0] += g[i] * g[i]
@@ -158,7 +158,7 @@ final class UnitRuleTests: XCTestCase {
           for threads in [1, 3] {
             try ThreadTeam.$worthwhileCount.withValue(1) {
               try compare(rule, S.self, clipping: clipping, threads: threads) { p, v, g, shape in
-                let numbers = UnitGridTests.numbers(shape, over: UnitGridTests.axes(units, shape))
+                let numbers = UnitCases.numbers(shape, over: UnitCases.axes(units, shape))
                 var squares: [Int: Double] = [:]
                 for i in p.indices { squares[numbers[i], default: 0] += g[i] * g[i] }
                 for i in p.indices {

@@ -1,10 +1,11 @@
 import Momentum
+import MomentumTestSupport
 import XCTest
 
 /// The table of options by convention in Conventions.md: each cell is what the library was seen to do.
 final class OptionTableTests: XCTestCase {
   func testTheArticleShowsThisTable() throws {
-    XCTAssertEqual(try FeatureTableTests.rows(below: Self.header), Self.table.map { $0.row })
+    XCTAssertEqual(try ConventionsArticle.rows(below: Self.header), Self.table.map { $0.row })
   }
 
   func testEveryCell() throws {

@@ -1,8 +1,8 @@
-import Momentum
-import XCTest
+internal import Momentum
+internal import XCTest
 
 /// Expects a `MomentumError` with exactly this text.
-func expect<R>(
+public func expect<R>(
   _ text: String, file: StaticString = #filePath, line: UInt = #line, _ body: () throws -> R
 ) {
   do {

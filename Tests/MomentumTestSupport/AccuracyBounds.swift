@@ -1,4 +1,4 @@
-import Momentum
+public import Momentum
 
 /// Every tolerance of the engine's tests, with its reason. u is the unit roundoff, half of `ulpOfOne`; first order,
 /// barring underflow. Results that are defined to the bit have no row: their tests compare bits.
@@ -16,9 +16,9 @@ import Momentum
 /// | step k, an element, relative to the sum of the magnitudes of all terms that were added to it | (4 k + 8) u, plus the norm's bound if a norm clips | every step rounds direction and parameter at most twice each; factors add 4 for the velocity's way in and 4 for its way out |
 /// | gemv, gemm | (k + 4) u relative to the sum of magnitudes | k products and sums |
 /// | hand tables, `Double` | 4 ulp | the tables state all digits of short decimals |
-enum AccuracyBounds {
+public enum AccuracyBounds {
   /// Of the norm, relative, in u of the element type.
-  static func norm<S: BLASScalar>(_ type: NormType, _: S.Type) -> Double {
+  public static func norm<S: BLASScalar>(_ type: NormType, _: S.Type) -> Double {
     let ofDouble = unit(Double.self) / unit(S.self)
     switch type.order {
     case 2: return (2048 / (S.self == Float.self ? 16 : 8) + 8) / 2 + 1.5 * ofDouble
@@ -29,33 +29,38 @@ enum AccuracyBounds {
   }
 
   /// Of the norm of 10 000 random elements or more, relative.
-  static func normGate<S: BLASScalar>(_: S.Type) -> Double { S.self == Float.self ? 1e-7 : 1e-15 }
+  public static func normGate<S: BLASScalar>(_: S.Type) -> Double { S.self == Float.self ? 1e-7 : 1e-15 }
 
   /// Of the portable norm rounded to the element type, in ulp.
-  static func portableNorm<S: BLASScalar>(_: S.Type) -> Double { S.self == Float.self ? 0.500_000_2 : 1 }
+  public static func portableNorm<S: BLASScalar>(_: S.Type) -> Double { S.self == Float.self ? 0.500_000_2 : 1 }
 
   /// Of the coefficient, relative, in u of the element type.
-  static func coefficient<S: BLASScalar>(_ type: NormType, _: S.Type) -> Double {
+  public static func coefficient<S: BLASScalar>(_ type: NormType, _: S.Type) -> Double {
     norm(type, S.self) + 3 * unit(Double.self) / unit(S.self)
   }
 
   /// Of an element after clipping in place, relative, in u.
-  static func clip<S: BLASScalar>(_ clipping: GradientClipping, _: S.Type) -> Double {
+  public static func clip<S: BLASScalar>(_ clipping: GradientClipping, _: S.Type) -> Double {
     let count = [clipping.tensorNorm, clipping.globalNorm].count { $0 != nil }
     return Double(count) * coefficient(clipping.normType, S.self) + 2
   }
 
   /// Of an element after some steps, in u, relative to the sum of the magnitudes of its terms.
-  static func step<S: BLASScalar>(_ steps: Int, _ clipping: GradientClipping, _: S.Type) -> Double {
+  public static func step<S: BLASScalar>(_ steps: Int, _ clipping: GradientClipping, _: S.Type) -> Double {
     Double(4 * steps + 8) + clip(clipping, S.self) - 2
   }
 
   /// Of an element of a matrix product with k terms, in u, relative to the sum of the magnitudes of its terms.
-  static func product(terms k: Int) -> Double { Double(k + 4) }
+  public static func product(terms k: Int) -> Double { Double(k + 4) }
 
   /// Of the values of the hand tables in `Double`, in ulp.
-  static let handTable = 4.0
+  public static let handTable = 4.0
 
   /// The unit roundoff.
-  static func unit<S: BinaryFloatingPoint>(_: S.Type) -> Double { Double(S.ulpOfOne) / 2 }
+  public static func unit<S: BinaryFloatingPoint>(_: S.Type) -> Double { Double(S.ulpOfOne) / 2 }
+}
+
+/// Prints the largest error of an operation as a share of its bound, for the record.
+public func record(_ operation: String, _ share: Double) {
+  print("accuracy: \(operation): \(Double(Int(share * 1000)) / 1000) of the bound")
 }

@@ -141,7 +141,7 @@ final class OnePassTests: XCTestCase {
     var random = SeededGenerator(seed: 64)
     let start: [[Float]] = counts.map { random.numbers($0) }
     let gradients: [[[Float]]] = (0..<4).map { _ in counts.map { random.numbers($0) } }
-    let norm = try MomentumTests.norm(gradients[0]).norm
+    let norm = try MomentumTestSupport.norm(gradients[0]).norm
     let rule = try SGD(learningRate: 0.1, momentum: 0.9)
     func make(_ parameters: [[Float]]) throws -> EngineRun<Float> {
       try EngineRun(parameters, rule: rule, clipping: .byGlobalNorm(0.5 * norm), policy: .propagate, mode: .onePass)
