@@ -38,7 +38,7 @@
 
     /// That of this rank's part, or without sharding of the whole.
     var shard: Optimizer<Scalar>
-    let settings: Settings
+    let settings: OptimizerSettings<Scalar>
     let gradients: any GradientSum<Scalar>
     let exchange: ShardExchange
     /// The gradient that is being added tensor by tensor.
@@ -79,7 +79,7 @@
       reportsNorms: Bool = true, sharding: Sharding = .state, reduction: GradientReduction,
       bucketBytes: Int? = nil, threads: Int? = nil
     ) throws(DistributedError) {
-      let settings = Settings(
+      let settings = OptimizerSettings<Scalar>(
         rule: rule, groups: groups, clipping: clipping, nonFinitePolicy: nonFinitePolicy, averaging: averaging,
         lossScale: lossScale, adaptiveLimit: adaptiveLimit, velocityType: velocityType, reportsNorms: reportsNorms,
         threads: threads ?? communicator.threadsPerRank)
@@ -99,7 +99,7 @@
       var hash = WordHash()
       hash.add("\(sharding), \(reduction)")
       try communicator.requireSame(settings.digest &+ hash.value, "the settings")
-      try communicator.requireSame(Self.library, "the versions of swift-momentum or the kernels of BLAS")
+      try communicator.requireSameLibrary()
 
       let shard = try communicator.agree {
         guard sharding != .none else { return Box(try settings.optimizer(layout, groups: groups)) }
@@ -127,12 +127,5 @@
 
     /// The micro-batches of this rank, in the order in which their gradients are to be added; `nil` if it may add any.
     public var microBatches: [Int]? { gradients.microBatches }
-  }
-
-  /// Carries what cannot be copied out of a closure.
-  private final class Box<Value: ~Copyable> {
-    private var value: Value?
-    init(_ value: consuming Value) { self.value = consume value }
-    func take() -> Value { value.take()! }
   }
 #endif

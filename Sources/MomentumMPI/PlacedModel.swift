@@ -6,7 +6,7 @@
   /// ```swift
   /// let grid = try CommunicatorGrid(world, [("data", 2), ("pipeline", 2), ("tensor", 2)])
   /// let model = try PlacedModel<Float>(grid, tensors)  // those of this rank
-  /// var optimizer = try Optimizer<Float>(model.layout, rule: SGD(learningRate: 0.1), clipping: .byGlobalNorm(1))
+  /// var optimizer = try model.makeOptimizer(rule: SGD(learningRate: 0.1), clipping: .byGlobalNorm(1))
   /// let report = try model.step(&optimizer, parameters: parameters, gradients: gradients)
   /// ```
   ///
@@ -27,7 +27,7 @@
     public let layout: ParameterLayout
     /// The exchange for the steps and clips of this rank.
     public let exchange: PlacementExchange
-    private let communicator: Communicator
+    let communicator: Communicator
     private let sums: [PlacedSum<Scalar>]
 
     /// Hears what all ranks have, checks that it makes up one model, and makes the communicators over which gradients are added
@@ -37,11 +37,13 @@
     ///   - grid: The ranks.
     ///   - tensors: The tensors that this rank has: of those that are sliced, the shape of its own slice.
     ///   - threads: The most threads of this rank; by default ``Communicator/threadsPerRank``.
-    /// - Throws: As ``PlacementPlan/init(on:_:comparing:)``, the same on all ranks.
+    /// - Throws: As ``PlacementPlan/init(on:_:comparing:)``, the same on all ranks; also if the versions of this library or the
+    ///   kernels of BLAS differ.
     public init(
       _ grid: CommunicatorGrid, _ tensors: [(name: String, shape: [Int], placement: Placement)], threads: Int? = nil
     ) throws(DistributedError) {
       let communicator = grid.communicator
+      try communicator.requireSameLibrary()
       let plan = try PlacementPlan(on: grid.ranks, tensors, comparing: communicator)
       let lines = try PlacedSum<Scalar>.lines(plan, grid)
       sums = try communicator.agree {
@@ -65,7 +67,8 @@
     /// Adds up the gradients, and takes a step with the norm of all. All ranks call this.
     ///
     /// - Parameters:
-    ///   - optimizer: One of ``layout``, with the same settings on all ranks. Groups without a tensor here must be
+    ///   - optimizer: That of ``makeOptimizer(rule:groups:clipping:nonFinitePolicy:averaging:lossScale:adaptiveLimit:velocityType:reportsNorms:threads:)``,
+    ///     or one of ``layout`` of your own, with the same settings on all ranks. Groups without a tensor here must then be
     ///     ``ParameterGroup/mayBeEmpty``.
     ///   - parameters: One buffer for each tensor of this rank.
     ///   - gradients: Likewise; become the sums.
@@ -80,10 +83,7 @@
       let (found, needsWholeTensors) = (optimizer.layout, optimizer.needsWholeTensors)
       try sum(gradients) { () throws(MomentumError) in
         try layout.check("optimizer", ofVector: found)
-        guard needsWholeTensors, plan.hasSlices else { return }
-        throw .invalidSetting(
-          name: "optimizer", value: "one with a limit or a rule of whole tensors, units or groups",
-          expected: "limits and rules of elements or of all tensors where tensors are sliced")
+        try checkTakes(needsWholeTensors)
       }
       do throws(MomentumError) {
         return try optimizer.step(

@@ -102,8 +102,8 @@
       )
       defer { withExtendedLifetime(memory) {} }
       // snippet
-      var optimizer = try Optimizer<Float>(
-        model.layout, rule: SGD(learningRate: 0.1, momentum: 0.9), clipping: .byGlobalNorm(1))
+      var optimizer = try model.makeOptimizer(
+        rule: SGD(learningRate: 0.1, momentum: 0.9), clipping: .byGlobalNorm(1))
       let report = try model.step(&optimizer, parameters: parameters, gradients: gradients)
       // end
       // Gradients of 1, of which two ranks add up those of the first two tensors.

@@ -6,9 +6,10 @@
   enum GridCases {
     private static let steps = 3
 
-    private static func makeOptimizer(_ layout: ParameterLayout) throws -> Optimizer<Float> {
-      try Optimizer<Float>(
-        layout, rule: SGD(learningRate: 0.1, momentum: 0.9, weightDecay: 0.01), clipping: .byGlobalNorm(5))
+    /// The group is that of a tensor which not every rank has.
+    private static func settings() throws -> (rule: SGD, groups: [ParameterGroup], clipping: GradientClipping) {
+      let rule = try SGD(learningRate: 0.1, momentum: 0.9, weightDecay: 0.01)
+      return (rule, [ParameterGroup("head", ["head"], rule: try SGD(learningRate: 0.2))], try .byGlobalNorm(5))
     }
 
     static func run(_ grid: Grid, _ world: Communicator) throws {
@@ -26,7 +27,9 @@
     /// The steps of one process that has the whole model.
     @discardableResult
     static func reference(_ world: Communicator, prints: Bool = true) throws -> [[Float]] {
-      var optimizer = try makeOptimizer(ParameterLayout(Model.tensors))
+      let (rule, groups, clipping) = try settings()
+      var optimizer = try Optimizer<Float>(
+        ParameterLayout(Model.tensors), rule: rule, groups: groups, clipping: clipping)
       let parameters = Memory(Model.tensors.map { Model.whole.start($0.name) })
       for step in 1...steps {
         let gradients = Memory(Model.tensors.map { Model.whole.gradient($0.name, step: step) })
@@ -45,7 +48,8 @@
       let here = Model(place: grid.coordinates, extents: extents.extents)
       let model = try PlacedModel<Float>(grid, here.declared)
       try Cases.require(model.plan.cutsAtTiles, "a slice is cut inside of a tile")
-      var optimizer = try makeOptimizer(model.layout)
+      let (rule, groups, clipping) = try settings()
+      var optimizer = try model.makeOptimizer(rule: rule, groups: groups, clipping: clipping)
       let names = model.layout.tensors.map(\.name)
       let parameters = Memory(names.map { here.start($0) })
       for step in 1...steps {

@@ -106,12 +106,36 @@
           "optimizer is one with a limit or a rule of whole tensors, units or groups; expected limits and rules of "
             + "elements or of all tensors where tensors are sliced", &whole)
       }
+      try settings(model, world)
       // Once the causes are gone the same ranks go on.
       let gradients = GridCases.Memory(start)
       try withExtendedLifetime(gradients) {
         _ = try model.step(&optimizer, parameters: parameters.tensors, gradients: gradients.tensors)
       }
       try Cases.require(optimizer.stepCount == 1 && parameters.elements != start, "no step after the failures")
+    }
+
+    /// Settings that one rank has otherwise, and those that no model of these tensors takes.
+    private static func settings(_ model: PlacedModel<Float>, _ world: Communicator) throws {
+      func refused(_ text: String, _ make: () throws(DistributedError) -> Void) throws {
+        do throws(DistributedError) { try make() } catch {
+          try Cases.requireSame("\(error)", world)
+          return try Cases.require("\(error)" == text, "'\(error)'; expected '\(text)'")
+        }
+        throw Cases.Failure(description: "not refused: \(text)")
+      }
+      for failing in 1..<max(world.rankCount, 1) {
+        let rule = try SGD(learningRate: world.rank == failing ? 0.2 : 0.1)
+        try refused("the settings of rank \(failing) differ from those of rank 0; expected the same on all ranks") {
+          () throws(DistributedError) in _ = try model.makeOptimizer(rule: rule)
+        }
+      }
+      let (rule, groups) = (try SGD(learningRate: 0.1), [ParameterGroup("none", ["nobody"])])
+      try refused(
+        "group 'none' is [\"nobody\"]; expected patterns of which one matches the name of a tensor, such as 'embedding'"
+      ) {
+        () throws(DistributedError) in _ = try model.makeOptimizer(rule: rule, groups: groups)
+      }
     }
   }
 #endif
