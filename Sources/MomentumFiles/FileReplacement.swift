@@ -1,12 +1,13 @@
 /// New versions of one or more files that take the place of the old ones together. Every whole file that this package's
 /// products write is written so; ``write(_:to:followsLinks:)`` does it for one file whose bytes are at hand.
 ///
-/// Each is first written without a name, or under a temporary one where the system cannot do that, in the directory of
-/// its target and brought to the disk (``stage(_:followsLinks:content:)``); ``commit()`` then puts all of them in place.
-/// A process that dies at any moment leaves each target whole, old or new; before the commit it leaves nothing else.
-/// No system replaces a file by one without a name in one step, so a death between the two or three calls in which it
-/// has a temporary name leaves that name (`.momentum-*.tmp`), and with several targets second names of old files. The next
-/// process that writes into the directory removes them (``Leftovers``).
+/// Each is first written without a name, or under a temporary one where the system cannot do that or other processes write
+/// parts of it, in the directory of its target and brought to the disk (``stage(_:followsLinks:content:)``); ``commit()``
+/// then puts all of them in place. A process that dies at any moment leaves each target whole, old or new; before the
+/// commit it leaves nothing else, unless the file has a temporary name. No system replaces a file by one without a name in
+/// one step, so a death between the two or three calls in which it has a temporary name leaves that name
+/// (`.momentum-*.tmp`), and with several targets second names of old files. The next process that writes into the directory
+/// removes them (``Leftovers``).
 ///
 /// When a step fails, everything is taken back: the targets are what they were and no temporary file is left. Taking back
 /// needs the old files, so those that others follow get a second name, which costs no copy; on the few file systems
