@@ -24,6 +24,8 @@ typedef int16_t NAME(signed_halves) __attribute__((vector_size(2 * WIDTH)));
 // Lanes of `a` where the mask is set, else of `b`.
 #define SELECT(mask, a, b) (((WORDS)(mask) & (a)) | (~(WORDS)(mask) & (b)))
 #define MAGNITUDE(bits) ((NAME(signed_words))((bits) & 0x7fffffff))
+// The least magnitude that bfloat16 is too small for: the middle between its largest number and the one that would follow.
+#define LEAST_OVERFLOWING 0x7f7f8000
 
 typedef struct {
   WORDS overflowed, lost;
@@ -56,23 +58,32 @@ INLINE FLOATS NAME(widened)(const void *x, int type) {
 // What is added before the lower 16 bits are cut off, for rounding to nearest, ties to even.
 INLINE WORDS NAME(nearest)(WORDS bits) { return ((bits >> 16) & 1) + 0x7fff; }
 
-// bfloat16 by a threshold, and from the largest number on to nearest; see bfloat16_at.
-INLINE WORDS NAME(narrowed)(FLOATS x, WORDS up, NAME(counts) *counts) {
+// bfloat16 by a threshold, and from the largest number on to nearest; see bfloat16_at. What exceeds it, which is rare, becomes
+// infinite, or the number before that.
+INLINE WORDS NAME(narrowed)(FLOATS x, WORDS up, int saturates, NAME(counts) *counts) {
   WORDS bits = (WORDS)x, rounded = (bits + up) >> 16;
   NAME(signed_words) special = MAGNITUDE(bits) >= (int32_t)LEAST_SPECIAL;
   if (__builtin_expect(ANY(special), 0)) {
     WORDS nearest = SELECT(x != x, (bits >> 16) | 0x40, (bits + NAME(nearest)(bits)) >> 16);
     rounded = SELECT(special, nearest, rounded);
-    // Those that are rounded to infinity: from the middle between the largest number and the next one on.
-    counts->overflowed -= (WORDS)((MAGNITUDE(bits) >= 0x7f7f8000) & (MAGNITUDE(bits) <= 0x7f7fffff));
+    WORDS overflowed = (WORDS)((MAGNITUDE(bits) >= LEAST_OVERFLOWING) & (MAGNITUDE(bits) <= 0x7f7fffff));
+    counts->overflowed -= overflowed;
+    if (saturates) rounded += overflowed;
   }
   return rounded;
 }
 
-INLINE void NAME(count_float16)(FLOATS x, NAME(counts) *counts) {
+// binary16, to nearest.
+INLINE void NAME(store_float16)(void *y, FLOATS x, int saturates, NAME(counts) *counts) {
   WORDS bits = (WORDS)x;
   // From the middle between the largest number, 65504, and the next one on.
-  counts->overflowed -= (WORDS)((MAGNITUDE(bits) >= 0x477ff000) & (MAGNITUDE(bits) <= 0x7f7fffff));
+  NAME(signed_words) special = MAGNITUDE(bits) >= 0x477ff000;
+  if (__builtin_expect(ANY(special), 0)) {
+    WORDS overflowed = (WORDS)(special & (MAGNITUDE(bits) <= 0x7f7fffff));
+    counts->overflowed -= overflowed;
+    if (saturates) x = (FLOATS)SELECT(overflowed, (bits & 0x80000000) | 0x477fe000, bits);
+  }
+  STORE_FLOAT16(y, x);
 }
 
 INLINE void NAME(operate_wide)(momentum_fused_signature program, int position, FLOATS *x, const float *factors) {
@@ -100,10 +111,10 @@ INLINE void NAME(half_vector)(
   FLOATS operand[MOMENTUM_FUSED_OPERANDS];
   operand[MOMENTUM_FUSED_GRADIENT] = NAME(widened)((const char *)x->gradient + i * fused_bytes(gradient), gradient);
   if (fused_reads(program, MOMENTUM_FUSED_DIRECTION)) operand[MOMENTUM_FUSED_DIRECTION] = NAME(widened)(d, direction);
-  WORDS stored = {0};
+  WORDS before = {0};
   if (is_narrow) {
-    stored = NAME(load16)(p) << 16;
-    WORDS joined = stored;
+    before = NAME(load16)(p);
+    WORDS joined = before << 16;
     if (is_split) {
       NAME(signed_halves) remainder;
       memcpy(&remainder, second, sizeof remainder);
@@ -126,7 +137,7 @@ INLINE void NAME(half_vector)(
   if (fused_writes(program, MOMENTUM_FUSED_DIRECTION)) {
     FLOATS wide = operand[MOMENTUM_FUSED_DIRECTION];
     if (direction == MOMENTUM_STORED_BFLOAT16) {
-      NAME(store16)(d, NAME(narrowed)(wide, dither >> 16, counts));
+      NAME(store16)(d, NAME(narrowed)(wide, dither >> 16, 0, counts));
     } else {
       NAME(store)(d, wide);
     }
@@ -137,12 +148,11 @@ INLINE void NAME(half_vector)(
     case MOMENTUM_PARAMETERS_FLOAT: NAME(store)(p, wide); break;
     case MOMENTUM_PARAMETERS_WITH_BFLOAT16:
       NAME(store)(p, wide);
-      NAME(store16)(second, NAME(narrowed)(wide, NAME(nearest)(bits), counts));
+      NAME(store16)(second, NAME(narrowed)(wide, NAME(nearest)(bits), x->saturates, counts));
       break;
     case MOMENTUM_PARAMETERS_WITH_FLOAT16:
       NAME(store)(p, wide);
-      STORE_FLOAT16(second, wide);
-      NAME(count_float16)(wide, counts);
+      NAME(store_float16)(second, wide, x->saturates, counts);
       break;
     case MOMENTUM_PARAMETERS_SPLIT: {
       WORDS nan = (WORDS)(wide != wide);
@@ -151,13 +161,16 @@ INLINE void NAME(half_vector)(
       break;
     }
     case MOMENTUM_PARAMETERS_NEAREST: {
-      WORDS after = NAME(narrowed)(wide, NAME(nearest)(bits), counts);
-      // Numbers of other bits than those stored, which stay; a NaN is no update.
-      counts->lost -= (WORDS)(after << 16 == stored) & (WORDS)(bits != stored) & (WORDS)(wide == wide);
+      WORDS after = NAME(narrowed)(wide, NAME(nearest)(bits), x->saturates, counts);
+      // Numbers of other bits than those stored, which stay. A NaN is no update, and what has overflowed is counted as such.
+      counts->lost -=
+          (WORDS)(after == before) & (WORDS)(bits != before << 16) & (WORDS)(MAGNITUDE(bits) < LEAST_OVERFLOWING);
       NAME(store16)(p, after);
       break;
     }
-    case MOMENTUM_PARAMETERS_STOCHASTIC: NAME(store16)(p, NAME(narrowed)(wide, NAME(load16)(random), counts)); break;
+    case MOMENTUM_PARAMETERS_STOCHASTIC:
+      NAME(store16)(p, NAME(narrowed)(wide, NAME(load16)(random), x->saturates, counts));
+      break;
   }
 }
 
@@ -178,7 +191,7 @@ INLINE void NAME(half_loop)(
     dither += (uint32_t)WIDTH * DITHER_OF_ELEMENT;
   }
   for (int lane = 0; lane < WIDTH; lane++) {
-    losses->became_infinite += counts.overflowed[lane];
+    losses->overflowed += counts.overflowed[lane];
     losses->kept_bits += counts.lost[lane];
   }
 }
@@ -201,7 +214,7 @@ TARGET static void NAME(half_run_part)(
   memcpy(p, x.parameters, (size_t)(rest * p_bytes));
   if (second_bytes) memcpy(second, x.second, (size_t)(rest * second_bytes));
   if (random) memcpy(chance, random + whole, (size_t)rest * sizeof *random);
-  const momentum_fused_halves copies = {g, d, p, second, x.index, x.step, x.key};
+  const momentum_fused_halves copies = {g, d, p, second, x.index, x.step, x.key, x.saturates};
   loop(&copies, factors, WIDTH, chance, losses);
   memcpy(x.direction, d, (size_t)(rest * d_bytes));
   memcpy(x.parameters, p, (size_t)(rest * p_bytes));
@@ -263,6 +276,7 @@ momentum_fused_half_loop *NAME(find_half)(momentum_fused_signature signature, in
 #undef FLOATS
 #undef SELECT
 #undef MAGNITUDE
+#undef LEAST_OVERFLOWING
 #undef ANY
 #undef FMA
 #undef WORDS

@@ -171,14 +171,16 @@ double momentum_squares_bfloat16(const uint16_t *x, ptrdiff_t n) { return loops(
 
 double momentum_squares_float16(const uint16_t *x, ptrdiff_t n) { return loops()->squares_float16(x, n); }
 
+static inline __attribute__((always_inline)) int overflows(float value, float least) {
+  float magnitude = number_of(bits_of(value) & 0x7fffffff);
+  return (magnitude >= least) & (magnitude <= FLT_MAX);
+}
+
 // Comparisons alone, in vectors of any width.
 #define COUNTING(target, suffix)                                                                           \
   target static ptrdiff_t count_overflowing_##suffix(const float *x, float least, ptrdiff_t n) {           \
     int32_t count = 0;                                                                                     \
-    ELEMENTWISE for (ptrdiff_t i = 0; i < n; i++) {                                                        \
-      float magnitude = number_of(bits_of(x[i]) & 0x7fffffff);                                             \
-      count += (magnitude >= least) & (magnitude <= FLT_MAX);                                              \
-    }                                                                                                      \
+    ELEMENTWISE for (ptrdiff_t i = 0; i < n; i++) { count += overflows(x[i], least); }                     \
     return count;                                                                                          \
   }
 
@@ -195,3 +197,8 @@ ptrdiff_t momentum_count_overflowing(const float *x, float least, ptrdiff_t n) {
   return count_overflowing_portable(x, least, n);
 }
 #endif
+
+void momentum_saturate(const float *x, float least, uint16_t *y, ptrdiff_t n) {
+  // The bits of the largest number are those before infinity.
+  for (ptrdiff_t i = 0; i < n; i++) { y[i] = (uint16_t)(y[i] - overflows(x[i], least)); }
+}

@@ -196,8 +196,13 @@ final class StepHalfCheckpointTests: XCTestCase {
         let common = ["--gradients", "g", "--learning-rate", "1"] + options
         let run = try folder.step("p", "out", common)
         assertSucceeds(run)
-        XCTAssertTrue(run.output.hasSuffix(": 2 elements overflowed to infinity\n"), run.output)
+        XCTAssertTrue(run.output.hasSuffix(": 2 elements overflowed half precision\n"), run.output)
         XCTAssertEqual(try folder.read("out")["a"], StoredTensor("a", [BFloat16.infinity, 1, .infinity]))
+        let saturated = try folder.step("p", "largest", common + ["--overflow", "saturate"])
+        XCTAssertEqual(saturated.output, run.output)
+        XCTAssertEqual(
+          try folder.read("largest")["a"],
+          StoredTensor("a", [BFloat16.greatestFiniteMagnitude, 1, .greatestFiniteMagnitude]))
         let json = try folder.step("p", "out", common + ["--json"])
         XCTAssertTrue(json.output.contains("\"overflowedElements\" : 2,"), json.output)
       }
@@ -308,6 +313,10 @@ final class StepHalfCheckpointTests: XCTestCase {
           "wide: has no tensor in half precision; expected BF16 or F16, or no --rounding"
         ),
         ("p", ["--master", "g"], 64, "--master needs --output-master"),
+        (
+          "wide", ["--overflow", "saturate"], 1,
+          "wide: has no tensor in half precision; expected BF16 or F16, or no --overflow"
+        ),
         ("p", ["--seed", "1"], 64, "--seed needs --rounding stochastic"),
         (
           "p", ["--rounding", "nearest", "--output-master", "m"], 64, "--rounding cannot be given with --output-master"

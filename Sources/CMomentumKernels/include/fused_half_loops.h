@@ -41,12 +41,14 @@ typedef struct {
   void *second;
   // The place of the first element in its tensor, the number of the step, and the key of its random numbers.
   uint64_t index, step, key;
+  // Whether parameters, and copies of them, become the largest number of their sign instead of infinite.
+  int saturates;
 } momentum_fused_halves;
 
-// How many finite elements became infinite as they were rounded, and how many parameters that are rounded to nearest kept their
+// How many finite elements exceeded their type as they were rounded, and how many parameters that are rounded to nearest kept their
 // bits although the step would have changed them.
 typedef struct {
-  ptrdiff_t became_infinite, kept_bits;
+  ptrdiff_t overflowed, kept_bits;
 } momentum_fused_losses;
 
 // The loop of a program on the widest vectors of this processor, for momentum_run_fused_half_loop; NULL where there is none.

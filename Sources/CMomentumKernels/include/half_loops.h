@@ -23,6 +23,9 @@ double momentum_squares_float16(const uint16_t *x, ptrdiff_t n);
 // The number of finite elements of at least some magnitude: of those that become infinite if that is what exceeds a type.
 ptrdiff_t momentum_count_overflowing(const float *x, float least, ptrdiff_t n);
 
+// Of y, which x was narrowed to, the elements that are counted so: from infinite to the largest number of their sign.
+void momentum_saturate(const float *x, float least, uint16_t *y, ptrdiff_t n);
+
 // The same loops for one kind of processor, for tests: which bits come out must not depend on the processor.
 typedef struct {
   const char *name;

@@ -26,8 +26,9 @@ public struct ClipReport: Sendable, Hashable, Codable {
   public internal(set) var infinityCount = 0
   /// The number of elements that clipping by value changed; 0 if they were not counted (``comparedNorm`` is then `nil`).
   public internal(set) var valueClippedCount = 0
-  /// The number of elements that exceeded the largest number of their type when they were written, and became infinite:
-  /// of half precision only (``HalfScalar``), and only where clipping enlarges a gradient.
+  /// The number of elements that exceeded the largest number of their type when they were written, whatever the
+  /// ``OverflowPolicy`` made of them: of half precision only (``HalfScalar``). Clips write such elements only where they
+  /// enlarge a gradient.
   public internal(set) var overflowedElements = 0
 
   /// The number of elements that are NaN or infinite.

@@ -12,6 +12,7 @@ extension Gradients {
   ///   - shapes: The tensors' shapes, for limits of units (``GradientClipping/TensorLimit/unitNorm(_:_:)``).
   ///   - convention: The convention to follow.
   ///   - nonFinitePolicy: The treatment of NaN and infinite elements; by default that of an ``Optimizer``.
+  ///   - overflowPolicy: What becomes of elements in half precision that exceed their type, where clipping enlarges a gradient.
   ///   - threads: The most threads to use; by default as many as the process may use.
   /// - Returns: A report of what was measured and changed.
   /// - Throws: A ``MomentumError`` about settings, overlap or, depending on the policy, non-finite elements. Nothing
@@ -23,11 +24,12 @@ extension Gradients {
   public static func clip<Scalar: StoredScalar>(
     _ tensors: [UnsafeMutableBufferPointer<Scalar>], by clipping: GradientClipping, names: [String]? = nil,
     shapes: [[Int]]? = nil, convention: Convention = .native, nonFinitePolicy: NonFinitePolicy? = nil,
-    threads: Int? = nil
+    overflowPolicy: OverflowPolicy = .infinity, threads: Int? = nil
   ) throws(MomentumError) -> ClipReport {
     let call = EngineCall.begin()
     defer { call.end() }
-    return try measureAndClip(tensors, clipping, names, shapes, convention, nonFinitePolicy, threads, nil)
+    return try measureAndClip(
+      tensors, clipping, names, shapes, convention, nonFinitePolicy, overflowPolicy, threads, nil)
   }
 
   /// Clips some tensors of a gradient in place, together with the owners of the others, which may be of another
@@ -40,6 +42,7 @@ extension Gradients {
   ///   - shapes: The tensors' shapes, for limits of units.
   ///   - convention: The convention to follow.
   ///   - nonFinitePolicy: The treatment of NaN and infinite elements; by default that of an ``Optimizer``.
+  ///   - overflowPolicy: What becomes of elements in half precision that exceed their type, where clipping enlarges a gradient.
   ///   - threads: The most threads of this owner; by default as many as the process may use.
   ///   - exchange: Where the owners meet.
   /// - Returns: A report of what was measured and changed, of all owners.
@@ -48,13 +51,14 @@ extension Gradients {
   public static func clip<Scalar: StoredScalar>(
     _ tensors: [UnsafeMutableBufferPointer<Scalar>], by clipping: GradientClipping, names: [String]? = nil,
     shapes: [[Int]]? = nil, convention: Convention = .native, nonFinitePolicy: NonFinitePolicy? = nil,
-    threads: Int? = nil, exchange: some NormExchange
+    overflowPolicy: OverflowPolicy = .infinity, threads: Int? = nil, exchange: some NormExchange
   ) throws(MomentumError) -> ClipReport {
     let meetings = NormMeetings(exchange)
     func run() throws(MomentumError) -> ClipReport {
       let call = EngineCall.begin()
       defer { call.end() }
-      return try measureAndClip(tensors, clipping, names, shapes, convention, nonFinitePolicy, threads, meetings)
+      return try measureAndClip(
+        tensors, clipping, names, shapes, convention, nonFinitePolicy, overflowPolicy, threads, meetings)
     }
     do throws(MomentumError) {
       return try run()
@@ -67,8 +71,8 @@ extension Gradients {
   @inline(never)
   private static func measureAndClip<Scalar: StoredScalar>(
     _ tensors: [UnsafeMutableBufferPointer<Scalar>], _ clipping: GradientClipping, _ names: [String]?,
-    _ shapes: [[Int]]?, _ convention: Convention, _ nonFinitePolicy: NonFinitePolicy?, _ threads: Int?,
-    _ meetings: NormMeetings?
+    _ shapes: [[Int]]?, _ convention: Convention, _ nonFinitePolicy: NonFinitePolicy?,
+    _ overflowPolicy: OverflowPolicy, _ threads: Int?, _ meetings: NormMeetings?
   ) throws(MomentumError) -> ClipReport {
     try clipping.validate(convention)
     try check(tensors, names, shapes)
@@ -81,6 +85,7 @@ extension Gradients {
       if let report = clip.run() { return report }
     }
     let table = try table(tensors, names: names ?? [], shapes: shapes ?? [])
+    table.halves.saturates = overflowPolicy == .saturate
     return try measureAndClip(table, clipping, convention, nonFinitePolicy, threads, meetings)
   }
 
@@ -146,29 +151,31 @@ extension Gradients {
   }
 
   /// Clips one vector in place; see
-  /// ``clip(_:by:names:shapes:convention:nonFinitePolicy:threads:)-([UnsafeMutableBufferPointer<Scalar>],_,_,_,_,_,_)``.
+  /// ``clip(_:by:names:shapes:convention:nonFinitePolicy:overflowPolicy:threads:)-([UnsafeMutableBufferPointer<Scalar>],_,_,_,_,_,_)``.
   @discardableResult
   public static func clip<Scalar: StoredScalar>(
     _ gradients: inout ParameterVector<Scalar>, by clipping: GradientClipping, convention: Convention = .native,
-    nonFinitePolicy: NonFinitePolicy? = nil, threads: Int? = nil
+    nonFinitePolicy: NonFinitePolicy? = nil, overflowPolicy: OverflowPolicy = .infinity, threads: Int? = nil
   ) throws(MomentumError) -> ClipReport {
     try clip(
       gradients.tensorBuffers.map { UnsafeMutableBufferPointer(mutating: $0) }, by: clipping,
       names: gradients.layout.tensors.map(\.name), shapes: gradients.layout.tensors.map(\.shape),
-      convention: convention, nonFinitePolicy: nonFinitePolicy,
+      convention: convention, nonFinitePolicy: nonFinitePolicy, overflowPolicy: overflowPolicy,
       threads: threads)
   }
 
   /// Clips one tensor in a span in place; see
-  /// ``clip(_:by:names:shapes:convention:nonFinitePolicy:threads:)-([UnsafeMutableBufferPointer<Scalar>],_,_,_,_,_,_)``.
+  /// ``clip(_:by:names:shapes:convention:nonFinitePolicy:overflowPolicy:threads:)-([UnsafeMutableBufferPointer<Scalar>],_,_,_,_,_,_)``.
   @discardableResult
   public static func clip<Scalar: StoredScalar>(
     _ gradient: inout MutableSpan<Scalar>, by clipping: GradientClipping, convention: Convention = .native,
-    nonFinitePolicy: NonFinitePolicy? = nil, threads: Int? = nil
+    nonFinitePolicy: NonFinitePolicy? = nil, overflowPolicy: OverflowPolicy = .infinity, threads: Int? = nil
   ) throws(MomentumError) -> ClipReport {
     try gradient.withUnsafeMutableBufferPointer { buffer throws(MomentumError) in
       try clip(
-        [buffer], by: clipping, convention: convention, nonFinitePolicy: nonFinitePolicy, threads: threads)
+        [buffer], by: clipping, convention: convention, nonFinitePolicy: nonFinitePolicy,
+        overflowPolicy: overflowPolicy,
+        threads: threads)
     }
   }
 

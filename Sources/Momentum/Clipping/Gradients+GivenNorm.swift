@@ -78,7 +78,7 @@ extension Gradients {
 
   /// Multiplies the gradients of a table.
   ///
-  /// - Returns: The number of elements of half precision that became infinite.
+  /// - Returns: The number of elements of half precision that exceeded their type.
   private static func multiply<Scalar: BLASScalar>(
     _ table: TensorTable<Scalar>, by coefficient: ScaledDouble, _ threads: Int?
   ) -> Int {

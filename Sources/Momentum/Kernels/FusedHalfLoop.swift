@@ -33,6 +33,8 @@ struct FusedHalfLoop {
     var index: Int
     var step: Int
     var key: UInt64
+    /// Whether parameters that overflow become the largest numbers of their sign.
+    var saturates: Bool
   }
 
   private let address: UnsafeRawPointer
@@ -48,14 +50,15 @@ struct FusedHalfLoop {
 
   /// Runs the loop on n elements.
   ///
-  /// - Returns: The number of finite elements that became infinite, and of parameters that rounding to nearest has given
+  /// - Returns: The number of finite elements that exceeded their type, and of parameters that rounding to nearest has given
   ///   back the bits that they had.
   @inline(__always)
-  func run(_ run: Run, _ factors: UnsafePointer<Float>, _ n: Int) -> (becameInfinite: Int, keptBits: Int) {
+  func run(_ run: Run, _ factors: UnsafePointer<Float>, _ n: Int) -> (overflowed: Int, keptBits: Int) {
     var vectors = momentum_fused_halves(
       gradient: run.gradient, direction: run.direction, parameters: run.parameters, second: run.second,
-      index: UInt64(truncatingIfNeeded: run.index), step: UInt64(truncatingIfNeeded: run.step), key: run.key)
+      index: UInt64(truncatingIfNeeded: run.index), step: UInt64(truncatingIfNeeded: run.step), key: run.key,
+      saturates: run.saturates ? 1 : 0)
     let losses = momentum_run_fused_half_loop(address, storage.number, &vectors, factors, n)
-    return (Int(losses.became_infinite), Int(losses.kept_bits))
+    return (Int(losses.overflowed), Int(losses.kept_bits))
   }
 }

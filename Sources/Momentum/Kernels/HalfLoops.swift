@@ -72,7 +72,15 @@ enum HalfLoops {
   /// The number of finite elements that become infinite when they are narrowed.
   @inline(__always)
   static func countOverflowing(_ x: UnsafePointer<Float>, _ type: ElementType, _ n: Int) -> Int {
-    // The ties between the largest number and the one that would follow it, which are rounded to the even one.
-    momentum_count_overflowing(x, type == .bfloat16 ? 0x1.ffp127 : 65_520, n)
+    momentum_count_overflowing(x, leastOverflowing(type), n)
   }
+
+  /// Makes those elements of `y`, which `x` was narrowed to, the largest numbers of their sign.
+  static func saturate(_ x: UnsafePointer<Float>, _ y: UnsafeMutableRawPointer, _ type: ElementType, _ n: Int) {
+    momentum_saturate(x, leastOverflowing(type), y.assumingMemoryBound(to: UInt16.self), n)
+  }
+
+  /// The tie between the largest number and the one that would follow it, which is rounded to the even one.
+  @inline(__always)
+  private static func leastOverflowing(_ type: ElementType) -> Float { type == .bfloat16 ? 0x1.ffp127 : 65_520 }
 }

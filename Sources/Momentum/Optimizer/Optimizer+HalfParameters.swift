@@ -183,7 +183,7 @@ extension Optimizer where Scalar == Float {
     _ meetings: NormMeetings? = nil
   ) throws(MomentumError) -> StepReport {
     table.halves = operands
-    table.halves.step = stepCount + 1
+    (table.halves.step, table.halves.saturates) = (stepCount + 1, overflowPolicy == .saturate)
     defer { table.halves = HalfOperands() }
     return try takeStep(divisor: divisor, isMeasured: isMeasured, meetings)
   }

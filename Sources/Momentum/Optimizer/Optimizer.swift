@@ -77,6 +77,9 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   public var reportsNorms = true {
     didSet { areSettingsChecked = false }
   }
+  /// What becomes of parameters in half precision, and of copies of masters, that exceed their type. Velocities are
+  /// always stored as ``OverflowPolicy/infinity`` says: one that large would not come back by itself.
+  public var overflowPolicy = OverflowPolicy.infinity
   /// Whether steps in two passes change parameters, velocities, second moments and averages. Otherwise they measure, and
   /// change everything else that the optimizer remembers: its state is then the one that the step leaves, but for these
   /// vectors.

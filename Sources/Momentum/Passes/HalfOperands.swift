@@ -19,6 +19,8 @@ struct HalfOperands: Sendable, Equatable {
   var isMixed = false
   /// The number of the step, 1 for the first, which the random numbers of a step depend on.
   var step = 0
+  /// Whether what overflows, other than a velocity, becomes the largest number of its sign.
+  var saturates = false
 
   /// Whether any operand is not stored as `Scalar`s.
   @inline(__always)

@@ -79,13 +79,14 @@ struct HalfRunner<Scalar: BLASScalar> {
       gradient: address(entry.pointee.gradient, halves.gradient?.byteCount ?? 4),
       direction: address(entry.pointee.direction, table.hasHalfDirection ? 2 : 4),
       parameters: address(entry.pointee.parameters, halves.parameters == nil ? 4 : 2),
-      index: start, step: table.directionStep ?? table.halves.step, key: 0)
+      index: start, step: table.directionStep ?? table.halves.step, key: 0,
+      saturates: table.halves.saturates)
     if halves.parameters != nil || halves.copy != nil {
       let half = table.halfEntry(index)
       (run.second, run.key) = (half.pointee.second.map { $0 + 2 * start }, half.pointee.key)
     }
     let losses = loop.run(run, UnsafeRawPointer(runner.program.factors).assumingMemoryBound(to: Float.self), part.count)
-    scratch.overflowed.pointee += losses.becameInfinite
+    scratch.overflowed.pointee += losses.overflowed
     scratch.lost.pointee += losses.keptBits
   }
 
@@ -114,9 +115,9 @@ struct HalfRunner<Scalar: BLASScalar> {
       table.storeDirection(x, into: direction, n, index: start)
     }
     if let type = halves.gradient, runner.program.writes.contains(.gradient) {
-      let x = TensorTable.asFloats(scratch.wideGradient)
-      scratch.overflowed.pointee += HalfLoops.countOverflowing(x, type, n)
-      HalfLoops.narrow(x, into: table.gradientAddress(index, type, at: start), type, n)
+      let (x, y) = (TensorTable.asFloats(scratch.wideGradient), table.gradientAddress(index, type, at: start))
+      HalfLoops.narrow(x, into: y, type, n)
+      settleOverflow(x, y, type, n)
     }
     if halves.parameters != nil, runner.program.writes.contains(.parameters) { storeParameters(index, start, n) }
     if let type = halves.copy { storeCopy(index, type, start, n) }
@@ -133,23 +134,31 @@ struct HalfRunner<Scalar: BLASScalar> {
     let (x, entry) = (TensorTable.asFloats(scratch.wideParameters), table.halfEntry(index))
     let y = UnsafeMutableRawPointer(table.entry(index).pointee.parameters.unsafelyUnwrapped) + 2 * start
     switch halves.parameters {
-    case .split: HalfLoops.split(x, into: y, entry.pointee.second.unsafelyUnwrapped + 2 * start, n)
-    case .bfloat16(.nearest):
-      scratch.overflowed.pointee += HalfLoops.countOverflowing(x, .bfloat16, n)
-      scratch.lost.pointee += HalfLoops.storeBFloat16(x, into: y, n)
+    case .split: return HalfLoops.split(x, into: y, entry.pointee.second.unsafelyUnwrapped + 2 * start, n)
+    case .bfloat16(.nearest): scratch.lost.pointee += HalfLoops.storeBFloat16(x, into: y, n)
     case .bfloat16(.stochastic):
-      scratch.overflowed.pointee += HalfLoops.countOverflowing(x, .bfloat16, n)
       HalfLoops.storeStochasticBFloat16(x, into: y, n, key: entry.pointee.key, step: table.halves.step, index: start)
-    case nil: break
+    case nil: return
     }
+    settleOverflow(x, y, .bfloat16, n)
   }
 
   /// Writes the copy of a tile of parameters.
   private func storeCopy(_ index: Int, _ type: ElementType, _ start: Int, _ n: Int) {
     guard let parameters = table.entry(index).pointee.parameters, let copy = table.halfEntry(index).pointee.second
     else { return }
-    let x = TensorTable.asFloats(parameters + start)
-    scratch.overflowed.pointee += HalfLoops.countOverflowing(x, type, n)
-    HalfLoops.narrow(x, into: copy + start * type.byteCount, type, n)
+    let (x, y) = (TensorTable.asFloats(parameters + start), copy + start * type.byteCount)
+    HalfLoops.narrow(x, into: y, type, n)
+    settleOverflow(x, y, type, n)
+  }
+
+  /// Counts the numbers of a tile that have overflowed as they were stored, and sees to it that they are what was asked for.
+  private func settleOverflow(
+    _ x: UnsafePointer<Float>, _ y: UnsafeMutableRawPointer, _ type: ElementType, _ n: Int
+  ) {
+    let overflowed = HalfLoops.countOverflowing(x, type, n)
+    guard overflowed > 0 else { return }
+    scratch.overflowed.pointee += overflowed
+    if table.halves.saturates { HalfLoops.saturate(x, y, type, n) }
   }
 }

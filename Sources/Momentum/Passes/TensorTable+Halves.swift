@@ -121,7 +121,7 @@ extension TensorTable {
     return (0..<team.mostCount).allSatisfy { ThreadScratch<Scalar>(scratch, thread: $0).tiled.pointee == 0 }
   }
 
-  /// The number of written elements that were finite and became infinite, and of updates that rounding has undone.
+  /// The number of written elements that were finite and exceeded their type, and of updates that rounding has undone.
   func halfCounts(_ team: ThreadTeam) -> (overflowed: Int, lost: Int) {
     let scratch = scratch(threads: team.mostCount)
     return (0..<team.mostCount).reduce(into: (0, 0)) { counts, thread in

@@ -2,7 +2,7 @@
 struct ThreadScratch<Scalar: BLASScalar> {
   /// The result of the thread, a count, in a cache line of its own.
   let count: UnsafeMutablePointer<Int>
-  /// The number of elements in half precision that the thread has written and that became infinite, and of those that
+  /// The number of elements in half precision that the thread has written and that exceeded their type, and of those that
   /// rounding has given back the bits that they had.
   var overflowed: UnsafeMutablePointer<Int> { count + 1 }
   var lost: UnsafeMutablePointer<Int> { count + 2 }

@@ -36,14 +36,21 @@ extension TensorBuffer {
 extension ParameterVector where Scalar: HalfScalar {
   /// Makes a copy in half precision, rounded to nearest, ties to even.
   ///
+  /// - Parameters:
+  ///   - vector: The numbers.
+  ///   - overflowPolicy: What becomes of those that exceed the type.
+  ///   - threads: The most threads to use; by default as many as the process may use.
   /// - Throws: ``MomentumError/allocationFailed(bytes:)``, ``MomentumError/invalidSetting(_:)`` for less than one thread.
   /// - Complexity: O(n); reads 4n and writes 2n bytes.
-  public init(rounding vector: borrowing ParameterVector<Float>, threads: Int? = nil) throws(MomentumError) {
+  public init(
+    rounding vector: borrowing ParameterVector<Float>, overflowPolicy: OverflowPolicy = .infinity, threads: Int? = nil
+  ) throws(MomentumError) {
     let threads = try Machine.threads(threads)
     try self.init(vector.layout, threads: threads)
     let (x, y) = (vector.base, UnsafeMutableRawPointer(base))
     HalfConversion.run(count, threads: threads) { start, n in
       HalfLoops.narrow(x + start, into: y + 2 * start, Scalar.elementType, n)
+      if overflowPolicy == .saturate { HalfLoops.saturate(x + start, y + 2 * start, Scalar.elementType, n) }
     }
   }
 }

@@ -41,6 +41,13 @@ struct ClipCommand: ParsableCommand {
       """)
   var outputType: OutputType?
 
+  @Option(
+    help: """
+      What becomes of an element that exceeds its type, BF16 or F16, where clipping enlarges gradients: infinite, as IEEE 754 \
+      has it, or the largest number of its sign. (default: infinity)
+      """)
+  var overflow: OverflowPolicy?
+
   @OptionGroup
   var writing: OutputOptions
 
@@ -75,6 +82,9 @@ struct ClipCommand: ParsableCommand {
 
   func validate() throws {
     try StandardStream.checkOutputs([("--output", output)])
+    guard overflow == nil || outputType != .f32 else {
+      throw ValidationError("--overflow cannot be given with --output-type f32, which rounds nothing to half precision")
+    }
     if config != nil {
       if let option = (given + examples.given).first {
         throw ValidationError("\(option) cannot be given with --config")
@@ -92,7 +102,8 @@ struct ClipCommand: ParsableCommand {
     }
     if examples.perExample {
       let others = [
-        ("--output-type", outputType != nil), ("--only", !patterns.only.isEmpty), ("--skip", !patterns.skip.isEmpty),
+        ("--output-type", outputType != nil), ("--overflow", overflow != nil), ("--only", !patterns.only.isEmpty),
+        ("--skip", !patterns.skip.isEmpty),
       ]
       if let (option, _) = others.first(where: \.1) {
         throw ValidationError("\(option) cannot be given with --per-example")
@@ -158,7 +169,9 @@ struct ClipCommand: ParsableCommand {
   }
 
   private func settings() throws -> ClipSettings {
-    try config.map { try ClipSettings(file: $0) } ?? ClipSettings(options: clip)
+    var settings = try config.map { try ClipSettings(file: $0) } ?? ClipSettings(options: clip)
+    settings.overflow = overflow ?? .infinity
+    return settings
   }
 }
 
@@ -167,6 +180,7 @@ struct ClipSettings {
   var clipping: GradientClipping
   var convention: Convention
   var policy: NonFinitePolicy?
+  var overflow = OverflowPolicy.infinity
 
   init(options: ClipOptions) throws {
     (clipping, convention) = (try options.clipping(), options.convention)

@@ -19,6 +19,13 @@ struct HalfOptions: ParsableArguments {
   var seed: UInt64?
 
   @Option(
+    help: """
+      What becomes of a parameter that exceeds its type, BF16 or F16: infinite, as IEEE 754 has it, or the largest number of \
+      its sign. (default: infinity)
+      """)
+  var overflow: OverflowPolicy?
+
+  @Option(
     parsing: .upToNextOption,
     help: ArgumentHelp(
       """
@@ -34,8 +41,10 @@ struct HalfOptions: ParsableArguments {
 
   /// The names of the options that were given.
   var given: [String] {
-    [("--rounding", rounding != nil), ("--master", !master.isEmpty), ("--output-master", outputMaster != nil)]
-      .filter(\.1).map(\.0)
+    [
+      ("--rounding", rounding != nil), ("--overflow", overflow != nil), ("--master", !master.isEmpty),
+      ("--output-master", outputMaster != nil),
+    ].filter(\.1).map(\.0)
   }
 
   /// The rounding of parameters without masters.

@@ -34,7 +34,7 @@ struct StepRow: Encodable {
   let normOverflowed: Bool
   let nonFiniteCount: Int
   let valueClippedCount: Int
-  /// How many elements are infinite because their type in half precision has no number as large; `nil` if none are.
+  /// How many elements exceeded the largest number of their type in half precision; `nil` if none did.
   private(set) var overflowedElements: Int?
   /// How many parameters in half precision kept their bits though they should have moved; `nil` if none did.
   private(set) var lostUpdates: Int?
@@ -73,7 +73,7 @@ struct StepRow: Encodable {
   var text: String {
     var parts = ["step \(step)", summary]
     if wasSkipped { parts.append("SKIPPED") }
-    if let overflowedElements { parts.append("\(overflowedElements) elements overflowed to infinity") }
+    if let overflowedElements { parts.append("\(overflowedElements) elements overflowed half precision") }
     if let lostUpdates { parts.append("\(lostUpdates) updates lost to rounding") }
     return parts.joined(separator: ": ")
   }

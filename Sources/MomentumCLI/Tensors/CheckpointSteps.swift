@@ -198,6 +198,7 @@ struct CheckpointSteps {
   ) throws -> OptimizerPart<Scalar> {
     var optimizer: Optimizer<Scalar> = try newOptimizer(tensors)
     optimizer.changesVectors = !onlyMeasures
+    optimizer.overflowPolicy = command.halves.overflow ?? .infinity
     let own: StoredStates<Scalar>
     if let states = states as? StoredStates<Scalar> { own = states } else { own = try open(number, for: optimizer) }
     try state(ofFile: number).load(own, into: &optimizer, withVectors: !onlyMeasures)

@@ -35,11 +35,11 @@ struct ClipPart: @unchecked Sendable {  // used by one thread at a time
       guard let exchange else {
         return try Gradients.clip(
           buffers, by: settings.clipping, names: names, shapes: shapes, convention: settings.convention,
-          nonFinitePolicy: settings.policy, threads: threads)
+          nonFinitePolicy: settings.policy, overflowPolicy: settings.overflow, threads: threads)
       }
       return try Gradients.clip(
         buffers, by: settings.clipping, names: names, shapes: shapes, convention: settings.convention,
-        nonFinitePolicy: settings.policy, threads: threads, exchange: exchange)
+        nonFinitePolicy: settings.policy, overflowPolicy: settings.overflow, threads: threads, exchange: exchange)
     }
     clipByGivenNorm = { limit, norm throws(MomentumError) in
       try Gradients.clip(

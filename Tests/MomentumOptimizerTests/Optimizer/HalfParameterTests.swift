@@ -237,6 +237,66 @@ final class HalfParameterTests: XCTestCase {
     }
   }
 
+  /// A parameter that has reached the largest number stays there while steps push it on, and comes back.
+  func testParametersSaturate() throws {
+    let layout = try ParameterLayout([("w", [5])])
+    let largest = BFloat16.greatestFiniteMagnitude
+    for kernels in StepKernels.allCases {
+      for rounding in [Rounding.nearest, .stochastic(seed: 3)] {
+        var optimizer = try Optimizer<Float>(
+          layout, rule: SGD(learningRate: 1, momentum: 0.5), nonFinitePolicy: .propagate)
+        (optimizer.kernels, optimizer.overflowPolicy) = (kernels, .saturate)
+        var parameters = try ParameterVector<BFloat16>([largest, -largest, .infinity, .nan, 1])
+        let gradients = try ParameterVector<Float>([-8e35, 8e35, 0, 0, 0])
+        for _ in 0..<2 {
+          let report = try optimizer.step(&parameters, rounding: rounding, gradients: gradients)
+          XCTAssertEqual([report.overflowedElements, report.lostUpdates], [2, 0], "\(kernels), \(rounding)")
+          XCTAssertEqual((0..<3).map { parameters[$0] }, [largest, -largest, .infinity])
+          XCTAssertTrue(parameters[3].isNaN)
+        }
+        try optimizer.step(&parameters, rounding: rounding, gradients: ParameterVector<Float>([3e38, -3e38, 0, 0, 0]))
+        XCTAssertLessThan(parameters[0], 1e38)
+        XCTAssertGreaterThan(parameters[1], -1e38)
+      }
+    }
+  }
+
+  func testCopiesSaturateAndMastersGoOn() throws {
+    let layout = try ParameterLayout([("w", [3])])
+    var optimizer = try Optimizer<Float>(layout, rule: SGD(learningRate: 1))
+    optimizer.overflowPolicy = .saturate
+    var master = try ParameterVector<Float>([3.395e38, -3.395e38, 1])
+    var copy = try ParameterVector<BFloat16>(layout)
+    let gradients = try ParameterVector<Float>([-0.005e38, 0.005e38, 0])
+    XCTAssertEqual(try optimizer.step(&master, copy: &copy, gradients: gradients).overflowedElements, 2)
+    XCTAssertEqual((0..<3).map { copy[$0] }, [.greatestFiniteMagnitude, -.greatestFiniteMagnitude, 1])
+    XCTAssertEqual(master[0], 3.395e38 + 0.005e38)
+    #if !(os(macOS) && arch(x86_64))
+      var small = try ParameterVector<Float>([65_519, -65_519, .infinity])
+      var half = try ParameterVector<Float16>(layout)
+      let step = try ParameterVector<Float>([-1, 1, 0])
+      XCTAssertEqual(try optimizer.step(&small, copy: &half, gradients: step).overflowedElements, 2)
+      XCTAssertEqual((0..<3).map { half[$0] }, [65_504, -65_504, .infinity])
+      // What did not overflow is rounded to nearest, as ever.
+      var below = try ParameterVector<Float>([65_518, 0, 0])
+      XCTAssertEqual(try optimizer.step(&below, copy: &half, gradients: step).overflowedElements, 0)
+      XCTAssertEqual(half[0], 65_504)
+    #endif
+  }
+
+  func testConversionsSaturate() throws {
+    let numbers: [Float] = [0x1.fefffep127, 0x1.ffp127, -.greatestFiniteMagnitude, .infinity, -.infinity, .nan, 1]
+    let vector = try ParameterVector(Array(repeating: numbers, count: 300).flatMap(\.self))
+    let usual = try ParameterVector<BFloat16>(rounding: vector)
+    let saturated = try ParameterVector<BFloat16>(rounding: vector, overflowPolicy: .saturate)
+    for index in 0..<vector.count {
+      let expected: BFloat16 = index % 7 == 1 ? .greatestFiniteMagnitude : -.greatestFiniteMagnitude
+      XCTAssertEqual(
+        saturated[index].bitPattern, (1...2).contains(index % 7) ? expected.bitPattern : usual[index].bitPattern)
+      XCTAssertEqual(usual[index].isInfinite, (1...4).contains(index % 7))
+    }
+  }
+
   func testOverflowIsCounted() throws {
     let layout = try ParameterLayout([("w", [3])])
     var optimizer = try Optimizer<Float>(layout, rule: SGD(learningRate: 1))

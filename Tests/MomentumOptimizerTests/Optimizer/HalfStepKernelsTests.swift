@@ -9,6 +9,10 @@ final class HalfStepKernelsTests: XCTestCase {
 
   private static let gradientTypes: [ElementType] = ElementType.allCases.filter { $0 != .float64 }
 
+  private static let velocities: [(ElementType?, OverflowPolicy)] = [
+    (nil, .infinity), (.bfloat16, .infinity), (nil, .saturate), (.bfloat16, .saturate),
+  ]
+
   func testBothWaysGiveTheSameBits() throws {
     let rules: [any UpdateRule] = try [
       SGD(learningRate: 0.05, momentum: 0.9),
@@ -21,10 +25,11 @@ final class HalfStepKernelsTests: XCTestCase {
     for (number, rule) in rules.enumerated() {
       for gradient in Self.gradientTypes {
         for kept in Kept.allCases {
-          for velocity in [nil, ElementType.bfloat16] {
-            let what = "\(rule), gradient \(gradient), velocity \(velocity ?? .float32), parameters \(kept)"
-            let expected = try results(rule, gradient, velocity, kept, .blas)
-            let found = try results(rule, gradient, velocity, kept, .fused)
+          for (velocity, overflow) in Self.velocities {
+            let what =
+              "\(rule), gradient \(gradient), velocity \(velocity ?? .float32), \(overflow), parameters \(kept)"
+            let expected = try results(rule, gradient, velocity, overflow, kept, .blas)
+            let found = try results(rule, gradient, velocity, overflow, kept, .fused)
             XCTAssertFalse(expected.wasFused && gradient != .float32, what)
             XCTAssertEqual(expected.bits, found.bits, what)
             XCTAssertEqual(expected.overflowed, found.overflowed, what)
@@ -49,14 +54,14 @@ final class HalfStepKernelsTests: XCTestCase {
 
   /// Takes a few steps of two tensors, whose elements have all sizes, and some of them none.
   private func results(
-    _ rule: any UpdateRule, _ gradientType: ElementType, _ velocityType: ElementType?, _ kept: Kept,
-    _ kernels: StepKernels
+    _ rule: any UpdateRule, _ gradientType: ElementType, _ velocityType: ElementType?,
+    _ overflowPolicy: OverflowPolicy, _ kept: Kept, _ kernels: StepKernels
   ) throws -> Result {
     let layout = try ParameterLayout([("a", [1337]), ("b", [19])])
     var random = SeededGenerator(seed: 5)
     var optimizer = try Optimizer<Float>(
       layout, rule: rule, nonFinitePolicy: .propagate, velocityType: velocityType, threads: 1)
-    optimizer.kernels = kernels
+    (optimizer.kernels, optimizer.overflowPolicy) = (kernels, overflowPolicy)
     var parameters: [Float] = random.numbers(layout.count, exponents: -20...2)
     parameters.replaceSubrange(3..<7, with: [.nan, .infinity, 3.4e38, -65_510])
     // Parameters that no step moves, if they are rounded to nearest.

@@ -132,6 +132,32 @@ final class HalfClipTests: XCTestCase {
       XCTAssertEqual([gradient[0], gradient[2]], [.infinity, -.infinity])
       XCTAssertTrue(gradient[3].isFinite)
     }
+
+    func testElementsThatOverflowSaturate() throws {
+      let numbers: [Float16] = [40000, 1, -40000, 30000]
+      var gradient = try ParameterVector(numbers)
+      let report = try Gradients.clip(&gradient, by: .normalized(to: 128_000), overflowPolicy: .saturate)
+      XCTAssertEqual(report.overflowedElements, 2)
+      XCTAssertEqual([gradient[0], gradient[2]], [65_504, -65_504])
+      var usual = try ParameterVector(numbers)
+      try Gradients.clip(&usual, by: .normalized(to: 128_000))
+      XCTAssertEqual([gradient[1], gradient[3]], [usual[1], usual[3]])
+      // All other ways to name the gradient.
+      var elements = numbers
+      var span = elements.mutableSpan
+      try Gradients.clip(&span, by: .normalized(to: 128_000), overflowPolicy: .saturate)
+      XCTAssertEqual(elements.map(\.bitPattern), gradient.bits)
+      var others = numbers
+      let together = try others.withUnsafeMutableBufferPointer { others in
+        let others = UnsafeTransfer(others)
+        return try ThreadExchange.run(owners: 1) { _, exchange throws(MomentumError) in
+          try Gradients.clip(
+            [others.value], by: .normalized(to: 128_000), overflowPolicy: .saturate, exchange: exchange)
+        }[0]
+      }
+      XCTAssertEqual(together.overflowedElements, 2)
+      XCTAssertEqual(others.map(\.bitPattern), gradient.bits)
+    }
   #endif
 
   func testErrorsNameTensorsAndComeBeforeWrites() throws {

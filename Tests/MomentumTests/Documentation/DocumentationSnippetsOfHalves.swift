@@ -34,6 +34,14 @@ final class DocumentationSnippetsOfHalves: XCTestCase {
     XCTAssertEqual(optimizer.stepCount, 1)
   }
 
+  func testOverflowPolicy() throws {
+    // snippet
+    let master = try ParameterVector<Float>([3.4e38, -3.4e38, .infinity])
+    let copy = try ParameterVector<BFloat16>(rounding: master, overflowPolicy: .saturate)  // 3.39e38, -3.39e38, infinite
+    // end
+    XCTAssertEqual((0..<3).map { copy[$0] }, [.greatestFiniteMagnitude, -.greatestFiniteMagnitude, .infinity])
+  }
+
   func testSplitParameters() throws {
     var optimizer = try Optimizer<Float>(ParameterLayout(count: 2), rule: SGD(learningRate: 0.1))
     let gradients = try ParameterVector<Float>([0, 1])
