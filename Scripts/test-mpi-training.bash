@@ -44,11 +44,7 @@ launched 1 "${network[@]}" --epochs 20 --output "$scratch/long" >"$scratch/log" 
 first=$(numbers 2 3 | tail -n 1)
 check "training interrupted on $first" interrupted "$first"
 check "training resumed on 2" resumed 2 "$scratch/long"
-refuses() { ! "$@" 2>"$scratch/errors" && grep -qF -- "$expected" "$scratch/errors"; }
 expected="is a report of momentum-mpi train; expected one of momentum train"
 check "a training of ranks is not resumed by momentum" refuses "$products/momentum" train --resume "$scratch/trained"
 expected="--gradient-type cannot be given to momentum-mpi"
 check "training with half gradients" refuses launched 2 train --gradient-type bf16
-expected="--rounding cannot be given to momentum-mpi"
-check "a step of rounded parameters" refuses launched 2 step --parameters "$files/parameters" --gradients "$files/half" \
-  --learning-rate 0.1 --rounding nearest --output-parameters "$scratch/many/new"
