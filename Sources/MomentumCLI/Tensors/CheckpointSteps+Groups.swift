@@ -11,13 +11,15 @@ extension CheckpointSteps {
   /// Memory is that of a few groups. What is measured are whole files, by optimizers that change nothing but what they
   /// remember beside their velocities: so the headers of all files of state are known before the first group is stepped.
   func stepByGroups(_ files: StepFiles) throws -> [StepRow] {
+    let measuring = ShardProgress(parameters.set, "measuring")
     let outlines = try shards.enumerated().map { number, parts in
       try parts.map { part in
         try self.part(
-          part, number, masters(of: part, onlyMeasured: true), onlyMeasures: true)
+          part, number, masters(of: part, onlyMeasured: true), measuring: measuring)
       }
     }
-    let norms = try norms(of: outlines.flatMap(\.self))
+    let norms = try norms(of: outlines.flatMap(\.self), measuring)
+    measuring.finish()
     var reports: [StepReport] = []
     let (pool, background) = (MemoryPool(), BackgroundWork(depth: Self.depth))
     // What waits to be written must not outlive the files that it is written to.
@@ -55,11 +57,14 @@ extension CheckpointSteps {
   }
 
   /// What all parts measure, one after the other, of whose gradients one file is in memory then.
-  private func norms(of parts: [any StepPart]) throws -> RecordedNorms {
+  private func norms(of parts: [any StepPart], _ measuring: ShardProgress) throws -> RecordedNorms {
     let (tensors, checkpoints) = (shards.flatMap(\.self), gradients.checkpoints)
+    let numbers = shards.enumerated().flatMap { number, parts in parts.map { _ in number } }
     return try naming { () throws(MomentumError) in
       try RecordedNorms(parts: parts.count, writesNothing: true) { part in
         for checkpoint in checkpoints { checkpoint.release(of: tensors[part]) }
+        // Sums of micro-batches are measured as they are made, which nobody has told.
+        measuring.finished(numbers[part])
       } _: { part, exchange throws(MomentumError) in
         _ = try parts[part].step(exchange)
       }
