@@ -191,7 +191,7 @@ INLINE void NAME(half_loop)(
     dither += (uint32_t)WIDTH * DITHER_OF_ELEMENT;
   }
   for (int lane = 0; lane < WIDTH; lane++) {
-    losses->overflowed += counts.overflowed[lane];
+    losses->too_large += counts.overflowed[lane];
     losses->kept_bits += counts.lost[lane];
   }
 }

@@ -34,11 +34,23 @@ package final class FileBatch {
   }
 
   /// Writes one more file of tensors. If that fails, all is taken back.
-  package func add(_ writer: SafetensorsWriter) throws(SafetensorsError) {
+  ///
+  /// - Parameter tell: Is told how many more bytes have been written.
+  package func add(_ writer: SafetensorsWriter, tell: ((Int) -> Void)? = nil) throws(SafetensorsError) {
     try add(writer.path, followsLinks: writer.followsLinks) { emit throws(SafetensorsError) in
-      try writer.emit(to: emit)
+      guard let tell else { return try writer.emit(to: emit) }
+      try writer.emit { bytes throws(SafetensorsError) in
+        for start in stride(from: 0, to: bytes.count, by: Self.toldBytes) {
+          let piece = bytes[start..<min(start + Self.toldBytes, bytes.count)]
+          try emit(UnsafeRawBufferPointer(rebasing: piece))
+          tell(piece.count)
+        }
+      }
     }
   }
+
+  /// The most bytes that are written before the caller is told.
+  private static var toldBytes: Int { 1 << 26 }
 
   /// Writes one more file of text. If that fails, all is taken back.
   package func add(_ text: String, path: String, followsLinks: Bool = false) throws(SafetensorsError) {

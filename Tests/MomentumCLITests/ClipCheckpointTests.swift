@@ -88,6 +88,37 @@ final class ClipCheckpointTests: XCTestCase {
     }
   }
 
+  func testWhatOverflowsMaySaturate() throws {
+    try CheckpointFolder.with { folder in
+      // Times 1.0024 they exceed BFloat16, but not Float.
+      let numbers = [BFloat16.greatestFiniteMagnitude, BFloat16(bitPattern: 0xff7f), 1]
+      try folder.write("g", [StoredTensor("a", numbers)])
+      try folder.write("shards", shards: [[StoredTensor("a", numbers)], [StoredTensor("b", [Float(0)])]])
+      try Data(#"{"rule": {"learningRate": 1}, "clipping": {"targetNorm": 4.805e38}}"#.utf8).write(
+        to: URL(fileURLWithPath: folder.path("settings")))
+      let largest = BFloat16.greatestFiniteMagnitude
+      for (options, expected) in [
+        ([], BFloat16.infinity), (["--overflow", "infinity"], .infinity), (["--overflow", "saturate"], largest),
+      ] {
+        for gradients in ["g", "shards"] {
+          let run = try folder.run(
+            ["clip", "--gradients", gradients, "--output", "out-\(gradients)", "--config", "settings", "--json"]
+              + options)
+          assertSucceeds(run)
+          XCTAssertTrue(run.output.contains("\"overflowedElements\" : 2"), run.output)
+          let found = try XCTUnwrap(folder.read("out-\(gradients)")["a"]).values(as: BFloat16.self)
+          XCTAssertEqual(Array(found[..<2]), [expected, BFloat16(bitPattern: expected.bitPattern | 0x8000)])
+        }
+      }
+      assertFails(
+        try folder.run([
+          "clip", "--gradients", "g", "--output", "none", "--clip-global-norm", "1", "--output-type", "f32",
+          "--overflow",
+          "saturate",
+        ]), 64, "--overflow cannot be given with --output-type f32, which rounds nothing to half precision")
+    }
+  }
+
   func testHalvesAsFloatsAreNotRounded() throws {
     try CheckpointFolder.with { folder in
       try folder.write("g", shards: [[StoredTensor("a", [BFloat16(3), 4])], [StoredTensor("b", [Float(0)])]])

@@ -113,10 +113,8 @@ final class ClipSpectralTests: XCTestCase {
       try folder.write("model", shards: shards)
       try folder.write("whole.safetensors", Array(shards.joined()))
       let arguments = ["--clip-spectral-norm", "1", "--json"]
-      /// The matrices, by the names of their tensors: files have an order of their own.
-      func matrices(_ output: [String: Any]) throws -> [String: NSDictionary] {
-        let matrices = try XCTUnwrap(output["matrices"] as? [NSDictionary])
-        return Dictionary(uniqueKeysWithValues: matrices.map { ($0["tensor"] as? String ?? "", $0) })
+      func matrices(_ output: [String: Any]) throws -> [NSDictionary] {
+        try XCTUnwrap(output["matrices"] as? [NSDictionary])
       }
       let whole = try object(
         folder.run(["clip", "--gradients", "whole.safetensors", "--output", "one.safetensors"] + arguments))
@@ -124,10 +122,22 @@ final class ClipSpectralTests: XCTestCase {
       let cut = try object(folder.run(["clip", "--gradients", "model", "--output", "out"] + arguments))
       XCTAssertEqual(cut["steps"] as? NSArray, whole["steps"] as? NSArray)
       XCTAssertEqual(try matrices(cut), try matrices(whole))
+      // Files have an order of their own, by types.
+      XCTAssertEqual(try matrices(whole).map { $0["tensor"] as? String }, ["a", "b", "c"])
+      XCTAssertEqual(
+        try SafetensorsFile(path: folder.path("whole.safetensors")).tensors.map(\.name), ["ids", "c", "b", "a"])
+      for norm in ["2", "spectral"] {
+        let norms = ["--norm-type", norm, "--per-tensor", "--spectrum", "2", "--json"]
+        let measured = try ["whole.safetensors", "model"].map { path in
+          try matrices(object(folder.run(["norm", path] + norms)))
+        }
+        XCTAssertEqual(measured[0], measured[1])
+        XCTAssertEqual(measured[0].map { $0["tensor"] as? String }, ["a", "b", "c"])
+      }
       for file in ["m-1", "m-2"] {
         for (name, tensor) in try folder.read("out/\(file).safetensors") { XCTAssertEqual(tensor, expected[name]) }
       }
-      let coefficient = try XCTUnwrap(matrices(whole)["a"]?["clipCoefficient"] as? Double)
+      let coefficient = try XCTUnwrap(matrices(whole)[0]["clipCoefficient"] as? Double)
       let wide = a.map { Double(Float(BFloat16($0))) * coefficient }
       let halves = try XCTUnwrap(expected["a"]).values(as: BFloat16.self)
       XCTAssertEqual(halves, wide.map { BFloat16(Float($0)) })

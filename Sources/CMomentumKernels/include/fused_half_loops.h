@@ -48,7 +48,7 @@ typedef struct {
 // How many finite elements exceeded their type as they were rounded, and how many parameters that are rounded to nearest kept their
 // bits although the step would have changed them.
 typedef struct {
-  ptrdiff_t overflowed, kept_bits;
+  ptrdiff_t too_large, kept_bits;
 } momentum_fused_losses;
 
 // The loop of a program on the widest vectors of this processor, for momentum_run_fused_half_loop; NULL where there is none.

@@ -29,7 +29,7 @@ extension Gradients {
     let call = EngineCall.begin()
     defer { call.end() }
     return try measureAndClip(
-      tensors, clipping, names, shapes, convention, nonFinitePolicy, overflowPolicy, threads, nil)
+      tensors, clipping, names, shapes, convention, nonFinitePolicy, overflowPolicy, threads, nil, nil)
   }
 
   /// Clips some tensors of a gradient in place, together with the owners of the others, which may be of another
@@ -53,17 +53,28 @@ extension Gradients {
     shapes: [[Int]]? = nil, convention: Convention = .native, nonFinitePolicy: NonFinitePolicy? = nil,
     overflowPolicy: OverflowPolicy = .infinity, threads: Int? = nil, exchange: some NormExchange
   ) throws(MomentumError) -> ClipReport {
-    let meetings = NormMeetings(exchange)
+    try clip(
+      tensors, by: clipping, names: names, shapes: shapes, convention: convention, nonFinitePolicy: nonFinitePolicy,
+      overflowPolicy: overflowPolicy, threads: threads, exchange: exchange, tell: nil)
+  }
+
+  /// The same, if there are other owners, telling how many more elements have been measured, in the order of the tensors.
+  package static func clip<Scalar: StoredScalar>(
+    _ tensors: [UnsafeMutableBufferPointer<Scalar>], by clipping: GradientClipping, names: [String]?,
+    shapes: [[Int]]?, convention: Convention, nonFinitePolicy: NonFinitePolicy?, overflowPolicy: OverflowPolicy,
+    threads: Int?, exchange: (any NormExchange)?, tell: ((Int) -> Void)?
+  ) throws(MomentumError) -> ClipReport {
+    let meetings = exchange.map { NormMeetings($0) }
     func run() throws(MomentumError) -> ClipReport {
       let call = EngineCall.begin()
       defer { call.end() }
       return try measureAndClip(
-        tensors, clipping, names, shapes, convention, nonFinitePolicy, overflowPolicy, threads, meetings)
+        tensors, clipping, names, shapes, convention, nonFinitePolicy, overflowPolicy, threads, meetings, tell)
     }
     do throws(MomentumError) {
       return try run()
     } catch {
-      throw meetings.failure(error)
+      throw meetings?.failure(error) ?? error
     }
   }
 
@@ -72,12 +83,12 @@ extension Gradients {
   private static func measureAndClip<Scalar: StoredScalar>(
     _ tensors: [UnsafeMutableBufferPointer<Scalar>], _ clipping: GradientClipping, _ names: [String]?,
     _ shapes: [[Int]]?, _ convention: Convention, _ nonFinitePolicy: NonFinitePolicy?,
-    _ overflowPolicy: OverflowPolicy, _ threads: Int?, _ meetings: NormMeetings?
+    _ overflowPolicy: OverflowPolicy, _ threads: Int?, _ meetings: NormMeetings?, _ tell: ((Int) -> Void)?
   ) throws(MomentumError) -> ClipReport {
     try clipping.validate(convention)
     try check(tensors, names, shapes)
     try BLASTraits.checkCounts()
-    if meetings == nil, Scalar.Compute.self == Scalar.self, let limit = clipping.onlyGlobalNorm {
+    if meetings == nil, tell == nil, Scalar.Compute.self == Scalar.self, let limit = clipping.onlyGlobalNorm {
       // The same type under two names.
       let clip = WholeClip(
         tensors: unsafeBitCast(tensors, to: [UnsafeMutableBufferPointer<Scalar.Compute>].self), limit: limit,
@@ -86,6 +97,7 @@ extension Gradients {
     }
     let table = try table(tensors, names: names ?? [], shapes: shapes ?? [])
     table.halves.saturates = overflowPolicy == .saturate
+    table.tell = tell
     return try measureAndClip(table, clipping, convention, nonFinitePolicy, threads, meetings)
   }
 
@@ -151,7 +163,7 @@ extension Gradients {
   }
 
   /// Clips one vector in place; see
-  /// ``clip(_:by:names:shapes:convention:nonFinitePolicy:overflowPolicy:threads:)-([UnsafeMutableBufferPointer<Scalar>],_,_,_,_,_,_)``.
+  /// ``clip(_:by:names:shapes:convention:nonFinitePolicy:overflowPolicy:threads:)-([UnsafeMutableBufferPointer<Scalar>],_,_,_,_,_,_,_)``.
   @discardableResult
   public static func clip<Scalar: StoredScalar>(
     _ gradients: inout ParameterVector<Scalar>, by clipping: GradientClipping, convention: Convention = .native,
@@ -165,7 +177,7 @@ extension Gradients {
   }
 
   /// Clips one tensor in a span in place; see
-  /// ``clip(_:by:names:shapes:convention:nonFinitePolicy:overflowPolicy:threads:)-([UnsafeMutableBufferPointer<Scalar>],_,_,_,_,_,_)``.
+  /// ``clip(_:by:names:shapes:convention:nonFinitePolicy:overflowPolicy:threads:)-([UnsafeMutableBufferPointer<Scalar>],_,_,_,_,_,_,_)``.
   @discardableResult
   public static func clip<Scalar: StoredScalar>(
     _ gradient: inout MutableSpan<Scalar>, by clipping: GradientClipping, convention: Convention = .native,

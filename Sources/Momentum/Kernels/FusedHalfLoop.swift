@@ -59,6 +59,6 @@ struct FusedHalfLoop {
       index: UInt64(truncatingIfNeeded: run.index), step: UInt64(truncatingIfNeeded: run.step), key: run.key,
       saturates: run.saturates ? 1 : 0)
     let losses = momentum_run_fused_half_loop(address, storage.number, &vectors, factors, n)
-    return (Int(losses.overflowed), Int(losses.kept_bits))
+    return (Int(losses.too_large), Int(losses.kept_bits))
   }
 }

@@ -52,6 +52,12 @@ struct ThreadTeam: Sendable {
     return start(thread)..<start(thread + 1)
   }
 
+  /// The part of a range that belongs to one thread.
+  func share(of thread: Int, in range: Range<Int>) -> Range<Int> {
+    let own = share(of: thread, count: range.count)
+    return range.lowerBound + own.lowerBound..<range.lowerBound + own.upperBound
+  }
+
   /// Does all shares of some work; returns when all have ended.
   func run(_ work: some TeamWork) {
     if count == 1 { return work.run(thread: 0) }

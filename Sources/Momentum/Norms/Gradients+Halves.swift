@@ -40,8 +40,15 @@ extension Gradients {
   public static func norm(
     of tensors: [TensorBuffer], type: NormType = .l2, algorithm: NormAlgorithm = .blas, threads: Int? = nil
   ) throws(MomentumError) -> NormReport {
+    try norm(of: tensors, type: type, algorithm: algorithm, threads: threads, tell: nil)
+  }
+
+  /// The same, telling how many more elements have been measured, in the order of the tensors.
+  package static func norm(
+    of tensors: [TensorBuffer], type: NormType, algorithm: NormAlgorithm, threads: Int?, tell: ((Int) -> Void)?
+  ) throws(MomentumError) -> NormReport {
     try tensors.withUnsafeBufferPointer { tensors throws(MomentumError) in
-      try NormPass.report(ofTensors: tensors, type, algorithm, threads)
+      try NormPass.report(ofTensors: tensors, type, algorithm, threads, tell: tell)
     }
   }
 

@@ -5,33 +5,34 @@ extension NormPass {
   /// Each tile is measured in its own type, one of half precision after it was widened, and always in the portable way:
   /// its squares are exact in `Float`, and adding them in `Double` takes no longer than a dot product.
   static func report(
-    ofTensors tensors: UnsafeBufferPointer<TensorBuffer>, _ type: NormType, _ algorithm: NormAlgorithm, _ threads: Int?
+    ofTensors tensors: UnsafeBufferPointer<TensorBuffer>, _ type: NormType, _ algorithm: NormAlgorithm, _ threads: Int?,
+    tell: ((Int) -> Void)? = nil
   ) throws(MomentumError) -> NormReport {
     try BLASTraits.checkCounts()
     try type.validate(forClipping: false)
     var partial = NormPartial(unchecked: type)
-    measure(tensors: tensors, type, algorithm, threads, into: &partial)
+    measure(tensors: tensors, type, algorithm, threads, into: &partial, tell: tell)
     return NormReport(partial)
   }
 
   /// Measures the concatenation of some tensors.
   static func measure(
     tensors: UnsafeBufferPointer<TensorBuffer>, _ type: NormType, _ algorithm: NormAlgorithm, _ threads: Int?,
-    into partial: inout NormPartial
+    into partial: inout NormPartial, tell: ((Int) -> Void)? = nil
   ) {
     let call = EngineCall.begin()
     defer { call.end() }
-    measureInDefaultEnvironment(tensors, type, algorithm, threads, into: &partial)
+    measureInDefaultEnvironment(tensors, type, algorithm, threads, into: &partial, tell)
   }
 
   // Not inlined: the compiler may move arithmetic of this function, but not the call of one.
   @inline(never)
   private static func measureInDefaultEnvironment(
     _ tensors: UnsafeBufferPointer<TensorBuffer>, _ type: NormType, _ algorithm: NormAlgorithm, _ threads: Int?,
-    into partial: inout NormPartial
+    into partial: inout NormPartial, _ tell: ((Int) -> Void)?
   ) {
     guard case .p = type.form else {
-      return run(Tensors(tensors, type, algorithm), threads, into: &partial)
+      return run(Tensors(tensors, type, algorithm), threads, into: &partial, tell: tell)
     }
     // Elements are divided by the largest one first, so that no power overflows.
     var largest = NormPartial(unchecked: .infinity)
@@ -39,7 +40,7 @@ extension NormPass {
     let magnitude = largest.finiteNorm.double
     let divisor = magnitude > 0 ? magnitude : 1
     partial = NormPartial(unchecked: type, divisor: divisor)
-    run(Tensors(tensors, type, algorithm, divisor: divisor), threads, into: &partial)
+    run(Tensors(tensors, type, algorithm, divisor: divisor), threads, into: &partial, tell: tell)
   }
 
   /// Tensors of any types, with what is summed over a tile of `Float`s or `Double`s, and over one of half precision.

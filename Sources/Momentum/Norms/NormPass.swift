@@ -76,29 +76,41 @@ enum NormPass {
   }
 
   /// Measures elements on the threads of a team.
-  static func run(_ source: some NormSource, _ threads: Int?, into partial: inout NormPartial) {
+  ///
+  /// - Parameter tell: Is told how many more elements have been measured; see ``ToldWork``.
+  static func run(
+    _ source: some NormSource, _ threads: Int?, into partial: inout NormPartial, tell: ((Int) -> Void)? = nil
+  ) {
     let count = source.count
     let team = ThreadTeam(threads ?? Machine.availableProcessors, elements: count)
-    guard team.count > 1 else { return source.add(0..<count, into: &partial) }
+    let empty = partial
+    ToldWork.run(count, tell: tell) { run(source, $0, team, into: &partial, empty) }
+  }
+
+  private static func run(
+    _ source: some NormSource, _ slice: Range<Int>, _ team: ThreadTeam, into partial: inout NormPartial,
+    _ empty: NormPartial
+  ) {
+    guard team.count > 1 else { return source.add(slice, into: &partial) }
 
     let shares = UnsafeMutableBufferPointer<NormPartial>.allocate(capacity: team.count)
-    shares.initialize(repeating: partial)
+    shares.initialize(repeating: empty)
     defer {
       // Partials hold arrays.
       shares.deinitialize()
       shares.deallocate()
     }
-    team.run(ShareWork(source: source, shares: shares, count: count, team: team))
+    team.run(ShareWork(source: source, shares: shares, slice: slice, team: team))
     for share in shares { partial.merge(share) }
   }
 
   private struct ShareWork<Source: NormSource>: TeamWork, @unchecked Sendable {  // each thread writes its own partial
     let source: Source
     let shares: UnsafeMutableBufferPointer<NormPartial>
-    let count: Int
+    let slice: Range<Int>
     let team: ThreadTeam
 
-    func run(thread: Int) { source.add(team.share(of: thread, count: count), into: &shares[thread]) }
+    func run(thread: Int) { source.add(team.share(of: thread, in: slice), into: &shares[thread]) }
   }
 
   /// Buffers of one element type.

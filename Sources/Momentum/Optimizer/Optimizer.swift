@@ -84,6 +84,11 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   /// change everything else that the optimizer remembers: its state is then the one that the step leaves, but for these
   /// vectors.
   package var changesVectors = true
+  /// Is told by steps in two passes how many more elements of gradients have been measured, in the order of the tensors.
+  package var tell: ((Int) -> Void)? {
+    get { table.tell }
+    set { table.tell = newValue }
+  }
 
   /// The element type that the velocity is stored in: that of the parameters, or ``ElementType/bfloat16`` for
   /// parameters of `Float`, which halves its memory.

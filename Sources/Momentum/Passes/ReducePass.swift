@@ -10,7 +10,8 @@ extension TensorTable {
   /// The largest magnitudes for a general p, of the gradients and of those after clipping by value.
   func largestElements(_ plan: MeasurementPlan, _ team: ThreadTeam) -> (all: NormPartial, clamped: NormPartial) {
     (divisor, clampedDivisor) = (1, 1)
-    _ = reduce(ReducePlan(measure: .maximum, clamps: plan.clamps, clearsNonFinite: plan.clearsNonFinite), team)
+    let pass = ReducePlan(measure: .maximum, clamps: plan.clamps, clearsNonFinite: plan.clearsNonFinite)
+    _ = reduce(pass, 0..<count, team)
     return (total(.infinity, measured()), total(.infinity, measured(clamped: plan.clamps)))
   }
 
@@ -26,7 +27,8 @@ extension TensorTable {
     let algorithm = halves.algorithm(plan.algorithm)
     pass.measure = TileMeasure(plan.type, algorithm, divisor: divisor)
     pass.clampedMeasure = TileMeasure(plan.type, algorithm, divisor: clampedDivisor)
-    let changed = reduce(pass, team)
+    var changed = 0
+    ToldWork.run(count, tell: tell) { changed += reduce(pass, $0, team) }
     return GradientMeasurement(total: total(plan.type, measured()), valueClippedCount: changed)
   }
 
@@ -36,27 +38,28 @@ extension TensorTable {
     return largest > 0 ? largest : 1
   }
 
-  /// The first pass: reads every gradient once, and leaves a ``TileSum`` of each tile in the table.
+  /// The first pass, on some of the elements: reads every gradient once, and leaves a ``TileSum`` of each tile in the table.
   ///
   /// A thread works on the tiles that start in its share, so the grid does not depend on the number of threads.
   ///
   /// - Returns: The number of elements that clipping by value will change.
-  private func reduce(_ plan: ReducePlan, _ team: ThreadTeam) -> Int {
+  private func reduce(_ plan: ReducePlan, _ slice: Range<Int>, _ team: ThreadTeam) -> Int {
     let scratch = scratch(threads: team.mostCount)
-    if team.count == 1 { return Self.reduce(self, 0..<count, plan, ThreadScratch(scratch, thread: 0)) }
-    team.run(ReduceWork(table: self, plan: plan, team: team, scratch: scratch))
+    if team.count == 1 { return Self.reduce(self, slice, plan, ThreadScratch(scratch, thread: 0)) }
+    team.run(ReduceWork(table: self, plan: plan, slice: slice, team: team, scratch: scratch))
     return (0..<team.count).reduce(0) { $0 + ThreadScratch<Scalar>(scratch, thread: $1).count.pointee }
   }
 
   private struct ReduceWork: TeamWork, @unchecked Sendable {  // each thread writes its own tiles and scratch memory
     let table: TensorTable
     let plan: ReducePlan
+    let slice: Range<Int>
     let team: ThreadTeam
     let scratch: UnsafeMutableRawPointer
 
     func run(thread: Int) {
       let scratch = ThreadScratch<Scalar>(scratch, thread: thread)
-      scratch.count.pointee = TensorTable.reduce(table, team.share(of: thread, count: table.count), plan, scratch)
+      scratch.count.pointee = TensorTable.reduce(table, team.share(of: thread, in: slice), plan, scratch)
     }
   }
 

@@ -90,6 +90,8 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   var directionStep: Int?
   /// What is known of each tensor's operands in half precision besides its entry; made by the first call that needs it.
   private(set) var halfEntries: UnsafeMutableBufferPointer<HalfEntry>?
+  /// Is told how many more elements have been measured, in the order of the tensors; see ``ToldWork``.
+  var tell: ((Int) -> Void)?
   /// The divisors of the elements before their powers were summed; see ``MeasuredTiles/divisor``.
   var (divisor, clampedDivisor) = (1.0, 1.0)
   /// The ``ThreadScratch`` of every thread, allocated by the first pass with this number of threads; and its address and

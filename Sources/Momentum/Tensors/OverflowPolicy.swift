@@ -3,7 +3,8 @@
 ///
 /// ```swift
 /// let master = try ParameterVector<Float>([3.4e38, -3.4e38, .infinity])
-/// let copy = try ParameterVector<BFloat16>(rounding: master, overflowPolicy: .saturate)  // 3.39e38, -3.39e38, infinite
+/// let copy = try ParameterVector<BFloat16>(rounding: master, overflowPolicy: .saturate)
+/// let stored = [copy[0], copy[1], copy[2]]  // 3.39e38, -3.39e38, infinite
 /// ```
 ///
 /// Either way ``ClipReport/overflowedElements`` counts it. A NaN stays one, and a number that was infinite before it was rounded

@@ -75,17 +75,17 @@ struct NormCommand: ParsableCommand {
 
   private func output(_ checkpoint: CheckpointTensors) throws -> NormOutput {
     let buffers = try checkpoint.tensorBuffers()
-    var output = NormOutput(
-      try norm(of: buffers, in: checkpoint), perTensor: perTensor, skipped: checkpoint.skipped)
+    let progress = ShardProgress(checkpoint.set)
+    let total = try norm(of: buffers, in: checkpoint, tell: progress.elements(of: checkpoint))
+    progress.finish()
+    var output = NormOutput(total, perTensor: perTensor, skipped: checkpoint.skipped)
     // One by one only where somebody wants to know, or has to.
     if output.listsTensors {
       for (place, buffer) in zip(checkpoint.tensors, buffers) {
         output.add(place.tensor.name, try norm(of: [buffer], in: checkpoint), of: buffer)
       }
     }
-    if let spectrum {
-      for tensor in try matrixTensors(checkpoint) { output.add(try tensor.spectra(most: spectrum)) }
-    }
+    if let spectrum { output.matrices = try matrixTensors(checkpoint).flatMap { try $0.spectra(most: spectrum) } }
     return output
   }
 
@@ -108,10 +108,14 @@ struct NormCommand: ParsableCommand {
   private func matrixTensors(_ checkpoint: CheckpointTensors) throws -> [MatrixTensor] {
     try checkpoint.tensors.map { try MatrixTensor($0, (view ?? .firstAxis).view) }
   }
-  private func norm(of buffers: [TensorBuffer], in checkpoint: CheckpointTensors) throws -> NormReport {
+
+  private func norm(
+    of buffers: [TensorBuffer], in checkpoint: CheckpointTensors, tell: ((Int) -> Void)? = nil
+  ) throws -> NormReport {
     try checkpoint.naming { () throws(MomentumError) in
       try Gradients.norm(
-        of: buffers, type: NormType(order: normType.order ?? 2), algorithm: algorithm, threads: threading.threads)
+        of: buffers, type: NormType(order: normType.order ?? 2), algorithm: algorithm, threads: threading.threads,
+        tell: tell)
     }
   }
 }

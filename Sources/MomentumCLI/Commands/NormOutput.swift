@@ -33,8 +33,10 @@ struct NormOutput: Encodable {
   /// All tensors that are not finite, whether or not the others are listed.
   private(set) var nonFiniteTensors: [NonFiniteTensor] = []
   private(set) var tensors: [Tensor]?
-  /// The tensors as matrices, where singular values were asked for.
-  private(set) var matrices: [MatrixTensor.Found]?
+  /// The tensors as matrices, in the order of their names, where singular values were asked for.
+  var matrices: [MatrixTensor.Found]? {
+    didSet { matrices = matrices.map(MatrixTensor.Found.inOrder) }
+  }
   /// Tensors of integers and truth values; `nil` if there are none.
   let skippedTensors: [CheckpointTensors.Skipped]?
 
@@ -59,12 +61,9 @@ struct NormOutput: Encodable {
     totalNormHex = HexDouble.text(of: totalNorm)
     nonFiniteCount = magnitudes.nanCount + magnitudes.infinityCount
     normOverflowed = totalNorm.isInfinite && nonFiniteCount == 0
-    self.matrices = perTensor ? matrices : nil
+    self.matrices = perTensor ? MatrixTensor.Found.inOrder(matrices) : nil
     skippedTensors = skipped.isEmpty ? nil : skipped
   }
-
-  /// Adds what was found out about the matrices of a tensor.
-  mutating func add(_ found: [MatrixTensor.Found]) { matrices = (matrices ?? []) + found }
 
   /// Whether tensors are to be added: all are listed, or some are not finite.
   var listsTensors: Bool { tensors != nil || nonFiniteCount > 0 }

@@ -3,7 +3,7 @@ import Momentum
 /// The output of steps and of clips.
 struct StepOutput: Encodable {
   let rows: [StepRow]
-  /// What a limit of spectral norms did to each matrix; `nil` if there is none.
+  /// What a limit of spectral norms did to each matrix, in the order of their names; `nil` if there is none.
   let matrices: [MatrixTensor.Found]?
   /// Tensors of integers and truth values, which no step or clip changes; `nil` if there are none.
   let skippedTensors: [CheckpointTensors.Skipped]?
@@ -15,7 +15,7 @@ struct StepOutput: Encodable {
 
   init(_ rows: [StepRow], matrices: [MatrixTensor.Found]? = nil, skipped: [CheckpointTensors.Skipped]) {
     self.rows = rows
-    self.matrices = matrices
+    self.matrices = matrices.map(MatrixTensor.Found.inOrder)
     skippedTensors = skipped.isEmpty ? nil : skipped
   }
 

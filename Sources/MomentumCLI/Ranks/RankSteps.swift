@@ -40,7 +40,7 @@
     /// Measures all tensors, then reads, steps and writes them group by group.
     private func stepByGroups(_ files: StepFiles?, _ target: TensorOutput) throws -> [StepRow] {
       let measuring = try world.together { try shares.map(measuringPart) }
-      let norms = try steps.norms(of: measuring, shares.map(\.tensors), within: exchange)
+      let norms = try steps.norms(of: measuring, shares.map(\.tensors), within: exchange) { _ in }
       let outputs = try begin(files, target, measuring)
       let reports = try world.together {
         let streaming = StepStreaming(norms)
@@ -64,7 +64,8 @@
 
     /// The tensors of a share as a part that measures, and changes no vector.
     private func measuringPart(_ share: RankShare) throws -> any StepPart {
-      try steps.measuringPart(share.tensors, share.number, steps.openStates(of: share.whole, share.number))
+      try steps.measuringPart(
+        share.tensors, share.number, steps.openStates(of: share.whole, share.number), .silent(steps.parameters.set))
     }
 
     /// Takes all steps in memory, then writes all tensors.

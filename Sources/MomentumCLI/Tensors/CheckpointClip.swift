@@ -17,10 +17,12 @@ struct CheckpointClip {
   /// - Returns: Also what became of the matrices, if their norms have a limit.
   func run(into output: CheckpointOutput) throws -> (report: ClipReport, matrices: ClippedMatrices?) {
     let shards = try gradients.shards().map { try parts(of: $0) }
-    let norms = try norms(of: shards.flatMap(\.self))
+    let measuring = ShardProgress(gradients.set, "measuring")
+    let norms = try norms(of: shards.flatMap(\.self), measuring)
+    if norms != nil { measuring.finish() }
     var report: ClipReport?
     var matrices = spectralLimit.map { _ in ClippedMatrices() }
-    let progress = ShardProgress(gradients.set)
+    lazy var progress = ShardProgress(gradients.set)
     for (number, parts) in shards.enumerated() {
       var widened: [WidenedTensors] = []
       for part in parts {
@@ -30,18 +32,21 @@ struct CheckpointClip {
           widened.append(copies)
           part = ClipPart(part.tensors, copies.buffers, settings, threads)
         }
-        let own = try clip(part, norms)
+        let own = try clip(part, norms, measuring)
         if let spectralLimit, !own.wasSkipped { matrices?.add(try part.clipMatrices(spectralLimit)) }
         // A coefficient may round to 1 in one type alone.
         if report?.wasClipped != true { report = own }
       }
-      try output.add(number, of: gradients, replacing: widened.reduce(into: [:]) { $1.add(to: &$0) })
+      if norms == nil, givenNorm == nil, !parts.isEmpty { measuring.finish() }
+      try output.add(number, of: gradients, replacing: widened.reduce(into: [:]) { $1.add(to: &$0) }) {
+        progress.advance($0, ofFile: number)
+      }
       withExtendedLifetime(widened) {}
       gradients.set.files[number].discardChanges()
       progress.finished(number)
     }
     progress.finish()
-    return (try report ?? clip(ClipPart(gradients, settings, threads: threads), nil), matrices)
+    return (try report ?? clip(ClipPart(gradients, settings, threads: threads), nil, measuring), matrices)
   }
 
   /// The parts of one file: its tensors of each type.
@@ -53,7 +58,7 @@ struct CheckpointClip {
   }
 
   /// What all parts measure; `nil` if there is nothing to measure before a part is clipped.
-  private func norms(of parts: [ClipPart]) throws -> RecordedNorms? {
+  private func norms(of parts: [ClipPart], _ measuring: ShardProgress) throws -> RecordedNorms? {
     let areWidened = parts.contains { outputType.widens($0.tensors.dtypes[0]) }
     guard givenNorm == nil, parts.count > 1 || areWidened else { return nil }
     return try gradients.naming { () throws(MomentumError) in
@@ -61,15 +66,16 @@ struct CheckpointClip {
         // Nothing has been changed by then.
         gradients.release(of: parts[part].tensors)
       } _: { part, exchange throws(MomentumError) in
-        _ = try parts[part].clip(exchange)
+        _ = try parts[part].clip(exchange, measuring.elements(of: parts[part].tensors))
       }
     }
   }
 
-  private func clip(_ part: ClipPart, _ norms: RecordedNorms?) throws -> ClipReport {
+  /// - Parameter measuring: Shows how far a part has come that has not been measured yet.
+  private func clip(_ part: ClipPart, _ norms: RecordedNorms?, _ measuring: ShardProgress) throws -> ClipReport {
     try gradients.naming { () throws(MomentumError) in
       if let givenNorm { return try part.clipByGivenNorm(givenNorm.limit, givenNorm.norm) }
-      return try part.clip(norms?.exchange())
+      return try part.clip(norms?.exchange(), norms == nil ? measuring.elements(of: part.tensors) : nil)
     }
   }
 }

@@ -8,10 +8,13 @@ extension CheckpointSteps {
   /// Memory is that of a few groups. What is measured are whole files, by optimizers that change nothing but what they
   /// remember beside their velocities: so the headers of all files of state are known before the first group is stepped.
   func stepByGroups(_ files: StepFiles) throws -> [StepRow] {
+    let measuring = ShardProgress(parameters.set, "measuring")
     let outlines = try shards.enumerated().map { number, parts in
-      try parts.map { try measuringPart($0, number, nil) }
+      try parts.map { try measuringPart($0, number, nil, measuring) }
     }
-    let norms = try norms(of: outlines.flatMap(\.self), shards.flatMap(\.self))
+    let numbers = shards.enumerated().flatMap { number, parts in parts.map { _ in number } }
+    let norms = try norms(of: outlines.flatMap(\.self), shards.flatMap(\.self)) { measuring.finished(numbers[$0]) }
+    measuring.finish()
     var reports: [StepReport] = []
     let progress = ShardProgress(parameters.set)
     let streaming = StepStreaming(norms)
@@ -40,9 +43,9 @@ extension CheckpointSteps {
 
   /// A part that is to measure, and to change nothing but what its optimizer remembers beside velocities.
   func measuringPart(
-    _ tensors: CheckpointTensors, _ number: Int, _ states: (any OpenStates)?
+    _ tensors: CheckpointTensors, _ number: Int, _ states: (any OpenStates)?, _ progress: ShardProgress
   ) throws -> any StepPart {
-    try part(tensors, number, masters(of: tensors, onlyMeasured: true), from: states, onlyMeasures: true)
+    try part(tensors, number, masters(of: tensors, onlyMeasured: true), from: states, measuring: progress)
   }
 
   /// What parts measure, one after the other, of whose gradients one file is in memory then.
@@ -50,13 +53,17 @@ extension CheckpointSteps {
   /// - Parameters:
   ///   - tensors: Those of each part.
   ///   - outer: The exchange with the parts of other processes.
+  ///   - haveMeasured: Is told the number of a part that has measured. Sums of micro-batches are measured as they are made,
+  ///     which nobody tells before.
   func norms(
-    of parts: [any StepPart], _ tensors: [CheckpointTensors], within outer: (any NormExchange)? = nil
+    of parts: [any StepPart], _ tensors: [CheckpointTensors], within outer: (any NormExchange)? = nil,
+    _ haveMeasured: @escaping @Sendable (Int) -> Void
   ) throws -> RecordedNorms {
     let checkpoints = gradients.checkpoints
     return try naming { () throws(MomentumError) in
       try RecordedNorms(parts: parts.count, within: outer, writesNothing: true) { part in
         for checkpoint in checkpoints { checkpoint.release(of: tensors[part]) }
+        haveMeasured(part)
       } _: { part, exchange throws(MomentumError) in
         _ = try parts[part].step(exchange)
       }

@@ -145,17 +145,18 @@ struct CheckpointSteps {
   ///   - masters: Those of the tensors.
   ///   - memory: Where the tensors are; `nil` for the memory of their files.
   ///   - states: What the file's optimizer remembers, if these are some of its tensors only; `nil` to open it.
-  ///   - onlyMeasures: Whether the part changes nothing but what its optimizer remembers beside velocities.
+  ///   - measuring: Shows how far a part has come that changes nothing but what its optimizer remembers beside velocities;
+  ///     `nil` for one that takes the whole step.
   func part(
     _ tensors: CheckpointTensors, _ number: Int, _ masters: Masters?, in memory: TensorMemory? = nil,
-    from states: (any OpenStates)? = nil, onlyMeasures: Bool = false
+    from states: (any OpenStates)? = nil, measuring: ShardProgress? = nil
   ) throws -> any StepPart {
     if areDoubles(tensors, number) {
-      return try plain(tensors, number, memory, states, onlyMeasures, as: Double.self)
+      return try plain(tensors, number, memory, states, measuring, as: Double.self)
     }
-    if tensors.dtypes == [.f32] { return try plain(tensors, number, memory, states, onlyMeasures, as: Float.self) }
+    if tensors.dtypes == [.f32] { return try plain(tensors, number, memory, states, measuring, as: Float.self) }
     let parameters = try halves.buffers(of: tensors, masters, in: memory)
-    return try optimizerPart(tensors, number, states, onlyMeasures) {
+    return try optimizerPart(tensors, number, states, measuring) {
       (source, optimizer, exchange) throws(MomentumError) in try source.step(&optimizer, parameters, exchange)
     }
   }
@@ -163,7 +164,7 @@ struct CheckpointSteps {
   /// The part of a file as a plan of what its optimizer remembers, which takes no step.
   func outline(of part: CheckpointTensors, _ number: Int) throws -> any StepPart {
     func outline<Scalar: ParameterScalar>(as _: Scalar.Type) throws -> OptimizerPart<Scalar> {
-      try optimizerPart(part, number, nil, true) { _, _, _ throws(MomentumError) in
+      try optimizerPart(part, number, nil, .silent(parameters.set)) { _, _, _ throws(MomentumError) in
         preconditionFailure("an outline takes no step")
       }
     }
@@ -182,26 +183,27 @@ struct CheckpointSteps {
 
   private func plain<Scalar: ParameterScalar>(
     _ tensors: CheckpointTensors, _ number: Int, _ memory: TensorMemory?, _ states: (any OpenStates)?,
-    _ onlyMeasures: Bool, as type: Scalar.Type
+    _ measuring: ShardProgress?, as type: Scalar.Type
   ) throws -> any StepPart {
     let buffers =
       try memory.map { memory in tensors.tensors.map { memory.buffer(of: $0.tensor, as: type) } }
       ?? tensors.mutableBuffers(as: type)
-    return try optimizerPart(tensors, number, states, onlyMeasures) {
+    return try optimizerPart(tensors, number, states, measuring) {
       (source, optimizer, exchange) throws(MomentumError) in try source.step(&optimizer, buffers, exchange)
     }
   }
 
   private func optimizerPart<Scalar: ParameterScalar>(
-    _ tensors: CheckpointTensors, _ number: Int, _ states: (any OpenStates)?, _ onlyMeasures: Bool,
+    _ tensors: CheckpointTensors, _ number: Int, _ states: (any OpenStates)?, _ measuring: ShardProgress?,
     takeStep: @escaping OptimizerPart<Scalar>.Step
   ) throws -> OptimizerPart<Scalar> {
     var optimizer: Optimizer<Scalar> = try newOptimizer(tensors)
-    optimizer.changesVectors = !onlyMeasures
+    optimizer.changesVectors = measuring == nil
+    optimizer.tell = measuring?.elements(of: tensors)
     optimizer.overflowPolicy = command.halves.overflow ?? .infinity
     let own: StoredStates<Scalar>
     if let states = states as? StoredStates<Scalar> { own = states } else { own = try open(number, for: optimizer) }
-    try state(ofFile: number).load(own, into: &optimizer, withVectors: !onlyMeasures)
+    try state(ofFile: number).load(own, into: &optimizer, withVectors: measuring == nil)
     return OptimizerPart(
       try source(of: tensors), optimizer, passing: states == nil && own.hasPassed ? own : nil, takeStep: takeStep)
   }

@@ -4,8 +4,9 @@ import MomentumFiles
 /// The tensors of one type in one file, clipped where they are in memory.
 struct ClipPart: @unchecked Sendable {  // used by one thread at a time
   let tensors: CheckpointTensors
-  /// Clips by what the settings say, together with the other parts if there is an exchange.
-  let clip: ((any NormExchange)?) throws(MomentumError) -> ClipReport
+  /// Clips by what the settings say, together with the other parts if there is an exchange, and tells how many more elements
+  /// have been measured.
+  let clip: (_ exchange: (any NormExchange)?, _ tell: ((Int) -> Void)?) throws(MomentumError) -> ClipReport
   /// Clips by a norm that is known.
   let clipByGivenNorm: (_ limit: Double, _ norm: Double) throws(MomentumError) -> ClipReport
   /// Clips every matrix by its spectral norm.
@@ -31,15 +32,11 @@ struct ClipPart: @unchecked Sendable {  // used by one thread at a time
   ) {
     let (names, shapes) = (tensors.tensors.map(\.tensor.name), tensors.tensors.map(\.tensor.shape))
     self.tensors = tensors
-    clip = { exchange throws(MomentumError) in
-      guard let exchange else {
-        return try Gradients.clip(
-          buffers, by: settings.clipping, names: names, shapes: shapes, convention: settings.convention,
-          nonFinitePolicy: settings.policy, overflowPolicy: settings.overflow, threads: threads)
-      }
-      return try Gradients.clip(
+    clip = { exchange, tell throws(MomentumError) in
+      try Gradients.clip(
         buffers, by: settings.clipping, names: names, shapes: shapes, convention: settings.convention,
-        nonFinitePolicy: settings.policy, overflowPolicy: settings.overflow, threads: threads, exchange: exchange)
+        nonFinitePolicy: settings.policy, overflowPolicy: settings.overflow, threads: threads, exchange: exchange,
+        tell: tell)
     }
     clipByGivenNorm = { limit, norm throws(MomentumError) in
       try Gradients.clip(

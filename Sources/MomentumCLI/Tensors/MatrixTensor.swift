@@ -21,6 +21,15 @@ struct MatrixTensor {
     /// The first singular values, the largest first; `nil` if nobody has asked for them, or if an element is not finite.
     var singularValues: [Double]?
 
+    /// Matrices in the order in which they are told: by the names of their tensors, compared as UTF-8, and in a tensor by their
+    /// numbers. So it does not depend on how a checkpoint is cut into files, nor on its types.
+    static func inOrder(_ matrices: [Found]) -> [Found] {
+      matrices.sorted { first, second in
+        if first.tensor.utf8.elementsEqual(second.tensor.utf8) { return (first.matrix ?? 0) < (second.matrix ?? 0) }
+        return first.tensor.utf8.lexicographicallyPrecedes(second.tensor.utf8)
+      }
+    }
+
     var line: String {
       var line = "\(tensor)\(matrix.map { "[\($0)]" } ?? "")  \(rows) x \(columns)"
       if let spectralNorm, let lowerBound, let upperBound {

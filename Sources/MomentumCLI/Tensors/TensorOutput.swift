@@ -41,14 +41,15 @@ final class TensorOutput {
   ///
   /// - Parameter source: The checkpoints that the tensors are in, if they are in their mappings. When writing fails because
   ///   another program has cut one short, the error says so.
-  func add(_ writer: SafetensorsWriter, from sources: CheckpointTensors?...) throws {
+  /// - Parameter tell: Is told how many more bytes have been written, of a file that is no standard output.
+  func add(_ writer: SafetensorsWriter, from sources: CheckpointTensors?..., tell: ((Int) -> Void)? = nil) throws {
     var writer = writer
     writer.followsLinks = followsLinks
     try blaming(sources) {
       if StandardStream.isOutput(writer.path) {
         try StandardOutput.write(writer)
       } else {
-        try batch.add(writer)
+        try batch.add(writer, tell: tell)
       }
     }
   }
@@ -110,13 +111,16 @@ final class CheckpointOutput {
   ///   - number: The place of the file in the set.
   ///   - checkpoint: The checkpoint.
   ///   - replacements: What is written in the place of tensors.
-  func add(_ number: Int, of checkpoint: CheckpointTensors, replacing replacements: Replacements = [:]) throws {
+  func add(
+    _ number: Int, of checkpoint: CheckpointTensors, replacing replacements: Replacements = [:],
+    tell: ((Int) -> Void)? = nil
+  ) throws {
     let file = checkpoint.set.files[number]
     var contents = replacements
     for tensor in file.tensors where contents[tensor] == nil {
       contents[tensor] = try (tensor.dtype, file.unsafeBytes(of: tensor.name))
     }
-    try add(number, of: checkpoint, only: contents)
+    try add(number, of: checkpoint, only: contents, tell: tell)
     withExtendedLifetime(file) {}
   }
 
@@ -140,7 +144,9 @@ final class CheckpointOutput {
   }
 
   /// Writes one file with some of its tensors, or none if there is not one of them.
-  func add(_ number: Int, of checkpoint: CheckpointTensors, only contents: Replacements) throws {
+  func add(
+    _ number: Int, of checkpoint: CheckpointTensors, only contents: Replacements, tell: ((Int) -> Void)? = nil
+  ) throws {
     let file = checkpoint.set.files[number]
     try file.checkUnchanged()
     guard !contents.isEmpty || file.tensors.isEmpty else { return }
@@ -150,7 +156,7 @@ final class CheckpointOutput {
       try writer.add(tensor.name, dtype: dtype, shape: tensor.shape, bytes: bytes)
       byteCounts[tensor] = bytes.count
     }
-    try output.add(writer, from: checkpoint)
+    try output.add(writer, from: checkpoint, tell: tell)
   }
 
   /// The bytes of a tensor as it was written; `nil` if it was not.

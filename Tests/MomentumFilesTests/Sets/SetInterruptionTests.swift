@@ -35,6 +35,24 @@ final class SetInterruptionTests: FolderTestCase {
     }
   }
 
+  func testWhatIsWrittenIsTold() throws {
+    var told: [Int] = []
+    for tell in [nil, { told.append($0) }] as [((Int) -> Void)?] {
+      let batch = FileBatch()
+      try [Float](repeating: 1, count: 1000).withUnsafeBufferPointer { values in
+        var writer = SafetensorsWriter(path: path(tell == nil ? "plain" : "told"))
+        try writer.add("a", shape: [1000], values: values)
+        try writer.add("empty", shape: [0], values: UnsafeBufferPointer(rebasing: values[..<0]))
+        try batch.add(writer, tell: tell)
+      }
+      try batch.commit()
+    }
+    let bytes = try Data(contentsOf: URL(fileURLWithPath: path("plain")))
+    XCTAssertEqual(try Data(contentsOf: URL(fileURLWithPath: path("told"))), bytes)
+    XCTAssertEqual(told.reduce(0, +), bytes.count)
+    XCTAssertTrue(told.contains(4000))
+  }
+
   private func prepare(hasOld: Bool) throws {
     for name in try names { try FileManager.default.removeItem(atPath: path(name)) }
     try FileManager.default.createDirectory(atPath: path("out"), withIntermediateDirectories: true)

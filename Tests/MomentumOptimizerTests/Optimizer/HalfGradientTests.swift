@@ -186,6 +186,38 @@ final class HalfGradientTests: XCTestCase {
     }
   }
 
+  func testDynamicLossScalesAreFoundInBFloat16() throws { try dynamicLossScales(BFloat16.self) }
+  #if !(os(macOS) && arch(x86_64))
+    func testDynamicLossScalesAreFoundInFloat16() throws { try dynamicLossScales(Float16.self) }
+  #endif
+
+  /// A gradient that was multiplied by the scale takes the step of the gradient itself; one that overflowed is skipped.
+  private func dynamicLossScales<Half: TestHalf>(_: Half.Type) throws {
+    let layout = try ParameterLayout([("w", [40])])
+    var random = SeededGenerator(seed: 169)
+    let start: [Float] = random.numbers(40)
+    let rule = try SGD(learningRate: 0.1, momentum: 0.9)
+    var scaled = try Optimizer<Float>(
+      layout, rule: rule, clipping: .byGlobalNorm(1), lossScale: .dynamic(initial: 1024, growthInterval: 100))
+    var plain = try Optimizer<Float>(layout, rule: rule, clipping: .byGlobalNorm(1))
+    var found = try ParameterVector(start)
+    var expected = try ParameterVector(start)
+    let gradients: [Half] = random.halves(40)
+    var overflowed = gradients.map { Half($0.float * 1024) }
+    overflowed[39] = Half(.infinity)
+    let report = try scaled.step(&found, gradients: ParameterVector(overflowed))
+    XCTAssertTrue(report.wasSkipped)
+    XCTAssertEqual([report.infinityCount, scaled.stepCount], [1, 0])
+    XCTAssertEqual(scaled.lossScale.current, 512)
+    assertSameBits((0..<40).map { found[$0] }, start)
+    for _ in 0..<3 {
+      try scaled.step(&found, gradients: ParameterVector(gradients.map { Half($0.float * 512) }))
+      try plain.step(&expected, gradients: ParameterVector(gradients))
+    }
+    assertSameBits((0..<40).map { found[$0] }, (0..<40).map { expected[$0] })
+    XCTAssertNotEqual((0..<40).map { found[$0] }, start)
+  }
+
   func testNormsOfStepsAreExact() throws {
     let layout = try ParameterLayout((0..<10).map { ("\($0)", [10_000]) })
     var optimizer = try Optimizer<Float>(layout, rule: SGD(learningRate: 0.1), clipping: .byGlobalNorm(1))

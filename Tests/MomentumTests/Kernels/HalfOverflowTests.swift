@@ -96,8 +96,8 @@ final class HalfOverflowTests: XCTestCase {
     XCTAssertEqual(saturated.stored, expected, what)
     XCTAssertEqual(saturated.direction, usual.direction, what)
     if !isNarrow { XCTAssertEqual(saturated.parameters, usual.parameters, what) }
-    XCTAssertEqual(usual.losses.overflowed, overflowing.count, what)
-    XCTAssertEqual(saturated.losses.overflowed, overflowing.count, what)
+    XCTAssertEqual(usual.losses.too_large, overflowing.count, what)
+    XCTAssertEqual(saturated.losses.too_large, overflowing.count, what)
     XCTAssertEqual(saturated.losses.kept_bits, usual.losses.kept_bits, what)
     return overflowing.count
   }

@@ -89,6 +89,52 @@ final class HalfNormTests: XCTestCase {
     }
   }
 
+  /// All numbers of a type, most of which are far from the largest, beside the norm by its definition.
+  func testNormsOfAllNumbersAreWithinTheirBound() throws {
+    let types: [(ElementType, UInt16)] = [(.bfloat16, 0x7f80), (.float16, 0x7c00)]
+    for (type, infinity) in types {
+      // Up to several largest numbers: the last tiles decide.
+      for last in stride(from: Int(infinity) / 8, through: Int(infinity), by: Int(infinity) / 8) {
+        let bits = (0..<UInt16(last)).flatMap { [$0, $0 | 0x8000] }
+        let exact = ReferenceNorm.norm(bits.map { Widest(HalfOracle.value($0, type)) }, order: 2)
+        for bits in [bits, bits.reversed()] {
+          let found = try bits.withUnsafeBytes { bytes in
+            try Gradients.norm(of: [
+              TensorBuffer(base: bytes.baseAddress, count: bytes.count / 2, elementType: type)
+            ]).norm
+          }
+          XCTAssertEqual(found / Double(exact), 1, accuracy: 4e-15, "\(type), up to \(last)")
+        }
+      }
+    }
+  }
+
+  /// What a tile sums up exactly it sums up in any order: numbers of Float16 whose squares are at most 32 together, and of
+  /// BFloat16 of up to 13 exponents in a row.
+  func testSumsOfTilesAreExactInAnyOrder() throws {
+    var random = SeededGenerator(seed: 1643)
+    let types: [(ElementType, () -> UInt16)] = [
+      (.float16, { UInt16.random(in: 0..<0x3000, using: &random) }),  // below 1/8
+      (.bfloat16, { UInt16.random(in: 0x3f80..<0x3f80 + 13 << 7, using: &random) }),  // from 1 to 2¹³
+    ]
+    for (type, number) in types {
+      var bits = (0..<2048).map { _ in number() }
+      func norm() throws -> Double {
+        try bits.withUnsafeBytes { bytes in
+          try Gradients.norm(of: [
+            TensorBuffer(base: bytes.baseAddress, count: bytes.count / 2, elementType: type)
+          ]).norm
+        }
+      }
+      let sum = bits.reduce(Widest(0)) { $0 + Widest(HalfOracle.value($1, type)) * Widest(HalfOracle.value($1, type)) }
+      let expected = Double(sum).squareRoot()
+      for _ in 0..<50 {
+        XCTAssertEqual(try norm(), expected, "\(type)")
+        bits.shuffle(using: &random)
+      }
+    }
+  }
+
   func testElementsThatAreNotFinite() throws {
     var elements = [BFloat16](repeating: 1, count: 5000)
     (elements[17], elements[4000], elements[4999]) = (.nan, .infinity, -.infinity)
