@@ -133,8 +133,10 @@ struct InfoCommand: ParsableCommand {
     static func norms(_ blas: BLASRecord) -> String {
       switch (blas.floatNormLoop, blas.doubleNormLoop) {
       case (nil, nil): "call dot for each tile"
-      case (let float?, nil): "\(float) for Float, several tiles at a time with the bits of dot; of Double they call dot"
-      case (nil, let double?): "\(double) for Double, several tiles at a time with the bits of dot; of Float they call dot"
+      case (let float?, nil):
+        "\(float) for Float, several tiles at a time with the bits of dot; of Double they call dot"
+      case (nil, let double?):
+        "\(double) for Double, several tiles at a time with the bits of dot; of Float they call dot"
       case (let float?, let double?):
         "\(float == double ? float : "\(float) (Float), \(double) (Double)"), several tiles at a time with the bits of dot"
       }
