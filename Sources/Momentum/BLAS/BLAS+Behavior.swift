@@ -30,6 +30,8 @@ extension BLAS {
     /// them at the same time: true of an OpenBLAS without threads, which does not lock its work buffers unless it was built
     /// to, and does not say. Calls by this library then wait for each other; those of your own threads must not meet them.
     public let sharesWorkBuffers: Bool
+    /// The variants of the loops that sum squares of tiles with the bits of this library's dot; `nil` where none does.
+    var floatSquaresVariant, doubleSquaresVariant: Int32?
     /// The largest relative error of the sums of squares of some ``Tile``s, in units of half of `ulpOfOne`.
     public let floatSumError: Double
     /// The same of `Double`s.
@@ -77,20 +79,23 @@ extension BLAS.Behavior {
         floatSumError: 0, doubleSumError: 0)
     }
     let (float, double) = (axpyRounding(Float.self), axpyRounding(Double.self))
+    let dotVaries = dotBitsVary(Float.self) || dotBitsVary(Double.self)
     return BLAS.Behavior(
-      integerWidth: width, dotDependsOnAlignment: dotBitsVary(Float.self) || dotBitsVary(Double.self),
+      integerWidth: width, dotDependsOnAlignment: dotVaries,
       axpyRounding: float == double ? float : .mixed, sharesWorkBuffers: momentum_blas_shares_buffers() != 0,
+      floatSquaresVariant: dotVaries ? nil : squaresVariant(Float.self),
+      doubleSquaresVariant: dotVaries ? nil : squaresVariant(Double.self),
       floatSumError: sumError(Float.self), doubleSumError: sumError(Double.self))
   }
 
   /// Fractions of a golden-ratio sequence, which use all digits of a `Double`: with fewer digits the sums of squares
   /// would be exact, and so the same in every order.
-  private static func fraction<S: BLASScalar>(_ index: Int) -> S {
+  static func fraction<S: BLASScalar>(_ index: Int) -> S {
     S((UInt64(index) &* 0x9e37_79b9_7f4a_7c15) >> 11) * 0x1p-53
   }
 
   /// Lends memory for some elements, at the beginning of a cache line.
-  private static func withMemory<S, R>(_: S.Type, _ count: Int, _ body: (UnsafeMutablePointer<S>) -> R) -> R {
+  static func withMemory<S, R>(_: S.Type, _ count: Int, _ body: (UnsafeMutablePointer<S>) -> R) -> R {
     withUnsafeTemporaryAllocation(byteCount: count * MemoryLayout<S>.stride, alignment: 64) {
       body($0.bindMemory(to: S.self).baseAddress!)
     }

@@ -52,6 +52,11 @@ where Exponent == Int, Compute == Self {
     _ loop: OpaquePointer, _ operands: UnsafePointer<UnsafeMutablePointer<Self>?>, _ factors: UnsafePointer<Self>,
     _ n: Int)
 
+  // MARK: Sums of squares with the bits of dot (see `TileSquares`)
+
+  static func _sumSquares(
+    _ variant: Int32, _ x: UnsafePointer<Self>, _ n: Int, into sums: UnsafeMutablePointer<Self>)
+
   // MARK: Traits
 
   /// Whether the square of every number of this type is exact in `Double`, without overflow or underflow.

@@ -29,6 +29,13 @@ package enum BLASTraits {
   /// Whether axpy rounds every element once: the sum of its old value and the exact product.
   @inline(__always) static var axpyFuses: Bool { flags & Flag.axpyFuses != 0 }
 
+  /// The variant of the loops that sum squares of tiles with the bits of dot; `nil` where none does.
+  @inline(__always)
+  static func squaresVariant<S: BLASScalar>(_: S.Type) -> Int32? {
+    let variant = flags >> (S._hasExactSquares ? Flag.floatSquares : Flag.doubleSquares) & Flag.squares
+    return variant == 0 ? nil : Int32(variant) &- 1
+  }
+
   /// Calls a routine that works in memory of the library, which those of level 2 and 3 and of LAPACK do: at a time when no
   /// other such call runs, if the library's memory is not safe from that.
   @inline(__always)
@@ -59,32 +66,38 @@ package enum BLASTraits {
   // MARK: - What the probes have found
 
   private enum Flag {
-    static var isKnown: UInt8 { 1 }
-    static var dotDependsOnAlignment: UInt8 { 2 }
-    static var axpyMixesFormulas: UInt8 { 4 }
-    static var countsDiffer: UInt8 { 8 }
-    static var axpyFuses: UInt8 { 16 }
-    static var sharesWorkBuffers: UInt8 { 32 }
+    static var isKnown: UInt16 { 1 }
+    static var dotDependsOnAlignment: UInt16 { 2 }
+    static var axpyMixesFormulas: UInt16 { 4 }
+    static var countsDiffer: UInt16 { 8 }
+    static var axpyFuses: UInt16 { 16 }
+    static var sharesWorkBuffers: UInt16 { 32 }
+    // The positions of two numbers, each one more than a variant of loops, and their largest value.
+    static var floatSquares: UInt16 { 8 }
+    static var doubleSquares: UInt16 { 12 }
+    static var squares: UInt16 { 15 }
   }
 
-  private static let knownFlags = Atomic<UInt8>(0)
+  private static let knownFlags = Atomic<UInt16>(0)
   private static let knownBehavior = Mutex<BLAS.Behavior?>(nil)
 
   @inline(__always)
-  private static var flags: UInt8 {
+  private static var flags: UInt16 {
     let flags = knownFlags.load(ordering: .relaxed)
     return flags != 0 ? flags : findFlags()
   }
 
   @inline(never)
-  private static func findFlags() -> UInt8 {
+  private static func findFlags() -> UInt16 {
     let behavior = behavior
-    let flags =
-      Flag.isKnown | (behavior.dotDependsOnAlignment ? Flag.dotDependsOnAlignment : 0)
-      | (behavior.axpyRounding == .mixed ? Flag.axpyMixesFormulas : 0)
-      | (behavior.axpyRounding == .fused ? Flag.axpyFuses : 0)
-      | (behavior.integerWidth != 32 ? Flag.countsDiffer : 0)
-      | (behavior.sharesWorkBuffers ? Flag.sharesWorkBuffers : 0)
+    var flags = Flag.isKnown
+    if behavior.dotDependsOnAlignment { flags |= Flag.dotDependsOnAlignment }
+    if behavior.axpyRounding == .mixed { flags |= Flag.axpyMixesFormulas }
+    if behavior.axpyRounding == .fused { flags |= Flag.axpyFuses }
+    if behavior.integerWidth != 32 { flags |= Flag.countsDiffer }
+    if behavior.sharesWorkBuffers { flags |= Flag.sharesWorkBuffers }
+    if let variant = behavior.floatSquaresVariant { flags |= UInt16(variant + 1) << Flag.floatSquares }
+    if let variant = behavior.doubleSquaresVariant { flags |= UInt16(variant + 1) << Flag.doubleSquares }
     knownFlags.store(flags, ordering: .relaxed)
     return flags
   }

@@ -101,6 +101,12 @@ extension Double: BLASScalar {
     momentum_run_fused_loop_double(UnsafeRawPointer(loop), operands, factors, n)
   }
 
+  public static func _sumSquares(
+    _ variant: Int32, _ x: UnsafePointer<Double>, _ n: Int, into sums: UnsafeMutablePointer<Double>
+  ) {
+    momentum_squares_double(variant, x, n, Tile.count, sums)
+  }
+
   @inlinable public static var _hasExactSquares: Bool { false }
   @inlinable public static var _leastTrustedSquares: Double { 0x1p-900 }
   @inlinable public static var _unitDotCount: Int { 512 }

@@ -101,6 +101,12 @@ extension Float: BLASScalar {
     momentum_run_fused_loop_float(UnsafeRawPointer(loop), operands, factors, n)
   }
 
+  public static func _sumSquares(
+    _ variant: Int32, _ x: UnsafePointer<Float>, _ n: Int, into sums: UnsafeMutablePointer<Float>
+  ) {
+    momentum_squares_float(variant, x, n, Tile.count, sums)
+  }
+
   @inlinable public static var _hasExactSquares: Bool { true }
   @inlinable public static var _leastTrustedSquares: Float { 0x1p-80 }
   @inlinable public static var _unitDotCount: Int { 128 }

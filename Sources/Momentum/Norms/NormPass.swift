@@ -147,15 +147,17 @@ enum NormPass {
       if case .squares = measure {
         // The usual norm has a loop of its own: in cache, a tile's dot product takes no longer than a dozen
         // instructions.
+        let (squares, end) = (TileSquares<Scalar>(prefersLoops: NormKernels.preferLoops), end(of: upper, buffer.count))
+        var sums = TileSquares<Scalar>.Sums()
         while start < upper {
-          let (x, n) = (base + start, min(Tile.count, buffer.count - start))
-          let sum = TileSum.dot(x, n)
-          if TileSum.isTrusted(sum) {
-            partial.add(finiteSum: Double(sum))
-          } else {
-            partial.add(TileSum.carefulSquares(x, n))
+          for tile in 0..<squares.sum(base + start, end - start, into: &sums) {
+            if TileSum.isTrusted(sums[tile]) {
+              partial.add(finiteSum: Double(sums[tile]))
+            } else {
+              partial.add(TileSum.carefulSquares(base + start, min(Tile.count, end - start)))
+            }
+            start += Tile.count
           }
-          start += Tile.count
         }
       } else {
         while start < upper {
@@ -164,6 +166,12 @@ enum NormPass {
         }
       }
     }
+  }
+
+  /// The end of the last tile that starts before a position.
+  @inline(__always)
+  private static func end(of position: Int, _ count: Int) -> Int {
+    min(count, Tile.number(of: position) * Tile.count)
   }
 
   /// The 2-norm of a small buffer of `Float`s by the fast path, or `nil` if that path does not apply.
@@ -175,14 +183,17 @@ enum NormPass {
     guard Scalar._hasExactSquares, x.count < ThreadTeam.leastShared, let base = x.baseAddress else {
       return nil
     }
+    let squares = TileSquares<Scalar>(prefersLoops: NormKernels.preferLoops)
     var (sum, smallest) = (0.0, Double.infinity)
-    var start = 0
+    var (start, sums) = (0, TileSquares<Scalar>.Sums())
     while start < x.count {
-      let tile = TileSum.dot(base + start, min(Tile.count, x.count - start))
-      guard TileSum.isTrusted(tile) else { return nil }
-      sum += Double(tile)
-      smallest = min(smallest, Double(tile))
-      start += Tile.count
+      let tiles = squares.sum(base + start, x.count - start, into: &sums)
+      for tile in 0..<tiles {
+        guard TileSum.isTrusted(sums[tile]) else { return nil }
+        sum += Double(sums[tile])
+        smallest = min(smallest, Double(sums[tile]))
+      }
+      start += tiles * Tile.count
     }
     return TileSum.isExact(sum, smallest, 0) ? sum.squareRoot() : nil
   }

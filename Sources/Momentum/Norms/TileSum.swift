@@ -51,8 +51,13 @@ struct TileSum: Sendable {
   static func squares<S: BLASScalar>(
     _ x: UnsafePointer<S>, _ n: Int, copy: UnsafeMutablePointer<S>? = nil
   ) -> TileSum {
-    let sum = dot(x, n, copy: copy)
-    return isTrusted(sum) ? TileSum(value: Double(sum)) : carefulSquares(x, n)
+    squares(dot(x, n, copy: copy), x, n)
+  }
+
+  /// The sum of squares of a tile whose dot product is known.
+  @inline(__always)
+  static func squares<S: BLASScalar>(_ dot: S, _ x: UnsafePointer<S>, _ n: Int) -> TileSum {
+    isTrusted(dot) ? TileSum(value: Double(dot)) : carefulSquares(x, n)
   }
 
   /// The sum of some tiles by additions in `Double`, or `nil` if these might round.

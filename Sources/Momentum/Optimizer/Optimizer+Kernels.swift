@@ -1,7 +1,8 @@
 // The way to run the programs of steps.
 extension Optimizer {
-  /// How steps run their programs: as calls of BLAS or as one loop each. The bits are the same either way; by default what
-  /// is faster.
+  /// How steps run their programs, as calls of BLAS or as one loop each, and sum the squares of gradients, as a dot product
+  /// for each tile or as a loop over several (``BLAS/Behavior/floatNormLoop``). The bits are the same either way; by default
+  /// what is faster.
   public var kernels: StepKernels {
     get { table.kernels }
     set { table.kernels = newValue }

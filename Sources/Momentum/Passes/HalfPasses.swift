@@ -22,7 +22,8 @@ extension TensorTable {
         }
         if let type { table.widenGradient(index, type, at: start, into: scratch.wideGradient, n) }
         let x = type == nil ? gradient + start : scratch.wideGradient
-        clipped += reduceTile(tile, of: index, x, n, table, plan, scratch.gradientTile)
+        let sum = TileSum.measure(x, n, plan.measure, copy: scratch.gradientTile)
+        clipped += reduceTile(tile, of: index, x, n, sum, table, plan, scratch.gradientTile)
         tile += 1
       }
     }

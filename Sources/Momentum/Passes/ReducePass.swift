@@ -71,42 +71,52 @@ extension TensorTable {
     if table.halves.gradient != nil { return reduceHalves(table, share, plan, scratch) }
     var clipped = 0
     let measure = plan.measure
+    let squares = TileSquares<Scalar>(prefersLoops: table.kernels.prefersLoops)
+    var several = TileSquares<Scalar>.Sums()
     table.forEach(in: share) { index, part in
       let entry = table.entry(index)
       guard let gradient = entry.pointee.gradient else { return }
+      let (end, last) = (Tile.number(of: part.upperBound), entry.pointee.count)
       var tile = Tile.number(of: part.lowerBound)
-      if !plan.clamps, case .squares = measure {
-        // The usual plan has a loop of its own: in cache, a tile's dot product takes no longer than a dozen
-        // instructions.
-        let sums = table.sums.baseAddress.unsafelyUnwrapped + entry.pointee.firstTile
-        var start = tile * Tile.count
-        while start < part.upperBound {
-          sums[tile] = .squares(
-            gradient + start, min(Tile.count, entry.pointee.count - start), copy: scratch.gradientTile)
-          (tile, start) = (tile + 1, start + Tile.count)
+      guard case .squares = measure else {
+        while tile < end {
+          let (x, n) = (gradient + tile * Tile.count, min(Tile.count, last - tile * Tile.count))
+          let sum = TileSum.measure(x, n, measure)
+          clipped += reduceTile(tile, of: index, x, n, sum, table, plan, scratch.gradientTile)
+          tile += 1
         }
         return
       }
-      while tile * Tile.count < part.upperBound {
+      // The usual measure has a loop of its own: in cache, a tile's dot product takes no longer than a dozen instructions.
+      let sums = table.sums.baseAddress.unsafelyUnwrapped + entry.pointee.firstTile
+      while tile < end {
         let start = tile * Tile.count
-        let n = min(Tile.count, entry.pointee.count - start)
-        clipped += reduceTile(tile, of: index, gradient + start, n, table, plan, scratch.gradientTile)
-        tile += 1
+        let tiles = squares.sum(
+          gradient + start, min(end * Tile.count, last) - start, into: &several, copy: scratch.gradientTile)
+        for number in 0..<tiles {
+          let (x, n) = (gradient + tile * Tile.count, min(Tile.count, last - tile * Tile.count))
+          let sum = TileSum.squares(several[number], x, n)
+          if plan.clamps {
+            clipped += reduceTile(tile, of: index, x, n, sum, table, plan, scratch.gradientTile)
+          } else {
+            sums[tile] = sum
+          }
+          tile += 1
+        }
       }
     }
     return clipped
   }
 
-  /// Sums a tile, and its elements as clipping by value will leave them.
+  /// Keeps the sum of a tile, and that of its elements as clipping by value will leave them.
   ///
   /// - Returns: The number of elements that clipping by value will change.
   @inline(__always)
   static func reduceTile(
-    _ tile: Int, of index: Int, _ x: UnsafePointer<Scalar>, _ n: Int, _ table: TensorTable, _ plan: ReducePlan,
-    _ scratch: UnsafeMutablePointer<Scalar>
+    _ tile: Int, of index: Int, _ x: UnsafePointer<Scalar>, _ n: Int, _ sum: TileSum, _ table: TensorTable,
+    _ plan: ReducePlan, _ scratch: UnsafeMutablePointer<Scalar>
   ) -> Int {
     let place = table.entry(index).pointee.firstTile + tile
-    let sum = TileSum.measure(x, n, plan.measure, copy: scratch)
     table.sums[place] = sum
     if let bounds = table.decision(index).pointee.bounds {
       let (clamped, changed) = clampedSum(x, n, sum, plan, bounds, scratch)

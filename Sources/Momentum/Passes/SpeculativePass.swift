@@ -128,6 +128,10 @@ private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
     if table.usesHalves { return runHalves(table, segments, share, programs, trial, scratch) }
     var runner = TileRunner<Scalar>(scratch)
     var loaded = -1
+    let squares = TileSquares<Scalar>(prefersLoops: table.kernels.prefersLoops)
+    var several = TileSquares<Scalar>.Sums()
+    var sumsSquares = false
+    if case .squares = trial.measure { sumsSquares = true }
     for segment in share {
       var (sum, updated, isUpdating) = (0.0, segments[segment].lowerBound, true)
       table.forEach(in: segments[segment]) { index, part in
@@ -139,15 +143,25 @@ private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
           loaded = entry.pointee.program
         }
         runner.begin(ProgramRun<Scalar>(table, index, at: 0))
-        for start in stride(from: part.lowerBound, to: part.upperBound, by: Tile.count) {
-          let n = min(Tile.count, part.upperBound - start)
-          let tile = TileSum.measure(gradient + start, n, trial.measure, copy: scratch.gradientTile)
-          table.sums[entry.pointee.firstTile + start / Tile.count] = tile
-          guard isUpdating else { continue }
-          isUpdating = trial.goesOn(after: tile, &sum)
-          guard isUpdating else { continue }
-          runner.run(start..<start + n)
-          updated = entry.pointee.offset + start + n
+        var (start, tiles) = (part.lowerBound, 1)
+        while start < part.upperBound {
+          if sumsSquares {
+            tiles = squares.sum(gradient + start, part.upperBound - start, into: &several, copy: scratch.gradientTile)
+          }
+          for number in 0..<tiles {
+            let n = min(Tile.count, part.upperBound - start)
+            let tile =
+              sumsSquares
+              ? TileSum.squares(several[number], gradient + start, n)
+              : .measure(gradient + start, n, trial.measure)
+            table.sums[entry.pointee.firstTile + start / Tile.count] = tile
+            if isUpdating { isUpdating = trial.goesOn(after: tile, &sum) }
+            if isUpdating {
+              runner.run(start..<start + n)
+              updated = entry.pointee.offset + start + n
+            }
+            start += n
+          }
         }
       }
       segments.updated[segment] = updated

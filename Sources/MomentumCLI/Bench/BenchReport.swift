@@ -63,8 +63,8 @@ struct BenchReport: Encodable {
   }
 
   static let legend = """
-    kernels: how the engine ran the step's program, as one fused loop or as calls of BLAS (blas). GB/s: bytes that the
-    step's program moves, by the best time. limit: hand-fused loops that move the same bytes with the same threads;
+    kernels: how the engine ran the step's program, as one fused loop or as calls of BLAS (blas); for norm and clip, how
+    it summed squares. GB/s: bytes that the step's program moves, by the best time. limit: hand-fused loops that move the same bytes with the same threads;
     limit/ours 1 is at the limit. plain: OpenBLAS calls on whole vectors with its own threads (for the norm: a dot
     product of each tile, nothing else); plain/ours is how many times as fast we are. Steps that keep something in
     half precision clip by global norm, with momentum 0.9: plain is the long way round there, which widens whole

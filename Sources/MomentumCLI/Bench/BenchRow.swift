@@ -16,7 +16,7 @@ struct BenchRow: Encodable {
   let reportsNorms: Bool
   /// What is kept in half precision; left out if nothing is.
   let storage: String?
-  /// Whether the engine's step ran as fused loops or as calls of BLAS; left out in other rows.
+  /// Whether the engine's step ran as fused loops or as calls of BLAS; of other rows, whether its norm did.
   let kernels: String?
   /// `vector`, or the model whose tensors these are.
   let tensors: String

@@ -53,6 +53,14 @@ struct BenchRun {
   ///   - finished: Is given each row when it is done.
   ///   - stop: Asked between rows.
   func run(_ parts: [Part], finished: (BenchRow) -> Void, stop: () -> Bool) throws {
+    let before = NormKernels.current
+    NormKernels.current =
+      switch kernels {
+      case .automatic: .automatic
+      case .blas: .blas
+      case .fused: .fused
+      }
+    defer { NormKernels.current = before }
     for part in parts {
       switch part.scalar {
       case .float: try run(Float.self, part, finished, stop)

@@ -22,6 +22,8 @@ class ClipContender<Scalar: LimitScalar>: BenchContender {
 
   func settle() {}
 
+  var kernels: StepKernels? { nil }
+
   func run() throws {
     memory.shortenings += 1
     try clip(to: fullNorm * power(memory.shortenings))
@@ -48,6 +50,8 @@ final class EngineClip<Scalar: LimitScalar>: ClipContender<Scalar> {
     buffers = memory.layout.tensors.map { UnsafeMutableBufferPointer(rebasing: memory.gradients[$0.range]) }
     super.init(memory)
   }
+
+  override var kernels: StepKernels? { .ofNorms(Scalar.self) }
 
   override func clip(to norm: Double) throws {
     try Gradients.clip(buffers, by: .byGlobalNorm(norm), threads: memory.threads)

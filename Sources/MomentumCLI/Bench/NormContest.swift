@@ -12,8 +12,16 @@ final class EngineNorm<Scalar: LimitScalar>: BenchContender {
     buffers = memory.layout.tensors.map { UnsafeBufferPointer(rebasing: memory.gradients[$0.range]) }
   }
 
+  var kernels: StepKernels? { .ofNorms(Scalar.self) }
   func prepare() {}
   func run() throws { norm = try Gradients.norm(of: buffers, threads: memory.threads).norm }
+}
+
+extension StepKernels {
+  /// How norms by themselves sum the squares of tiles.
+  static func ofNorms<Scalar: BLASScalar>(_: Scalar.Type) -> StepKernels {
+    NormKernels.useLoops(Scalar.self) ? .fused : .blas
+  }
 }
 
 /// The norm as one loop over each thread's share.

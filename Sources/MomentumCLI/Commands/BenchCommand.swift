@@ -42,7 +42,10 @@ struct BenchCommand: ParsableCommand {
   @Flag(help: "With --clip value: measure no norm for the report, so that the gradients are read once.")
   var noReport = false
   @Option(
-    help: "How steps run their programs: as calls of BLAS, as fused loops where there are any, or as what is faster.")
+    help: """
+      How steps run their programs and norms sum squares: as calls of BLAS, as fused loops where there are any, or as what is \
+      faster.
+      """)
   var kernels = StepKernels.automatic
   @Option(parsing: .upToNextOption, help: "The most threads to use. (default: as many as the process may use)")
   var threads: [Int] = []

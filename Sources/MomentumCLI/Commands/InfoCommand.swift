@@ -86,6 +86,7 @@ struct InfoCommand: ParsableCommand {
         ("integers", "\(blas.integerBits) bits"),
         ("rounding", Self.rounding(blas)),
         ("fused loops", Self.fusedLoops(machine)),
+        ("norms", Self.norms(blas)),
       ]
       rows += blas.warnings.map { ("warning", $0) }
       rows += [
@@ -126,6 +127,19 @@ struct InfoCommand: ParsableCommand {
         return "not used: they would give other bits than this BLAS, which steps call"
       }
       return "\(vectors); steps use them where a program has one, and otherwise call BLAS"
+    }
+
+    /// How norms sum the squares of a tile.
+    static func norms(_ blas: BLASRecord) -> String {
+      switch (blas.floatNormLoop, blas.doubleNormLoop) {
+      case (nil, nil): "call dot for each tile"
+      case (let float?, nil):
+        "\(float) for Float, several tiles at a time with the bits of dot; of Double they call dot"
+      case (nil, let double?):
+        "\(double) for Double, several tiles at a time with the bits of dot; of Float they call dot"
+      case (let float?, let double?):
+        "\(float == double ? float : "\(float) (Float), \(double) (Double)"), several tiles at a time with the bits of dot"
+      }
     }
 
     /// What the probes have found.

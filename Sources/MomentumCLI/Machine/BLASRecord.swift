@@ -24,6 +24,8 @@ struct BLASRecord: Encodable {
   let sharesWorkBuffers: Bool
   /// The largest relative error of the sum of squares of a tile, in units of half of `ulpOfOne`.
   let floatSumError, doubleSumError: Double
+  /// The vectors of the loops by which norms sum squares with the bits of dot; left out where they call dot.
+  let floatNormLoop, doubleNormLoop: String?
   let warnings: [String]
 
   /// The library's name for a line of text, and the choice of its kernels as a sentence.
@@ -32,7 +34,7 @@ struct BLASRecord: Encodable {
   private enum CodingKeys: String, CodingKey {
     case file, fortranFile, config, version, coreType, coreTypeChosenBy, coreTypeBefore, coreTypeRefusal
     case recommendedCoreType, threading, threads, threadsChosenBy, integerBits, dotDependsOnAlignment, axpyRounding
-    case sharesWorkBuffers, floatSumError, doubleSumError, warnings
+    case sharesWorkBuffers, floatSumError, doubleSumError, floatNormLoop, doubleNormLoop, warnings
   }
 
   init(_ info: BLAS.LibraryInfo, threadsChosenBy: Launch.ThreadChoice) {
@@ -53,6 +55,7 @@ struct BLASRecord: Encodable {
     axpyRounding = info.behavior.axpyRounding.rawValue
     sharesWorkBuffers = info.behavior.sharesWorkBuffers
     (floatSumError, doubleSumError) = (info.behavior.floatSumError, info.behavior.doubleSumError)
+    (floatNormLoop, doubleNormLoop) = (info.behavior.floatNormLoop, info.behavior.doubleNormLoop)
     warnings = info.warnings
     (name, kernelChoice) = (info.name, "\(info.kernelChoice)")
   }

@@ -109,6 +109,10 @@ final class BLASLibraryTests: XCTestCase {
       XCTAssertEqual(BLAS.Behavior.probe(), BLASTraits.behavior)
       XCTAssertEqual(BLASTraits.behavior.axpyRounding, core == "Prescott" ? .separate : .fused, core)
       XCTAssertEqual(BLASTraits.dotDependsOnAlignment, core == "Prescott", core)
+      if core != before {
+        XCTAssertEqual(BLASTraits.behavior.floatNormLoop, core == "Prescott" ? nil : "AVX2", core)
+        XCTAssertEqual(BLASTraits.behavior.doubleNormLoop, core == "Prescott" ? nil : "AVX2", core)
+      }
       XCTAssertEqual(BLAS.selfCheck(.init() as BLAS.Routines<Float>, lengths: [33, 64, 129]), [], core)
       XCTAssertEqual(BLAS.selfCheck(.init() as BLAS.Routines<Double>, lengths: [33, 64, 129]), [], core)
     }

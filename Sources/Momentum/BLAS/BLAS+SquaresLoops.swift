@@ -1,0 +1,79 @@
+internal import CMomentumKernels
+
+extension BLAS.Behavior {
+  /// The vectors of the loop by which norms sum the squares of several tiles of `Float`s at a time, such as `AVX2`; `nil`
+  /// where they call dot for each tile.
+  ///
+  /// The kernels of dot add to four vectors and wait for each addition; a loop that goes through two or three tiles side by
+  /// side does not. It is used where a probe finds that it gives the bits of this library's dot.
+  public var floatNormLoop: String? { Self.vectors(floatSquaresVariant) }
+  /// The same of `Double`s.
+  public var doubleNormLoop: String? { Self.vectors(doubleSquaresVariant) }
+
+  private static func vectors(_ variant: Int32?) -> String? {
+    variant.flatMap(momentum_squares_vectors).map { String(cString: $0) }
+  }
+
+  /// Finds the loop that sums squares with the bits of dot.
+  ///
+  /// It has to agree in every tile for all lengths that fill no tile, as far as kernels are unrolled, for some that
+  /// fill one, two and three, from any alignment; on numbers whose every bit counts, on numbers from subnormal ones to those whose
+  /// squares overflow, and on numbers of one sign and size, whose sums all round alike.
+  static func squaresVariant<S: BLASScalar>(_: S.Type) -> Int32? {
+    var variant: Int32 = 0
+    while momentum_squares_vectors(variant) != nil {
+      if sumsAgree(S.self, { S._sumSquares(variant, $0, $1, into: $2) }) { return variant }
+      variant += 1
+    }
+    return nil
+  }
+
+  /// Whether sums of squares by a loop have the bits of dot.
+  static func sumsAgree<S: BLASScalar>(
+    _: S.Type, _ sumSquares: (UnsafePointer<S>, Int, UnsafeMutablePointer<S>) -> Void
+  ) -> Bool {
+    let (tile, most, shifts) = (Tile.count, SquaresLoops.tiles * Tile.count, 64 / MemoryLayout<S>.stride)
+    let lengths =
+      Array(1...132)
+      + [tile - 129, tile - 65, tile - 64, tile - 17, tile - 1, tile, tile + 1, tile + 31, tile + 33, tile + 500]
+      + [2 * tile - 1, 2 * tile, 2 * tile + 15, 2 * tile + 97, most - 321, most - 1, most]
+    return withMemory(S.self, most + shifts) { x in
+      withMemory(S.self, SquaresLoops.tiles) { sums in
+        for data in 0..<3 {
+          for i in 0..<most + shifts { x[i] = element(data, i) }
+          for (number, length) in lengths.enumerated() {
+            let start = UnsafePointer(x) + number % shifts
+            sumSquares(start, length, sums)
+            for (index, first) in stride(from: 0, to: length, by: tile).enumerated() {
+              let dot = S._dot(Int32(min(tile, length - first)), start + first, 1, start + first, 1)
+              // Which NaN comes out does not matter: the tile is then summed in another way.
+              guard sums[index] == dot || sums[index].isNaN && dot.isNaN else { return false }
+            }
+          }
+        }
+        return true
+      }
+    }
+  }
+
+  /// An element of a data set for ``sumsAgree(_:_:)``.
+  private static func element<S: BLASScalar>(_ data: Int, _ index: Int) -> S {
+    let fraction: S = fraction(index + 1)
+    switch data {
+    case 0: return fraction - 0.5
+    case 1: return 0.75 + fraction / 1024
+    default:
+      if index % 13 == 0 { return S.leastNonzeroMagnitude * 77 }
+      // The square of one number is infinite; only the third tile has it.
+      let exponent = index == 5000 ? S.greatestFiniteMagnitude.exponent : index * 7 % 61 - 30
+      return S(sign: .plus, exponent: exponent, significand: 1) * (fraction - 0.5)
+    }
+  }
+}
+
+/// What is known of the loops that sum squares of tiles.
+enum SquaresLoops {
+  /// The most tiles of a call.
+  @inline(__always)
+  static var tiles: Int { Int(MOMENTUM_SQUARES_TILES) }
+}

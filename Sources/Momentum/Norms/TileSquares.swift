@@ -1,0 +1,39 @@
+/// Sums the squares of consecutive tiles, each as the dot product of the tile with itself: by calls of BLAS, or by a loop that
+/// sums several tiles side by side and gives the same bits.
+struct TileSquares<Scalar: BLASScalar> {
+  /// The sums of the tiles of one call, of which there may be fewer.
+  typealias Sums = SIMD4<Scalar>
+
+  /// The variant of the loop; `nil` for calls of BLAS.
+  private let variant: Int32?
+
+  /// - Parameter prefersLoops: Whether to use the loop where one has the bits of the loaded BLAS.
+  @inline(__always)
+  init(prefersLoops: Bool) { variant = prefersLoops ? BLASTraits.squaresVariant(Scalar.self) : nil }
+
+  /// The number of tiles to sum next, of those that n elements fill.
+  ///
+  /// A tile by itself takes almost as long as two: four are two and two.
+  @inline(__always)
+  private static func share(of tiles: Int) -> Int { tiles == 4 ? 2 : min(tiles, SquaresLoops.tiles) }
+
+  /// Sums the next tiles of n > 0 elements that begin on the grid.
+  ///
+  /// - Parameter copy: As for ``TileSum/dot(_:_:copy:)``.
+  /// - Returns: The number of tiles that were summed.
+  @inline(__always)
+  func sum(
+    _ x: UnsafePointer<Scalar>, _ n: Int, into sums: inout Sums, copy: UnsafeMutablePointer<Scalar>? = nil
+  ) -> Int {
+    guard let variant else {
+      sums[0] = TileSum.dot(x, min(Tile.count, n), copy: copy)
+      return 1
+    }
+    let tiles = Self.share(of: Tile.number(of: n))
+    withUnsafeMutableBytes(of: &sums) {
+      Scalar._sumSquares(
+        variant, x, min(n, tiles * Tile.count), into: $0.baseAddress!.assumingMemoryBound(to: Scalar.self))
+    }
+    return tiles
+  }
+}

@@ -1,0 +1,181 @@
+import CMomentumKernels
+import CMomentumLoadedBLAS
+import MomentumTestSupport
+import XCTest
+
+@testable import Momentum
+
+/// Sums of squares by loops over several tiles have the bits of one dot product a tile.
+final class SquaresLoopTests: XCTestCase {
+  override func tearDown() { NormKernels.current = .automatic }
+
+  func testOpenBLASKernelsHaveALoop() throws {
+    guard momentum_squares_vectors(0) != nil else { throw XCTSkip("this processor has no loops") }
+    guard let core = BLAS.LibraryInfo.current.coreName, ["Haswell", "Zen"].contains(core) else {
+      throw XCTSkip("the order of these kernels is not known")
+    }
+    XCTAssertEqual(BLASTraits.behavior.floatNormLoop, "AVX2")
+    XCTAssertEqual(BLASTraits.behavior.doubleNormLoop, "AVX2")
+    XCTAssertEqual(BLASTraits.squaresVariant(Float.self), BLASTraits.behavior.floatSquaresVariant)
+    XCTAssertEqual(BLASTraits.squaresVariant(Double.self), BLASTraits.behavior.doubleSquaresVariant)
+    XCTAssertNil(momentum_squares_vectors(-1))
+  }
+
+  // MARK: The probe
+
+  func testTheProbeNoticesAnotherOrderFloat() { probeNoticesAnotherOrder(Float.self) }
+  func testTheProbeNoticesAnotherOrderDouble() { probeNoticesAnotherOrder(Double.self) }
+
+  private func probeNoticesAnotherOrder<S: BLASScalar>(_: S.Type) {
+    func dots(_ x: UnsafePointer<S>, _ n: Int, _ sums: UnsafeMutablePointer<S>) {
+      for (index, start) in stride(from: 0, to: n, by: Tile.count).enumerated() {
+        sums[index] = S._dot(Int32(min(Tile.count, n - start)), x + start, 1, x + start, 1)
+      }
+    }
+    XCTAssertTrue(BLAS.Behavior.sumsAgree(S.self, dots))
+    // Off by one bit in the last tile of one length only.
+    for wrong in [1, 131, Tile.count + 31, 2 * Tile.count + 97, 3 * Tile.count] {
+      let agree = BLAS.Behavior.sumsAgree(S.self) { x, n, sums in
+        dots(x, n, sums)
+        if n == wrong { sums[Tile.number(of: n) - 1] = sums[Tile.number(of: n) - 1].nextUp }
+      }
+      XCTAssertFalse(agree, "\(wrong)")
+    }
+    // Loops for other libraries: some differ in the last elements of a call alone.
+    if let variant = BLASTraits.squaresVariant(Double.self), S.self == Double.self {
+      for other: Int32 in 0..<2 where other != variant {
+        XCTAssertFalse(BLAS.Behavior.sumsAgree(S.self) { S._sumSquares(other, $0, $1, into: $2) }, "\(other)")
+      }
+    }
+    // Another order of the same numbers.
+    let agree = BLAS.Behavior.sumsAgree(S.self) { x, n, sums in
+      let reversed = Array(UnsafeBufferPointer(start: x, count: n))
+      for (index, start) in stride(from: 0, to: n, by: Tile.count).enumerated() {
+        let tile = Array(reversed[start..<min(start + Tile.count, n)].reversed())
+        sums[index] = tile.withUnsafeBufferPointer { S._dot(Int32($0.count), $0.baseAddress!, 1, $0.baseAddress!, 1) }
+      }
+    }
+    XCTAssertFalse(agree)
+  }
+
+  // MARK: Loops
+
+  func testSumsHaveTheBitsOfDotFloat() throws { try sumsHaveTheBitsOfDot(Float.self) }
+  func testSumsHaveTheBitsOfDotDouble() throws { try sumsHaveTheBitsOfDot(Double.self) }
+
+  private func sumsHaveTheBitsOfDot<S: BLASScalar>(_: S.Type) throws {
+    guard BLASTraits.squaresVariant(S.self) != nil else { throw XCTSkip("no loop has the bits of this BLAS") }
+    var random = SeededGenerator(seed: 141)
+    let (squares, dots) = (TileSquares<S>(prefersLoops: true), TileSquares<S>(prefersLoops: false))
+    let most = 3 * Tile.count
+    let near = (0...3).flatMap { tiles in (-70...70).map { tiles * Tile.count + $0 } }
+    let lengths = Set(near + Array(stride(from: 1, through: most, by: 37))).filter { (1...most).contains($0) }.sorted()
+    let (small, large) = (S.leastNormalMagnitude.exponent - 20, S.greatestFiniteMagnitude.exponent)
+    for exponents in [-1...1, -40...40, small...large / 2 - 8, small...large / 2 + 2] {
+      let all: [S] = random.numbers(most, exponents: exponents)
+      for length in lengths {
+        var x = Array(all[..<length])
+        if length % 11 == 3 { x[length / 2] = length % 2 == 0 ? .nan : .infinity }
+        let memory = GuardedMemory(x, shift: length % 16)
+        let base = memory.readOnlyBuffer.baseAddress!
+        var (start, sums, dot) = (0, TileSquares<S>.Sums(), TileSquares<S>.Sums())
+        while start < length {
+          let tiles = squares.sum(base + start, length - start, into: &sums)
+          XCTAssertLessThanOrEqual(tiles, 3)
+          for tile in 0..<tiles {
+            XCTAssertEqual(dots.sum(base + start, length - start, into: &dot), 1)
+            XCTAssert(
+              sums[tile].isNaN ? dot[0].isNaN : sums[tile] == dot[0],
+              "\(length) elements of \(exponents) from \(start): \(sums[tile]), expected \(dot[0])")
+            start += Tile.count
+          }
+        }
+        XCTAssertGreaterThanOrEqual(start, length)
+      }
+    }
+  }
+
+  // MARK: Norms and steps
+
+  func testNormsHaveTheSameBitsFloat() throws { try normsHaveTheSameBits(Float.self) }
+  func testNormsHaveTheSameBitsDouble() throws { try normsHaveTheSameBits(Double.self) }
+
+  private func normsHaveTheSameBits<S: BLASScalar>(_: S.Type) throws {
+    var random = SeededGenerator(seed: 142)
+    for tiles in 0...9 {
+      for rest in [1, 77, Tile.count] {
+        var x: [S] = random.numbers(tiles * Tile.count + rest, exponents: -20...20)
+        for special in [nil, S.nan, .infinity, 0] {
+          if let special { x[min(x.count - 1, (tiles / 2) * Tile.count + 5)] = special }
+          if special == 0 { for i in x.indices.suffix(Tile.count) { x[i] = 0 } }
+          let memory = GuardedMemory(x, shift: tiles)
+          let buffers = [memory.readOnlyBuffer, UnsafeBufferPointer(rebasing: memory.readOnlyBuffer.dropFirst(3))]
+          var found: [NormKernels: (NormReport, NormReport, NormPartial)] = [:]
+          for kernels in [NormKernels.blas, .fused] {
+            NormKernels.current = kernels
+            for threads in [1, 3] {
+              try ThreadTeam.$worthwhileCount.withValue(Tile.count) {
+                let result = try (
+                  Gradients.norm(of: buffers[0], threads: threads), Gradients.norm(of: buffers, threads: threads),
+                  NormPartial(of: buffers[0], threads: threads)
+                )
+                guard let first = found[kernels] else { return found[kernels] = result }
+                XCTAssertTrue(same(first.0, result.0) && same(first.1, result.1) && first.2 == result.2)
+              }
+            }
+          }
+          let (blas, fused) = (found[.blas]!, found[.fused]!)
+          let what = "\(x.count) elements, \(String(describing: special))"
+          XCTAssertTrue(same(blas.0, fused.0), what)
+          XCTAssertTrue(same(blas.1, fused.1), what)
+          XCTAssertEqual(blas.2, fused.2, what)
+        }
+      }
+    }
+  }
+
+  private func same(_ x: NormReport, _ y: NormReport) -> Bool {
+    x.norm.bitPattern == y.norm.bitPattern && x.nanCount == y.nanCount && x.infinityCount == y.infinityCount
+  }
+
+  func testStepsHaveTheSameBitsFloat() throws { try stepsHaveTheSameBits(Float.self) }
+  func testStepsHaveTheSameBitsDouble() throws { try stepsHaveTheSameBits(Double.self) }
+
+  /// Tensors of up to nine tiles, whose gradients are measured before the step, with clipping by value, or tile by tile.
+  private func stepsHaveTheSameBits<S: BLASScalar>(_: S.Type) throws {
+    let layout = try ParameterLayout([
+      ("a", [4 * Tile.count]), ("b", [3]), ("c", [2 * Tile.count + 9]), ("d", [9 * Tile.count - 1]),
+      ("e", [Tile.count]),
+    ])
+    let settings: [(GradientClipping, StepMode)] = [
+      (try .byGlobalNorm(0.5), .twoPass), (try GradientClipping(value: -0.9...0.5), .twoPass),
+      (try .byGlobalNorm(1e4), .onePass), (try .byGlobalNorm(60), .onePass),
+    ]
+    for (clipping, mode) in settings {
+      var (results, reports): ([[S]], [[StepReport]]) = ([], [])
+      for (kernels, threads) in [(StepKernels.blas, 1), (.fused, 1), (.fused, 3)] {
+        try ThreadTeam.$worthwhileCount.withValue(Tile.count) {
+          var random = SeededGenerator(seed: 143)
+          var parameters: [S] = random.numbers(layout.count)
+          var optimizer = try Optimizer<S>(
+            layout, rule: try SGD(learningRate: 0.1, momentum: 0.9), clipping: clipping, nonFinitePolicy: .zero,
+            mode: mode, threads: threads)
+          optimizer.kernels = kernels
+          var steps: [StepReport] = []
+          for step in 0..<3 {
+            var gradient: [S] = random.numbers(layout.count)
+            if step == 1 { gradient[5 * Tile.count] = .nan }
+            var span = parameters.mutableSpan
+            steps.append(try optimizer.step(&span, gradients: gradient.span))
+          }
+          results.append(parameters)
+          reports.append(steps)
+        }
+      }
+      for number in 1...2 {
+        XCTAssertEqual(results[number], results[0], "\(clipping), \(mode)")
+        XCTAssertEqual(reports[number], reports[0], "\(clipping), \(mode)")
+      }
+    }
+  }
+}
