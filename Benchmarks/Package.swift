@@ -33,10 +33,6 @@ let package = Package(
       name: "AllocationCount",
       dependencies: ["CAllocationCount", .product(name: "Momentum", package: "swift-momentum")],
       swiftSettings: settings),
-    // Orthogonalised matrices beside plain products of whole matrices: takes minutes, so no script runs it.
-    .executableTarget(
-      name: "MatrixSpeed", dependencies: [.product(name: "Momentum", package: "swift-momentum")],
-      swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -3,6 +3,7 @@
 # its numbers with theirs, or what each of them makes of half precision.
 #
 # Usage: Scripts/compare-peers.sh [OPTIONS]                     speed
+#        Scripts/compare-peers.sh --matrices LIST [OPTIONS]     speed of Muon
 #        Scripts/compare-peers.sh --numbers TRIALS [OPTIONS]    numbers
 #        Scripts/compare-peers.sh --half [OPTIONS]              half precision
 #
@@ -22,6 +23,14 @@
 #   --repeats N       samples a process takes (default: 10)
 #   --threads N       default: as many as the process may use
 #   --output FOLDER   default: report-peers
+#
+# Speed of Muon: likewise one step, momentum 0.95 with Nesterov's look-ahead, five steps of Newton-Schulz, Float; of one
+# matrix, such as 768x3072, or of gpt2, the 48 matrices of its blocks. PyTorch as shipped multiplies matrices in bfloat16;
+# torch-float is the same with its iteration in Float. Each program must come within 1e-3 of the exact result (relative, in
+# norm), one in bfloat16 within 5e-2. Beside the peers: products of two tiles in cache, as many operations as ours has (the
+# limit), and the same steps as plain products of whole matrices by OpenBLAS. Large matrices take minutes.
+#   --peers LIST      torch,torch-float,jax,keras-graph,keras-xla,mlx (default: all)
+#   --rounds, --repeats, --threads, --output: as above
 #
 # Numbers: random tensors and options, 1 to 100 steps in up to four phases, each with its own gradients, learning rate
 # and momentum, by the peer and by 'momentum step' with the peer's convention. After each phase parameters and velocity

@@ -11,9 +11,10 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
+import matrices
 import picture
 import report
-from measure import PEERS, Case, Failure, Ours, environment, measure
+from measure import MATRIX_PEERS, PEERS, Case, Failure, Ours, environment, measure
 from shapes import MODELS
 from steps import STEPS
 
@@ -23,19 +24,26 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--momentum", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--sizes", type=counts, default=counts("1e3,1e4,1e5,1e6,1e7,1e8"), help="counts, or none")
     parser.add_argument("--models", type=names(list(MODELS)), default=list(MODELS), help=listed(MODELS))
+    parser.add_argument("--matrices", type=matrix_names, help="steps of Muon: sides such as 768x3072, and gpt2")
     parser.add_argument("--step", choices=STEPS, default="plain", help="what is compared")
     peers = [peer.name for peer in PEERS]
-    parser.add_argument("--peers", type=names(peers), help=listed(peers))
+    matrix_peers = [peer.name for peer in MATRIX_PEERS]
+    known = list(dict.fromkeys(peers + matrix_peers))
+    parser.add_argument(
+        "--peers", type=names(known), help=f"{listed(peers)}; with --matrices {', '.join(matrix_peers)}")
     parser.add_argument("--rounds", type=positive, default=5, help="processes of each program and case")
     parser.add_argument("--repeats", type=positive, default=10, help="samples a process takes")
     parser.add_argument("--threads", type=positive, default=available_threads(), help="of each program")
     parser.add_argument("--output", type=Path, default=Path("report-peers"), help="a folder")
     options = parser.parse_args()
-    able = [peer.name for peer in PEERS if options.step in peer.steps]
+    able = matrix_peers if options.matrices else [peer.name for peer in PEERS if options.step in peer.steps]
     options.peers = able if options.peers is None else options.peers
     if unable := set(options.peers) - set(able):
-        parser.error(f"--peers: {', '.join(sorted(unable))} cannot take the step {options.step}")
-    if not options.sizes and not options.models:
+        step = "of Muon" if options.matrices else options.step
+        parser.error(f"--peers: {', '.join(sorted(unable))} cannot take the step {step}")
+    if options.matrices:
+        options.sizes, options.models = [], []
+    elif not options.sizes and not options.models:
         parser.error("nothing to measure: --sizes and --models are both none")
     if options.threads > available_threads():
         parser.error(f"--threads: {options.threads} asked for, {available_threads()} processors may be used")
@@ -64,6 +72,17 @@ def counts(text: str) -> list[int]:
     if min(sizes) < 1:
         raise argparse.ArgumentTypeError(f"'{text}' has a count less than 1")
     return sizes
+
+
+def matrix_names(text: str) -> list[str]:
+    """Reads 768x3072,gpt2."""
+    chosen = text.split(",")
+    for name in chosen:
+        try:
+            matrices.shapes(name)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"'{name}' is neither a shape such as 768x3072 nor gpt2") from None
+    return chosen
 
 
 def listed(known: Iterable[str]) -> str:
@@ -95,16 +114,21 @@ def main() -> None:
     variables = environment(options.threads, (options.output / "cache").resolve())
     cases = [Case("--count", str(size)) for size in options.sizes]
     cases += [Case("--model", model) for model in options.models]
-    # The plain calls are those of the plain step.
-    own = [name for name in report.OWN if name != report.PLAIN or options.step == "plain"]
-    programs = [*own, *options.peers]
-    results = report.Results(cases, programs, STEPS[options.step].title, options.threads, options.rounds)
-    chosen = [peer for peer in PEERS if peer.name in options.peers]
+    cases += [Case("--matrices", name) for name in options.matrices or []]
+    # The plain calls are those of the plain step; one pass makes no difference to matrices.
+    left_out = {report.ONE_PASS} if options.matrices else set() if options.step == "plain" else {report.PLAIN}
+    programs = [*(name for name in report.OWN if name not in left_out), *options.peers]
+    title = matrices.TITLE if options.matrices else STEPS[options.step].title
+    results = report.Results(cases, programs, title, options.threads, options.rounds)
+    if options.matrices:
+        results.limit = "products of two tiles in cache, as many operations as ours"
+    chosen = [peer for peer in (MATRIX_PEERS if options.matrices else PEERS) if peer.name in options.peers]
     for number in range(1, options.rounds + 1):
         for case in cases:
             print(f"round {number} of {options.rounds}, {case.name}:", end="", file=sys.stderr, flush=True)
             results.add_ours(case, ours.measure(case, options.repeats, options.threads))
-            results.add_one_pass(case, ours.measure(case, options.repeats, options.threads, one_pass=True))
+            if report.ONE_PASS in programs:
+                results.add_one_pass(case, ours.measure(case, options.repeats, options.threads, one_pass=True))
             for peer in chosen:
                 # Failing once is enough: the reason would be the same, and a time limit would be waited for again.
                 if (case, peer.name) not in results.failures:

@@ -17,14 +17,14 @@ TIME_LIMIT = 900
 
 @dataclass(frozen=True)
 class Case:
-    """What is measured: one vector or a network's tensors."""
+    """What is measured: one vector, a network's tensors, or matrices."""
 
     option: str
     value: str
 
     @property
     def name(self) -> str:
-        return self.value if self.option == "--model" else f"{int(self.value):,}".replace(",", " ")
+        return f"{int(self.value):,}".replace(",", " ") if self.option == "--count" else self.value
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,16 @@ PEERS = [
     Peer("scipy-blas", "numpy", "scipy-blas", ("numpy", "scipy"), ("plain",)),
 ]
 
+# Those that take steps of Muon. PyTorch's multiplies matrices in bfloat16; `torch-float` is the same in Float.
+MATRIX_PEERS = [
+    Peer("torch", "torch_muon", "shipped", ("torch",)),
+    Peer("torch-float", "torch_muon", "float", ("torch",)),
+    Peer("jax", "jax_muon", "jit", ("jax", "optax")),
+    Peer("keras-graph", "keras_muon", "graph", ("keras", "tensorflow")),
+    Peer("keras-xla", "keras_muon", "xla", ("keras", "tensorflow")),
+    Peer("mlx", "mlx_muon", "eager", ("mlx",)),
+]
+
 
 class Failure(Exception):
     """A measurement that gave no time; says why in one line."""
@@ -68,11 +78,13 @@ class Ours:
 
     def measure(self, case: Case, repeats: int, threads: int, one_pass: bool = False) -> dict:
         """The row of the step, which also holds what ran in turn with it: hand-fused loops that move the same bytes,
-        and in two passes the plain OpenBLAS calls."""
-        command = [str(self.executable), "bench", case.option, case.value, "--clip", "global", "--rows", "step"]
-        command += ["--nesterov"] if self.step.nesterov else []
-        command += ["--weight-decay", str(self.step.weight_decay)] if self.step.weight_decay else []
-        command += ["--one-pass"] if one_pass else []
+        and in two passes the plain OpenBLAS calls. That of matrices is a step of Muon, whose limit is products of tiles."""
+        command = [str(self.executable), "bench", case.option, case.value]
+        if case.option != "--matrices":
+            command += ["--clip", "global", "--rows", "step"]
+            command += ["--nesterov"] if self.step.nesterov else []
+            command += ["--weight-decay", str(self.step.weight_decay)] if self.step.weight_decay else []
+            command += ["--one-pass"] if one_pass else []
         output = run([*command, "--repeat", str(repeats), "--threads", str(threads), "--json"], os.environ.copy())
         report = json.loads(output)
         return {**report["rows"][0], "machine": report["machine"]}
@@ -111,7 +123,7 @@ def run(command: list[str], environment: dict[str, str]) -> str:
         return done.stdout
     if '"verified": false' in done.stdout:
         wrong = json.loads(done.stdout)
-        errors = ", ".join(f"{what} {wrong[what + 'Error']}" for what in ["direction", "length", "coefficient"])
+        errors = ", ".join(f"{name.removesuffix('Error')} {wrong[name]}" for name in wrong if name.endswith("Error"))
         raise Failure(f"wrong result, not timed: errors of {errors}")
     lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no message"]
     raise Failure(f"exit {done.returncode}: {lines[-1].strip()}")

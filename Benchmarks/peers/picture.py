@@ -1,4 +1,4 @@
-"""The picture of a comparison: ratios against the size on the left, the networks on the right. Drawn by gnuplot."""
+"""The picture of a comparison: ratios against the size on the left, networks or matrices on the right. By gnuplot."""
 
 import shutil
 import subprocess
@@ -25,7 +25,7 @@ def draw(results: Results, folder: Path) -> list[str]:
 def script(results: Results) -> str:
     peers = [program for program in results.programs if program != OURS]
     sizes = [case for case in results.cases if case.option == "--count"]
-    models = [case for case in results.cases if case.option == "--model"]
+    models = [case for case in results.cases if case.option != "--count"]
     panels = [panel for panel in [lines(results, peers, sizes), bars(results, peers, models)] if panel]
     commands = [
         "set logscale y",

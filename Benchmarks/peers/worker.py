@@ -1,6 +1,7 @@
 """The protocol of the workers: one process measures one peer once and prints one JSON line.
 
     python NAME_worker.py (--count N | --model NAME) [--step S] [--variant V] [--repeats R] [--threads T]
+    python NAME_muon_worker.py --matrices NAME [--variant V] [--repeats R] [--threads T]
 
 It checks the result first and exits with 1, having measured nothing, if that is wrong. A norm that is merely inaccurate
 is what the peer computes: it is measured, and its error is told.
@@ -16,6 +17,7 @@ from typing import Protocol
 
 import numpy as np
 
+from matrices import MatrixProblem
 from problem import DIRECTION_TOLERANCE, LENGTH_TOLERANCE, WRONG_COEFFICIENT, Problem
 from shapes import MODELS
 from steps import STEPS
@@ -37,11 +39,22 @@ class Peer(Protocol):
     def parameters(self) -> list[np.ndarray]: ...
 
 
+class MatrixPeer(Peer, Protocol):
+    """What a worker for matrices brings."""
+
+    # A key of matrices.TOLERANCE.
+    precision: str
+
+    def scale(self, rows: int, columns: int) -> float:
+        """By which its convention multiplies the orthogonal matrix."""
+
+
 def arguments(variants: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Checks the step of one peer, measures it and prints one JSON line.")
     case = parser.add_mutually_exclusive_group(required=True)
     case.add_argument("--count", type=int, help="one vector of so many parameters")
     case.add_argument("--model", choices=MODELS, help="the tensors of a network")
+    case.add_argument("--matrices", help="one matrix, such as 768x3072, or those of gpt2")
     parser.add_argument("--step", choices=STEPS, default="plain")
     parser.add_argument("--variant", choices=variants, default=variants[0])
     parser.add_argument("--repeats", type=int, default=10, help="samples to take")
@@ -84,16 +97,19 @@ def check(peer: Peer, problem: Problem) -> dict[str, object]:
     return {"verified": all(right), **{name: f"{error:.2g}" for name, error in errors.items()}}
 
 
-def main(make: Callable[[Problem, argparse.Namespace], Peer], variants: list[str]) -> None:
+def main(make: Callable[[Problem | MatrixProblem, argparse.Namespace], Peer], variants: list[str]) -> None:
     options = arguments(variants)
-    problem = Problem([(options.count,)] if options.count else MODELS[options.model](), STEPS[options.step])
+    if options.matrices:
+        problem = MatrixProblem(options.matrices)
+    else:
+        problem = Problem([(options.count,)] if options.count else MODELS[options.model](), STEPS[options.step])
     peer = make(problem, options)
     result: dict[str, object] = {
         "version": peer.version,
         "count": problem.count,
         "tensors": len(problem.shapes),
         "threads": options.threads,
-        **check(peer, problem),
+        **(problem.check(peer) if options.matrices else check(peer, problem)),
     }
     if result["verified"]:
         steps = steps_per_sample(peer)

@@ -1,11 +1,11 @@
 /// The square pieces in which matrices are multiplied.
-enum MatrixTile {
+package enum MatrixTile {
   /// The largest number of rows and of columns. Part of the numeric contract: another size would change bits.
   ///
   /// A product of two such tiles is the largest that OpenBLAS computes on the calling thread
   /// (``BLASTraits/mostUnthreadedProduct``). So it starts no threads of its own, and gives the same bits whatever number of
   /// threads the process allows it.
-  static let side = 64
+  package static let side = 64
   static let count = side * side
 
   /// The number of tiles along a side of a matrix; the last one may be shorter.

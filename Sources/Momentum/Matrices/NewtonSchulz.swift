@@ -98,6 +98,13 @@ public struct NewtonSchulz: Sendable, Hashable {
     }
   }
 
+  /// The additions and multiplications of the products of a matrix: with r the smaller side, c the larger and n steps
+  /// `(4·n - 3)·r³ + 3·r²·c`, and `3·r²·(c - r)` for each restart. Of symmetric products half is counted.
+  package func operationCount(rows: Int, columns: Int) -> Double {
+    let (r, c) = (Double(min(rows, columns)), Double(max(rows, columns)))
+    return r * r * (Double(4 * steps.count - 3) * r + 3 * c + 3 * Double(restarts.count) * (c - r))
+  }
+
   /// The composition of the polynomials of all steps at a singular value of the divided matrix.
   public func value(at s: Double) -> Double { steps.reduce(s) { $1.value(at: $0) } }
 }

@@ -72,18 +72,7 @@ struct BenchReport: Encodable {
     """
 
   /// Who and where, in a few lines.
-  var heading: String {
-    let blas = machine.blas
-    let caches = machine.caches.map { "L\($0.level) \($0.type.lowercased()) \($0.kilobytes) KiB" }
-    return """
-      momentum \(machine.momentumVersion), Swift \(machine.swiftVersion), \(machine.operatingSystem), \(date)
-      processor: \(machine.processor ?? "unknown"), \(machine.availableProcessorCount) of \(machine.processorCount) \
-      available, governor \(machine.frequencyGovernor ?? "unknown"); \(caches.joined(separator: ", "))
-      memory: \(machine.memoryBytes >> 20) MiB, huge pages \(machine.transparentHugePages ?? "unknown")
-      BLAS: \(blas.summary)\(blas.threads.map { ", \($0) threads" } ?? "")\(blas.threading.map { " (\($0))" } ?? "")
-      limit: hand-fused loops, \(limitKernel)
-      """
-  }
+  var heading: String { "\(machine.heading(date))\nlimit: hand-fused loops, \(limitKernel)" }
 
   /// A time with three digits.
   static func time(_ seconds: Double) -> String {
@@ -91,5 +80,19 @@ struct BenchReport: Encodable {
     let (unit, scale) = units.first { seconds * $0.1 >= 1 } ?? units[3]
     let value = seconds * scale
     return String(format: value >= 100 ? "%.0f" : value >= 10 ? "%.1f" : "%.2f", value) + " " + unit
+  }
+}
+
+extension MachineRecord {
+  /// Who and where, in a few lines.
+  func heading(_ date: String) -> String {
+    let caches = caches.map { "L\($0.level) \($0.type.lowercased()) \($0.kilobytes) KiB" }
+    return """
+      momentum \(momentumVersion), Swift \(swiftVersion), \(operatingSystem), \(date)
+      processor: \(processor ?? "unknown"), \(availableProcessorCount) of \(processorCount) \
+      available, governor \(frequencyGovernor ?? "unknown"); \(caches.joined(separator: ", "))
+      memory: \(memoryBytes >> 20) MiB, huge pages \(transparentHugePages ?? "unknown")
+      BLAS: \(blas.summary)\(blas.threads.map { ", \($0) threads" } ?? "")\(blas.threading.map { " (\($0))" } ?? "")
+      """
   }
 }

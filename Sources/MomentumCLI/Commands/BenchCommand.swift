@@ -15,7 +15,9 @@ struct BenchCommand: ParsableCommand {
       Every result is compared with plain loops first; a wrong one exits with 1. Then the engine, hand-fused loops that \
       move the same bytes (the limit) and plain BLAS calls run in turn. The first row is the step asked for. Thresholds are such \
       that every step clips; with --clip none nothing is measured either. Steps of Floats that keep gradients, copies, velocities or \
-      parameters in half precision have a step of Floats beside them, and one of vectors that are widened before and narrowed after.
+      parameters in half precision have a step of Floats beside them, and one of vectors that are widened before and narrowed after. \
+      With --matrices the steps are those of Muon, the limit is products of tiles in cache, and plain are products of whole matrices, \
+      with the BLAS's own threads (OPENBLAS_NUM_THREADS).
       """
   )
 
@@ -60,6 +62,14 @@ struct BenchCommand: ParsableCommand {
   var rows = Rows.all
   @Flag(help: "Instead of rows: time, memory and the first step as the number of parameters grows.")
   var growth = false
+  @Option(
+    parsing: .upToNextOption,
+    help:
+      "Instead of rows: steps of Muon of matrices with these sides, such as 768x3072, or of gpt2 (the 48 matrices of its blocks)."
+  )
+  var matrices: [MatrixCase] = []
+  @Flag(help: "With --matrices: also a step along polar factors, by LAPACK.")
+  var polar = false
   @Option(help: "Also write the rows to this CSV file.")
   var csv: String?
   @OptionGroup
@@ -94,7 +104,12 @@ struct BenchCommand: ParsableCommand {
     if onePass, clip != .global { throw ValidationError("--one-pass needs --clip global") }
     if noReport, clip != .value { throw ValidationError("--no-report needs --clip value") }
     if rows == .half, !scalar.contains(.float) { throw ValidationError("--rows half needs --scalar float") }
-    if growth { try refuseWhatGrowthIgnores() }
+    if polar, matrices.isEmpty { throw ValidationError("--polar needs --matrices") }
+    if !matrices.isEmpty {
+      try refuseWhatMatricesIgnore()
+    } else if growth {
+      try refuseWhatGrowthIgnores()
+    }
     _ = try orUsageError { () throws(MomentumError) in
       try SGD(learningRate: 0.01, momentum: momentum, weightDecay: weightDecay, nesterov: nesterov)
     }
@@ -102,18 +117,25 @@ struct BenchCommand: ParsableCommand {
 
   /// Growth is measured of steps clipped by global norm, in two passes, whose sizes it chooses itself unless they are given.
   private func refuseWhatGrowthIgnores() throws {
-    let ignored = [
-      "--model": !model.isEmpty, "--plots": plots != nil, "--clip \(clip.rawValue)": clip != .global,
-      "--one-pass": onePass, "--no-report": noReport, "--kernels \(kernels.rawValue)": kernels != .automatic,
-      "--skip-too-large": skipTooLarge, "--threads with more than one number": threads.count > 1,
-    ].filter(\.value).keys.sorted()
-    guard ignored.isEmpty else { throw ValidationError("--growth takes no \(ignored.joined(separator: ", "))") }
+    try refuse(
+      [
+        "--model": !model.isEmpty, "--plots": plots != nil, "--clip \(clip.rawValue)": clip != .global,
+        "--one-pass": onePass, "--no-report": noReport, "--kernels \(kernels.rawValue)": kernels != .automatic,
+        "--skip-too-large": skipTooLarge, "--threads with more than one number": threads.count > 1,
+      ], with: "--growth")
+  }
+
+  /// Refuses the options that are given and that another one would ignore.
+  func refuse(_ given: [String: Bool], with option: String) throws {
+    let ignored = given.filter(\.value).keys.sorted()
+    guard ignored.isEmpty else { throw ValidationError("\(option) takes no \(ignored.joined(separator: ", "))") }
   }
 
   func run() throws {
     Interrupt.catchSignals()
     if let csv { try FileReplacement.check(csv, followsLinks: writing.followLinks) }
     if growth { return try runGrowth() }
+    if !matrices.isEmpty { return try runMatrices() }
     let folder = try plots.map { try ReportFolder.choose($0, name: "bench") }
     let operation = BenchOperation(
       kind: .step, clip: clip, momentum: momentum, nesterov: nesterov, weightDecay: weightDecay, onePass: onePass,

@@ -1,0 +1,154 @@
+import Foundation
+import MomentumTestSupport
+import XCTest
+
+@testable import Momentum
+@testable import MomentumCLI
+
+/// `momentum bench --matrices`.
+final class BenchMatrixTests: XCTestCase {
+  func testRowsHoldTheNumbersOfTheContract() throws {
+    let report = try bench(["--matrices", "70x130", "64x30", "--scalar", "float", "double", "--threads", "2"])
+    let rows = try XCTUnwrap(report["rows"] as? [[String: Any]])
+    XCTAssertEqual(
+      rows.map { "\($0["matrices"]!), \($0["scalar"]!), \($0["threads"]!)" },
+      ["70x130, float, 2", "64x30, float, 2", "70x130, double, 2", "64x30, double, 2"])
+    for row in rows {
+      func number(_ name: String) throws -> Double { try XCTUnwrap(row[name] as? Double, name) }
+      let (r, c) = row["matrices"] as? String == "70x130" ? (70.0, 130.0) : (30, 64)
+      // Five steps, with one restart.
+      XCTAssertEqual(try number("operations"), 17 * r * r * r + 3 * r * r * c + 3 * r * r * (c - r))
+      let (ours, limit) = (try number("secondsMin"), try number("limitSecondsMin"))
+      func expect(_ name: String, _ expected: Double) throws {
+        XCTAssertEqual(try number(name) / expected, 1, accuracy: 1e-9, name)
+      }
+      try expect("gigaflops", number("operations") / ours * 1e-9)
+      try expect("limitGigaflops", number("operations") / limit * 1e-9)
+      try expect("limitRatio", limit / ours)
+      try expect("plainRatio", number("plainSecondsMin") / ours)
+      XCTAssertGreaterThan(try number("largeGigaflops"), 0)
+      XCTAssertNil(row["plainFault"])
+      XCTAssertNil(row["polarSecondsMin"])
+    }
+    XCTAssertEqual(report["complete"] as? Bool, true)
+    XCTAssertNotNil((report["machine"] as? [String: Any])?["blas"])
+  }
+
+  func testPolarFactorsAreTimedBesideNewtonSchulz() throws {
+    let report = try bench(["--matrices", "40x60", "--polar"])
+    let row = try XCTUnwrap((report["rows"] as? [[String: Any]])?.first)
+    XCTAssertEqual(
+      try XCTUnwrap(row["polarRatio"] as? Double),
+      try XCTUnwrap(row["polarSecondsMin"] as? Double) / XCTUnwrap(row["secondsMin"] as? Double), accuracy: 1e-6)
+  }
+
+  func testTheTableAndTheCSVHaveARowForEachCase() throws {
+    try withScratchFolder { folder in
+      let file = folder.appendingPathComponent("rows.csv").path
+      let run = try CommandRun(["bench", "--matrices", "20x20", "8x90", "--repeat", "1", "--csv", file])
+      XCTAssertEqual(run.status, 0, run.errors)
+      XCTAssertTrue(run.output.contains("plain/ours"), run.output)
+      let lines = try String(contentsOfFile: file, encoding: .utf8).split(separator: "\n")
+      XCTAssertEqual(lines.dropFirst().map { $0.prefix { $0 != "," } }, ["20x20", "8x90"])
+      let columns = lines.map { $0.split(separator: ",", omittingEmptySubsequences: false).count }
+      XCTAssertEqual(Set(columns).count, 1)
+    }
+  }
+
+  func testCasesAreSidesOrTheMatricesOfAModel() throws {
+    let gpt2 = try XCTUnwrap(MatrixCase("gpt2"))
+    XCTAssertEqual(gpt2.shapes.count, 48)
+    XCTAssertEqual(Set(gpt2.shapes), [[768, 2304], [768, 768], [768, 3072], [3072, 768]])
+    XCTAssertEqual(MatrixCase("3x5")?.shapes, [[3, 5]])
+    for name in ["", "3", "3x", "x3", "0x3", "3x-1", "3x4x5", "axb", "resnet50"] {
+      XCTAssertNil(MatrixCase(name), name)
+    }
+  }
+
+  func testWrongUsageExitsWith64() throws {
+    for arguments in [
+      ["--matrices"], ["--matrices", "3"], ["--matrices", "3x4", "--count", "5"],
+      ["--matrices", "3x4", "--model", "gpt2"],
+      ["--matrices", "3x4", "--growth"], ["--matrices", "3x4", "--clip", "none"],
+      ["--matrices", "3x4", "--rows", "step"],
+      ["--matrices", "3x4", "--momentum", "0.5"], ["--matrices", "3x4", "--plots", "folder"], ["--polar"],
+    ] {
+      let run = try CommandRun(["bench"] + arguments)
+      XCTAssertEqual(run.status, 64, arguments.joined(separator: " "))
+      XCTAssertEqual(run.output, "")
+    }
+  }
+
+  func testMoreThanTheMemoryHoldsIsToldBeforeAnythingRuns() throws {
+    for name in ["1000000x1000000", "\(Int.max)x\(Int.max)"] {
+      let run = try CommandRun(["bench", "--matrices", "5x5", name, "--json"])
+      XCTAssertEqual(run.status, 1)
+      XCTAssertEqual(run.output, "")
+      XCTAssertTrue(run.errors.contains("\(name) of float: needs"), run.errors)
+    }
+  }
+
+  // MARK: Verification
+
+  /// Against the product of its three factors, written down.
+  func testTheElementsOfTheKnownMatrixAreThoseOfItsFactors() {
+    for (rows, columns) in [(7, 12), (12, 7), (5, 5), (1, 4)] {
+      let matrix = ReflectedMatrix(rows: rows, columns: columns, seed: 3)
+      // A reflection has itself as its inverse: so the decomposition gives the matrix of squares by two products.
+      let (elements, squares) = (matrix.elements, matrix.orthogonalized { $0 * $0 * $0 })
+      func x(_ i: Int, _ j: Int) -> Double { elements[i, j].value }
+      let norm = (0..<rows * columns).reduce(0) { $0 + x($1 / columns, $1 % columns) * x($1 / columns, $1 % columns) }
+        .squareRoot()
+      for i in 0..<rows {
+        for j in 0..<columns {
+          // X Xᵀ X has the cubes of the singular values.
+          var sum = 0.0
+          for k in 0..<columns { for l in 0..<rows { sum += x(i, k) * x(l, k) * x(l, j) } }
+          XCTAssertEqual(sum / (norm * norm * norm), squares[i, j].value, accuracy: 1e-14)
+        }
+      }
+      XCTAssertGreaterThan(x(0, columns - 1).magnitude, 0)
+    }
+  }
+
+  func testAWrongStepIsFound() throws {
+    let matrices = try XCTUnwrap(MatrixCase("90x150"))
+    let memory = try BenchMemory<Float>(matrices.layout(), threads: 1)
+    let step = try MatrixStep()
+    let verification = MatrixVerification(matrices, memory, step, row: "row")
+    verification.fillGradients()
+    let engine = try EngineStep(memory, step.muon, kernels: .automatic)
+    XCTAssertNoThrow(try verification.verify(engine, "right", step.method.value))
+    // The last element stays where it was; and four steps instead of five.
+    let forgetful = LastElementKept(try EngineStep(memory, step.muon, kernels: .automatic), memory)
+    XCTAssertThrowsError(try verification.verify(forgetful, "forgetful", step.method.value)) {
+      XCTAssertTrue("\($0)".hasPrefix("row: forgetful: element (89, 149) of matrix 0 is 0.0"), "\($0)")
+    }
+    var muon = step.muon
+    muon.method = .jordan(steps: 4)
+    let short = try EngineStep(memory, muon, kernels: .automatic)
+    XCTAssertThrowsError(try verification.verify(short, "short", step.method.value))
+  }
+
+  private func bench(_ arguments: [String]) throws -> [String: Any] {
+    let run = try CommandRun(["bench", "--json", "--repeat", "1"] + arguments)
+    XCTAssertEqual(run.status, 0, run.errors)
+    return try XCTUnwrap(JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any])
+  }
+}
+
+/// Takes back what a step did to the last parameter.
+private final class LastElementKept: BenchContender {
+  private let step: EngineStep<Float>
+  private let memory: BenchMemory<Float>
+
+  init(_ step: EngineStep<Float>, _ memory: BenchMemory<Float>) { (self.step, self.memory) = (step, memory) }
+
+  func prepare() {}
+
+  func run() throws {
+    let last = memory.parameters[memory.count - 1]
+    try step.run()
+    memory.parameters[memory.count - 1] = last
+  }
+}
