@@ -114,11 +114,8 @@ struct MatrixContest {
     engine = try EngineStep(memory, step.muon, kernels: .automatic)
     try verification.verify(engine, "momentum", step.method.value)
     polar = wantsPolar ? try EngineStep(memory, step.polar, kernels: .automatic) : nil
-    if let polar {
-      // Rotations of LAPACK are exact up to a multiple of their size.
-      let side = matrices.shapes.joined().max()!
-      try verification.verify(polar, "polar factors", units: 16 * Double(max(side, 64))) { _ in 1 }
-    }
+    // Rotations of LAPACK are exact up to a multiple of their size.
+    if let polar { try verification.verify(polar, "polar factors", unitsOfSide: 16) { _ in 1 } }
 
     try TileProducts<Scalar>.verify(row: row)
     let tiles = TileProducts<Scalar>(
@@ -164,20 +161,21 @@ struct MatrixVerification<Scalar: LimitScalar> {
   /// Compares the parameters after two steps from 0.
   ///
   /// - Parameters:
-  ///   - units: How far an element may be off, in `ulpOfOne` of its terms. The steps of Newton-Schulz work on squares of
-  ///     singular values, from 1 to 1/10000, and so lose digits of the smallest ones.
+  ///   - unitsOfSide: How far an element may be off for each element of the longer side, in `ulpOfOne` of its terms; beside
+  ///     1024 of them, because the steps of Newton-Schulz work on squares of singular values, from 1 to 1/10000, and so lose
+  ///     digits of the smallest ones. The sums of those squares are as long as that side, and round once for each tile.
   ///   - polynomial: What becomes of singular values, those of the matrix divided by its norm.
   func verify(
-    _ contender: some BenchContender, _ name: String, units: Double = 2048, _ polynomial: (Double) -> Double
+    _ contender: some BenchContender, _ name: String, unitsOfSide: Double = 0.25, _ polynomial: (Double) -> Double
   ) throws {
     let steps = 2
     memory.parameters.update(repeating: 0)
     for _ in 0..<steps { try contender.run() }
-    let tolerance = units * Double(Scalar.ulpOfOne)
     var sample = memory.sample[...]
     for (index, tensor) in memory.layout.tensors.enumerated() {
       let elements = matrix(index).orthogonalized(polynomial)
       let (columns, way) = (matrices.shapes[index][1], -Double(steps) * step.factor(of: matrices.shapes[index]))
+      let tolerance = (1024 + unitsOfSide * Double(matrices.shapes[index].max()!)) * Double(Scalar.ulpOfOne)
       let own = sample.prefix { $0 < tensor.range.upperBound }
       sample = sample.dropFirst(own.count)
       for place in own {
