@@ -96,7 +96,7 @@ final class BenchMatrixTests: XCTestCase {
       let matrix = ReflectedMatrix(rows: rows, columns: columns, seed: 3)
       // A reflection has itself as its inverse: so the decomposition gives the matrix of squares by two products.
       let (elements, squares) = (matrix.elements, matrix.orthogonalized { $0 * $0 * $0 })
-      func x(_ i: Int, _ j: Int) -> Double { elements[i, j].value }
+      func x(_ i: Int, _ j: Int) -> Double { elements[i, j] }
       let norm = (0..<rows * columns).reduce(0) { $0 + x($1 / columns, $1 % columns) * x($1 / columns, $1 % columns) }
         .squareRoot()
       for i in 0..<rows {
@@ -104,7 +104,7 @@ final class BenchMatrixTests: XCTestCase {
           // X Xᵀ X has the cubes of the singular values.
           var sum = 0.0
           for k in 0..<columns { for l in 0..<rows { sum += x(i, k) * x(l, k) * x(l, j) } }
-          XCTAssertEqual(sum / (norm * norm * norm), squares[i, j].value, accuracy: 1e-14)
+          XCTAssertEqual(sum / (norm * norm * norm), squares[i, j], accuracy: 1e-14)
         }
       }
       XCTAssertGreaterThan(x(0, columns - 1).magnitude, 0)
@@ -122,7 +122,7 @@ final class BenchMatrixTests: XCTestCase {
     // The last element stays where it was; and four steps instead of five.
     let forgetful = LastElementKept(try EngineStep(memory, step.muon, kernels: .automatic), memory)
     XCTAssertThrowsError(try verification.verify(forgetful, "forgetful", step.method.value)) {
-      XCTAssertTrue("\($0)".hasPrefix("row: forgetful: element (89, 149) of matrix 0 is 0.0"), "\($0)")
+      XCTAssertTrue("\($0)".hasPrefix("row: forgetful: matrix 0 is off by "), "\($0)")
     }
     var muon = step.muon
     muon.method = .jordan(steps: 4)

@@ -52,15 +52,14 @@ struct ReflectedMatrix {
     fileprivate let u, w, diagonal: [Double]
     fileprivate let middle: Double
 
-    /// An element, and the sum of the magnitudes of its terms.
-    subscript(row: Int, column: Int) -> (value: Double, size: Double) {
+    subscript(row: Int, column: Int) -> Double {
       let ofRow = row < diagonal.count ? diagonal[row] : 0
       let ofColumn = column < diagonal.count ? diagonal[column] : 0
       let first = row == column ? ofRow : 0
       let second = ofColumn == 0 ? 0 : 2 * u[row] * u[column] * ofColumn
       let third = ofRow == 0 ? 0 : 2 * ofRow * w[row] * w[column]
       let fourth = 4 * middle * u[row] * w[column]
-      return (first - second - third + fourth, abs(first) + abs(second) + abs(third) + abs(fourth))
+      return first - second - third + fourth
     }
   }
 }
