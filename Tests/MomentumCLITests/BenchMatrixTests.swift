@@ -120,7 +120,7 @@ final class BenchMatrixTests: XCTestCase {
     let engine = try EngineStep(memory, step.muon, kernels: .automatic)
     XCTAssertNoThrow(try verification.verify(engine, "right", step.method.value))
     // The last element stays where it was; and four steps instead of five.
-    let forgetful = LastElementKept(try EngineStep(memory, step.muon, kernels: .automatic), memory)
+    let forgetful = ForgetfulStep(try EngineStep(memory, step.muon, kernels: .automatic), memory)
     XCTAssertThrowsError(try verification.verify(forgetful, "forgetful", step.method.value)) {
       XCTAssertTrue("\($0)".hasPrefix("row: forgetful: matrix 0 is off by "), "\($0)")
     }
@@ -128,27 +128,5 @@ final class BenchMatrixTests: XCTestCase {
     muon.method = .jordan(steps: 4)
     let short = try EngineStep(memory, muon, kernels: .automatic)
     XCTAssertThrowsError(try verification.verify(short, "short", step.method.value))
-  }
-
-  private func bench(_ arguments: [String]) throws -> [String: Any] {
-    let run = try CommandRun(["bench", "--json", "--repeat", "1"] + arguments)
-    XCTAssertEqual(run.status, 0, run.errors)
-    return try XCTUnwrap(JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any])
-  }
-}
-
-/// Takes back what a step did to the last parameter.
-private final class LastElementKept: BenchContender {
-  private let step: EngineStep<Float>
-  private let memory: BenchMemory<Float>
-
-  init(_ step: EngineStep<Float>, _ memory: BenchMemory<Float>) { (self.step, self.memory) = (step, memory) }
-
-  func prepare() {}
-
-  func run() throws {
-    let last = memory.parameters[memory.count - 1]
-    try step.run()
-    memory.parameters[memory.count - 1] = last
   }
 }

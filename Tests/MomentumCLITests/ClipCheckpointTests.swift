@@ -113,9 +113,14 @@ final class ClipCheckpointTests: XCTestCase {
       assertFails(
         try folder.run([
           "clip", "--gradients", "g", "--output", "none", "--clip-global-norm", "1", "--output-type", "f32",
-          "--overflow",
-          "saturate",
+          "--overflow", "saturate",
         ]), 64, "--overflow cannot be given with --output-type f32, which rounds nothing to half precision")
+      try folder.write("floats", [StoredTensor("a", [Float(1)])])
+      assertFails(
+        try folder.run([
+          "clip", "--gradients", "floats", "--output", "none", "--clip-global-norm", "1", "--overflow", "saturate",
+        ]), 1, "floats: has no tensor in half precision; expected BF16 or F16, or no --overflow")
+      XCTAssertFalse(FileManager.default.fileExists(atPath: folder.path("none")))
     }
   }
 

@@ -1,32 +1,33 @@
 internal import Synchronization
 
-/// The way to sum squares where no step asks for them, whose optimizer has a way of its own: in norms and clips by
-/// themselves. The bits are the same.
-package enum NormKernels: UInt8 {
-  /// By loops if a compiler has optimised them.
-  case automatic
-  /// By one call of BLAS a tile.
-  case blas
-  /// By loops, wherever they have the bits of BLAS.
-  case fused
+/// The way to sum squares where no step asks for them, whose optimizer has ``Optimizer/kernels`` of its own: in norms and clips
+/// by themselves. The bits are the same.
+package enum NormKernels {
+  private static let word = Atomic<UInt8>(0)
 
-  private static let choice = Atomic<UInt8>(automatic.rawValue)
-
-  /// The way of this process, for benchmarks and tests.
-  package static var current: NormKernels {
-    get { NormKernels(rawValue: choice.load(ordering: .relaxed)) ?? .automatic }
-    set { choice.store(newValue.rawValue, ordering: .relaxed) }
-  }
-
-  /// Whether norms are summed by loops if there are any.
-  @inline(__always)
-  static var preferLoops: Bool {
-    let choice = choice.load(ordering: .relaxed)
-    return choice == fused.rawValue || choice == automatic.rawValue && FusedLoops.areOptimized
+  /// The way of this process, for benchmarks and tests. In cache a norm takes a fraction of a microsecond, so it is read from a
+  /// word.
+  package static var current: StepKernels {
+    @inline(__always) get {
+      switch word.load(ordering: .relaxed) {
+      case 1: .blas
+      case 2: .fused
+      default: .automatic
+      }
+    }
+    set {
+      let number: UInt8 =
+        switch newValue {
+        case .automatic: 0
+        case .blas: 1
+        case .fused: 2
+        }
+      word.store(number, ordering: .relaxed)
+    }
   }
 
   /// Whether norms are summed by loops.
   package static func useLoops<S: BLASScalar>(_: S.Type) -> Bool {
-    preferLoops && BLASTraits.squaresVariant(S.self) != nil
+    current.prefersLoops && BLASTraits.squaresVariant(S.self) != nil
   }
 }

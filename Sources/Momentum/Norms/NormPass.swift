@@ -147,7 +147,9 @@ enum NormPass {
       if case .squares = measure {
         // The usual norm has a loop of its own: in cache, a tile's dot product takes no longer than a dozen
         // instructions.
-        let (squares, end) = (TileSquares<Scalar>(prefersLoops: NormKernels.preferLoops), end(of: upper, buffer.count))
+        let (squares, end) = (
+          TileSquares<Scalar>(prefersLoops: NormKernels.current.prefersLoops), end(of: upper, buffer.count)
+        )
         var sums = TileSquares<Scalar>.Sums()
         while start < upper {
           for tile in 0..<squares.sum(base + start, end - start, into: &sums) {
@@ -183,7 +185,7 @@ enum NormPass {
     guard Scalar._hasExactSquares, x.count < ThreadTeam.leastShared, let base = x.baseAddress else {
       return nil
     }
-    let squares = TileSquares<Scalar>(prefersLoops: NormKernels.preferLoops)
+    let squares = TileSquares<Scalar>(prefersLoops: NormKernels.current.prefersLoops)
     var (sum, smallest) = (0.0, Double.infinity)
     var (start, sums) = (0, TileSquares<Scalar>.Sums())
     while start < x.count {

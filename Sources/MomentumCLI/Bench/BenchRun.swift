@@ -54,12 +54,7 @@ struct BenchRun {
   ///   - stop: Asked between rows.
   func run(_ parts: [Part], finished: (BenchRow) -> Void, stop: () -> Bool) throws {
     let before = NormKernels.current
-    NormKernels.current =
-      switch kernels {
-      case .automatic: .automatic
-      case .blas: .blas
-      case .fused: .fused
-      }
+    NormKernels.current = kernels
     defer { NormKernels.current = before }
     for part in parts {
       switch part.scalar {

@@ -141,6 +141,10 @@ struct ClipCommand: ParsableCommand {
       default: return try average(gradients, as: Float.self, target)
       }
     }
+    if overflow != nil, !gradients.dtypes.contains(where: \.isHalf) {
+      throw DataFileError(
+        file: gradients.name, cause: "has no tensor in half precision; expected BF16 or F16, or no --overflow")
+    }
     let copy = try target.checkpoint(output, like: gradients.set)
     var givenNorm: (limit: Double, norm: Double)?
     if let totalNorm, let limit = clip.clipGlobalNorm { givenNorm = (limit, totalNorm) }

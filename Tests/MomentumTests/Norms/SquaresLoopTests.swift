@@ -110,8 +110,8 @@ final class SquaresLoopTests: XCTestCase {
           if special == 0 { for i in x.indices.suffix(Tile.count) { x[i] = 0 } }
           let memory = GuardedMemory(x, shift: tiles)
           let buffers = [memory.readOnlyBuffer, UnsafeBufferPointer(rebasing: memory.readOnlyBuffer.dropFirst(3))]
-          var found: [NormKernels: (NormReport, NormReport, NormPartial)] = [:]
-          for kernels in [NormKernels.blas, .fused] {
+          var found: [StepKernels: (NormReport, NormReport, NormPartial)] = [:]
+          for kernels in [StepKernels.blas, .fused] {
             NormKernels.current = kernels
             for threads in [1, 3] {
               try ThreadTeam.$worthwhileCount.withValue(Tile.count) {

@@ -19,15 +19,4 @@ public enum StepKernels: String, Sendable, Hashable, Codable, CaseIterable {
   /// Whether programs are run as loops if there are any.
   @inline(__always)
   var prefersLoops: Bool { self == .fused || self == .automatic && FusedLoops.areOptimized }
-
-  /// Whether a program on vectors of a type runs as a loop.
-  ///
-  /// - Parameter cacheBytes: As for ``TileProgram/load(_:cacheBytes:_:)``.
-  func fuses<Scalar: BLASScalar>(_ program: StepProgram, _: Scalar.Type, cacheBytes: Int) -> Bool {
-    withUnsafeTemporaryAllocation(byteCount: TileProgram<Scalar>.byteCount, alignment: 64) { storage in
-      var tile = TileProgram<Scalar>(storage: storage.baseAddress!)
-      withUnsafePointer(to: program) { tile.load($0, cacheBytes: cacheBytes, self) }
-      return tile.loop != nil
-    }
-  }
 }
