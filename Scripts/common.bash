@@ -5,18 +5,23 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # The same flags in every build, so that one build folder serves them all. They reach our own sources only: SwiftPM
 # silences the warnings of other packages.
 strict=(-Xswiftc -warnings-as-errors)
-# The release build of the tests, which they need -enable-testing for: in a folder of its own, because the command is
-# made without. A debug build is there for whoever wants to look inside, so this one does without debug information.
-testable=(-c release -debug-info-format none -Xswiftc -enable-testing)
-
-# find_mpi: whether there is an MPI with its headers; Open MPI if there are two. Sets mpi_build, the options of a debug build with
-# it, and mpi_test, those of Scripts/test-mpi.sh.
+# find_mpi: whether there is an MPI with its headers; Open MPI if there are two. Sets mpi_traits, the options of a build with it,
+# mpi_folder, the folder of a debug build, and mpi_test, the option of Scripts/test-mpi.sh.
 find_mpi() {
-  mpi_build=(--scratch-path "$root/.build-mpi" --traits default,MPI) mpi_test=()
+  mpi_traits=(--traits default,MPI) mpi_folder="$root/.build-mpi" mpi_test=()
   if [[ "$(mpirun --version 2>/dev/null)" == *"Open MPI"* ]] && pkg-config --exists "${MPI_PKG_CONFIG:-mpi-c}"; then return; fi
   command -v mpirun.mpich >/dev/null && pkg-config --exists mpich || return 1
   export MPI_PKG_CONFIG=mpich
-  mpi_build=(--scratch-path "$root/.build-mpich" --traits default,MPI) mpi_test=(--mpich)
+  mpi_folder="$root/.build-mpich" mpi_test=(--mpich)
+}
+
+# find_tests [FOLDER]: sets tests_build, the options of the release build of the tests. They need -enable-testing: so it lies in a
+# folder of its own, because the command is made without. A debug build is there for whoever wants to look inside, so this one
+# does without debug information. Where there is an MPI it is made with it, and so has everything that is tested.
+find_tests() {
+  local folder=${1:-.build-release}
+  tests_build=(-c release -debug-info-format none -Xswiftc -enable-testing --scratch-path "$root/${folder#"$root/"}")
+  if find_mpi; then tests_build+=("${mpi_traits[@]}"); fi
 }
 
 say() { printf '\n==> %s\n' "$*"; }

@@ -1,18 +1,24 @@
 #!/usr/bin/env bash
 # Builds the documentation of the library; any warning, such as a link to a symbol that does not exist, is an error.
 #
-# Usage: Scripts/docs.sh [OUTPUT]
-#   OUTPUT   the folder of the archives, one of each module with a catalogue (default: .build-docs)
+# Usage: Scripts/docs.sh [--build-folder FOLDER] [OUTPUT]
+#   --build-folder   takes the release build of the tests (Scripts/test.sh leaves it in .build-release) instead of a debug build
+#   OUTPUT           the folder of the archives, one of each module with a catalogue (default: .build-docs)
 #
 # Also fails if a public symbol has no doc comment; those of MomentumMPI count where there is an MPI. Uses nothing but the
 # toolchain: the symbol graph comes from the module as it was built, docc turns it and the catalogue into an archive.
 source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
-case "${1-}" in
-  -h | --help) help; exit ;;
-  -*) fail "unknown argument '$1'; see --help" ;;
-esac
-output=${1:-$root/.build-docs}
+folder= output="$root/.build-docs"
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --build-folder) folder=${2:?"--build-folder needs a folder"}; shift ;;
+    -h | --help) help; exit ;;
+    -*) fail "unknown argument '$1'; see --help" ;;
+    *) output=$1 ;;
+  esac
+  shift
+done
 
 tools=$(dirname "$(readlink -f "$(command -v swift)")")
 for tool in docc swift-symbolgraph-extract; do
@@ -25,13 +31,16 @@ modules=(Momentum MomentumLAPACK MomentumFiles)
 build=(swift build --package-path "$root")
 read -ra flags < <(pkg-config --cflags-only-I openblas lapacke)
 if find_mpi; then
-  # The build of Scripts/test.sh.
   modules+=(MomentumMPI)
-  build+=("${mpi_build[@]}")
+  [ -n "$folder" ] || build+=("${mpi_traits[@]}" --scratch-path "$mpi_folder")
   read -ra flags < <(pkg-config --cflags-only-I openblas lapacke "${MPI_PKG_CONFIG:-mpi-c}")
 fi
-for folder in CMomentumBLAS CMomentumLAPACKE CMomentumKernels/include CMomentumLoadedBLAS/include CMomentumFiles CMomentumMPI; do
-  flags+=(-Xcc "-fmodule-map-file=$root/Sources/$folder/module.modulemap")
+if [ -n "$folder" ]; then
+  find_tests "$folder"
+  build+=("${tests_build[@]}")
+fi
+for module in CMomentumBLAS CMomentumLAPACKE CMomentumKernels/include CMomentumLoadedBLAS/include CMomentumFiles CMomentumMPI; do
+  flags+=(-Xcc "-fmodule-map-file=$root/Sources/$module/module.modulemap")
 done
 [ "$(uname)" != Darwin ] || flags+=(-sdk "$(xcrun --show-sdk-path)")
 # extract MODULE: writes the symbol graph of a module, as it was built, into a folder of its own.

@@ -15,7 +15,7 @@
 #   Scripts/fuzz.sh steps 1 N --scenarios 1
 # SEED is the first of the run (default: a random one, which is printed). --sanitize builds with ThreadSanitizer or
 # AddressSanitizer, in folders of their own. --build-folder takes the release build of the tests
-# (Scripts/test.sh --release leaves it in .build-release), so that little is left to build.
+# (Scripts/test.sh leaves it in .build-release), so that little is left to build.
 source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
 case "${1-}" in
@@ -63,7 +63,7 @@ fuzz_files() {
 }
 
 fuzz_steps() {
-  local scratch="$build" how=("${strict[@]}") options=()
+  local scratch="$build" how=() options=()
   if [[ "${1-}" =~ ^[0-9]+$ ]]; then
     options+=(--seed "$1")
     shift
@@ -81,7 +81,8 @@ fuzz_steps() {
         ;;
       # The flags of the tests' build, so that nothing is built anew.
       --build-folder)
-        how+=("${testable[@]}")
+        find_tests "$2"
+        how+=("${tests_build[@]}")
         scratch="$root/${2#"$root/"}"
         ;;
       *) fail "unknown argument '$1'; see --help" ;;
@@ -95,7 +96,7 @@ fuzz_steps() {
   echo 'race:libopenblas' >"$scratch/tsan.suppressions"
   export TSAN_OPTIONS="suppressions=\"$scratch/tsan.suppressions\" ${TSAN_OPTIONS-}"
   export ASAN_OPTIONS="detect_leaks=0 ${ASAN_OPTIONS-}"
-  swift build --package-path "$root" -c release --scratch-path "$scratch" "${how[@]}" --product MomentumStepFuzz
+  swift build --package-path "$root" -c release --scratch-path "$scratch" "${strict[@]}" ${how[@]+"${how[@]}"} --product MomentumStepFuzz
   "$scratch/release/MomentumStepFuzz" --minutes "$minutes" ${options[@]+"${options[@]}"}
 }
 

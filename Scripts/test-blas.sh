@@ -3,7 +3,7 @@
 #
 # Usage: Scripts/test-blas.sh [--quick] [--build-folder FOLDER] [LIBRARY...]
 #   --quick          BLIS, OpenMP, serial and 64-bit OpenBLAS only, and fewer tests: what CI runs
-#   --build-folder   takes the release build of the tests (Scripts/test.sh --release leaves it in .build-release) instead of the
+#   --build-folder   takes the release build of the tests (Scripts/test.sh leaves it in .build-release) instead of the
 #                    debug build, and measures times
 #   LIBRARY          names of the table, or paths of files that serve CBLAS, such as those in a Python wheel
 #
@@ -35,11 +35,10 @@ while [ $# -gt 0 ]; do
   shift
 done
 options=(--package-path "$root" "${strict[@]}")
-case "$build" in
-  "") ;;
-  /*) options+=("${testable[@]}" --scratch-path "$build") ;;
-  *) options+=("${testable[@]}" --scratch-path "$root/$build") ;;
-esac
+if [ -n "$build" ]; then
+  find_tests "$build"
+  options+=("${tests_build[@]}")
+fi
 [ "$(uname)" = Linux ] || fail "needs Linux: elsewhere libraries are not found in this way"
 command -v apt-get >/dev/null || fail "needs apt-get, for the libraries"
 

@@ -8,19 +8,20 @@
 #   --mpich                with MPICH and at most two ranks, instead of Open MPI. MPIRUN names its mpirun (default:
 #                          mpirun.mpich, or mpirun where there is none), and pkg-config must know "mpich".
 #   --seed N               of random failures (default: a fresh one, which is printed)
-#   --build-folder FOLDER  where to build (default: .build-mpi, or .build-mpich)
+#   --build-folder FOLDER  takes the release build of the tests (Scripts/test.sh leaves it in .build-release) instead of a debug
+#                          build in .build-mpi, or .build-mpich
 #
 # Needs an MPI with its headers: Scripts/setup.sh --mpi installs Open MPI, --mpich MPICH beside it. Each MPI has a build
 # folder of its own, since code compiled with the header of one does not run with another.
 source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
-folder= mpich=false size=usual seed=$RANDOM
+tests= mpich=false size=usual seed=$RANDOM
 while [ $# -gt 0 ]; do
   case "$1" in
     --quick | --long) size=${1#--} ;;
     --mpich) mpich=true ;;
     --seed) seed=${2:?"--seed needs a number"}; shift ;;
-    --build-folder) folder=${2:?"--build-folder needs a folder"}; shift ;;
+    --build-folder) tests=${2:?"--build-folder needs a folder"}; shift ;;
     -h | --help) help; exit ;;
     *) fail "unknown argument '$1'; see --help" ;;
   esac
@@ -35,13 +36,13 @@ if $mpich; then
   export MPI_PKG_CONFIG=${MPI_PKG_CONFIG:-mpich}
   launch=() most=2 compiler=mpicc.mpich
   command -v "$compiler" >/dev/null || compiler=mpicc
-  : "${folder:=.build-mpich}"
+  folder=.build-mpich
 else
   # A rank that waits lets others run: something else may be at work on this machine, too.
   launch=(--oversubscribe --allow-run-as-root --bind-to none --mca mpi_yield_when_idle 1) most=8
   compiler=mpicc.openmpi
   command -v "$compiler" >/dev/null || compiler=mpicc
-  : "${folder:=.build-mpi}"
+  folder=.build-mpi
   [[ "$("$mpirun" --version 2>/dev/null)" == *"Open MPI"* ]] || fail "'$mpirun' is not that of Open MPI; see --mpich"
 fi
 # Seconds after which a case counts as hanging. Most take one or two; ranks that take turns with whatever else is at work on
@@ -50,7 +51,13 @@ limit=240
 # Ranks share the processors here: one thread each.
 export OPENBLAS_NUM_THREADS=1
 
-build=(swift build --scratch-path "$folder" --traits default,MPI --jobs 2)
+build=(swift build --jobs 2 --scratch-path "$folder" --traits default,MPI)
+if [ -n "$tests" ]; then
+  find_tests "$tests"
+  [ $mpich = "$([ ${#mpi_test[@]} -gt 0 ] && echo true || echo false)" ] ||
+    fail "the tests are built with Open MPI where there is one; without it they go with --mpich"
+  build=(swift build --jobs 2 "${tests_build[@]}")
+fi
 build_products() {
   local product
   for product in MomentumMPICases momentum momentum-mpi; do "${build[@]}" --product "$product" "${strict[@]}"; done

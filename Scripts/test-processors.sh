@@ -3,7 +3,7 @@
 #
 # Usage: Scripts/test-processors.sh [--starts N] [--build-folder FOLDER]
 #   --starts N       how often to start in each way (default: 20)
-#   --build-folder   takes the release build of the tests (Scripts/test.sh --release leaves it in .build-release) instead of the
+#   --build-folder   takes the release build of the tests (Scripts/test.sh leaves it in .build-release) instead of the
 #                    debug build
 #
 # Needs an x86-64 Linux; installs what Scripts/setup.sh --emulators names. Checks:
@@ -32,11 +32,10 @@ done
 work="$root/.build-processors"
 mkdir -p "$work"
 options=(--package-path "$root" "${strict[@]}")
-case "$build" in
-  "") ;;
-  /*) options+=("${testable[@]}" --scratch-path "$build") ;;
-  *) options+=("${testable[@]}" --scratch-path "$root/$build") ;;
-esac
+if [ -n "$build" ]; then
+  find_tests "$build"
+  options+=("${tests_build[@]}")
+fi
 unset OPENBLAS_CORETYPE
 
 new_intel=(qemu-x86_64 -cpu "max,vendor=GenuineIntel,family=6,model=207")

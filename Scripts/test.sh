@@ -1,29 +1,28 @@
 #!/usr/bin/env bash
 # Builds everything with warnings as errors and runs the tests.
 #
-# Usage: Scripts/test.sh [--quick] [--release] [--sanitize thread|address] [arguments of 'swift test']
+# Usage: Scripts/test.sh [--quick] [--debug] [--sanitize thread|address] [arguments of 'swift test']
 #   --quick      run the tests once only, not again under other BLAS kernels, and no case of several processes
-#   --release    build and run all tests in release mode, and those of the libraries in a debug build as well; the kernels are
-#                then tested with the release build
+#   --debug      with a debug build, which is sooner built again after a change, and whose tests take several times as long
 #   --sanitize   build with ThreadSanitizer or AddressSanitizer (in .build-tsan or .build-asan) and run the tests under it;
 #                nothing else is run
 #
-# Anything else goes to swift test, for example '--filter SGDTests'. By default: a debug build; then all tests as they are, and
+# Anything else goes to swift test, for example '--filter SGDTests'. By default: a release build; then all tests as they are, and
 # beside them the tests of the library once for each kind of BLAS kernel that this processor can run, the plainest kind with
-# one BLAS thread. With --release the debug tests run beside the release build.
-# Where there is an MPI (Scripts/setup.sh --mpi), the debug build is made with it, in .build-mpi, and the cases of several
-# processes follow the tests (Scripts/test-mpi.sh --quick); not with --quick, nor where tests are chosen by arguments.
-# The output of each run is kept in .build-logs/.
+# one BLAS thread, and, where there is an MPI (Scripts/setup.sh --mpi), the cases of several processes
+# (Scripts/test-mpi.sh --quick); these not where tests are chosen by arguments.
+# The build lies in .build-release; a debug build in .build, or with an MPI in .build-mpi. The output of each run is kept in
+# .build-logs/.
 source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
 quick=false
-release=false
+mode=release
 sanitizer=
 arguments=()
 while [ $# -gt 0 ]; do
   case "$1" in
     --quick) quick=true ;;
-    --release) release=true ;;
+    --debug) mode=debug ;;
     --sanitize)
       sanitizer=${2-}
       case "$sanitizer" in
@@ -66,13 +65,11 @@ run_tests() {
   grep -E 'Executed [1-9][0-9]* tests?, with' "$log" >/dev/null || fail "no test was run; log: $log"
 }
 
-# run_cases: runs the cases of several processes, from the debug build.
-run_cases() { "$root/Scripts/test-mpi.sh" --quick ${mpi_test[@]+"${mpi_test[@]}"} </dev/null 2>&1 | tee "$logs/mpi.log"; }
-
-# Tests that are built already, and the cases.
-run_debug() {
-  run_tests debug "$@" ${debug[@]+"${debug[@]}"} ${arguments[@]+"${arguments[@]}"}
-  if $cases; then run_cases; fi
+# run_cases: runs the cases of several processes.
+run_cases() {
+  local build=()
+  [ "$mode" = debug ] || build=(--build-folder .build-release)
+  "$root/Scripts/test-mpi.sh" --quick ${mpi_test[@]+"${mpi_test[@]}"} ${build[@]+"${build[@]}"} </dev/null 2>&1 | tee "$logs/mpi.log"
 }
 
 # start COMMAND...: runs tests in the background, for finish. Most tests leave one of two processors idle.
@@ -104,8 +101,8 @@ core_types() {
   if has avx512f && has avx512dq && has avx512bw && has avx512vl; then echo SkylakeX; fi
 }
 
-# The tests of the library once for each kind of kernel; the plainest kind with one BLAS thread.
-library_tests() {
+# The tests of the library once for each kind of kernel, the plainest kind with one BLAS thread, and then the cases.
+other_tests() {
   local core
   (
     [ ${#cores[@]} -eq 0 ] || export OPENBLAS_CORETYPE=${cores[0]}
@@ -115,6 +112,7 @@ library_tests() {
   for core in "${cores[@]:1}"; do
     OPENBLAS_CORETYPE=$core run_tests "$mode-$core" ${how[@]+"${how[@]}"} "${library[@]}"
   done
+  if $cases; then run_cases; fi
 }
 
 "$root/Scripts/setup.sh"
@@ -133,42 +131,31 @@ if [ -n "$sanitizer" ]; then
   step "Tests under the $sanitizer sanitizer" run_tests "$sanitizer" --scratch-path "$scratch" --sanitize "$sanitizer" \
     ${arguments[@]+"${arguments[@]}"}
 else
-  debug=()
+  how=()
   if find_mpi; then
-    debug=("${mpi_build[@]}")
+    how=(--scratch-path "$mpi_folder" "${mpi_traits[@]}")
   elif $cases; then
     cases=false
     echo "No MPI with its headers: the cases of several processes are left out (Scripts/setup.sh --mpi installs one)."
   fi
-  step "Building (debug)" build debug ${debug[@]+"${debug[@]}"}
-  # Where tests run more than once, a release build is several times as fast.
-  mode=debug
-  how=(${debug[@]+"${debug[@]}"})
-  if $release; then
-    say "Tests of the libraries (debug), and the cases of several processes, run beside the release build; logs in $logs"
-    # Those of the command, which start a process each, take as long as all others together; they run in release mode.
-    skip=()
-    [ ${#arguments[@]} -gt 0 ] || skip=(--skip '^MomentumCLITests\.')
-    start run_debug ${skip[@]+"${skip[@]}"}
-    debug_tests=$started
-    mode=release
-    how=("${testable[@]}" --scratch-path "$root/.build-release")
-    step "Building (release)" build release "${how[@]}"
-    step "Tests of the libraries (debug) and the cases of several processes" finish "$debug_tests" debug mpi
+  if [ "$mode" = release ]; then
+    find_tests
+    how=("${tests_build[@]}")
   fi
+  step "Building ($mode)" build "$mode" ${how[@]+"${how[@]}"}
   if ! $quick; then
     # Tests named by the caller replace the choice of the library's.
     library=(${arguments[@]+"${arguments[@]}"})
     [ ${#library[@]} -gt 0 ] || library=(--filter '^Momentum(Optimizer)?Tests\.')
     mapfile -t cores < <(core_types)
-    names=(1-thread "${cores[@]:1}")
+    others=(1-thread "${cores[@]:1}")
+    others=("${others[@]/#/$mode-}" mpi)
     say "Tests of the library with one BLAS thread${cores[0]+, and each kind of kernels (${cores[*]}),} run beside all tests"
-    start library_tests
-    kernel_tests=$started
+    start other_tests
+    beside=$started
   fi
   step "All tests ($mode)" run_tests "$mode" ${how[@]+"${how[@]}"} ${arguments[@]+"${arguments[@]}"}
-  if ! $quick; then step "Tests of the library with other kernels" finish "$kernel_tests" "${names[@]/#/$mode-}"; fi
-  if $cases && ! $release; then step "The cases of several processes" run_cases; fi
+  if ! $quick; then step "Other kernels, and several processes" finish "$beside" "${others[@]}"; fi
 fi
 
 say "Summary; the logs are in $logs"
