@@ -53,6 +53,22 @@ TARGET static inline __attribute__((always_inline)) double end_double_fused(doub
   return sum;
 }
 
+TARGET static inline __attribute__((always_inline)) ptrdiff_t total_float(__m256i counts) {
+  const __m128i four = _mm_add_epi32(_mm256_castsi256_si128(counts), _mm256_extracti128_si256(counts, 1));
+  const __m128i two = _mm_add_epi32(four, _mm_unpackhi_epi64(four, four));
+  return _mm_extract_epi32(two, 0) + _mm_extract_epi32(two, 1);
+}
+
+TARGET static inline __attribute__((always_inline)) ptrdiff_t total_double(__m256i counts) {
+  const __m128i two = _mm_add_epi64(_mm256_castsi256_si128(counts), _mm256_extracti128_si256(counts, 1));
+  return (ptrdiff_t)(_mm_extract_epi64(two, 0) + _mm_extract_epi64(two, 1));
+}
+
+#define COUNT_FLOAT(counts, x, y) \
+  _mm256_sub_epi32(counts, _mm256_cmpeq_epi32(_mm256_castps_si256(x), _mm256_castps_si256(y)))
+#define COUNT_DOUBLE(counts, x, y) \
+  _mm256_sub_epi64(counts, _mm256_cmpeq_epi64(_mm256_castpd_si256(x), _mm256_castpd_si256(y)))
+
 #define NAME(x) squares_avx2_float_##x
 #define SCALAR float
 #define VECTOR __m256
@@ -60,6 +76,13 @@ TARGET static inline __attribute__((always_inline)) double end_double_fused(doub
 #define LOAD(p) _mm256_loadu_ps(p)
 #define FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
 #define ZERO _mm256_setzero_ps()
+#define SET1(a) _mm256_set1_ps(a)
+#define MIN(a, b) _mm256_min_ps(a, b)
+#define MAX(a, b) _mm256_max_ps(a, b)
+#define COUNTS __m256i
+#define NO_COUNTS _mm256_setzero_si256()
+#define COUNT(counts, x, y) COUNT_FLOAT(counts, x, y)
+#define TOTAL(counts) total_float(counts)
 #define FOLD(a, b, c, d) fold_float(a, b, c, d)
 #define END(sum, x, n) end_float(sum, x, n)
 #include "squares_template.h"
@@ -71,6 +94,13 @@ TARGET static inline __attribute__((always_inline)) double end_double_fused(doub
 #define LOAD(p) _mm256_loadu_pd(p)
 #define FMA(a, b, c) _mm256_fmadd_pd(a, b, c)
 #define ZERO _mm256_setzero_pd()
+#define SET1(a) _mm256_set1_pd(a)
+#define MIN(a, b) _mm256_min_pd(a, b)
+#define MAX(a, b) _mm256_max_pd(a, b)
+#define COUNTS __m256i
+#define NO_COUNTS _mm256_setzero_si256()
+#define COUNT(counts, x, y) COUNT_DOUBLE(counts, x, y)
+#define TOTAL(counts) total_double(counts)
 #define FOLD(a, b, c, d) fold_double(a, b, c, d)
 #define END(sum, x, n) end_double(sum, x, n)
 #include "squares_template.h"
@@ -82,6 +112,13 @@ TARGET static inline __attribute__((always_inline)) double end_double_fused(doub
 #define LOAD(p) _mm256_loadu_pd(p)
 #define FMA(a, b, c) _mm256_fmadd_pd(a, b, c)
 #define ZERO _mm256_setzero_pd()
+#define SET1(a) _mm256_set1_pd(a)
+#define MIN(a, b) _mm256_min_pd(a, b)
+#define MAX(a, b) _mm256_max_pd(a, b)
+#define COUNTS __m256i
+#define NO_COUNTS _mm256_setzero_si256()
+#define COUNT(counts, x, y) COUNT_DOUBLE(counts, x, y)
+#define TOTAL(counts) total_double(counts)
 #define FOLD(a, b, c, d) fold_double(a, b, c, d)
 #define END(sum, x, n) end_double_fused(sum, x, n)
 #include "squares_template.h"

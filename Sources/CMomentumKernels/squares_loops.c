@@ -5,19 +5,23 @@ typedef struct {
   const char *vectors;
   momentum_squares_loop_float *run_float;
   momentum_squares_loop_double *run_double;
+  momentum_clamped_squares_float *clamped_float;
+  momentum_clamped_squares_double *clamped_double;
 } squares_loops;
 
 #if defined(__x86_64__)
 
 static const squares_loops variants[] = {
-    {"AVX2", squares_avx2_float_squares, squares_avx2_double_squares},
-    {"AVX2", squares_avx2_float_squares, squares_avx2_fused_double_squares}};
+    {"AVX2", squares_avx2_float_squares, squares_avx2_double_squares, squares_avx2_float_clamped,
+     squares_avx2_double_clamped},
+    {"AVX2", squares_avx2_float_squares, squares_avx2_fused_double_squares, squares_avx2_float_clamped,
+     squares_avx2_fused_double_clamped}};
 
 static int variant_count(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? 2 : 0; }
 
 #else
 
-static const squares_loops variants[] = {{NULL, NULL, NULL}};
+static const squares_loops variants[] = {{NULL, NULL, NULL, NULL, NULL}};
 
 static int variant_count(void) { return 0; }
 
@@ -33,4 +37,14 @@ void momentum_squares_float(int position, const float *x, ptrdiff_t n, ptrdiff_t
 
 void momentum_squares_double(int position, const double *x, ptrdiff_t n, ptrdiff_t tile, double *sums) {
   variants[position].run_double(x, n, tile, sums);
+}
+
+ptrdiff_t momentum_squares_clamped_float(
+    int position, const float *x, ptrdiff_t n, float lower, float upper, float *sums) {
+  return variants[position].clamped_float(x, n, lower, upper, sums);
+}
+
+ptrdiff_t momentum_squares_clamped_double(
+    int position, const double *x, ptrdiff_t n, double lower, double upper, double *sums) {
+  return variants[position].clamped_double(x, n, lower, upper, sums);
 }

@@ -2,7 +2,10 @@
 //
 //   NAME(x)   the function names          TARGET    the attribute that allows the instructions
 //   SCALAR    the element type            VECTOR    WIDTH elements of it
-//   LOAD FMA(a, b, c) = a * b + c, ZERO
+//   LOAD FMA(a, b, c) = a * b + c, ZERO SET1 MIN MAX as the processor has them: of a NaN and a number the second
+//   COUNTS    WIDTH integers, all of them 0 in NO_COUNTS
+//   COUNT(counts, x, y)   counts, increased where x and y have the same bits
+//   TOTAL(counts)         their sum
 //   FOLD(a, b, c, d)   the sum of four vectors, in the order of BLAS
 //   END(sum, x, n)     that sum with the squares of the last elements, which fill no block, in the order of BLAS
 //
@@ -64,6 +67,37 @@ TARGET void NAME(squares)(const SCALAR *x, ptrdiff_t n, ptrdiff_t tile, SCALAR *
   }
 }
 
+// A tile by itself, but with a second sum: each of the two has something to add while the other one waits.
+TARGET ptrdiff_t NAME(clamped)(const SCALAR *x, ptrdiff_t n, SCALAR lower, SCALAR upper, SCALAR *sums) {
+  const VECTOR low = SET1(lower), high = SET1(upper);
+  NAME(lanes) all = {ZERO, ZERO, ZERO, ZERO}, clamped = all;
+  COUNTS same = NO_COUNTS;
+  ptrdiff_t i = 0;
+  for (; i + NAME(block) <= n; i += NAME(block)) {
+#define ADD_CLAMPED(lane, place)                       \
+  {                                                    \
+    const VECTOR y = LOAD(x + i + (place)*WIDTH);      \
+    /* A NaN passes, and a zero between bounds keeps its sign. */ \
+    const VECTOR z = MIN(high, MAX(low, y));           \
+    same = COUNT(same, y, z);                          \
+    all.lane = FMA(y, y, all.lane);                    \
+    clamped.lane = FMA(z, z, clamped.lane);            \
+  }
+    ADD_CLAMPED(a, 0) ADD_CLAMPED(b, 1) ADD_CLAMPED(c, 2) ADD_CLAMPED(d, 3)
+#undef ADD_CLAMPED
+  }
+  SCALAR rest[NAME(block)];
+  ptrdiff_t changed = i - TOTAL(same);
+  for (ptrdiff_t k = 0; k < n - i; k++) {
+    const SCALAR y = x[i + k], raised = y < lower ? lower : y;
+    rest[k] = raised > upper ? upper : raised;
+    changed += rest[k] < y || rest[k] > y;
+  }
+  sums[0] = END(FOLD(all.a, all.b, all.c, all.d), x + i, n - i);
+  sums[1] = END(FOLD(clamped.a, clamped.b, clamped.c, clamped.d), rest, n - i);
+  return changed;
+}
+
 #undef INLINE
 #undef NAME
 #undef SCALAR
@@ -72,5 +106,12 @@ TARGET void NAME(squares)(const SCALAR *x, ptrdiff_t n, ptrdiff_t tile, SCALAR *
 #undef LOAD
 #undef FMA
 #undef ZERO
+#undef SET1
+#undef MIN
+#undef MAX
+#undef COUNTS
+#undef NO_COUNTS
+#undef COUNT
+#undef TOTAL
 #undef FOLD
 #undef END

@@ -19,11 +19,18 @@ enum { MOMENTUM_SQUARES_TILES = 3 };
 typedef void momentum_squares_loop_float(const float *x, ptrdiff_t n, ptrdiff_t tile, float *sums);
 typedef void momentum_squares_loop_double(const double *x, ptrdiff_t n, ptrdiff_t tile, double *sums);
 
+// Sums the squares of a tile of n > 0 elements, and those of its elements as momentum_clamp_float leaves them, with the bits of
+// dot products of the one and the other; returns how many elements the bounds change.
+typedef ptrdiff_t momentum_clamped_squares_float(const float *x, ptrdiff_t n, float lower, float upper, float *sums);
+typedef ptrdiff_t momentum_clamped_squares_double(const double *x, ptrdiff_t n, double lower, double upper, double *sums);
+
 // The vectors that the variant at a position from 0 on uses, such as "AVX2"; behind the last one that this processor runs, NULL.
 const char *momentum_squares_vectors(int position);
 
 // Run the variant at a position.
 void momentum_squares_float(int position, const float *x, ptrdiff_t n, ptrdiff_t tile, float *sums);
 void momentum_squares_double(int position, const double *x, ptrdiff_t n, ptrdiff_t tile, double *sums);
+ptrdiff_t momentum_squares_clamped_float(int position, const float *x, ptrdiff_t n, float lower, float upper, float *sums);
+ptrdiff_t momentum_squares_clamped_double(int position, const double *x, ptrdiff_t n, double lower, double upper, double *sums);
 
 #endif

@@ -56,6 +56,10 @@ where Exponent == Int, Compute == Self {
 
   static func _sumSquares(
     _ variant: Int32, _ x: UnsafePointer<Self>, _ n: Int, into sums: UnsafeMutablePointer<Self>)
+  static func _sumClampedSquares(
+    _ variant: Int32, _ x: UnsafePointer<Self>, _ n: Int, to lower: Self, _ upper: Self,
+    into sums: UnsafeMutablePointer<Self>
+  ) -> Int
 
   // MARK: Traits
 

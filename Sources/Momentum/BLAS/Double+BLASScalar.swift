@@ -107,6 +107,13 @@ extension Double: BLASScalar {
     momentum_squares_double(variant, x, n, Tile.count, sums)
   }
 
+  public static func _sumClampedSquares(
+    _ variant: Int32, _ x: UnsafePointer<Double>, _ n: Int, to lower: Double, _ upper: Double,
+    into sums: UnsafeMutablePointer<Double>
+  ) -> Int {
+    momentum_squares_clamped_double(variant, x, n, lower, upper, sums)
+  }
+
   @inlinable public static var _hasExactSquares: Bool { false }
   @inlinable public static var _leastTrustedSquares: Double { 0x1p-900 }
   @inlinable public static var _unitDotCount: Int { 512 }

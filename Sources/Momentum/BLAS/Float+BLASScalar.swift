@@ -107,6 +107,13 @@ extension Float: BLASScalar {
     momentum_squares_float(variant, x, n, Tile.count, sums)
   }
 
+  public static func _sumClampedSquares(
+    _ variant: Int32, _ x: UnsafePointer<Float>, _ n: Int, to lower: Float, _ upper: Float,
+    into sums: UnsafeMutablePointer<Float>
+  ) -> Int {
+    momentum_squares_clamped_float(variant, x, n, lower, upper, sums)
+  }
+
   @inlinable public static var _hasExactSquares: Bool { true }
   @inlinable public static var _leastTrustedSquares: Float { 0x1p-80 }
   @inlinable public static var _unitDotCount: Int { 128 }

@@ -36,4 +36,18 @@ struct TileSquares<Scalar: BLASScalar> {
     }
     return tiles
   }
+
+  /// Sums the squares of a tile, and those of its elements as they are between two bounds, in one reading.
+  ///
+  /// - Returns: The number of elements that the bounds change; `nil` where dot and clamp are calls of their own.
+  @inline(__always)
+  func sumClamped(
+    _ x: UnsafePointer<Scalar>, _ n: Int, to lower: Scalar, _ upper: Scalar, into sums: inout Sums
+  ) -> Int? {
+    guard let variant else { return nil }
+    return withUnsafeMutableBytes(of: &sums) {
+      Scalar._sumClampedSquares(
+        variant, x, n, to: lower, upper, into: $0.baseAddress!.assumingMemoryBound(to: Scalar.self))
+    }
+  }
 }

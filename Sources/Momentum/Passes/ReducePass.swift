@@ -73,6 +73,8 @@ extension TensorTable {
     let measure = plan.measure
     let squares = TileSquares<Scalar>(prefersLoops: table.kernels.prefersLoops)
     var several = TileSquares<Scalar>.Sums()
+    // Whether the tile before may reach its bounds: then the next one is likely to.
+    var mayClip = plan.clamps
     table.forEach(in: share) { index, part in
       let entry = table.entry(index)
       guard let gradient = entry.pointee.gradient else { return }
@@ -91,6 +93,15 @@ extension TensorTable {
       let sums = table.sums.baseAddress.unsafelyUnwrapped + entry.pointee.firstTile
       while tile < end {
         let start = tile * Tile.count
+        if mayClip, let bounds = table.decision(index).pointee.bounds,
+          let changed = reduceClippedTile(
+            gradient + start, min(Tile.count, last - start), bounds, squares, into: table, entry.pointee.firstTile + tile)
+        {
+          clipped += changed
+          mayClip = !plan.isWithin(bounds, Scalar.self, sums[tile])
+          tile += 1
+          continue
+        }
         let tiles = squares.sum(
           gradient + start, min(end * Tile.count, last) - start, into: &several, copy: scratch.gradientTile)
         for number in 0..<tiles {
@@ -98,6 +109,9 @@ extension TensorTable {
           let sum = TileSum.squares(several[number], x, n)
           if plan.clamps {
             clipped += reduceTile(tile, of: index, x, n, sum, table, plan, scratch.gradientTile)
+            if let bounds = table.decision(index).pointee.bounds {
+              mayClip = !plan.isWithin(bounds, Scalar.self, sum)
+            }
           } else {
             sums[tile] = sum
           }
@@ -106,6 +120,22 @@ extension TensorTable {
       }
     }
     return clipped
+  }
+
+  /// Keeps the sums of squares of a tile and of its elements as clipping by value will leave them, from one reading.
+  ///
+  /// - Returns: The number of elements that clipping by value will change; `nil` if the tile needs another look.
+  @inline(__always)
+  private static func reduceClippedTile(
+    _ x: UnsafePointer<Scalar>, _ n: Int, _ bounds: ValueBounds, _ squares: TileSquares<Scalar>,
+    into table: TensorTable, _ place: Int
+  ) -> Int? {
+    var both = TileSquares<Scalar>.Sums()
+    let changed = squares.sumClamped(x, n, to: Scalar(bounds.lower), Scalar(bounds.upper), into: &both)
+    guard let changed, TileSum.isTrusted(both[0]), TileSum.isTrusted(both[1]) else { return nil }
+    table.sums[place] = TileSum(value: Double(both[0]))
+    table.clampedSums[place] = TileSum(value: Double(both[1]))
+    return changed
   }
 
   /// Keeps the sum of a tile, and that of its elements as clipping by value will leave them.
@@ -135,7 +165,7 @@ extension TensorTable {
     _ x: UnsafePointer<Scalar>, _ n: Int, _ sum: TileSum, _ plan: ReducePlan, _ bounds: ValueBounds,
     _ scratch: UnsafeMutablePointer<Scalar>
   ) -> (TileSum, changed: Int) {
-    if plan.isWithin(Scalar(bounds.lower), Scalar(bounds.upper), sum) { return (sum, 0) }
+    if plan.isWithin(bounds, Scalar.self, sum) { return (sum, 0) }
     var source = x
     if plan.clearsNonFinite {
       Scalar._clearNonFinite(x, into: scratch, n)

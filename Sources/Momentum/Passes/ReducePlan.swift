@@ -25,12 +25,12 @@ struct ReducePlan: Sendable {
   ///
   /// Elements seldom reach the bounds, and a tile then needs no second look.
   @inline(__always)
-  func isWithin<Scalar: BLASScalar>(_ lower: Scalar, _ upper: Scalar, _ tile: TileSum) -> Bool {
+  func isWithin<Scalar: BLASScalar>(_ bounds: ValueBounds, _: Scalar.Type, _ tile: TileSum) -> Bool {
     switch measure {
     case .squares, .portableSquares: break
     default: return false
     }
-    let reach = Double(min(-lower, upper))
+    let reach = Double(min(-Scalar(bounds.lower), Scalar(bounds.upper)))
     // A dot product of `Float`s is off by less than a thousandth, and comparisons with NaN fail.
     return tile.exponent == 0 && tile.nan == 0 && tile.infinity == 0 && reach > 0 && tile.value * 1.001 < reach * reach
   }

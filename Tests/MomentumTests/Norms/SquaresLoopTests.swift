@@ -95,6 +95,43 @@ final class SquaresLoopTests: XCTestCase {
     }
   }
 
+  func testClampedSumsHaveTheBitsOfDotFloat() throws { try clampedSumsHaveTheBitsOfDot(Float.self) }
+  func testClampedSumsHaveTheBitsOfDotDouble() throws { try clampedSumsHaveTheBitsOfDot(Double.self) }
+
+  private func clampedSumsHaveTheBitsOfDot<S: BLASScalar>(_: S.Type) throws {
+    let squares = TileSquares<S>(prefersLoops: true)
+    var sums = TileSquares<S>.Sums()
+    XCTAssertNil(TileSquares<S>(prefersLoops: false).sumClamped([1], 1, to: -1, 1, into: &sums))
+    guard BLASTraits.squaresVariant(S.self) != nil else { throw XCTSkip("no loop has the bits of this BLAS") }
+    var random = SeededGenerator(seed: 144)
+    let bounds: [(S, S)] = [(-0.5, 0.5), (-1e-3, 1.25), (0, 1), (-1, -0.0), (-.infinity, .infinity), (-1e-30, 1e-30), (2, 3)]
+    var clamped = [S](repeating: 0, count: Tile.count)
+    for length in Array(1...140) + Array(Tile.count - 70...Tile.count) {
+      for (number, (lower, upper)) in bounds.enumerated() {
+        var x: [S] = random.numbers(length, exponents: -3...1)
+        if length % 5 == 1 { x[length / 2] = -0.0 }
+        if length % 5 == 2 { x[length / 3] = lower }
+        if length % 7 == 3 { x[length - 1] = number % 2 == 0 ? .nan : -.infinity }
+        if length % 7 == 4 { x[0] = number % 2 == 0 ? .infinity : -.nan }
+        let memory = GuardedMemory(x, shift: length % 16)
+        let base = memory.readOnlyBuffer.baseAddress!
+        let changed = squares.sumClamped(base, length, to: lower, upper, into: &sums)
+        let dot = TileSum.dot(base, length)
+        // The elements are looked at one by one: a clamp counts numbers only.
+        var expected = 0
+        for (index, value) in x.enumerated() {
+          clamped[index] = value < lower ? lower : value > upper ? upper : value
+          if clamped[index] < value || clamped[index] > value { expected += 1 }
+        }
+        let what = "\(length) elements between \(lower) and \(upper)"
+        XCTAssertEqual(changed, expected, what)
+        XCTAssert(dot.isNaN ? sums[0].isNaN : sums[0] == dot, what)
+        let other = clamped.withUnsafeBufferPointer { TileSum.dot($0.baseAddress!, length) }
+        XCTAssert(other.isNaN ? sums[1].isNaN : sums[1] == other, "\(what): \(sums[1]), expected \(other)")
+      }
+    }
+  }
+
   // MARK: Norms and steps
 
   func testNormsHaveTheSameBitsFloat() throws { try normsHaveTheSameBits(Float.self) }
