@@ -61,6 +61,14 @@ where Exponent == Int, Compute == Self {
     into sums: UnsafeMutablePointer<Self>
   ) -> Int
 
+  // MARK: Loops of matrices in tiles (see `MatrixTile`)
+
+  static func _multiplyTiles(
+    _ a: UnsafePointer<Self>, _ b: UnsafePointer<Self>, _ c: UnsafeMutablePointer<Self>, _ m: Int, _ n: Int, _ k: Int,
+    adds: Bool)
+  static func _transposeTile(
+    _ x: UnsafePointer<Self>, _ m: Int, _ n: Int, into y: UnsafeMutablePointer<Self>)
+
   // MARK: Traits
 
   /// Whether the square of every number of this type is exact in `Double`, without overflow or underflow.

@@ -114,6 +114,20 @@ extension Double: BLASScalar {
     momentum_squares_clamped_double(variant, x, n, lower, upper, sums)
   }
 
+  public static func _multiplyTiles(
+    _ a: UnsafePointer<Double>, _ b: UnsafePointer<Double>, _ c: UnsafeMutablePointer<Double>, _ m: Int, _ n: Int,
+    _ k: Int,
+    adds: Bool
+  ) {
+    momentum_multiply_tiles_double(a, b, c, m, n, k, adds ? 1 : 0)
+  }
+
+  public static func _transposeTile(
+    _ x: UnsafePointer<Double>, _ m: Int, _ n: Int, into y: UnsafeMutablePointer<Double>
+  ) {
+    momentum_transpose_tile_double(x, m, n, y)
+  }
+
   @inlinable public static var _hasExactSquares: Bool { false }
   @inlinable public static var _leastTrustedSquares: Double { 0x1p-900 }
   @inlinable public static var _unitDotCount: Int { 512 }

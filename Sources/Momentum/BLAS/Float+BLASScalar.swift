@@ -114,6 +114,20 @@ extension Float: BLASScalar {
     momentum_squares_clamped_float(variant, x, n, lower, upper, sums)
   }
 
+  public static func _multiplyTiles(
+    _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>, _ m: Int, _ n: Int,
+    _ k: Int,
+    adds: Bool
+  ) {
+    momentum_multiply_tiles_float(a, b, c, m, n, k, adds ? 1 : 0)
+  }
+
+  public static func _transposeTile(
+    _ x: UnsafePointer<Float>, _ m: Int, _ n: Int, into y: UnsafeMutablePointer<Float>
+  ) {
+    momentum_transpose_tile_float(x, m, n, y)
+  }
+
   @inlinable public static var _hasExactSquares: Bool { true }
   @inlinable public static var _leastTrustedSquares: Float { 0x1p-80 }
   @inlinable public static var _unitDotCount: Int { 128 }

@@ -19,9 +19,10 @@ extension ClipStage {
       if settings.policy == .throw { throw firstOffender(table) }
       outcome.clearsNonFinite = settings.policy == .zero
     }
-    if meetings.sharesTensors {
-      measured.total = table.total(settings.normType, table.measured()) { !$0.pointee.isCountedElsewhere }
-    }
+    let total =
+      meetings.sharesTensors
+      ? table.total(settings.normType, table.measured()) { !$0.pointee.isCountedElsewhere }
+      : table.total(settings.normType, table.measured())
 
     let tiles = table.measured(clamped: outcome.clamps)
     if settings.limitsUnits { try limitUnits(table, team, &outcome) }
@@ -33,10 +34,10 @@ extension ClipStage {
     func isLimited(_ decision: UnsafePointer<TensorTable<Scalar>.Decision>) -> Bool {
       settings.isLimited(group: decision.pointee.group) && !decision.pointee.isCountedElsewhere
     }
-    var message = [measured.total, clippedSum(table, tiles, where: isLimited)]
+    var message = [total, clippedSum(table, tiles, where: isLimited)]
     for group in groups { message.append(clippedSum(table, tiles, where: inGroup(group))) }
     var all = try meetings.merge(message, counts: [measured.valueClippedCount, outcome.report.wasClipped ? 1 : 0])
-    (measured.total, measured.valueClippedCount) = (all.partials[0], all.counts[0])
+    measured = GradientMeasurement(total: MeasuredNorm(all.partials[0]), valueClippedCount: all.counts[0])
     report(measured, value(measured.total), &outcome)
     if !isFinite, measured.total.nanCount + measured.total.infinityCount == 0 {
       throw .invalidSetting(
@@ -55,7 +56,7 @@ extension ClipStage {
     }
     if !groups.isEmpty {
       all = try meetings.merge(
-        [measured.total, clippedSum(table, tiles, where: isLimited)], counts: [0, outcome.report.wasClipped ? 1 : 0])
+        [total, clippedSum(table, tiles, where: isLimited)], counts: [0, outcome.report.wasClipped ? 1 : 0])
     }
     outcome.report.wasClipped = all.counts[1] > 0
     var compared = all.partials[1]
@@ -69,7 +70,7 @@ extension ClipStage {
   private func measure<Scalar>(
     _ table: TensorTable<Scalar>, _ outcome: Outcome, _ team: ThreadTeam, _ isMeasured: Bool, _ meetings: NormMeetings
   ) throws(MomentumError) -> GradientMeasurement {
-    if isMeasured { return GradientMeasurement(total: table.total(settings.normType, table.measured())) }
+    if isMeasured { return GradientMeasurement(total: table.totalNorm(settings.normType, table.measured())) }
     let plan = measurementPlan(outcome)
     guard case .p = plan.type.form else { return table.measure(plan, team) }
     let own = table.largestElements(plan, team)

@@ -190,6 +190,6 @@ final class ClipStage {
           settings.isLimited(group: $0.pointee.group)
         })
     }
-    return outcome.clamps ? value(table.total(settings.normType, measured)) : total
+    return outcome.clamps ? value(table.totalNorm(settings.normType, measured)) : total
   }
 }

@@ -43,12 +43,19 @@ struct WholeClip<Scalar: BLASScalar> {
   private func multiply(by factor: Scalar) {
     let count = tensors.reduce(0) { $0 + $1.count }
     let team = ThreadTeam(threads ?? Machine.availableProcessors, elements: count)
-    team.run(Multiplication(tensors: tensors, factor: factor, count: count, team: team))
+    // In memory scal waits for it as well as a loop does.
+    let staysInCache = count < Machine.lastLevelCacheBytes / MemoryLayout<Scalar>.stride
+    let loop =
+      NormKernels.current == .fused || staysInCache && NormKernels.current.prefersLoops
+      ? FusedLoop<Scalar>.scaling : nil
+    team.run(Multiplication(tensors: tensors, factor: factor, loop: loop, count: count, team: team))
   }
 
   private struct Multiplication: TeamWork, @unchecked Sendable {  // each thread writes its own elements
     let tensors: [UnsafeMutableBufferPointer<Scalar>]
     let factor: Scalar
+    /// `nil` for calls of scal.
+    let loop: FusedLoop<Scalar>?
     let count: Int
     let team: ThreadTeam
 
@@ -64,7 +71,11 @@ struct WholeClip<Scalar: BLASScalar> {
         var position = last
         while position > first {
           let block = max(first, (position - 1) & -WholeClip.blockCount)
-          Scalar._scal(Int32(truncatingIfNeeded: position - block), factor, base + block, 1)
+          if let loop {
+            loop.scale(base + block, by: factor, position - block)
+          } else {
+            Scalar._scal(Int32(truncatingIfNeeded: position - block), factor, base + block, 1)
+          }
           position = block
         }
       }

@@ -26,6 +26,30 @@ struct FusedLoop<Scalar: BLASScalar> {
   }
 }
 
+extension FusedLoop {
+  /// The loop of `x ← factor · x`; `nil` where there is none.
+  static var scaling: FusedLoop? {
+    var signature = ProgramSignature()
+    signature.set(.scal, into: UInt8(MOMENTUM_FUSED_GRADIENT.rawValue), at: 0)
+    return FusedLoop(signature)
+  }
+
+  /// Runs ``scaling`` on n elements: the product of each, rounded once.
+  func scale(_ x: UnsafeMutablePointer<Scalar>, by factor: Scalar, _ n: Int) {
+    var operands = InlineArray<6, UnsafeMutablePointer<Scalar>?>(repeating: nil)
+    operands[Int(MOMENTUM_FUSED_GRADIENT.rawValue)] = x
+    var factors = InlineArray<16, Scalar>(repeating: 0)
+    factors[0] = factor
+    withUnsafeBytes(of: operands) { operands in
+      withUnsafeBytes(of: factors) { factors in
+        run(
+          operands.baseAddress!.assumingMemoryBound(to: UnsafeMutablePointer<Scalar>?.self),
+          factors.baseAddress!.assumingMemoryBound(to: Scalar.self), n)
+      }
+    }
+  }
+}
+
 /// What is known of the loops of this processor.
 enum FusedLoops {
   /// The vectors that they use, such as `AVX2`; `nil` where there are no loops.

@@ -1,6 +1,6 @@
 internal import Synchronization
 
-/// The way to sum squares where no step asks for them, whose optimizer has ``Optimizer/kernels`` of its own: in norms and clips
+/// The way to run what no step asks for, whose optimizer has ``Optimizer/kernels`` of its own: norms and clips
 /// by themselves. The bits are the same.
 package enum NormKernels {
   private static let word = Atomic<UInt8>(0)

@@ -86,7 +86,7 @@ struct GramTask<Scalar: BLASScalar>: MatrixTask {
 
   func run(_ index: Int, _ scratch: UnsafeMutablePointer<Scalar>) {
     let (i, j) = LowerTiles.tile(at: index)
-    tiles.multiplyByOwnTranspose(i, j, into: scratch)
+    tiles.multiplyByOwnTranspose(i, j, into: scratch, scratch: scratch + MatrixTile.count)
     gram.storeSymmetric(i, j, scratch)
   }
 }

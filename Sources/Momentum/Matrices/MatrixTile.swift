@@ -3,8 +3,8 @@ package enum MatrixTile {
   /// The largest number of rows and of columns. Part of the numeric contract: another size would change bits.
   ///
   /// A product of two such tiles is the largest that OpenBLAS computes on the calling thread
-  /// (``BLASTraits/mostUnthreadedProduct``). So it starts no threads of its own, and gives the same bits whatever number of
-  /// threads the process allows it.
+  /// (``BLASTraits/mostUnthreadedProduct``), where it is BLAS that computes it (``TileProduct``): it starts no threads of its
+  /// own then, and gives the same bits whatever number of threads the process allows it.
   package static let side = 64
   static let count = side * side
 
@@ -43,19 +43,21 @@ struct TiledMatrix<Scalar: BLASScalar> {
 extension TiledMatrix {
   /// `c ← Σₖ self(i, k) · other(k, j)`, tile by tile in the order of k.
   func multiply(_ i: Int, _ other: TiledMatrix, _ j: Int, into c: UnsafeMutablePointer<Scalar>) {
-    let (m, n) = (Int32(height(i)), Int32(other.width(j)))
     for k in 0..<tileColumns {
-      let depth = Int32(width(k))
-      Scalar._gemm(false, false, m, n, depth, 1, tile(i, k), depth, other.tile(k, j), n, k == 0 ? 0 : 1, c, n)
+      TileProduct.multiply(
+        tile(i, k), other.tile(k, j), into: c, height(i), other.width(j), width(k), adds: k > 0)
     }
   }
 
   /// `c ← Σₖ self(i, k) · self(j, k)ᵀ`, tile by tile in the order of k.
-  func multiplyByOwnTranspose(_ i: Int, _ j: Int, into c: UnsafeMutablePointer<Scalar>) {
-    let (m, n) = (Int32(height(i)), Int32(height(j)))
+  ///
+  /// - Parameter scratch: A tile.
+  func multiplyByOwnTranspose(
+    _ i: Int, _ j: Int, into c: UnsafeMutablePointer<Scalar>, scratch: UnsafeMutablePointer<Scalar>
+  ) {
     for k in 0..<tileColumns {
-      let depth = Int32(width(k))
-      Scalar._gemm(false, true, m, n, depth, 1, tile(i, k), depth, tile(j, k), depth, k == 0 ? 0 : 1, c, n)
+      TileProduct.multiply(
+        tile(i, k), transposed: tile(j, k), into: c, height(i), height(j), width(k), adds: k > 0, scratch: scratch)
     }
   }
 
@@ -68,23 +70,9 @@ extension TiledMatrix {
     if i == j {
       for row in 1..<max(m, 1) { for column in 0..<row { c[column * n + row] = c[row * n + column] } }
     } else {
-      Self.transpose(c, m, n, into: tile(j, i))
+      Scalar._transposeTile(c, m, n, into: tile(j, i))
     }
     tile(i, j).update(from: c, count: m * n)
-  }
-
-  /// Writes m rows of n elements as n rows of m elements, in blocks whose lines of both sides stay in a first-level cache.
-  private static func transpose(
-    _ x: UnsafePointer<Scalar>, _ m: Int, _ n: Int, into y: UnsafeMutablePointer<Scalar>
-  ) {
-    let block = 16
-    for firstRow in stride(from: 0, to: m, by: block) {
-      for firstColumn in stride(from: 0, to: n, by: block) {
-        for column in firstColumn..<min(firstColumn + block, n) {
-          for row in firstRow..<min(firstRow + block, m) { y[column * m + row] = x[row * n + column] }
-        }
-      }
-    }
   }
 }
 

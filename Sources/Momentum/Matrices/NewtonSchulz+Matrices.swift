@@ -1,8 +1,8 @@
 extension NewtonSchulz {
   /// Replaces a matrix by its orthogonalised form; see ``NewtonSchulz``.
   ///
-  /// A matrix of zeros stays one; a NaN or an infinity makes every element NaN. The same bits for any number of threads.
-  /// OpenBLAS starts no threads.
+  /// A matrix of zeros stays one; a NaN or an infinity makes every element NaN. The same bits for any number of threads, and
+  /// on every processor with fused multiply-add. BLAS starts no threads.
   ///
   /// - Parameters:
   ///   - matrix: The matrix; overwritten.

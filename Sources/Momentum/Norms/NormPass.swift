@@ -150,7 +150,7 @@ enum NormPass {
         let (squares, end) = (
           TileSquares<Scalar>(prefersLoops: NormKernels.current.prefersLoops), end(of: upper, buffer.count)
         )
-        var sums = TileSquares<Scalar>.Sums()
+        var sums = TileSquares<Scalar>.Sums(repeating: 0)
         while start < upper {
           for tile in 0..<squares.sum(base + start, end - start, into: &sums) {
             if TileSum.isTrusted(sums[tile]) {
@@ -187,7 +187,7 @@ enum NormPass {
     }
     let squares = TileSquares<Scalar>(prefersLoops: NormKernels.current.prefersLoops)
     var (sum, smallest) = (0.0, Double.infinity)
-    var (start, sums) = (0, TileSquares<Scalar>.Sums())
+    var (start, sums) = (0, TileSquares<Scalar>.Sums(repeating: 0))
     while start < x.count {
       let tiles = squares.sum(base + start, x.count - start, into: &sums)
       for tile in 0..<tiles {

@@ -1,8 +1,9 @@
 /// Sums the squares of consecutive tiles, each as the dot product of the tile with itself: by calls of BLAS, or by a loop that
 /// sums several tiles side by side and gives the same bits.
 struct TileSquares<Scalar: BLASScalar> {
-  /// The sums of the tiles of one call, of which there may be fewer.
-  typealias Sums = SIMD4<Scalar>
+  /// The sums of the tiles of one call, of which there may be fewer. Not a vector: one would be read as a whole, and so wait for
+  /// every sum of it.
+  typealias Sums = InlineArray<4, Scalar>
 
   /// The variant of the loop; `nil` for calls of BLAS.
   private let variant: Int32?

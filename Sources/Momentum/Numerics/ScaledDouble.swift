@@ -51,8 +51,14 @@ public struct ScaledDouble: BitwiseCopyable, Sendable, Hashable {
 
   /// The product, with one rounding to 53 bits.
   public static func * (x: ScaledDouble, y: ScaledDouble) -> ScaledDouble {
-    ScaledDouble(x.significand * y.significand, exponent: x.exponent + y.exponent)
+    // Most factors of a step are 1, and one of its products waits for the other.
+    if y.isOne { return x }
+    if x.isOne { return y }
+    return ScaledDouble(x.significand * y.significand, exponent: x.exponent + y.exponent)
   }
+
+  @inline(__always)
+  private var isOne: Bool { significand == 1 && exponent == 0 }
 
   /// The product, with one rounding to 53 bits.
   public static func * (x: ScaledDouble, y: Double) -> ScaledDouble { x * ScaledDouble(y) }

@@ -18,7 +18,7 @@ extension Optimizer {
     speculation.run(
       table, programs.all, largestSum: limit * limit, algorithm: clipping.algorithm,
       ignoresNonFinite: outcome.clearsNonFinite, team)
-    let measured = GradientMeasurement(total: table.total(stage.settings.normType, table.measured()))
+    let measured = GradientMeasurement(total: table.totalNorm(stage.settings.normType, table.measured()))
     try stage.decide(measured, table, &outcome, team)
     outcome.clearsNonFinite = nonFinitePolicy == .zero
 

@@ -65,7 +65,7 @@ extension Optimizer {
       } else {
         let measured =
           isMeasured && !outcome.clamps
-          ? GradientMeasurement(total: table.total(stage.settings.normType, table.measured()))
+          ? GradientMeasurement(total: table.totalNorm(stage.settings.normType, table.measured()))
           : table.measure(stage.measurementPlan(outcome), team)
         try stage.decide(measured, table, &outcome, team)
       }

@@ -29,7 +29,7 @@ extension TensorTable {
     pass.clampedMeasure = TileMeasure(plan.type, algorithm, divisor: clampedDivisor)
     var changed = 0
     ToldWork.run(count, tell: tell) { changed += reduce(pass, $0, team) }
-    return GradientMeasurement(total: total(plan.type, measured()), valueClippedCount: changed)
+    return GradientMeasurement(total: totalNorm(plan.type, measured()), valueClippedCount: changed)
   }
 
   /// The divisor of the elements that keeps their powers from overflowing: the largest magnitude, or 1.
@@ -72,7 +72,7 @@ extension TensorTable {
     var clipped = 0
     let measure = plan.measure
     let squares = TileSquares<Scalar>(prefersLoops: table.kernels.prefersLoops)
-    var several = TileSquares<Scalar>.Sums()
+    var several = TileSquares<Scalar>.Sums(repeating: 0)
     // Whether the tile before may reach its bounds: then the next one is likely to.
     var mayClip = plan.clamps
     table.forEach(in: share) { index, part in
@@ -95,7 +95,8 @@ extension TensorTable {
         let start = tile * Tile.count
         if mayClip, let bounds = table.decision(index).pointee.bounds,
           let changed = reduceClippedTile(
-            gradient + start, min(Tile.count, last - start), bounds, squares, into: table, entry.pointee.firstTile + tile)
+            gradient + start, min(Tile.count, last - start), bounds, squares, into: table,
+            entry.pointee.firstTile + tile)
         {
           clipped += changed
           mayClip = !plan.isWithin(bounds, Scalar.self, sums[tile])
@@ -130,7 +131,7 @@ extension TensorTable {
     _ x: UnsafePointer<Scalar>, _ n: Int, _ bounds: ValueBounds, _ squares: TileSquares<Scalar>,
     into table: TensorTable, _ place: Int
   ) -> Int? {
-    var both = TileSquares<Scalar>.Sums()
+    var both = TileSquares<Scalar>.Sums(repeating: 0)
     let changed = squares.sumClamped(x, n, to: Scalar(bounds.lower), Scalar(bounds.upper), into: &both)
     guard let changed, TileSum.isTrusted(both[0]), TileSum.isTrusted(both[1]) else { return nil }
     table.sums[place] = TileSum(value: Double(both[0]))

@@ -129,7 +129,7 @@ private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
     var runner = TileRunner<Scalar>(scratch)
     var loaded = -1
     let squares = TileSquares<Scalar>(prefersLoops: table.kernels.prefersLoops)
-    var several = TileSquares<Scalar>.Sums()
+    var several = TileSquares<Scalar>.Sums(repeating: 0)
     var sumsSquares = false
     if case .squares = trial.measure { sumsSquares = true }
     for segment in share {
@@ -148,6 +148,7 @@ private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
           if sumsSquares {
             tiles = squares.sum(gradient + start, part.upperBound - start, into: &several, copy: scratch.gradientTile)
           }
+          let first = start
           for number in 0..<tiles {
             let n = min(Tile.count, part.upperBound - start)
             let tile =
@@ -156,12 +157,11 @@ private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
               : .measure(gradient + start, n, trial.measure)
             table.sums[entry.pointee.firstTile + start / Tile.count] = tile
             if isUpdating { isUpdating = trial.goesOn(after: tile, &sum) }
-            if isUpdating {
-              runner.run(start..<start + n)
-              updated = entry.pointee.offset + start + n
-            }
             start += n
+            if isUpdating { updated = entry.pointee.offset + start }
           }
+          let end = updated - entry.pointee.offset
+          if end > first { runner.run(first..<end) }
         }
       }
       segments.updated[segment] = updated

@@ -29,11 +29,11 @@ final class TileProducts<Scalar: LimitScalar>: BenchContender, @unchecked Sendab
 
   func run() {
     team.run { thread, share in
-      let (a, side) = (memory + thread * 3 * Self.count, Int32(Self.side))
+      let (a, side) = (memory + thread * 3 * Self.count, Self.side)
       let (b, c) = (a + Self.count, a + 2 * Self.count)
       for product in 0..<share.count / Tile.count {
         // The first one clears what was there, the others add up, as in a product of larger matrices.
-        Scalar._gemm(false, false, side, side, side, 1, a, side, b, side, product == 0 ? 0 : 1, c, side)
+        TileProduct.multiply(a, b, into: c, side, side, side, adds: product > 0)
       }
     }
   }

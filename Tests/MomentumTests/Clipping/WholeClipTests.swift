@@ -26,7 +26,11 @@ final class WholeClipTests: XCTestCase {
       let algorithm = NormAlgorithm.allCases.randomElement(using: &random)!
       let policy = NonFinitePolicy.allCases.randomElement(using: &random)!
       let threads = Int.random(in: 1...3, using: &random)
-      func clip(_ tensor: GradientClipping.TensorLimit?) throws -> ([[S]], ClipReport) {
+      func clip(_ tensor: GradientClipping.TensorLimit?, _ kernels: StepKernels = .automatic) throws -> (
+        [[S]], ClipReport
+      ) {
+        NormKernels.current = kernels
+        defer { NormKernels.current = .automatic }
         let memory = gradients.map { GuardedMemory($0, shift: round % 5) }
         let clipping = try GradientClipping(tensor: tensor, whole: .norm(limit), algorithm: algorithm)
         let report = try Gradients.clip(
@@ -37,6 +41,11 @@ final class WholeClipTests: XCTestCase {
       let what = "round \(round), \(counts), \(convention), \(algorithm), \(threads) threads"
       XCTAssertEqual(short, long, what)
       XCTAssertEqual(shortReport, longReport, what)
+      for kernels in [StepKernels.blas, .fused] {
+        let (other, otherReport) = try clip(nil, kernels)
+        XCTAssertEqual(other, short, "\(what), \(kernels)")
+        XCTAssertEqual(otherReport, shortReport, "\(what), \(kernels)")
+      }
       if shortReport.wasClipped { clipped += 1 } else { kept += 1 }
     }
     XCTAssertGreaterThan(clipped, 25)

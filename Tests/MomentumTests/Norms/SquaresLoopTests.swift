@@ -78,7 +78,7 @@ final class SquaresLoopTests: XCTestCase {
         if length % 11 == 3 { x[length / 2] = length % 2 == 0 ? .nan : .infinity }
         let memory = GuardedMemory(x, shift: length % 16)
         let base = memory.readOnlyBuffer.baseAddress!
-        var (start, sums, dot) = (0, TileSquares<S>.Sums(), TileSquares<S>.Sums())
+        var (start, sums, dot) = (0, TileSquares<S>.Sums(repeating: 0), TileSquares<S>.Sums(repeating: 0))
         while start < length {
           let tiles = squares.sum(base + start, length - start, into: &sums)
           XCTAssertLessThanOrEqual(tiles, 3)
@@ -100,11 +100,13 @@ final class SquaresLoopTests: XCTestCase {
 
   private func clampedSumsHaveTheBitsOfDot<S: BLASScalar>(_: S.Type) throws {
     let squares = TileSquares<S>(prefersLoops: true)
-    var sums = TileSquares<S>.Sums()
+    var sums = TileSquares<S>.Sums(repeating: 0)
     XCTAssertNil(TileSquares<S>(prefersLoops: false).sumClamped([1], 1, to: -1, 1, into: &sums))
     guard BLASTraits.squaresVariant(S.self) != nil else { throw XCTSkip("no loop has the bits of this BLAS") }
     var random = SeededGenerator(seed: 144)
-    let bounds: [(S, S)] = [(-0.5, 0.5), (-1e-3, 1.25), (0, 1), (-1, -0.0), (-.infinity, .infinity), (-1e-30, 1e-30), (2, 3)]
+    let bounds: [(S, S)] = [
+      (-0.5, 0.5), (-1e-3, 1.25), (0, 1), (-1, -0.0), (-.infinity, .infinity), (-1e-30, 1e-30), (2, 3),
+    ]
     var clamped = [S](repeating: 0, count: Tile.count)
     for length in Array(1...140) + Array(Tile.count - 70...Tile.count) {
       for (number, (lower, upper)) in bounds.enumerated() {
