@@ -84,6 +84,8 @@ struct GramTask<Scalar: BLASScalar>: MatrixTask {
   let tiles: TiledMatrix<Scalar>
   let gram: TiledMatrix<Scalar>
 
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   func run(_ index: Int, _ scratch: UnsafeMutablePointer<Scalar>) {
     let (i, j) = LowerTiles.tile(at: index)
     tiles.multiplyByOwnTranspose(i, j, into: scratch, scratch: scratch + MatrixTile.count)
@@ -99,6 +101,8 @@ private struct FactorTask<Scalar: BLASScalar>: MatrixTask {
   let b: Scalar
   let c: Scalar
 
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   func run(_ index: Int, _ scratch: UnsafeMutablePointer<Scalar>) {
     let (i, j) = LowerTiles.tile(at: index)
     gram.multiply(i, gram, j, into: scratch)
@@ -117,6 +121,8 @@ private struct ProductTask<Scalar: BLASScalar>: MatrixTask {
   let first: (TiledMatrix<Scalar>, into: TiledMatrix<Scalar>)?
   let second: (TiledMatrix<Scalar>, into: TiledMatrix<Scalar>)?
 
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   func run(_ index: Int, _ scratch: UnsafeMutablePointer<Scalar>) {
     guard let (matrix, result) = index < half ? first ?? second : second else { return }
     let (i, j) = LowerTiles.tile(at: index < half ? index : index - half)
@@ -130,6 +136,8 @@ private struct RestartTask<Scalar: BLASScalar>: MatrixTask {
   let q: TiledMatrix<Scalar>
   let tiles: TiledMatrix<Scalar>
 
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   func run(_ index: Int, _ scratch: UnsafeMutablePointer<Scalar>) {
     let column = scratch + MatrixTile.count
     let width = tiles.width(index)
@@ -146,6 +154,8 @@ private struct OutputTask<Scalar: BLASScalar>: MatrixTask {
   let tiles: TiledMatrix<Scalar>
   let packing: MatrixPacking<Scalar>
 
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   func run(_ index: Int, _ scratch: UnsafeMutablePointer<Scalar>) {
     let (i, j) = tiles.place(index)
     q.multiply(i, tiles, j, into: scratch)

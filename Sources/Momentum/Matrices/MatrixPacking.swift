@@ -86,6 +86,8 @@ struct MatrixPacking<Scalar: BLASScalar> {
 private struct PackTask<Scalar: BLASScalar>: MatrixTask {
   let packing: MatrixPacking<Scalar>
 
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   func run(_ index: Int, _ scratch: UnsafeMutablePointer<Scalar>) {
     let (i, j) = packing.tiles.place(index)
     packing.pack(i, j)
@@ -98,6 +100,8 @@ private struct MultiplyTask<Scalar: BLASScalar>: MatrixTask {
   let tiles: TiledMatrix<Scalar>
   let factor: Scalar
 
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   func run(_ index: Int, _ scratch: UnsafeMutablePointer<Scalar>) {
     let (i, j) = tiles.place(index)
     ElementLoops.multiply(tiles.tile(i, j), by: factor, tiles.count(i, j))
@@ -109,6 +113,8 @@ private struct FillTask<Scalar: BLASScalar>: MatrixTask {
   let packing: MatrixPacking<Scalar>
   let value: Scalar
 
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   func run(_ index: Int, _ scratch: UnsafeMutablePointer<Scalar>) {
     let (i, j) = packing.tiles.place(index)
     scratch.update(repeating: value, count: packing.tiles.count(i, j))

@@ -74,6 +74,8 @@ private struct WideningTask<Source: BLASScalar>: MatrixTask, @unchecked Sendable
   let tiles: TiledMatrix<Double>
   let measures: UnsafeMutablePointer<Double>
 
+  @specialized(where Source == Float)
+  @specialized(where Source == Double)
   func run(_ index: Int, _ scratch: UnsafeMutablePointer<Double>) {
     let (i, j) = tiles.place(index)
     let tile = tiles.tile(i, j)

@@ -35,6 +35,8 @@ private struct ScaleTask<Scalar: BLASScalar>: MatrixTask {
   let scaling: TileScaling<Scalar>
   let exponent: Int
 
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   func run(_ index: Int, _ scratch: UnsafeMutablePointer<Scalar>) {
     let (i, j) = scaling.tiles.place(index)
     let (tile, count) = (scaling.tiles.tile(i, j), scaling.tiles.count(i, j))
