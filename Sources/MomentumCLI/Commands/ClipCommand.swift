@@ -154,7 +154,7 @@ struct ClipCommand: ParsableCommand {
     ).run(into: copy)
     try target.commit()
     let row = StepRow(
-      clipped.report, step: 0, haveClippedMatrices: clipped.matrices.map { $0.clippedCount > 0 } ?? false)
+      clipped.reports, step: 0, haveClippedMatrices: clipped.matrices.map { $0.clippedCount > 0 } ?? false)
     let steps = StepOutput([row], matrices: clipped.matrices?.matrices, skipped: gradients.skipped)
     if json {
       try JSONOutput.print(steps)
