@@ -75,10 +75,13 @@ struct StepRow: Encodable {
   var text: String {
     var parts = ["step \(step)", summary]
     if wasSkipped { parts.append("SKIPPED") }
-    if let overflowedElements { parts.append("\(overflowedElements) elements overflowed half precision") }
+    if let overflowNote { parts.append(overflowNote) }
     if let lostUpdates { parts.append("\(lostUpdates) updates lost to rounding") }
     return parts.joined(separator: ": ")
   }
+
+  /// How many elements overflowed, in words; `nil` if none did.
+  var overflowNote: String? { overflowedElements.map { "\($0) elements overflowed half precision" } }
 
   /// The norm and what was clipped, in a few words.
   var summary: String {
