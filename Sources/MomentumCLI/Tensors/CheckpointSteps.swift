@@ -112,6 +112,9 @@ struct CheckpointSteps {
 
   // MARK: Parts
 
+  /// Shows what is unusual about the files of parameters, gradients and masters, on standard error.
+  func warn() { CheckpointTensors.warn([parameters] + gradients.checkpoints + halves.checkpoints) }
+
   /// One file of parameters, ready to be stepped.
   private struct LoadedShard {
     let number: Int

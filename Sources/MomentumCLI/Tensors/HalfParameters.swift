@@ -121,6 +121,9 @@ struct HalfParameters {
   ) throws -> [ParameterBuffer] {
     func elements<Scalar: SafetensorsScalar>(
       _ place: SafetensorsSet.Place, as type: Scalar.Type
+  /// The checkpoint of the masters, if there is one.
+  var checkpoints: [CheckpointTensors] { master.map { [$0] } ?? [] }
+
     ) throws -> UnsafeMutableBufferPointer<Scalar> {
       try memory?.buffer(of: place.tensor, as: type)
         ?? place.file.unsafeMutableBuffer(of: place.tensor.name, as: type)
