@@ -181,7 +181,10 @@ final class ClipCheckpointTests: XCTestCase {
 
   func testOfScaledTypesOnlyWhatIsSkippedIsCopied() throws {
     try CheckpointFolder.with { folder in
-      for dtype in [SafetensorsDtype.f8E4M3, .f8E5M2, .f8E8M0, .f6E2M3, .f6E3M2, .f4, .c64] {
+      let dtypes: [SafetensorsDtype] = [
+        .f8E4M3, .f8E5M2, .f8E8M0, .f8E4M3FNUZ, .f8E5M2FNUZ, .f6E2M3, .f6E3M2, .f4, .c64,
+      ]
+      for dtype in dtypes {
         let odd = StoredTensor("odd", dtype, Array(1...24))
         try folder.write("g", shards: [[StoredTensor("a", [Float(3), 4])], [odd, StoredTensor("b", [Float(12)])]])
         let arguments = ["clip", "--gradients", "g", "--output", "out\(dtype.rawValue)", "--clip-global-norm", "2.5"]

@@ -108,7 +108,7 @@ final class NormCheckpointTests: XCTestCase {
         let skipped = try json(["s"], in: folder)["skippedTensors"] as? [[String: String]]
         XCTAssertEqual(skipped, [["name": "position\n", "type": dtype.rawValue]])
       }
-      for dtype in [SafetensorsDtype.f8E4M3, .f8E5M2, .f8E8M0, .f4] {
+      for dtype in [SafetensorsDtype.f8E4M3, .f8E5M2, .f8E8M0, .f8E4M3FNUZ, .f8E5M2FNUZ, .f4] {
         try write("s", dtype, [1, 2, 3, 4, 5, 6, 7, 8])
         assertFails(
           try folder.run(["norm", "s"]), 1,

@@ -182,7 +182,9 @@ final class StepCheckpointTests: XCTestCase {
   func testScaledAndComplexTypesAreRefused() throws {
     try CheckpointFolder.with { folder in
       let a = StoredTensor("a", [Float(1)])
-      let dtypes: [SafetensorsDtype] = [.f8E4M3, .f8E5M2, .f8E8M0, .f6E2M3, .f6E3M2, .f4, .c64]
+      let dtypes: [SafetensorsDtype] = [
+        .f8E4M3, .f8E5M2, .f8E8M0, .f8E4M3FNUZ, .f8E5M2FNUZ, .f6E2M3, .f6E3M2, .f4, .c64,
+      ]
       for dtype in dtypes {
         let odd = StoredTensor("odd", dtype, Array(1...24))
         try folder.write("p", [a, odd])
