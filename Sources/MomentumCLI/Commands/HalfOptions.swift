@@ -15,7 +15,12 @@ struct HalfOptions: ParsableArguments {
       """)
   var rounding: RoundingOption?
 
-  @Option(help: ArgumentHelp("The seed of --rounding stochastic. (default: 0)", valueName: "n"))
+  @Option(
+    help: ArgumentHelp(
+      """
+      The seed of --rounding stochastic, for all steps that a state counts. Without --state or --velocity every run begins \
+      with step 1 and draws the same numbers again: give each run another seed then. (default: 0)
+      """, valueName: "n"))
   var seed: UInt64?
 
   @Option(
