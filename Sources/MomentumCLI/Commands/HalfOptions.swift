@@ -35,7 +35,8 @@ struct HalfOptions: ParsableArguments {
     help: ArgumentHelp(
       """
       The masters of parameters of BF16 and F16, in F32: files, indices or folders. The masters are stepped, and the \
-      parameters are their copies. (default, with --output-master: the parameters)
+      parameters are their copies. Parameters of F32 may be among the masters, with the same elements. (default, with \
+      --output-master: the parameters)
       """, valueName: "path"))
   var master: [String] = []
 
