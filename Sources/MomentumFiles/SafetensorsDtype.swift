@@ -21,6 +21,10 @@ public enum SafetensorsDtype: String, CaseIterable, Hashable, Sendable {
   case f8E4M3 = "F8_E4M3"
   /// A power of two, 8 bits of exponent.
   case f8E8M0 = "F8_E8M0"
+  /// Floating point, 8 bits: 4 of exponent, 3 of significand; finite, with one NaN and one zero.
+  case f8E4M3FNUZ = "F8_E4M3FNUZ"
+  /// Floating point, 8 bits: 5 of exponent, 2 of significand; finite, with one NaN and one zero.
+  case f8E5M2FNUZ = "F8_E5M2FNUZ"
   /// Signed integer, 16 bits.
   case i16 = "I16"
   /// Unsigned integer, 16 bits.
@@ -49,7 +53,7 @@ public enum SafetensorsDtype: String, CaseIterable, Hashable, Sendable {
     switch self {
     case .f4: 4
     case .f6E2M3, .f6E3M2: 6
-    case .bool, .u8, .i8, .f8E5M2, .f8E4M3, .f8E8M0: 8
+    case .bool, .u8, .i8, .f8E5M2, .f8E4M3, .f8E8M0, .f8E4M3FNUZ, .f8E5M2FNUZ: 8
     case .i16, .u16, .f16, .bf16: 16
     case .i32, .u32, .f32: 32
     case .c64, .f64, .i64, .u64: 64

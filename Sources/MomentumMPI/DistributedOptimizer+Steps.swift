@@ -6,7 +6,8 @@
     /// Takes one step with the mean of the gradients that all ranks have added. All ranks call it.
     ///
     /// - Parameter parameters: All parameters, the same on all ranks; updated in place. The first step compares them.
-    /// - Returns: A report, the same on all ranks.
+    /// - Returns: A report, the same on all ranks but for `overflowedElements` of velocities in half precision, which are
+    ///   those of the elements that this rank has stepped.
     /// - Throws: ``DistributedError``, the same on all ranks. Nothing has been written then, unless it is
     ///   ``DistributedError/mpi(routine:message:)``; the gradients are gone.
     @discardableResult

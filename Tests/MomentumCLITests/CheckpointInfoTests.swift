@@ -49,6 +49,21 @@ final class CheckpointInfoTests: XCTestCase {
     }
   }
 
+  /// Also those that nothing is computed with.
+  func testEveryTypeIsShown() throws {
+    try CheckpointFolder.with { folder in
+      for dtype in SafetensorsDtype.allCases {
+        try folder.write("m", [StoredTensor("a", dtype, Array(0..<24))])
+        let run = try folder.run(["info", "m"])
+        assertSucceeds(run)
+        let (name, count) = (dtype.rawValue, 192 / dtype.bitWidth)
+        let words = run.output.split { $0 == " " || $0.isNewline }
+        XCTAssertTrue(
+          words.starts(with: ["tensor", "type", "shape", "bytes", "a", "\(name)", "[\(count)]", "24"]), name)
+      }
+    }
+  }
+
   func testJSONOfACheckpoint() throws {
     try CheckpointFolder.with { folder in
       try folder.write("m", shards: shards)

@@ -124,6 +124,40 @@ final class ClipCheckpointTests: XCTestCase {
     }
   }
 
+  /// In whichever part they are, and of whichever types.
+  func testWhatOverflowsIsCountedInAllParts() throws {
+    try CheckpointFolder.with { folder in
+      let (a, b) = (StoredTensor("a", [BFloat16.greatestFiniteMagnitude, 1]), StoredTensor("b", [Float(0)]))
+      let c = StoredTensor("c", [BFloat16(bitPattern: 0xff7f)])
+      var checkpoints = [[[a, c], [b]], [[b], [a, c]], [[a], [b], [c]], [[b, c], [a]], [[b], [c], [a]]]
+      #if os(macOS) && arch(x86_64)
+        let count = 2
+      #else
+        // The largest number of Float16, which changes no digit of the norm.
+        let h = StoredTensor("h", .f16, [0xff, 0x7b])
+        let count = 3
+        checkpoints = checkpoints.flatMap { [[[h]] + $0, $0 + [[h]]] }
+        checkpoints += [[[a, b, c, h]], [[a, h], [c, b]]]
+      #endif
+      try folder.write("settings", #"{"rule": {"learningRate": 1}, "clipping": {"targetNorm": 4.805e38}}"#)
+      for shards in checkpoints {
+        let what = "\(shards.map { $0.map(\.name) })"
+        try folder.write("g", shards: shards)
+        let arguments = ["clip", "--gradients", "g", "--output", "out", "--config", "settings"]
+        let run = try folder.run(arguments + ["--json"])
+        assertSucceeds(run)
+        let step = try XCTUnwrap(steps(run)[0] as? [String: Any])
+        XCTAssertEqual(step["overflowedElements"] as? Int, count, what)
+        let lines = try folder.run(arguments).output.split(separator: "\n")
+        XCTAssertEqual(lines.count, 2, what)
+        XCTAssertTrue(lines[0].hasPrefix("norm 4.79"), what)
+        XCTAssertEqual(lines.last, "\(count) elements overflowed half precision", what)
+        // As clipped elements of F32 nothing does.
+        XCTAssertEqual(try folder.run(arguments + ["--output-type", "f32"]).output, "\(lines[0])\n", what)
+      }
+    }
+  }
+
   func testHalvesAsFloatsAreNotRounded() throws {
     try CheckpointFolder.with { folder in
       try folder.write("g", shards: [[StoredTensor("a", [BFloat16(3), 4])], [StoredTensor("b", [Float(0)])]])
@@ -147,7 +181,10 @@ final class ClipCheckpointTests: XCTestCase {
 
   func testOfScaledTypesOnlyWhatIsSkippedIsCopied() throws {
     try CheckpointFolder.with { folder in
-      for dtype in [SafetensorsDtype.f8E4M3, .f8E5M2, .f8E8M0, .f6E2M3, .f6E3M2, .f4, .c64] {
+      let dtypes: [SafetensorsDtype] = [
+        .f8E4M3, .f8E5M2, .f8E8M0, .f8E4M3FNUZ, .f8E5M2FNUZ, .f6E2M3, .f6E3M2, .f4, .c64,
+      ]
+      for dtype in dtypes {
         let odd = StoredTensor("odd", dtype, Array(1...24))
         try folder.write("g", shards: [[StoredTensor("a", [Float(3), 4])], [odd, StoredTensor("b", [Float(12)])]])
         let arguments = ["clip", "--gradients", "g", "--output", "out\(dtype.rawValue)", "--clip-global-norm", "2.5"]

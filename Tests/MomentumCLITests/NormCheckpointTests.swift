@@ -100,7 +100,7 @@ final class NormCheckpointTests: XCTestCase {
           }
         }
       }
-      for dtype in [SafetensorsDtype.i64, .bool, .u8, .i32] {
+      for dtype in [SafetensorsDtype.bool, .u8, .i8, .u16, .i16, .u32, .i32, .u64, .i64] {
         try write("s", dtype, [1, 2, 3, 4, 5, 6, 7, 8])
         XCTAssertEqual(
           try folder.run(["norm", "s"]).output,
@@ -108,7 +108,7 @@ final class NormCheckpointTests: XCTestCase {
         let skipped = try json(["s"], in: folder)["skippedTensors"] as? [[String: String]]
         XCTAssertEqual(skipped, [["name": "position\n", "type": dtype.rawValue]])
       }
-      for dtype in [SafetensorsDtype.f8E4M3, .f8E5M2, .f8E8M0, .f4] {
+      for dtype in [SafetensorsDtype.f8E4M3, .f8E5M2, .f8E8M0, .f8E4M3FNUZ, .f8E5M2FNUZ, .f4] {
         try write("s", dtype, [1, 2, 3, 4, 5, 6, 7, 8])
         assertFails(
           try folder.run(["norm", "s"]), 1,
@@ -116,6 +116,11 @@ final class NormCheckpointTests: XCTestCase {
             + "scales in other tensors; --skip passes it by")
         XCTAssertEqual(try folder.run(["norm", "s", "--skip", "position*"]).output, "norm 5.0  0x1.4p+2\n")
       }
+      try write("s", .c64, [1, 2, 3, 4, 5, 6, 7, 8])
+      assertFails(
+        try folder.run(["norm", "s"]), 1,
+        "s: tensor 'position\\n' is of type C64; expected F32, F64, BF16 or F16; as F32 with one more axis")
+      XCTAssertEqual(try folder.run(["norm", "s", "--skip", "position*"]).output, "norm 5.0  0x1.4p+2\n")
     }
   }
 }

@@ -148,11 +148,43 @@ final class StepCheckpointTests: XCTestCase {
     }
   }
 
+  /// Of all that is read, once each.
+  func testWhatIsUnusualIsShown() throws {
+    try CheckpointFolder.with { folder in
+      let shards = [[StoredTensor("a", [BFloat16(1)])], [StoredTensor("b", [Float(1)])]]
+      let map = #"{"a": "m-1.safetensors", "b": "m-2.safetensors"}"#
+      let masters = #"{"a": "m-1.safetensors"}"#
+      for (name, map, size) in [("p", map, 6), ("g", map, 6), ("h", map, 6), ("m", masters, 4)] {
+        try folder.write(name, shards: name == "m" ? [[StoredTensor("a", [Float(1)])]] : shards)
+        try folder.write(
+          "\(name)/model.safetensors.index.json",
+          #"{"x\#(name)": 1, "metadata": {"total_size": \#(size)}, "weight_map": \#(map)}"#)
+      }
+      func warnings(_ names: String...) -> String {
+        names.map {
+          "Warning: \($0)/model.safetensors.index.json: the key 'x\($0)' is not known, and was not looked at\n"
+        }.joined()
+      }
+      let table: [(arguments: [String], expected: String)] = [
+        (["--gradients", "g", "--master", "m", "--output-master", "m2"], warnings("p", "g", "m")),
+        (["--gradients", "h", "g", "h", "--rounding", "nearest"], warnings("p", "h", "g")),
+        (["--gradients", "p", "--rounding", "nearest"], warnings("p")),
+      ]
+      for row in table {
+        let run = try folder.step("p", "out", row.arguments + ["--learning-rate", "1"])
+        XCTAssertEqual(run.status, 0)
+        XCTAssertEqual(run.errors, row.expected)
+      }
+    }
+  }
+
   /// Of types whose numbers cannot be computed with, gradients are refused as parameters are.
   func testScaledAndComplexTypesAreRefused() throws {
     try CheckpointFolder.with { folder in
       let a = StoredTensor("a", [Float(1)])
-      let dtypes: [SafetensorsDtype] = [.f8E4M3, .f8E5M2, .f8E8M0, .f6E2M3, .f6E3M2, .f4, .c64]
+      let dtypes: [SafetensorsDtype] = [
+        .f8E4M3, .f8E5M2, .f8E8M0, .f8E4M3FNUZ, .f8E5M2FNUZ, .f6E2M3, .f6E3M2, .f4, .c64,
+      ]
       for dtype in dtypes {
         let odd = StoredTensor("odd", dtype, Array(1...24))
         try folder.write("p", [a, odd])

@@ -126,27 +126,31 @@ final class StepHalfCheckpointTests: XCTestCase {
     }
   }
 
-  /// DeepSpeed's script widens every tensor of a model: buffers too, and tied weights under both of their names.
+  /// DeepSpeed's script widens every tensor of a model: tied weights under both of their names, and buffers of integers.
   func testMastersThatNoParameterHasAreSkipped() throws {
     try CheckpointFolder.with { folder in
-      try folder.write("p", [StoredTensor("a", [BFloat16(1)]), StoredTensor("mean", [Float(2)])])
+      let others = [StoredTensor("mean", [Float(2)]), StoredTensor("steps", .i64, Array(1...8))]
+      try folder.write("p", [StoredTensor("a", [BFloat16(1)])] + others)
       try folder.write(
         "masters",
         shards: [
-          [StoredTensor("a", [Float(1.25)]), StoredTensor("mean", [Float(2)])], [StoredTensor("tied", [Float(1)])],
+          [StoredTensor("a", [Float(1.25)]), others[0]],
+          [StoredTensor("tied", [Float(1)]), StoredTensor("steps", [Float(3)])],
         ])
       try folder.write("g", [StoredTensor("a", [Float(1)])])
       let arguments = ["--gradients", "g", "--learning-rate", "1", "--master", "masters", "--output-master", "m"]
-      assertFails(
-        try folder.step("p", "out", arguments), 1,
-        "masters/m-1.safetensors: tensor 'mean' is not in half precision in p")
+      for (skipped, refused) in [("tied", "steps"), ("steps", "tied")] {
+        assertFails(
+          try folder.step("p", "out", arguments + ["--skip", skipped]), 1,
+          "masters/m-2.safetensors: tensor '\(refused)' is not of BF16, F16 or F32 in p")
+      }
       assertFails(
         try folder.step("p", "out", arguments + ["--skip", "none"]), 1,
         "p, masters: have no tensor that the pattern 'none' matches")
-      assertSucceeds(try folder.step("p", "out", arguments + ["--skip", "mean", "--skip", "tied"]))
+      assertSucceeds(try folder.step("p", "out", arguments + ["--skip", "steps", "--skip", "tied"]))
       XCTAssertEqual(
-        try folder.read("out"), ["a": StoredTensor("a", [BFloat16(0.25)]), "mean": StoredTensor("mean", [Float(2)])])
-      XCTAssertEqual(try folder.read("m"), ["a": StoredTensor("a", [Float(0.25)])])
+        try folder.read("out"), ["a": StoredTensor("a", [BFloat16(0.25)]), "mean": others[0], "steps": others[1]])
+      XCTAssertEqual(try folder.read("m"), ["a": StoredTensor("a", [Float(0.25)]), "mean": others[0]])
     }
   }
 
@@ -321,7 +325,7 @@ final class StepHalfCheckpointTests: XCTestCase {
         (
           "p", ["--rounding", "nearest", "--output-master", "m"], 64, "--rounding cannot be given with --output-master"
         ),
-        ("p", ["--master", "wide", "--output-master", "m"], 1, "wide: tensor 'b' is not in half precision in p"),
+        ("f16", ["--master", "wide", "--output-master", "m"], 1, "wide: tensor 'b' is not of BF16, F16 or F32 in f16"),
         (
           "p", ["--master", "p", "--output-master", "m"], 1,
           "p: tensor 'a' is of type BF16; expected F32, as masters are"

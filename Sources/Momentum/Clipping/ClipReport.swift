@@ -29,6 +29,9 @@ public struct ClipReport: Sendable, Hashable, Codable {
   /// The number of elements that exceeded the largest number of their type when they were written, whatever the
   /// ``OverflowPolicy`` made of them: of half precision only (``HalfScalar``). Clips write such elements only where they
   /// enlarge a gradient.
+  ///
+  /// Of a gradient with several owners (``NormExchange``), those of this owner: they are counted while it writes, after the
+  /// last meeting. The owners' counts add up to that of all.
   public internal(set) var overflowedElements = 0
 
   /// The number of elements that are NaN or infinite.

@@ -45,7 +45,8 @@ extension Gradients {
   ///   - overflowPolicy: What becomes of elements in half precision that exceed their type, where clipping enlarges a gradient.
   ///   - threads: The most threads of this owner; by default as many as the process may use.
   ///   - exchange: Where the owners meet.
-  /// - Returns: A report of what was measured and changed, of all owners.
+  /// - Returns: A report of what was measured and changed, of all owners but for ``ClipReport/overflowedElements``, which are
+  ///   this owner's.
   /// - Throws: Also the errors of other owners: if one throws, all do, and no owner has written anything.
   @discardableResult
   public static func clip<Scalar: StoredScalar>(

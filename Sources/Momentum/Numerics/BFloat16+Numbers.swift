@@ -34,7 +34,7 @@ extension BFloat16: SignedNumeric {
 
 extension BFloat16: ExpressibleByFloatLiteral, ExpressibleByIntegerLiteral {
   @inlinable public init(floatLiteral value: Double) { self.init(value) }
-  @inlinable public init(integerLiteral value: Int) { self.init(Double(value)) }
+  @inlinable public init(integerLiteral value: Int) { self.init(value) }
 }
 
 extension BFloat16: LosslessStringConvertible, CustomStringConvertible, CustomDebugStringConvertible {

@@ -41,9 +41,18 @@ public struct BFloat16: BitwiseCopyable, Sendable {
     self.init(near)
   }
 
-  /// The nearest number, ties to even.
+  /// The nearest number, ties to even, rounded once.
   @inlinable
-  public init(_ value: some BinaryInteger) { self.init(Double(value)) }
+  public init<Integer: BinaryInteger>(_ value: Integer) {
+    var near = Double(value)
+    // As above, the first rounding goes towards 0. What no integer of the type is lies beyond the largest of them.
+    let back = Integer(exactly: near)
+    if back != value {
+      let isBeyond = back.map { $0.magnitude > value.magnitude } ?? true
+      near = Double(bitPattern: (isBeyond ? near.bitPattern - 1 : near.bitPattern) | 1)
+    }
+    self.init(near)
+  }
 
   /// Positive infinity.
   @inlinable public static var infinity: BFloat16 { BFloat16(bitPattern: 0x7f80) }

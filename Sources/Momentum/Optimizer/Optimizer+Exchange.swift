@@ -5,13 +5,14 @@ extension Optimizer {
   /// Each owner has an optimizer of its own tensors. Settings must be equal but for the groups' tensors: a group
   /// without a tensor here must be ``ParameterGroup/mayBeEmpty``. Norms, counts and decisions are those of all tensors
   /// together: parameters and velocities have the bits that one optimizer of all tensors would give them, and the
-  /// report is the same for all owners.
+  /// report is the same for all owners, but for what each has lost when it rounded: ``ClipReport/overflowedElements`` and
+  /// ``StepReport/lostUpdates`` are those of one owner, and add up.
   ///
   /// - Parameters:
   ///   - parameters: One buffer for each tensor, in the order of the layout.
   ///   - gradients: Likewise; `nil` leaves a tensor alone.
   ///   - exchange: Where the owners meet.
-  /// - Returns: A report of what was measured and changed, of all owners.
+  /// - Returns: A report of what was measured and changed, of all owners in the sense above.
   /// - Throws: As
   ///   ``step(parameters:gradients:)-([UnsafeMutableBufferPointer<Scalar>],[UnsafeBufferPointer<Scalar>?])``, and the
   ///   errors of other owners: if one throws, all do, and no owner has written anything. Also in

@@ -8,7 +8,8 @@ public struct StepReport: Sendable, Hashable, Codable {
   /// The divisor of the gradients: the ``Optimizer/lossScale`` of this step.
   public let lossScale: Double
   /// The number of parameters in half precision that the step would have changed and that, rounded to nearest, kept their
-  /// bits. While it is the number of all, training has come to a halt.
+  /// bits. While it is the number of all, training has come to a halt. Of several owners those of this one, as
+  /// ``ClipReport/overflowedElements``.
   public internal(set) var lostUpdates = 0
   /// The learning rate of this step, of the optimizer's own rule; `nil` if it has none. ``Optimizer/groupReports()`` has
   /// those of groups.

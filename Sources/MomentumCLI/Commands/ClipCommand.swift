@@ -154,14 +154,11 @@ struct ClipCommand: ParsableCommand {
     ).run(into: copy)
     try target.commit()
     let row = StepRow(
-      clipped.report, step: 0, haveClippedMatrices: clipped.matrices.map { $0.clippedCount > 0 } ?? false)
+      clipped.reports, step: 0, haveClippedMatrices: clipped.matrices.map { $0.clippedCount > 0 } ?? false)
     let steps = StepOutput([row], matrices: clipped.matrices?.matrices, skipped: gradients.skipped)
-    if json {
-      try JSONOutput.print(steps)
-    } else {
-      try StandardOutput.print(
-        lines: steps.rows.map(\.summary) + (clipped.matrices.map { [$0.note] } ?? []) + steps.notes)
-    }
+    if json { return try JSONOutput.print(steps) }
+    let notes = [row.overflowNote, clipped.matrices?.note].compactMap(\.self) + steps.notes
+    try StandardOutput.print(lines: [row.summary] + notes)
   }
 
   private func average<Scalar: BLASScalar & SafetensorsScalar>(

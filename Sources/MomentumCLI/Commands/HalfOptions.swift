@@ -15,7 +15,12 @@ struct HalfOptions: ParsableArguments {
       """)
   var rounding: RoundingOption?
 
-  @Option(help: ArgumentHelp("The seed of --rounding stochastic. (default: 0)", valueName: "n"))
+  @Option(
+    help: ArgumentHelp(
+      """
+      The seed of --rounding stochastic, for all steps that a state counts. Without --state or --velocity every run begins \
+      with step 1 and draws the same numbers again: give each run another seed then. (default: 0)
+      """, valueName: "n"))
   var seed: UInt64?
 
   @Option(
@@ -30,7 +35,8 @@ struct HalfOptions: ParsableArguments {
     help: ArgumentHelp(
       """
       The masters of parameters of BF16 and F16, in F32: files, indices or folders. The masters are stepped, and the \
-      parameters are their copies. (default, with --output-master: the parameters)
+      parameters are their copies. Parameters of F32 may be among the masters, with the same elements. (default, with \
+      --output-master: the parameters)
       """, valueName: "path"))
   var master: [String] = []
 

@@ -162,7 +162,7 @@ struct StepCommand: ParsableCommand {
 
   func run() throws {
     let steps = try open()
-    steps.parameters.warn()
+    steps.warn()
     let files = try outputFiles(like: steps.parameters.set)
     let rows = try steps.run(files)
     try files.target.commit()

@@ -41,10 +41,8 @@ struct StepRow: Encodable {
 
   /// - Parameter reports: Those of the parts of one step, which differ in what rounding has lost; one at least.
   init(_ reports: [StepReport]) {
-    self.init(reports[0].clip, step: reports[0].step)
-    losses = (
-      reports.reduce(0) { $0 + $1.clip.overflowedElements }, reports.reduce(0) { $0 + $1.lostUpdates }
-    )
+    self.init(reports.map(\.clip), step: reports[0].step)
+    losses.lost = reports.reduce(0) { $0 + $1.lostUpdates }
   }
 
   /// What rounding has lost: elements that overflowed, and updates.
@@ -56,27 +54,34 @@ struct StepRow: Encodable {
     }
   }
 
-  /// - Parameter haveClippedMatrices: Whether a limit of spectral norms, which the report knows nothing of, has clipped.
-  init(_ report: ClipReport, step: Int, haveClippedMatrices: Bool = false) {
+  /// - Parameters:
+  ///   - reports: Those of the parts of one gradient, one at least. They are of all parts but for what each has lost, and a
+  ///     coefficient may round to 1 in one type alone.
+  ///   - haveClippedMatrices: Whether a limit of spectral norms, which the reports know nothing of, has clipped.
+  init(_ reports: [ClipReport], step: Int, haveClippedMatrices: Bool = false) {
+    let report = reports[0]
     self.step = step
     totalNorm = report.totalNorm
     comparedNorm = report.comparedNorm
     clipCoefficient = report.clipCoefficient
-    wasClipped = report.wasClipped || haveClippedMatrices
+    wasClipped = haveClippedMatrices || reports.contains(where: \.wasClipped)
     wasSkipped = report.wasSkipped
     normOverflowed = report.normOverflowed
     nonFiniteCount = report.nonFiniteCount
     valueClippedCount = report.valueClippedCount
-    overflowedElements = report.overflowedElements > 0 ? report.overflowedElements : nil
+    losses.overflowed = reports.reduce(0) { $0 + $1.overflowedElements }
   }
 
   var text: String {
     var parts = ["step \(step)", summary]
     if wasSkipped { parts.append("SKIPPED") }
-    if let overflowedElements { parts.append("\(overflowedElements) elements overflowed half precision") }
+    if let overflowNote { parts.append(overflowNote) }
     if let lostUpdates { parts.append("\(lostUpdates) updates lost to rounding") }
     return parts.joined(separator: ": ")
   }
+
+  /// How many elements overflowed, in words; `nil` if none did.
+  var overflowNote: String? { overflowedElements.map { "\($0) elements overflowed half precision" } }
 
   /// The norm and what was clipped, in a few words.
   var summary: String {

@@ -29,7 +29,7 @@
           throw ValidationError(
             "the one-pass mode writes before the norm is known; expected two passes in momentum-mpi")
         }
-        if world.rank == 0 { steps.parameters.warn() }
+        if world.rank == 0 { steps.warn() }
         return steps
       }
       let rows = try RankSteps(steps, world).run()

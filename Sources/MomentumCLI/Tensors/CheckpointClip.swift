@@ -14,13 +14,13 @@ struct CheckpointClip {
 
   /// Clips and writes all files.
   ///
-  /// - Returns: Also what became of the matrices, if their norms have a limit.
-  func run(into output: CheckpointOutput) throws -> (report: ClipReport, matrices: ClippedMatrices?) {
+  /// - Returns: The reports of all parts, one at least, and what became of the matrices, if their norms have a limit.
+  func run(into output: CheckpointOutput) throws -> (reports: [ClipReport], matrices: ClippedMatrices?) {
     let shards = try gradients.shards().map { try parts(of: $0) }
     let measuring = ShardProgress(gradients.set, "measuring")
     let norms = try norms(of: shards.flatMap(\.self), measuring)
     if norms != nil { measuring.finish() }
-    var report: ClipReport?
+    var reports: [ClipReport] = []
     var matrices = spectralLimit.map { _ in ClippedMatrices() }
     lazy var progress = ShardProgress(gradients.set)
     for (number, parts) in shards.enumerated() {
@@ -34,8 +34,7 @@ struct CheckpointClip {
         }
         let own = try clip(part, norms, measuring)
         if let spectralLimit, !own.wasSkipped { matrices?.add(try part.clipMatrices(spectralLimit)) }
-        // A coefficient may round to 1 in one type alone.
-        if report?.wasClipped != true { report = own }
+        reports.append(own)
       }
       if norms == nil, givenNorm == nil, !parts.isEmpty { measuring.finish() }
       try output.add(number, of: gradients, replacing: widened.reduce(into: [:]) { $1.add(to: &$0) }) {
@@ -46,7 +45,8 @@ struct CheckpointClip {
       progress.finished(number)
     }
     progress.finish()
-    return (try report ?? clip(ClipPart(gradients, settings, threads: threads), nil, measuring), matrices)
+    if reports.isEmpty { reports = [try clip(ClipPart(gradients, settings, threads: threads), nil, measuring)] }
+    return (reports, matrices)
   }
 
   /// The parts of one file: its tensors of each type.

@@ -105,8 +105,7 @@ extension CheckpointSteps {
 
   /// The files that are made of one file of parameters.
   func output(_ target: TensorOutput, _ number: Int) throws -> GroupOutput {
-    let passedMasters = try halves.passedMasters(of: parameters.set.files[number])
-    return GroupOutput(target, parameters, number, state(ofFile: number), passedMasters)
+    try GroupOutput(target, parameters, number, state(ofFile: number), halves)
   }
 
   /// Fails if a file of gradients or masters has changed since it was opened.

@@ -90,9 +90,13 @@ struct CheckpointSteps {
   private func write(_ shard: LoadedShard, _ files: StepFiles) throws {
     try checkInputsUnchanged()
     try files.parameters.add(shard.number, of: parameters)
-    let masters = (shard.masters?.contents ?? [:]).merging(
-      try halves.passedMasters(of: parameters.set.files[shard.number])
-    ) { stepped, _ in stepped }
+    let file = parameters.set.files[shard.number]
+    var masters = try halves.passedMasters(of: file)
+    for stepped in [
+      shard.masters?.contents ?? [:], try halves.ownMasters(among: file.tensors) { try file.unsafeBytes(of: $0.name) },
+    ] {
+      masters.merge(stepped) { $1 }
+    }
     if !masters.isEmpty { try files.masters?.add(shard.number, of: parameters, only: masters) }
     for part in shard.parts {
       for writer in try part.stateWriters(state(ofFile: shard.number), areOutlines: false) {
@@ -107,6 +111,9 @@ struct CheckpointSteps {
   var skipped: [CheckpointTensors.Skipped] {
     parameters.skipped + gradients.skipped.filter { !parameters.skipped.contains($0) }
   }
+
+  /// Shows what is unusual about the files of parameters, gradients and masters, on standard error.
+  func warn() { CheckpointTensors.warn([parameters] + gradients.checkpoints + halves.checkpoints) }
 
   func state(ofFile number: Int) -> StateOptions { command.state.ofFile(number, of: parameters.set) }
 

@@ -213,7 +213,15 @@ struct CheckpointTensors {
   }
 
   /// Shows what is unusual about the files, on standard error.
-  func warn() { for warning in set.warnings { Message.write("Warning: \(warning)") } }
+  func warn() { Self.warn([self]) }
+
+  /// Shows what is unusual about the files of several checkpoints, once where they have some in common.
+  static func warn(_ checkpoints: [CheckpointTensors]) {
+    var known: Set<SafetensorsWarning> = []
+    for warning in checkpoints.flatMap(\.set.warnings) where known.insert(warning).inserted {
+      Message.write("Warning: \(warning)")
+    }
+  }
 
   /// Runs `body`, naming the files in the errors that their data cause, and the command line in those that settings cause.
   func naming<R>(_ body: () throws(MomentumError) -> R) throws -> R {

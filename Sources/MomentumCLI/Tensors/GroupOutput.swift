@@ -14,18 +14,20 @@ final class GroupOutput {
   private let checkpoint: CheckpointTensors
   private let number: Int
   private let state: StateOptions
+  private let halves: HalfParameters
+  /// The masters that are copied.
   private let passedMasters: CheckpointOutput.Replacements
   private var parameters: TensorStream?
   private var masters: TensorStream?
   private var states: [TensorStream] = []
 
-  /// - Parameter passedMasters: The masters that are copied.
   init(
     _ target: TensorOutput, _ checkpoint: CheckpointTensors, _ number: Int, _ state: StateOptions,
-    _ passedMasters: CheckpointOutput.Replacements
-  ) {
+    _ halves: HalfParameters
+  ) throws {
     (self.target, self.checkpoint, self.number, self.state) = (target, checkpoint, number, state)
-    self.passedMasters = passedMasters
+    self.halves = halves
+    passedMasters = try halves.passedMasters(of: checkpoint.set.files[number])
   }
 
   // MARK: Begin
@@ -40,10 +42,11 @@ final class GroupOutput {
     _ files: StepFiles, _ parts: [CheckpointTensors], _ outlines: [any StepPart], isShared: Bool
   ) throws {
     parameters = try files.parameters.begin(number, of: checkpoint, isShared: isShared) { $0.dtype }
-    let halves = Set(parts.flatMap(\.tensors).map(\.tensor).filter(\.dtype.isHalf)).union(passedMasters.keys)
-    if !halves.isEmpty {
+    let stepped = parts.flatMap(\.tensors).map(\.tensor)
+    let ofMasters = Set(stepped.filter { $0.dtype.isHalf || halves.ownMasters.contains($0) }).union(passedMasters.keys)
+    if !ofMasters.isEmpty {
       masters = try files.masters?.begin(number, of: checkpoint, isShared: isShared) {
-        halves.contains($0) ? .f32 : nil
+        ofMasters.contains($0) ? .f32 : nil
       }
     }
     for outline in outlines {
@@ -72,7 +75,10 @@ final class GroupOutput {
     if let parameters {
       pieces.append((try writer(of: group.tensors.map { ($0, $0.dtype, group.memory.bytes(of: $0)) }), parameters))
     }
-    if let masters, let contents = group.masters?.contents { pieces.append((try writer(of: contents), masters)) }
+    if let masters {
+      let own = halves.ownMasters(among: group.tensors) { group.memory.bytes(of: $0) }
+      pieces.append((try writer(of: own.merging(group.masters?.contents ?? [:]) { $1 }), masters))
+    }
     pieces += zip(try group.part.stateWriters(state, areOutlines: false), states)
     try target.add(pieces, from: checkpoint)
   }

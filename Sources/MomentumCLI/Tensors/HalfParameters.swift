@@ -1,12 +1,18 @@
+import Foundation
 import Momentum
 import MomentumFiles
 
 /// How parameters in half precision are stepped: rounded after each step, or as copies of masters of Floats.
+///
+/// The masters may have parameters of F32 too, as those have that DeepSpeed's script writes. Such a tensor is its own master,
+/// and must have the same bits in both: it is stepped once, and written to the parameters and to the masters.
 struct HalfParameters {
   private let rounding: Rounding?
   private let master: CheckpointTensors?
   private let hasMasters: Bool
   private let patterns: NamePatterns
+  /// The parameters of F32 that are stepped and that the masters have too.
+  private(set) var ownMasters: Set<SafetensorsTensor> = []
 
   /// Opens the masters, and checks that the options go with the parameters.
   init(_ options: HalfOptions, of parameters: CheckpointTensors, _ patterns: NamePatterns) throws {
@@ -43,7 +49,7 @@ struct HalfParameters {
   }
 
   /// Checks that each tensor in half precision has a master of its shape, and each master a tensor.
-  private func checkMaster(_ halves: [SafetensorsSet.Place], _ parameters: CheckpointTensors) throws {
+  private mutating func checkMaster(_ halves: [SafetensorsSet.Place], _ parameters: CheckpointTensors) throws {
     guard let master else { return }
     for place in halves {
       guard let own = master.place(of: place.tensor.name) else {
@@ -56,13 +62,34 @@ struct HalfParameters {
     for place in parameters.set.tensors {
       if let own = passedMaster(of: place.tensor) { try check(own, of: place, parameters.name) }
     }
-    for own in master.tensors where parameters.place(of: own.tensor.name)?.tensor.dtype.isHalf != true {
-      throw DataFileError(
-        file: own.file.path,
-        cause:
-          "tensor '\(own.tensor.name)' is not in half precision in \(parameters.name); expected the masters of its "
-          + "tensors that are")
+    for own in master.tensors {
+      guard let place = parameters.place(of: own.tensor.name), place.tensor.dtype != .f64 else {
+        throw DataFileError(
+          file: own.file.path,
+          cause:
+            "tensor '\(own.tensor.name)' is not of BF16, F16 or F32 in \(parameters.name); expected the masters of "
+            + "tensors that are, or --skip for it")
+      }
+      if place.tensor.dtype == .f32 { try addOwnMaster(own, of: place, parameters.name) }
     }
+  }
+
+  /// Takes a parameter of F32 for its own master, if it is.
+  private mutating func addOwnMaster(
+    _ master: SafetensorsSet.Place, of place: SafetensorsSet.Place, _ parameters: String
+  ) throws {
+    try check(master, of: place, parameters)
+    let bytes = try place.file.unsafeBytes(of: place.tensor.name)
+    let others = try master.file.unsafeBytes(of: master.tensor.name)
+    if let start = bytes.baseAddress, let other = others.baseAddress, memcmp(start, other, bytes.count) != 0 {
+      throw DataFileError(
+        file: master.file.path,
+        cause:
+          "tensor '\(master.tensor.name)' is of type F32 in \(parameters) too, and has other elements there; expected "
+          + "the same, or --skip for it")
+    }
+    for place in [place, master] { place.file.release(place.tensor) }
+    ownMasters.insert(place.tensor)
   }
 
   private func check(
@@ -77,9 +104,9 @@ struct HalfParameters {
     }
   }
 
-  /// The master of a tensor in half precision that is not asked for; `nil` if it is, or has none.
+  /// The master of a tensor that is not asked for; `nil` if it is, or has none.
   private func passedMaster(of tensor: SafetensorsTensor) -> SafetensorsSet.Place? {
-    guard tensor.dtype.isHalf, !patterns.takes(tensor.name) else { return nil }
+    guard tensor.dtype.isHalf || tensor.dtype == .f32, !patterns.takes(tensor.name) else { return nil }
     return master?.set.place(of: tensor.name)
   }
 
@@ -94,11 +121,25 @@ struct HalfParameters {
     return masters
   }
 
+  /// The checkpoint of the masters, if there is one.
+  var checkpoints: [CheckpointTensors] { master.map { [$0] } ?? [] }
+
   /// Fails if the masters have changed since they were opened.
   func checkUnchanged() throws { try master?.set.checkUnchanged() }
 
   /// Has the system read the masters of some tensors ahead.
-  func prefetch(of tensors: CheckpointTensors) { master?.prefetch(of: tensors) }
+  func prefetch(of tensors: CheckpointTensors) { master?.prefetch(of: tensors.only { $0.tensor.dtype.isHalf }) }
+
+  /// The parameters of F32 among some tensors that are masters too, as they are written there.
+  ///
+  /// - Parameter bytes: The elements of one.
+  func ownMasters(
+    among tensors: [SafetensorsTensor], _ bytes: (SafetensorsTensor) throws -> UnsafeRawBufferPointer
+  ) rethrows -> CheckpointOutput.Replacements {
+    var masters: CheckpointOutput.Replacements = [:]
+    for tensor in tensors where ownMasters.contains(tensor) { masters[tensor] = (.f32, try bytes(tensor)) }
+    return masters
+  }
 
   /// The masters of those of some tensors that are in half precision; `nil` if they have none.
   ///

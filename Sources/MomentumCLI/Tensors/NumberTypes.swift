@@ -25,7 +25,7 @@ extension SafetensorsDtype {
   /// What a tensor had better be instead of this type; `nil` for numbers, and for what is passed by without harm.
   var expectedNumber: String? {
     switch self {
-    case .f4, .f6E2M3, .f6E3M2, .f8E5M2, .f8E4M3, .f8E8M0:
+    case .f4, .f6E2M3, .f6E3M2, .f8E5M2, .f8E4M3, .f8E8M0, .f8E4M3FNUZ, .f8E5M2FNUZ:
       "F32, F64, BF16 or F16: its elements are factors of scales in other tensors; --skip passes it by"
     case .c64: "F32, F64, BF16 or F16; \(Self.adviceForComplex)"
     default: isNumber || isInteger ? nil : "F32, F64 or BF16 on this system; --skip passes it by"

@@ -133,6 +133,25 @@ final class HalfClipTests: XCTestCase {
       XCTAssertTrue(gradient[3].isFinite)
     }
 
+    /// The report of an owner is that of all, but for what overflowed where it wrote.
+    func testOwnersCountWhatOverflowsOfTheirOwn() throws {
+      let numbers: [Float16] = [40000, 1, -40000, 30000, 48000, 2]
+      let reports = try withBuffers([Array(numbers[..<2]), [], Array(numbers[2...])]) { parts in
+        let parts = UnsafeTransfer(parts.map { UnsafeMutableBufferPointer(mutating: $0!) })
+        return try ThreadExchange.run(owners: 3) { owner, exchange throws(MomentumError) in
+          try Gradients.clip([parts.value[owner]], by: .normalized(to: 160_000), exchange: exchange)
+        }
+      }
+      var whole = try ParameterVector(numbers)
+      let report = try Gradients.clip(&whole, by: .normalized(to: 160_000))
+      XCTAssertEqual(report.overflowedElements, 3)
+      XCTAssertEqual(reports.map(\.overflowedElements), [1, 0, 2])
+      for var own in reports {
+        own.overflowedElements = report.overflowedElements
+        XCTAssertEqual(own, report)
+      }
+    }
+
     func testElementsThatOverflowSaturate() throws {
       let numbers: [Float16] = [40000, 1, -40000, 30000]
       var gradient = try ParameterVector(numbers)

@@ -51,6 +51,55 @@ final class BFloat16Tests: XCTestCase {
     XCTAssertEqual(BFloat16(exactly: 258), 258)
   }
 
+  /// Rounded to `Double` first, an integer closely beside a tie would fall on it.
+  func testIntegersAreRoundedOnce() {
+    let beside = 36_169_534_507_319_297  // 2⁵⁵ + 2⁴⁷ + 1
+    XCTAssertEqual(Double(BFloat16(beside)), 0x1p55 + 0x1p48)
+    XCTAssertEqual(Double(BFloat16(-beside)), -0x1p55 - 0x1p48)
+    XCTAssertEqual(Double(BFloat16(beside - 1)), 0x1p55)
+    let (literal, negative): (BFloat16, BFloat16) = (36_169_534_507_319_297, -36_169_534_507_319_297)
+    XCTAssertEqual([literal, negative], [BFloat16(beside), BFloat16(-beside)])
+    let most: BFloat16 = 9_223_372_036_854_775_807
+    XCTAssertEqual(Double(most), 0x1p63)
+
+    var random = SeededGenerator(seed: 162)
+    let signed: [Int] = [0, 1, -1, 255, 256, 257, 258, 259, .max, .min, .max - 1, .min + 1]
+    for number in signed { assertRoundedOnce(number) }
+    let unsigned: [UInt] = [.max, .max - 1, 0x8000_0000_0000_0000, 0x8080_0000_0000_0000, 0x8080_0000_0000_0001]
+    for number in unsigned { assertRoundedOnce(number) }
+    // The last ones are the tie before infinity, and the number before it.
+    let tie = UInt128(0xff8) << 116
+    let wide: [UInt128] = [.max, tie, tie - 1]
+    for number in wide { assertRoundedOnce(number) }
+    for number in [Int128.min, .max] { assertRoundedOnce(number) }
+    for number in Int8.min...Int8.max { assertRoundedOnce(number) }
+    for _ in 0..<20_000 {
+      let (word, shift) = (random.next(), Int(random.next() % 64))
+      assertRoundedOnce(word >> shift)
+      assertRoundedOnce(Int64(bitPattern: word) >> shift)
+      assertRoundedOnce(Int32(truncatingIfNeeded: word))
+      assertRoundedOnce(UInt128(word) << shift | UInt128(random.next()))
+      // Ties of numbers with 8 digits, and their neighbours.
+      let tie = Int64(word % 128 + 128) << 1 | 1
+      for distance in -1...1 as ClosedRange<Int64> {
+        assertRoundedOnce(tie << (shift % 54) + distance)
+        assertRoundedOnce(-(tie << (shift % 54)) + distance)
+      }
+    }
+  }
+
+  /// Compares with integer arithmetic: 8 digits, and what is cut off.
+  private func assertRoundedOnce(_ number: some FixedWidthInteger, line: UInt = #line) {
+    let magnitude = UInt128(number.magnitude)
+    let excess = max(128 - magnitude.leadingZeroBitCount - 8, 0)
+    var digits = magnitude >> excess
+    let (rest, half) = (magnitude - digits << excess, (UInt128(1) << excess) >> 1)
+    if half > 0, rest > half || (rest == half && digits % 2 == 1) { digits += 1 }
+    // 2¹²⁸ is the first number that is infinite.
+    let expected = Float(digits) * Float(sign: .plus, exponent: excess, significand: 1)
+    XCTAssertEqual(Float(BFloat16(number)), number < 0 ? -expected : expected, "\(number)", line: line)
+  }
+
   func testArithmeticIsRoundedOnce() {
     var random = SeededGenerator(seed: 161)
     for _ in 0..<20_000 {
