@@ -73,6 +73,18 @@ public struct Closeness: Sendable {
       }
     }
   }
+
+  /// The first position at which two vectors differ in a bit; a NaN is one, whatever its payload.
+  public static func firstDifferentNumber<S: BinaryFloatingPoint>(
+    _ x: UnsafeBufferPointer<S>, _ y: UnsafeBufferPointer<S>
+  ) -> Int? {
+    guard x.count == y.count else { return min(x.count, y.count) }
+    if x.isEmpty || memcmp(x.baseAddress!, y.baseAddress!, x.count * MemoryLayout<S>.stride) == 0 { return nil }
+    return x.indices.first { index in
+      let (x, y) = (x[index], y[index])
+      return x.isNaN ? !y.isNaN : x != y || x.sign != y.sign
+    }
+  }
 }
 
 /// Fails unless every element is within `ulps` units in the last place of its type of a wider reference.

@@ -11,7 +11,8 @@ internal import Synchronization
 /// pages of their own, so that reading or writing them can be forbidden.
 public final class GuardedMemory<S: BinaryFloatingPoint>: @unchecked Sendable {  // tests use one thread at a time
   public let count: Int
-  private let base: UnsafeMutablePointer<S>
+  /// The first element.
+  public let base: UnsafeMutablePointer<S>
   private let start: UnsafeMutableRawPointer
   private let length: Int
 
@@ -41,10 +42,13 @@ public final class GuardedMemory<S: BinaryFloatingPoint>: @unchecked Sendable { 
 
   /// Whether nothing around the elements has been written.
   public var guardsAreIntact: Bool {
-    let bytes = UnsafeRawBufferPointer(start: start, count: length)
-    let first = UnsafeRawPointer(base) - UnsafeRawPointer(start)
-    let last = first + count * MemoryLayout<S>.stride
-    return bytes[..<first].allSatisfy { $0 == Self.guardByte } && bytes[last...].allSatisfy { $0 == Self.guardByte }
+    let end = UnsafeMutableRawPointer(base + count)
+    return Self.isGuard(start, UnsafeMutableRawPointer(base) - start) && Self.isGuard(end, start + length - end)
+  }
+
+  /// Whether all bytes are guards. Bytes that are as they are one further on are all alike, which one call finds out.
+  private static func isGuard(_ bytes: UnsafeMutableRawPointer, _ count: Int) -> Bool {
+    count == 0 || (bytes.load(as: UInt8.self) == guardByte && memcmp(bytes, bytes + 1, count - 1) == 0)
   }
 
   /// Lets any write of the elements end the process.

@@ -2,7 +2,9 @@ internal import Dispatch
 
 /// A number of threads, and the way in which they share a vector: in static, contiguous ranges that start on tiles.
 ///
-/// First touch, norm and update use the same shares, so a thread works on the pages that it touched first.
+/// First touch, and the norm and the update of a step in two passes, use the same shares, so a thread works on the pages
+/// that it touched first. A step in one pass shares its segments instead (``SpeculativePass``). Workers are not bound to
+/// processors: that a thread stays near its pages is left to the system.
 struct ThreadTeam: Sendable {
   /// The number of threads.
   let count: Int

@@ -9,6 +9,7 @@ struct Campaign: Sendable {
   struct Total: Sendable {
     var scenarios = 0
     var steps = 0
+    var fusedSteps = 0
     var elements = 0
     var coverage = Coverage()
     var accuracy = AccuracyRecord()
@@ -70,6 +71,7 @@ struct Campaign: Sendable {
       total.scenarios += 1
       if let finished {
         total.steps += finished.steps
+        total.fusedSteps += finished.fusedSteps
         total.elements += finished.elements
         total.coverage.merge(finished.coverage)
         total.accuracy.merge(finished.accuracy)

@@ -24,6 +24,7 @@ extension Coverage {
     for twin in twins {
       note("threads \(twin.threads)")
       note("storage \(twin.storage)")
+      note("kernels \(twin.kernels.rawValue)")
     }
     let tensors = layout.tensors.count
     note("tensors \(tensors == 1 ? "1" : tensors < 9 ? "2-8" : "9-40")")

@@ -51,6 +51,11 @@ extension Scenario {
 
   private func compareTwins(_ results: [Result], _ first: Snapshot<Scalar>) throws {
     let reports = twins[0].optimizer.tensorReports()
+    if case .report(let report) = results[0], !report.wasSkipped,
+      twins.contains(where: { $0.optimizer.lastStepWasFused })
+    {
+      fusedSteps += 1
+    }
     for (twin, result) in zip(twins, results).dropFirst() {
       let comparison = Comparison(names: "\(twin.name) against \(twins[0].name)", layout: layout)
       switch (results[0], result) {

@@ -24,6 +24,8 @@ final class Scenario<Scalar: BLASScalar & SafetensorsScalar, Wide: WideNumber> {
   var coverage = Coverage()
   var accuracy = AccuracyRecord()
   var steps = 0
+  /// The steps that the first twin took by calls of BLAS, and another one by fused loops alone.
+  var fusedSteps = 0
   var elements = 0
 
   init(_ random: Random, _ pools: ElementPools<Scalar>, plant: Plant?, most: Int) throws {
@@ -55,9 +57,12 @@ final class Scenario<Scalar: BLASScalar & SafetensorsScalar, Wide: WideNumber> {
       .list, random.pick([.span, .flat]), random.pick([.flat, .span, .list, .vector]),
     ]
     var twins: [Twin<Scalar>] = [try Twin("alone", .vector, layout, spoiled, threads: 1, .blas, &random)]
+    var ways = random.others
     for (name, storage) in zip(["threads", "spans", "restored"], others) {
       let threads = name == "threads" ? random.within(2...3) : random.within(1...3)
-      twins.append(try Twin(name, storage, layout, spoiled, threads: threads, .fused, &random))
+      // Loops run in every scenario.
+      let kernels = name == "spans" || ways.chance(0.7) ? StepKernels.fused : .automatic
+      twins.append(try Twin(name, storage, layout, spoiled, threads: threads, kernels, &random))
     }
     self.twins = twins
     (self.settings, acceptedSettings) = (settings, settings)

@@ -15,6 +15,7 @@ struct Summary {
       "",
       "\(total.scenarios) scenarios, \(total.steps) steps of 4 twins, \(total.elements) elements, in \(Int(seconds)) s"
         + " (\(Int(Double(total.steps) / max(seconds, 0.001))) steps/s)",
+      "\(total.fusedSteps) steps of fused loops alone compared with calls of BLAS",
       "\(refused) steps refused as expected",
       "\(accuracy.compared) numbers compared with the plain loop; largest error as a share of its bound: "
         + zip(AccuracyRecord.Kind.allCases, accuracy.worst).map { "\($0.rawValue) \(Self.rounded($1))" }

@@ -7,13 +7,15 @@ import XCTest
 final class HalfStepKernelsTests: XCTestCase {
   private enum Kept: CaseIterable { case floats, bfloat16Copy, float16Copy, split, nearest, stochastic }
 
-  private static let gradientTypes: [ElementType] = ElementType.allCases.filter { $0 != .float64 }
+  fileprivate static let gradientTypes: [ElementType] = ElementType.allCases.filter { $0 != .float64 }
 
   private static let velocities: [(ElementType?, OverflowPolicy)] = [
     (nil, .infinity), (.bfloat16, .infinity), (nil, .saturate), (.bfloat16, .saturate),
   ]
 
+  /// All ways to keep vectors, with rules whose programs have a loop and one whose program has none.
   func testBothWaysGiveTheSameBits() throws {
+    let input = try Input([1337, 19], shift: 3)
     let rules: [any UpdateRule] = try [
       SGD(learningRate: 0.05, momentum: 0.9),
       SGD(learningRate: 0.05, momentum: 0.9, nesterov: true),
@@ -26,15 +28,8 @@ final class HalfStepKernelsTests: XCTestCase {
       for gradient in Self.gradientTypes {
         for kept in Kept.allCases {
           for (velocity, overflow) in Self.velocities {
-            let what =
-              "\(rule), gradient \(gradient), velocity \(velocity ?? .float32), \(overflow), parameters \(kept)"
-            let expected = try results(rule, gradient, velocity, overflow, kept, .blas)
-            let found = try results(rule, gradient, velocity, overflow, kept, .fused)
-            XCTAssertFalse(expected.wasFused && gradient != .float32, what)
-            XCTAssertEqual(expected.bits, found.bits, what)
-            XCTAssertEqual(expected.overflowed, found.overflowed, what)
-            XCTAssertEqual(expected.lost, found.lost, what)
-            if found.wasFused { fused.insert("\(number) \(gradient) \(velocity != nil) \(kept)") }
+            let found = try compare(input, rule, gradient, velocity, overflow, kept)
+            if found { fused.insert("\(number) \(gradient) \(velocity != nil) \(kept)") }
           }
         }
       }
@@ -46,91 +41,183 @@ final class HalfStepKernelsTests: XCTestCase {
     XCTAssertFalse(fused.contains { $0.hasPrefix("3 bfloat16") })
   }
 
+  /// Every number of elements that the widest vectors leave over, at several places in memory.
+  func testBothWaysGiveTheSameBitsAtEveryLength() throws {
+    let inputs = try [0, 1, 6].map { try Input(Array(0...48), shift: $0) }
+    try compareAll(inputs)
+  }
+
+  /// Vectors of several tiles, in the shares of three threads.
+  func testBothWaysGiveTheSameBitsOnLongVectors() throws {
+    try compareAll([Input([4196, 1, 3001], shift: 1, threads: 3)])
+  }
+
+  /// Compares steps of all ways to keep vectors, on some input each.
+  private func compareAll(_ inputs: [Input]) throws {
+    let rule = try SGD(learningRate: 0.05, momentum: 0.9, nesterov: true)
+    var (number, fused) = (0, 0)
+    for gradient in Self.gradientTypes {
+      for kept in Kept.allCases {
+        for (velocity, overflow) in Self.velocities {
+          let wasFused = try compare(inputs[number % inputs.count], rule, gradient, velocity, overflow, kept)
+          fused += wasFused ? 1 : 0
+          number += 1
+        }
+      }
+    }
+    if StepKernels.vectors != nil, BLASTraits.axpyFuses { XCTAssertGreaterThan(fused, 10) }
+  }
+
+  // MARK: Steps
+
+  /// Takes steps both ways.
+  ///
+  /// - Returns: Whether loops ran.
+  private func compare(
+    _ input: Input, _ rule: any UpdateRule, _ gradient: ElementType, _ velocity: ElementType?,
+    _ overflow: OverflowPolicy, _ kept: Kept
+  ) throws -> Bool {
+    let what = "\(rule), gradient \(gradient), velocity \(velocity ?? .float32), \(overflow), parameters \(kept)"
+    let (expected, found) = try ThreadTeam.$worthwhileCount.withValue(1) {
+      (
+        try results(input, rule, gradient, velocity, overflow, kept, .blas),
+        try results(input, rule, gradient, velocity, overflow, kept, .fused)
+      )
+    }
+    XCTAssertFalse(expected.wasFused && gradient != .float32, what)
+    XCTAssertEqual(expected.bits, found.bits, what)
+    XCTAssertEqual(expected.overflowed, found.overflowed, what)
+    XCTAssertEqual(expected.lost, found.lost, what)
+    return found.wasFused
+  }
+
   private struct Result {
     var bits: [[UInt8]] = []
     var overflowed: [Int] = [], lost: [Int] = []
     var wasFused = false
   }
 
-  /// Takes a few steps of two tensors, whose elements have all sizes, and some of them none.
+  /// Takes a few steps. The bits are those around the vectors, too.
   private func results(
-    _ rule: any UpdateRule, _ gradientType: ElementType, _ velocityType: ElementType?,
+    _ input: Input, _ rule: any UpdateRule, _ gradientType: ElementType, _ velocityType: ElementType?,
     _ overflowPolicy: OverflowPolicy, _ kept: Kept, _ kernels: StepKernels
   ) throws -> Result {
-    let layout = try ParameterLayout([("a", [1337]), ("b", [19])])
-    var random = SeededGenerator(seed: 5)
+    let (layout, shift) = (input.layout, input.shift)
     var optimizer = try Optimizer<Float>(
-      layout, rule: rule, nonFinitePolicy: .propagate, velocityType: velocityType, threads: 1)
+      layout, rule: rule, nonFinitePolicy: .propagate, velocityType: velocityType, threads: input.threads)
     (optimizer.kernels, optimizer.overflowPolicy) = (kernels, overflowPolicy)
+    let wide = FencedVector(input.parameters, shift: shift, fence: 42)
+    let narrow = FencedVector(input.narrow, shift: 3 * shift, fence: 42)
+    let remainders = FencedVector(input.remainders, shift: 5 * shift, fence: 42)
+    let copies = FencedVector([UInt16](repeating: 0, count: layout.count), shift: 7 * shift, fence: 42)
+    let buffers = layout.tensors.map { tensor -> ParameterBuffer in
+      let floats = wide[tensor.range], halves = narrow[tensor.range]
+      switch kept {
+      case .floats: return ParameterBuffer(floats)
+      case .bfloat16Copy: return ParameterBuffer(floats, copy: copies.bound(to: BFloat16.self, tensor.range))
+      case .float16Copy:
+        #if !(os(macOS) && arch(x86_64))
+          return ParameterBuffer(floats, copy: copies.bound(to: Float16.self, tensor.range))
+        #else
+          return ParameterBuffer(floats)
+        #endif
+      case .split: return ParameterBuffer(halves, remainders: remainders[tensor.range])
+      case .nearest: return ParameterBuffer(halves, rounding: .nearest)
+      case .stochastic: return ParameterBuffer(halves, rounding: .stochastic(seed: 7))
+      }
+    }
+
+    var result = Result()
+    for stored in input.gradients[gradientType]! {
+      let report = try stored.withTensors(layout) { try optimizer.step(parameters: buffers, gradients: $0) }
+      result.overflowed.append(report.clip.overflowedElements)
+      result.lost.append(report.lostUpdates)
+    }
+    result.wasFused = optimizer.lastStepWasFused
+    let hasHalves = Kept.allCases.firstIndex(of: kept)! >= 3
+    result.bits = [
+      hasHalves ? [] : canonical(wide.all), narrow.bytes, remainders.bytes, copies.bytes,
+      canonical(optimizer.state().direction),
+    ]
+    return result
+  }
+
+  /// The bytes of numbers; a NaN is one, whatever its payload.
+  private func canonical(_ numbers: [Float]) -> [UInt8] {
+    numbers.map { $0.isNaN ? Float.nan : $0 }.withUnsafeBytes { Array($0) }
+  }
+}
+
+/// Tensors, and what goes into three steps of them: elements of all sizes, and some of them none.
+private struct Input {
+  let layout: ParameterLayout
+  let threads: Int
+  /// How far from their usual place in memory vectors begin, in elements.
+  let shift: Int
+  let parameters: [Float]
+  let narrow: [BFloat16]
+  let remainders: [Int16]
+  private(set) var gradients: [ElementType: [HalfBytes]] = [:]
+
+  init(_ counts: [Int], shift: Int, threads: Int = 1) throws {
+    layout = try ParameterLayout(counts.enumerated().map { ("t\($0)", [$1]) })
+    (self.shift, self.threads) = (shift, threads)
+    var random = SeededGenerator(seed: 5)
     var parameters: [Float] = random.numbers(layout.count, exponents: -20...2)
     parameters.replaceSubrange(3..<7, with: [.nan, .infinity, 3.4e38, -65_510])
     // Parameters that no step moves, if they are rounded to nearest.
     for index in 100..<200 { parameters[index] = 256 }
-    let halves = Kept.allCases.firstIndex(of: kept)! >= 3
-    var wide = parameters
-    var narrow = parameters.map { BFloat16($0) }
-    var remainders = [Int16](repeating: 0, count: layout.count)
-    for index in remainders.indices { remainders[index] = Int16(truncatingIfNeeded: random.next()) }
-    var copies = [UInt16](repeating: 0, count: layout.count)
-
-    var result = Result()
+    self.parameters = parameters
+    narrow = parameters.map { BFloat16($0) }
+    remainders = (0..<layout.count).map { _ in Int16(truncatingIfNeeded: random.next()) }
     for step in 0..<3 {
       var gradient: [Float] = random.numbers(layout.count, exponents: -30...3)
       if step == 1 { gradient.replaceSubrange(9..<13, with: [.nan, -.infinity, 60_000, 1e-7]) }
       for index in 100..<200 { gradient[index] = 0.01 }
-      let stored = HalfBytes(gradient, gradientType)
-      try wide.withUnsafeMutableBufferPointer { wide in
-        try narrow.withUnsafeMutableBufferPointer { narrow in
-          try remainders.withUnsafeMutableBufferPointer { remainders in
-            try copies.withUnsafeMutableBytes { copies in
-              let buffers = layout.tensors.map { tensor -> ParameterBuffer in
-                let range = tensor.range
-                switch kept {
-                case .floats: return ParameterBuffer(.init(rebasing: wide[range]))
-                case .bfloat16Copy:
-                  let copy = copies.bindMemory(to: BFloat16.self)
-                  return ParameterBuffer(.init(rebasing: wide[range]), copy: .init(rebasing: copy[range]))
-                case .float16Copy:
-                  #if !(os(macOS) && arch(x86_64))
-                    let copy = copies.bindMemory(to: Float16.self)
-                    return ParameterBuffer(.init(rebasing: wide[range]), copy: .init(rebasing: copy[range]))
-                  #else
-                    return ParameterBuffer(.init(rebasing: wide[range]))
-                  #endif
-                case .split:
-                  return ParameterBuffer(.init(rebasing: narrow[range]), remainders: .init(rebasing: remainders[range]))
-                case .nearest: return ParameterBuffer(.init(rebasing: narrow[range]), rounding: .nearest)
-                case .stochastic:
-                  return ParameterBuffer(.init(rebasing: narrow[range]), rounding: .stochastic(seed: 7))
-                }
-              }
-              let report = try stored.withTensors(layout) { try optimizer.step(parameters: buffers, gradients: $0) }
-              result.overflowed.append(report.clip.overflowedElements)
-              result.lost.append(report.lostUpdates)
-            }
-          }
-        }
+      for type in HalfStepKernelsTests.gradientTypes {
+        gradients[type, default: []].append(HalfBytes(gradient, type, shift: shift))
       }
     }
-    result.wasFused = optimizer.lastStepWasFused
-    // A NaN is one, whatever its payload.
-    let canonical = wide.map { $0.isNaN ? Float.nan : $0 }
-    result.bits = [
-      halves ? [] : canonical.withUnsafeBytes { Array($0) }, narrow.withUnsafeBytes { Array($0) },
-      remainders.withUnsafeBytes { Array($0) }, copies.withUnsafeBytes { Array($0) },
-      optimizer.state().direction.map { $0.isNaN ? Float.nan : $0 }.withUnsafeBytes { Array($0) },
-    ]
-    return result
   }
+}
+
+/// Elements some way behind the start of memory, with others on both sides that no step may write.
+private final class FencedVector<Element> {
+  private let memory: UnsafeMutableBufferPointer<Element>
+  private let inside: Range<Int>
+
+  init(_ elements: [Element], shift: Int, fence: Element) {
+    memory = .allocate(capacity: shift + elements.count + 64)
+    memory.initialize(repeating: fence)
+    inside = shift..<shift + elements.count
+    _ = memory[inside].update(fromContentsOf: elements)
+  }
+
+  deinit { memory.deallocate() }
+
+  subscript(range: Range<Int>) -> UnsafeMutableBufferPointer<Element> {
+    UnsafeMutableBufferPointer(start: memory.baseAddress! + inside.lowerBound + range.lowerBound, count: range.count)
+  }
+
+  /// The same elements as those of a type of the same size.
+  func bound<Other>(to type: Other.Type, _ range: Range<Int>) -> UnsafeMutableBufferPointer<Other> {
+    UnsafeMutableRawBufferPointer(self[range]).bindMemory(to: type)
+  }
+
+  /// With the fences.
+  var all: [Element] { Array(memory) }
+  var bytes: [UInt8] { Array(UnsafeRawBufferPointer(memory)) }
 }
 
 /// Numbers in one of the types.
 private struct HalfBytes {
   private let bytes: [UInt8]
   private let type: ElementType
+  private let shift: Int
 
-  init(_ numbers: [Float], _ type: ElementType) {
-    self.type = type
+  init(_ numbers: [Float], _ type: ElementType, shift: Int) {
+    (self.type, self.shift) = (type, shift)
+    let numbers = [Float](repeating: 0, count: shift) + numbers
     switch type {
     case .bfloat16: bytes = numbers.map { BFloat16($0) }.withUnsafeBytes { Array($0) }
     case .float16:
@@ -146,7 +233,7 @@ private struct HalfBytes {
       try body(
         layout.tensors.map {
           TensorBuffer(
-            base: bytes.baseAddress! + $0.offset * type.byteCount, count: $0.count, elementType: type)
+            base: bytes.baseAddress! + (shift + $0.offset) * type.byteCount, count: $0.count, elementType: type)
         })
     }
   }

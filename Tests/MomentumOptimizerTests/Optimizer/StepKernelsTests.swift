@@ -54,46 +54,120 @@ final class StepKernelsTests: XCTestCase {
     return setups
   }
 
-  func testBothWaysGiveTheSameBitsFloat() throws { try compare(Float.self) }
-  func testBothWaysGiveTheSameBitsDouble() throws { try compare(Double.self) }
+  // MARK: The same bits
 
-  private func compare<S: BLASScalar>(_: S.Type) throws {
-    for (number, setup) in try setups().enumerated() {
-      var random = SeededGenerator(seed: UInt64(number))
-      let layout = try ParameterLayout([("a", [41, 50]), ("b", [3]), ("c", [801])])
-      let start: [S] = random.numbers(layout.count)
-      var results: [[S]] = []
-      for kernels in [StepKernels.blas, .fused] {
-        var random = SeededGenerator(seed: 99)
-        var parameters = start
-        var optimizer = try Optimizer<S>(
-          layout, rule: setup.rule, clipping: setup.clipping, nonFinitePolicy: setup.policy, mode: setup.mode,
-          averaging: setup.averaging)
-        optimizer.kernels = kernels
-        XCTAssertFalse(optimizer.lastStepWasFused)
-        // A velocity's scale lasts 79 steps; the first steps are loops of their own.
-        for step in 0..<4 {
-          var gradient: [S] = random.numbers(layout.count)
-          if setup.policy == .zero { gradient[2051] = step == 2 ? .nan : 0.5 }
-          var span = parameters.mutableSpan
-          try optimizer.step(&span, gradients: gradient.span)
-          if step == 1 {
-            var state = optimizer.state()
-            for index in state.velocities.indices where state.velocities[index].isSet {
-              state.velocities[index].scale = 1
-            }
-            try optimizer.restore(state)
-          }
-        }
-        let canFuse = StepKernels.vectors != nil && BLASTraits.axpyFuses
-        XCTAssertEqual(
-          optimizer.lastStepWasFused, kernels == .fused && canFuse && setup.hasLoops, "\(setup.name), \(kernels)")
-        let state = optimizer.state()
-        results.append(parameters + state.direction + state.average + state.secondMoment)
-      }
-      assertSameBits(results[0], results[1], "\(S.self), \(setup.name)")
+  func testBothWaysGiveTheSameBitsFloat() throws {
+    try compare(Float.self, setups(), [("a", [41, 50]), ("b", [3]), ("c", [801])])
+  }
+
+  func testBothWaysGiveTheSameBitsDouble() throws {
+    try compare(Double.self, setups(), [("a", [41, 50]), ("b", [3]), ("c", [801])])
+  }
+
+  /// Tensors of no element, of one, and around the lengths of a granule and of a tile, each a run of its own.
+  func testBothWaysGiveTheSameBitsOnShortTensors() throws {
+    let counts = [0, 1, 63, 64, 65, 127, 2047, 2048, 2049, 1, 4097]
+    let tensors = counts.enumerated().map { ("t\($0)", [$1]) }
+    try compare(Float.self, few(), tensors, alternates: true)
+    try compare(Double.self, few(), tensors, alternates: true, threads: 3)
+  }
+
+  /// Runs of more than one block: of several tensors, or within one of them.
+  func testBothWaysGiveTheSameBitsOnRunsOfSeveralBlocks() throws {
+    let tensors = [("a", [101, 100]), ("b", [7]), ("c", [9001]), ("d", [0]), ("e", [4099])]
+    for threads in [1, 3] {
+      try compare(Float.self, few(), tensors, threads: threads)
+      try compare(Double.self, few(), tensors, alternates: true, threads: threads)
     }
   }
+
+  /// Runs of more than 2¹⁷ elements, whose blocks are longer; and those runs in the shares of two threads.
+  func testBothWaysGiveTheSameBitsOnRunsOfLongBlocks() throws {
+    let tensors = [("a", [3]), ("b", [1 << 17, 1]), ("c", [2051])]
+    try compare(Float.self, few(), tensors)
+    try compare(Double.self, Array(few().prefix(2)), tensors, threads: 2)
+  }
+
+  /// A few settings whose programs are of all kinds: they scale, add, filter, copy, and work on an average or a second
+  /// moment.
+  private func few() throws -> [Setup] {
+    try [
+      Setup(
+        name: "Nesterov, decay, value",
+        rule: SGD(learningRate: 0.05, momentum: 0.9, weightDecay: 0.1, nesterov: true),
+        clipping: GradientClipping(value: -0.3...0.2)),
+      Setup(
+        name: "momentum, averages", rule: SGD(learningRate: 0.05, momentum: 0.9),
+        averaging: .exponential(decay: 0.9)),
+      Setup(
+        name: "one pass", rule: SGD(learningRate: 0.05, momentum: 0.9), clipping: .byGlobalNorm(20), policy: .zero,
+        mode: .onePass),
+      Setup(name: "AdamW", rule: AdamW(learningRate: 0.05, weightDecay: 0.1)),
+    ]
+  }
+
+  /// Takes the same steps both ways.
+  ///
+  /// - Parameter alternates: Whether every second tensor has a program of its own, so that runs end with their tensors.
+  private func compare<S: BLASScalar>(
+    _: S.Type, _ setups: [Setup], _ tensors: [(String, [Int])], alternates: Bool = false, threads: Int = 1
+  ) throws {
+    let layout = try ParameterLayout(tensors)
+    let others = tensors.indices.filter { $0 % 2 == 1 }.map { tensors[$0].0 }
+    let groups = alternates ? [ParameterGroup("others", others, learningRateFactor: 0.5)] : []
+    for (number, setup) in setups.enumerated() {
+      var random = SeededGenerator(seed: UInt64(number))
+      let start: [S] = vector(layout.count, &random)
+      let gradients: [[S]] = (0..<4).map { step in
+        var gradient: [S] = vector(layout.count, &random)
+        if setup.policy == .zero { gradient[2051] = step == 2 ? .nan : 0.5 }
+        return gradient
+      }
+      let results = try [StepKernels.blas, .fused].map { kernels in
+        try ThreadTeam.$worthwhileCount.withValue(1) {
+          let what = "\(S.self), \(setup.name), \(kernels), \(layout.count) elements, \(threads) threads"
+          var optimizer = try Optimizer<S>(
+            layout, rule: setup.rule, groups: groups, clipping: setup.clipping, nonFinitePolicy: setup.policy,
+            mode: setup.mode, averaging: setup.averaging, threads: threads)
+          optimizer.kernels = kernels
+          return try result(&optimizer, start, gradients, hasLoops: setup.hasLoops, what)
+        }
+      }
+      assertSameBits(
+        results[0], results[1], "\(S.self), \(setup.name), \(layout.count) elements, \(threads) threads")
+    }
+  }
+
+  /// Random numbers that recur, but after a number of elements that has to do with no tile.
+  private func vector<S: BLASScalar>(_ count: Int, _ random: inout SeededGenerator) -> [S] {
+    let numbers: [S] = random.numbers(min(count, 2503))
+    var all: [S] = []
+    while all.count < count { all += numbers }
+    return Array(all[..<count])
+  }
+
+  /// What steps leave of everything. A velocity's scale lasts 79 steps; the first steps are loops of their own.
+  private func result<S: BLASScalar>(
+    _ optimizer: inout Optimizer<S>, _ start: [S], _ gradients: [[S]], hasLoops: Bool, _ what: String
+  ) throws -> [S] {
+    XCTAssertFalse(optimizer.lastStepWasFused, what)
+    var parameters = start
+    for (step, gradient) in gradients.enumerated() {
+      var span = parameters.mutableSpan
+      try optimizer.step(&span, gradients: gradient.span)
+      if step == 1 {
+        var state = optimizer.state()
+        for index in state.velocities.indices where state.velocities[index].isSet { state.velocities[index].scale = 1 }
+        try optimizer.restore(state)
+      }
+    }
+    let canFuse = StepKernels.vectors != nil && BLASTraits.axpyFuses
+    XCTAssertEqual(optimizer.lastStepWasFused, optimizer.kernels == .fused && canFuse && hasLoops, what)
+    let state = optimizer.state()
+    return parameters + state.direction + state.average + state.secondMoment
+  }
+
+  // MARK: Which way
 
   /// A factor that the element type cannot hold has no loop, and no loss either.
   func testAFactorOutOfRangeIsLeftToBLAS() throws {

@@ -28,6 +28,9 @@ struct Random: RandomNumberGenerator {
   /// A number between two positive ones, whose logarithm is evenly spread.
   mutating func logUniform(_ low: Double, _ high: Double) -> Double { low * exp2(unit() * log2(high / low)) }
 
+  /// Other numbers. To draw from them leaves these as they are, and with them what a seed has drawn before.
+  var others: Random { Random(seed: state) }
+
   /// One of some items, each with a weight.
   mutating func weighted<T>(_ items: [(Double, T)]) -> T {
     var rest = unit() * items.reduce(0) { $0 + $1.0 }

@@ -6,7 +6,7 @@ struct HalfStep {
     case floats, copied, split, nearest, stochastic
   }
 
-  static let features = Form.allCases.map { "half \($0)" } + ["half refused", "half velocity"]
+  static let features = Form.allCases.map { "half \($0)" } + ["half refused", "half velocity", "half saturates"]
 
   /// What a step left, in the order of the scenario's layout.
   struct Outcome {
@@ -20,6 +20,9 @@ struct HalfStep {
   private let state: OptimizerState<Float>
   private let gradient: HalfGradient
   private let seed: UInt64
+  /// What becomes of parameters, and copies of them, that exceed their type.
+  let overflow: OverflowPolicy
+  private let kernels: StepKernels
   /// Whether a step of `Float`s measures norms as that of gradients in half precision does.
   private let hasPlainStep: Bool
 
@@ -27,6 +30,9 @@ struct HalfStep {
     layout: ParameterLayout, settings: Settings, state: OptimizerState<Float>, gradient: HalfGradient, seed: UInt64
   ) {
     (self.layout, self.state, self.gradient, self.seed) = (layout, state, gradient, seed)
+    var ways = Random(seed: seed)
+    overflow = ways.chance(0.4) ? .saturate : .infinity
+    kernels = ways.chance(0.7) ? .fused : .automatic
     var portable = settings
     portable.clip.algorithm = .portable
     for index in settings.groups.indices { portable.groups[index].clip?.algorithm = .portable }
@@ -63,9 +69,10 @@ struct HalfStep {
     let order = settings.mode == .onePass ? indices : indices.shuffled(using: &random)
     let permuted = try ParameterLayout(order.map { (layout.tensors[$0].name, layout.tensors[$0].shape) })
     var optimizer: Optimizer<Float> = try settings.makeOptimizer(
-      permuted, threads: random.within(1...3), kernels: .fused)
+      permuted, threads: random.within(1...3), kernels: kernels)
+    optimizer.overflowPolicy = overflow
     try optimizer.restore(state.migrated(to: permuted).state)
-    let memory = HalfMemory(start, form, shift: random.below(9))
+    let memory = HalfMemory(start, form, shift: random.below(9), rounded)
     let result = Result { () throws(MomentumError) in
       try optimizer.step(
         parameters: order.map { memory.buffer(layout.tensors[$0].range, form, seed) },
@@ -79,19 +86,31 @@ struct HalfStep {
   }
 }
 
+extension HalfStep {
+  /// The nearest number of half precision; the largest one in place of an infinity, if steps are to store that.
+  func rounded(_ element: Float) -> Float {
+    let nearest = Float(BFloat16(element))
+    guard overflow == .saturate, nearest.isInfinite, element.isFinite else { return nearest }
+    return Float(sign: element.sign, exponent: 127, significand: 1.9921875)
+  }
+}
+
 /// Parameters in each form.
 private final class HalfMemory {
   private let floats: FlatMemory<Float>
   private let halves: UnsafeMutableBufferPointer<BFloat16>
   private let remainders: UnsafeMutableBufferPointer<Int16>
 
-  init(_ start: [Float], _ form: HalfStep.Form, shift: Int) {
+  private let rounded: (Float) -> Float
+
+  init(_ start: [Float], _ form: HalfStep.Form, shift: Int, _ rounded: @escaping (Float) -> Float) {
+    self.rounded = rounded
     floats = FlatMemory(start.count, shift: shift)
     _ = floats.buffer.update(fromContentsOf: start)
     (halves, remainders) = (.allocate(capacity: start.count), .allocate(capacity: start.count))
     for (index, element) in start.enumerated() {
       guard form == .split else {
-        halves.initializeElement(at: index, to: BFloat16(element))
+        halves.initializeElement(at: index, to: BFloat16(rounded(element)))
         remainders.initializeElement(at: index, to: 0)
         continue
       }
@@ -135,7 +154,7 @@ private final class HalfMemory {
   /// A copy is the master, rounded; also where a step wrote neither.
   func checkCopy() throws {
     for (index, master) in floats.buffer.enumerated() {
-      let (expected, found) = (Float(BFloat16(master)), Float(halves[index]))
+      let (expected, found) = (rounded(master), Float(halves[index]))
       guard !Bits.areSame(expected, found) else { continue }
       throw Difference("copy against master", index: index, expected: expected, found: found)
     }

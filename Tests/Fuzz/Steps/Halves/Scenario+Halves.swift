@@ -10,6 +10,7 @@ extension Scenario where Scalar == Float {
       layout: layout, settings: settings, state: current.state,
       gradient: HalfGradient(drawGradient(), layout, &random), seed: random.next())
     if settings.velocityType != nil { coverage.note("half velocity") }
+    if step.overflow == .saturate { coverage.note("half saturates") }
 
     let masters = try step.reference(current.parameters, &random)
     for form in [HalfStep.Form.floats, .copied, .split] {
@@ -26,7 +27,7 @@ extension Scenario where Scalar == Float {
     }
     var expected = try step.reference(rounded, &random)
     let exact = expected.snapshot.parameters
-    expected.snapshot.parameters = exact.map { Float(BFloat16($0)) }
+    expected.snapshot.parameters = exact.map { step.rounded($0) }
     try compare(.nearest, expected, nearest)
     // One of the two neighbours, and the same one whatever the order and the threads.
     for (index, (element, found)) in zip(exact, stochastic.snapshot.parameters).enumerated() {

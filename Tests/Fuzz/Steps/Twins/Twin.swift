@@ -17,7 +17,8 @@ final class Twin<Scalar: BLASScalar> {
   let name: String
   let storage: Storage
   let threads: Int
-  /// The first twin calls BLAS, so that the loops of the others are compared with its calls.
+  /// The first twin calls BLAS, so that the loops of the others are compared with its calls. Some of those choose for
+  /// themselves what is faster.
   let kernels: StepKernels
   let layout: ParameterLayout
   var optimizer: Optimizer<Scalar>
