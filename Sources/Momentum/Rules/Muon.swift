@@ -31,7 +31,8 @@
 /// more than two; t is the number of the optimizer's step. Where a view names inputs and outputs
 /// (``MatrixView/axes(inputs:outputs:)``), R counts the outputs and C the inputs under every convention, and under the
 /// optax convention, too, k is √max(1, R/C). Decay is decoupled, but in MLX, where it is part of g.
-/// PyTorch computes the products in bfloat16, MLX and Keras as this library does.
+/// PyTorch computes the products in bfloat16, MLX and Keras as this library does. What the others do with tensors of fewer
+/// axes and with very small and large gradients: <doc:UpdateRules#Muon-beside-other-libraries>.
 ///
 /// The update of a tensor is kept in memory of its own while it is transformed, that of the largest tensor or of 2²⁰
 /// elements for all. A step reads gradient, velocity, parameters and update, and writes the last three: 7 elements for each
