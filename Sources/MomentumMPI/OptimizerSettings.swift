@@ -29,15 +29,16 @@
       return optimizer
     }
 
-    /// A number that other settings do not have, by all likelihood: of all values, as they describe themselves.
+    /// A number that other settings do not have, by all likelihood: of everything that they store, but for the number of
+    /// threads, which is each rank's own.
     var digest: UInt64 {
       var hash = WordHash()
-      for part in [
-        "\(Scalar.self)", String(reflecting: rule), String(reflecting: groups), String(reflecting: clipping),
-        String(reflecting: nonFinitePolicy), String(reflecting: averaging), String(reflecting: lossScale),
-        String(reflecting: adaptiveLimit), String(reflecting: velocityType),
-        "\(reportsNorms)",
-      ] { hash.add(part) }
+      hash.add("\(Scalar.self)")
+      let parts: [Any] = [
+        rule, groups, clipping, nonFinitePolicy as Any, averaging as Any, lossScale, adaptiveLimit as Any,
+        velocityType as Any, reportsNorms,
+      ]
+      hash.add(stored: parts)
       return hash.value
     }
   }

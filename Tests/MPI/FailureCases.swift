@@ -202,6 +202,15 @@
           layout, on: world, rule: SGD(learningRate: 0.1), reduction: .ordered(microBatches: 4),
           bucketBytes: isOdd ? 4096 : nil)
       }
+      // What no description says.
+      try expect(settings, world) {
+        _ = try DistributedOptimizer<Float>(
+          layout, on: world, rule: LARS(learningRate: 0.1, epsilon: isOdd ? 1e-9 : 0), reduction: .library)
+      }
+      try expect(settings, world) {
+        let rule = try Scheduled(SGD(learningRate: 0.1), learningRate: .cosine(initial: 0.1, steps: isOdd ? 9 : 10))
+        _ = try DistributedOptimizer<Float>(layout, on: world, rule: rule, reduction: .library)
+      }
       try expect("bucketBytes is 0; expected at least 1", world) {
         _ = try DistributedOptimizer<Float>(
           layout, on: world, rule: SGD(learningRate: 0.1), reduction: .ordered(microBatches: 4),

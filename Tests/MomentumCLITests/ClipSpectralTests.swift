@@ -52,10 +52,30 @@ final class ClipSpectralTests: XCTestCase {
         XCTAssertEqual(try XCTUnwrap(matrix["spectralNorm"] as? Double), norm, accuracy: 1e-6)
         XCTAssertEqual(try XCTUnwrap(matrix["clipCoefficient"] as? Double), coefficient, accuracy: 2e-6)
       }
-      // Within the limit for certain.
+      // Within the limit, also after rounding here.
       let norms = try folder.run(["norm", "out", "--norm-type", "spectral", "--view", "last-two-axes", "--json"])
       XCTAssertLessThanOrEqual(try XCTUnwrap(object(norms)["totalNorm"] as? Double), 4.5)
     }
+  }
+
+  /// The limit is one of what is rounded then: the nearest BF16 to 0.3 lies above it. Help, article and list of changes say
+  /// so.
+  func testAResultIsRoundedToItsTypeAfterwards() throws {
+    try TensorFolder<BFloat16>.with { folder in
+      try folder.write("g", ["w": [3]])
+      let run = try folder.run(
+        ["clip", "--gradients", "g", "--output", "out", "--clip-spectral-norm", "0.3", "--json"])
+      let matrix = try XCTUnwrap((object(run)["matrices"] as? [[String: Any]])?.first)
+      XCTAssertLessThanOrEqual(3 * (try XCTUnwrap(matrix["clipCoefficient"] as? Double)), 0.3)
+      XCTAssertEqual(try folder.read("out")["w"].map { $0.map(Float.init) }, [0.30078125])
+    }
+    let words = "before the result is rounded to the type of its tensor"
+    let help = try CommandRun(["clip", "--help"]).output.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    XCTAssertTrue(help.contains(words), help)
+    let changes = try String(
+      contentsOf: Checkout.root.appendingPathComponent("Sources/Momentum/Documentation.docc/Versions.md"),
+      encoding: .utf8)
+    XCTAssertTrue(changes.contains("at most X, \(words)"))
   }
 
   /// By the first axis c is a matrix of rows 3 0 0 -1 and 0 4 0 0, which has the norm 4.

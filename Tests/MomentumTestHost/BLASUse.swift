@@ -11,8 +11,8 @@ import Momentum
 /// What a program that does nothing about its BLAS gets.
 enum BLASUse {
   /// Prints one line: the kernels, who has chosen them and whether others would be better, whether the choice has left
-  /// something in the environment, how long the probes took, the threads that a step and an orthogonalised matrix have started
-  /// besides the engine's own, and whether their results are right.
+  /// something in the environment, how long the probes took, the threads that steps, orthogonalised matrices and spectral norms
+  /// have started besides the engine's own, and whether their results are right.
   static func printReport() throws {
     let variable = getenv("OPENBLAS_CORETYPE") == nil ? "unset" : "set"
     let before = threadCount
@@ -20,7 +20,8 @@ enum BLASUse {
     let behavior = BLAS.LibraryInfo.current.behavior
     let probes = ContinuousClock.now - start
     precondition(behavior.integerWidth == 32)
-    let isRight = try stepIsRight() && matrixIsRight()
+    let isRight =
+      try stepIsRight() && matrixIsRight(Float.self, within: 1e-4) && matrixIsRight(Double.self, within: 1e-9)
     let library = BLAS.LibraryInfo.current
     print(
       "kernels \(library.coreName ?? "of one kind")",
@@ -47,16 +48,30 @@ enum BLASUse {
     return first.totalNorm == 250 && (0..<layout.count).allSatisfy { parameters[$0] == -0.3125 }
   }
 
-  /// A matrix of tiles and of parts of tiles that becomes orthogonal: twice a permutation, which is exact.
-  private static func matrixIsRight() throws -> Bool {
+  /// A matrix of tiles and of parts of tiles: twice a permutation. It becomes orthogonal, by itself and in a step of Muon,
+  /// and has the spectral norm 2.
+  private static func matrixIsRight<Scalar: BLASScalar>(_: Scalar.Type, within tolerance: Double) throws -> Bool {
     let n = 150
-    var matrix = [Double](repeating: 0, count: n * n)
-    for row in 0..<n { matrix[row * n + (row + 7) % n] = 2 }
+    let permutation = (0..<n * n).map { place -> Scalar in place % n == (place / n + 7) % n ? 1 : 0 }
+    let twice = permutation.map { 2 * $0 }
+    func isNear(_ matrix: [Scalar], _ factor: Scalar) -> Bool {
+      zip(matrix, permutation).allSatisfy { Double(($0 - factor * $1).magnitude) < tolerance }
+    }
     let cubic = NewtonSchulz(Array(repeating: .init(1.5, -0.5, 0), count: 12))
+
+    var matrix = twice
     try matrix.withUnsafeMutableBufferPointer {
       try cubic.orthogonalize(BLAS.MutableMatrix($0.baseAddress, rows: n, columns: n), threads: workers + 1)
     }
-    return (0..<n * n).allSatisfy { (matrix[$0] - ($0 % n == ($0 / n + 7) % n ? 1 : 0)).magnitude < 1e-9 }
+    let rule = try Muon(learningRate: 1, momentum: 0.5, method: .newtonSchulz(cubic))
+    var optimizer = try Optimizer<Scalar>(ParameterLayout([("w", [n, n])]), rule: rule, threads: workers + 1)
+    var parameters = [Scalar](repeating: 0, count: n * n)
+    var span = parameters.mutableSpan
+    try optimizer.step(&span, gradients: twice.span)
+    let norm = try twice.withUnsafeBufferPointer {
+      try Gradients.spectralNorm(of: BLAS.Matrix($0.baseAddress, rows: n, columns: n), threads: workers + 1)
+    }
+    return isNear(matrix, 1) && isNear(parameters, -1) && (norm.value - 2).magnitude < tolerance
   }
 
   /// The threads of this process; where there is no such folder, 1.

@@ -5,8 +5,9 @@
 /// ``ScaledDouble``s. The engine rounds each once to the element type; a factor that the element type cannot hold is
 /// applied as a power of two and a remainder.
 public struct StepProgram: Sendable {
-  /// The fixed capacity of a program, so that a step allocates nothing.
-  static let capacity = 16
+  /// The fixed capacity of a program, so that a step allocates nothing: more than any rule of this library needs with
+  /// every clip and averaging, so that no run of theirs stops in the middle.
+  static let capacity = 24
 
   /// An operation in the form that the engine reads: all kinds have the same fields, so that no enum payload has to be
   /// unpacked.
@@ -25,7 +26,7 @@ public struct StepProgram: Sendable {
     var upper = 0.0
   }
 
-  private var storage = InlineArray<16, Instruction>(
+  private var storage = InlineArray<24, Instruction>(
     repeating: Instruction(kind: .copy, from: .gradient, into: .gradient))
   /// The number of operations.
   public private(set) var count = 0
@@ -41,7 +42,7 @@ public struct StepProgram: Sendable {
 
   /// Adds an operation at the end.
   ///
-  /// A program holds 16 operations, those of clipping and averaging included. Whatever is appended after that is left
+  /// A program holds 24 operations, those of clipping and averaging included. Whatever is appended after that is left
   /// out, and the step refuses the program (``MomentumError/invalidProgram(tensor:operation:fault:)``).
   @inline(__always)
   public mutating func append(_ operation: StepOperation) {

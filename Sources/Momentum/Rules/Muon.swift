@@ -28,8 +28,11 @@
 /// | mlx | m·v + (1 - m)·g | (1 - m)·g + m·v | v | norm + 1e-7 | √max(1, R/C) | 0.01 |
 ///
 /// R and C are the rows and columns of the matrix, under the mlx convention those of the last two axes of a tensor with
-/// more than two; t is the number of the optimizer's step. Decay is decoupled, but in MLX, where it is part of g.
-/// PyTorch computes the products in bfloat16, MLX and Keras as this library does.
+/// more than two; t is the number of the optimizer's step. Where a view names inputs and outputs
+/// (``MatrixView/axes(inputs:outputs:)``), R counts the outputs and C the inputs under every convention, and under the
+/// optax convention, too, k is √max(1, R/C). Decay is decoupled, but in MLX, where it is part of g.
+/// PyTorch computes the products in bfloat16, MLX and Keras as this library does. What the others do with tensors of fewer
+/// axes and with very small and large gradients: <doc:UpdateRules#Muon-beside-other-libraries>.
 ///
 /// The update of a tensor is kept in memory of its own while it is transformed, that of the largest tensor or of 2²⁰
 /// elements for all. A step reads gradient, velocity, parameters and update, and writes the last three: 7 elements for each
@@ -37,11 +40,12 @@
 public struct Muon: Sendable, Hashable {
   /// The factor k of the orthogonalised matrix.
   public enum Scale: Sendable, Hashable {
-    /// `√max(1, rows / columns)`; under the optax convention, whose matrices are inputs by outputs, columns / rows.
+    /// `√max(1, rows / columns)`; under the optax convention, whose matrices are inputs by outputs unless the view names
+    /// both, columns / rows.
     case fanRatio
     /// `rms·√max(rows, columns)`, with which elements of the step are as large as those of ``AdamW`` for 0.2.
     case matchingRMS(Double)
-    /// `√(rows / columns)`; under the optax convention columns / rows.
+    /// `√(rows / columns)`; under the optax convention columns / rows, unless the view names inputs and outputs.
     case spectral
     /// 1.
     case none
@@ -191,8 +195,11 @@ extension Muon: SchedulableRule {
   /// k for a tensor of some shape.
   private func factor(of shape: [Int]) -> Double {
     var (rows, columns) = view.sides(of: shape)
-    if convention == .mlx, shape.count > 2 { (rows, columns) = (shape[shape.count - 2], shape[shape.count - 1]) }
-    if convention == .optax { (rows, columns) = (columns, rows) }
+    // Named outputs are the rows already, whatever a convention makes of a layout.
+    if !view.namesOutputs {
+      if convention == .mlx, shape.count > 2 { (rows, columns) = (shape[shape.count - 2], shape[shape.count - 1]) }
+      if convention == .optax { (rows, columns) = (columns, rows) }
+    }
     let (r, c) = (Double(rows), Double(max(columns, 1)))
     switch scale {
     case .fanRatio: return max(1, r / c).squareRoot()
@@ -218,6 +225,15 @@ extension MatrixView {
     case .lastTwoAxes: return (shape[shape.count - 2], shape[shape.count - 1])
     case .axes(let inputs, let outputs): return (extent(outputs), extent(inputs))
     case .rowBlocks(let counts, let view): return (counts.first ?? 1, view.sides(of: shape).columns)
+    }
+  }
+
+  /// Whether the view says which axes are outputs; otherwise the convention knows.
+  fileprivate var namesOutputs: Bool {
+    switch self {
+    case .firstAxis, .lastTwoAxes: false
+    case .axes: true
+    case .rowBlocks(_, let view): view.namesOutputs
     }
   }
 }

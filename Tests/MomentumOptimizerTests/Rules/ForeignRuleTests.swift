@@ -145,14 +145,14 @@ final class ForeignRuleTests: XCTestCase {
   func testTooManyOperations() throws {
     let operation = StepOperation.axpy(factor: ScaledDouble(0), from: .gradient, into: .parameters)
     let text =
-      "the update rule's program of tensor 'w' has too many operations; expected at most 16, those of clipping and averaging included"
-    try refuse(Foreign(operations: Array(repeating: operation, count: 17)), text)
+      "the update rule's program of tensor 'w' has too many operations; expected at most 24, those of clipping and averaging included"
+    try refuse(Foreign(operations: Array(repeating: operation, count: 25)), text)
     try refuse(Foreign(operations: Array(repeating: operation, count: 100)), text)
-    try refuse(Foreign(operations: Array(repeating: operation, count: 16)), text, clipping: .byValue(1))
+    try refuse(Foreign(operations: Array(repeating: operation, count: 24)), text, clipping: .byValue(1))
     try refuse(
-      Foreign(operations: Array(repeating: operation, count: 16)), text, averaging: .exponential(decay: 0.9))
-    var run = try EngineRun<Float>([[1]], rule: Foreign(operations: Array(repeating: operation, count: 16)))
-    XCTAssertNoThrow(try run.step([[1]]), "sixteen are not too many")
+      Foreign(operations: Array(repeating: operation, count: 24)), text, averaging: .exponential(decay: 0.9))
+    var run = try EngineRun<Float>([[1]], rule: Foreign(operations: Array(repeating: operation, count: 24)))
+    XCTAssertNoThrow(try run.step([[1]]), "24 are not too many")
   }
 
   func testCorrectionsAreCheckedBeforeAnythingIsWritten() throws {

@@ -69,11 +69,15 @@ struct PlainMuon<Wide: WideNumber> {
 
   /// k.
   private func factor(_ rows: Int, _ columns: Int) -> Wide {
-    var (r, c) = (Wide(rows), Wide(columns))
-    if spec.convention == .mlx, shape.count > 2 {
+    // Outputs and inputs. A view of named axes has said which are which; otherwise a convention's layers decide.
+    let (r, c): (Wide, Wide)
+    switch (spec.matrices.view, spec.convention) {
+    case (.axes, _): (r, c) = (Wide(shape[1]), Wide(shape[0]))
+    case (_, .mlx) where shape.count > 2:
       (r, c) = (Wide(shape[shape.count - 2]), Wide(shape[shape.count - 1]))
+    case (_, .optax): (r, c) = (Wide(columns), Wide(rows))
+    default: (r, c) = (Wide(rows), Wide(columns))
     }
-    if spec.convention == .optax { swap(&r, &c) }
     switch spec.matrices.scale {
     case .fanRatio: return max(1, r / c).squareRoot()
     case .matchingRMS(let rms): return Wide(rms) * max(r, c).squareRoot()
