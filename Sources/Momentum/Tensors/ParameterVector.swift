@@ -2,9 +2,10 @@
 /// and zero at first.
 ///
 /// The memory is aligned for BLAS; large vectors are advised to use huge pages and are first touched by the threads
-/// that will work on them, so that on machines with several memory nodes (NUMA) each page lies near its thread. The
-/// vector cannot be copied by accident: use ``clone()``. Programs that have their own memory do not need
-/// `ParameterVector`: every function of this library also takes their buffers.
+/// that work on them in both passes of a step, so that on machines with several memory nodes (NUMA) each page lies near
+/// its thread, as long as the system leaves the thread where it was. The vector cannot be copied by accident: use
+/// ``clone()``. Programs that have their own memory do not need `ParameterVector`: every function of this library also
+/// takes their buffers.
 ///
 /// A vector may be stored in half precision (``HalfScalar``): gradients, for example, or a copy of the parameters.
 public struct ParameterVector<Scalar: StoredScalar>: ~Copyable, @unchecked Sendable {  // sole owner of its memory
