@@ -40,7 +40,7 @@ final class GradientMeasurementTests: XCTestCase {
         XCTAssertTrue(whole.outcome.report.wasClipped)
 
         var owners = try zip(cuts, cuts.dropFirst()).map { try Owner(elements[$0..<$1], settings) }
-        let measured = owners.map { $0.table.measure(plan($0), team).total }
+        let measured = owners.map(measure)
         // Any order gives the same bits.
         let total = try XCTUnwrap(
           measured.reversed().reduce(nil) { (sum: NormPartial?, part) in
@@ -50,7 +50,7 @@ final class GradientMeasurementTests: XCTestCase {
           })
         for index in owners.indices {
           try owners[index].stage.decide(
-            GradientMeasurement(total: total), owners[index].table, &owners[index].outcome, team)
+            GradientMeasurement(total: MeasuredNorm(total)), owners[index].table, &owners[index].outcome, team)
           XCTAssertEqual(owners[index].outcome.report, whole.outcome.report, "\(type), \(algorithm), owner \(index)")
           XCTAssertEqual(owners[index].table.decisions[0].coefficient, whole.table.decisions[0].coefficient)
         }
@@ -61,14 +61,23 @@ final class GradientMeasurementTests: XCTestCase {
   func testANaNOfOneOwnerIsTheVerdictOfAll() throws {
     let settings = ClipSettings(.none, convention: .native, policy: .skipStep)
     var owners = try [Owner<Float>([1, 2], settings), Owner<Float>([3, .nan], settings)]
-    var total = owners[0].table.measure(plan(owners[0]), team).total
-    total.merge(owners[1].table.measure(plan(owners[1]), team).total)
+    var total = measure(owners[0])
+    total.merge(measure(owners[1]))
     for index in owners.indices {
       try owners[index].stage.decide(
-        GradientMeasurement(total: total), owners[index].table, &owners[index].outcome, team)
+        GradientMeasurement(total: MeasuredNorm(total)), owners[index].table, &owners[index].outcome, team)
       XCTAssertTrue(owners[index].outcome.report.wasSkipped, "owner \(index)")
       XCTAssertEqual(owners[index].outcome.report.nanCount, 1)
     }
+  }
+
+  /// What an owner tells the others.
+  private func measure<S>(_ owner: Owner<S>) -> NormPartial {
+    let total = owner.table.measure(plan(owner), team).total
+    let partial = owner.table.total(owner.stage.settings.normType, owner.table.measured())
+    XCTAssertEqual(MeasuredNorm(partial).finite, total.finite)
+    XCTAssertEqual(partial.nanCount + partial.infinityCount, total.nanCount + total.infinityCount)
+    return partial
   }
 
   private func plan<S>(_ owner: Owner<S>) -> MeasurementPlan { owner.stage.measurementPlan(owner.outcome) }
