@@ -17,7 +17,8 @@ find_mpi() {
 
 # find_tests [FOLDER]: sets tests_build, the options of the release build of the tests. They need -enable-testing: so it lies in a
 # folder of its own, because the command is made without. A debug build is there for whoever wants to look inside, so this one
-# does without debug information. Where there is an MPI it is made with it, and so has everything that is tested.
+# does without debug information. Where there is an MPI it is made with it, and so has everything that is tested. Other flags stand
+# before these everywhere: in another order they would be another build.
 find_tests() {
   local folder=${1:-.build-release}
   tests_build=(-c release -debug-info-format none -Xswiftc -enable-testing --scratch-path "$root/${folder#"$root/"}")

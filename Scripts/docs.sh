@@ -28,7 +28,7 @@ docc="$tools/docc"
 
 work="$root/.build-docs"
 modules=(Momentum MomentumLAPACK MomentumFiles)
-build=(swift build --package-path "$root")
+build=(swift build --package-path "$root" "${strict[@]}")
 read -ra flags < <(pkg-config --cflags-only-I openblas lapacke)
 if find_mpi; then
   modules+=(MomentumMPI)
@@ -45,7 +45,7 @@ done
 [ "$(uname)" != Darwin ] || flags+=(-sdk "$(xcrun --show-sdk-path)")
 # extract MODULE: writes the symbol graph of a module, as it was built, into a folder of its own.
 extract() {
-  "${build[@]}" "${strict[@]}" --target "$1"
+  "${build[@]}" --target "$1"
   # Not by "swift package dump-symbol-graph": that builds the tests as well, and fails on modules made by SwiftPM itself.
   rm -rf "$work/$1" && mkdir -p "$work/$1"
   "$tools/swift-symbolgraph-extract" -module-name "$1" "${flags[@]}" \

@@ -51,16 +51,16 @@ limit=240
 # Ranks share the processors here: one thread each.
 export OPENBLAS_NUM_THREADS=1
 
-build=(swift build --jobs 2 --scratch-path "$folder" --traits default,MPI)
+build=(swift build --jobs 2 "${strict[@]}" --scratch-path "$folder" --traits default,MPI)
 if [ -n "$tests" ]; then
   find_tests "$tests"
   [ $mpich = "$([ ${#mpi_test[@]} -gt 0 ] && echo true || echo false)" ] ||
     fail "the tests are built with Open MPI where there is one; without it they go with --mpich"
-  build=(swift build --jobs 2 "${tests_build[@]}")
+  build=(swift build --jobs 2 "${strict[@]}" "${tests_build[@]}")
 fi
 build_products() {
   local product
-  for product in MomentumMPICases momentum momentum-mpi; do "${build[@]}" --product "$product" "${strict[@]}"; done
+  for product in MomentumMPICases momentum momentum-mpi; do "${build[@]}" --product "$product"; done
 }
 step "Building with MPI" build_products
 products=$("${build[@]}" --show-bin-path)
