@@ -60,14 +60,45 @@ TARGET static void NAME(last_columns)(
   }
 }
 
-TARGET void NAME(multiply)(
-    const SCALAR *a, const SCALAR *b, SCALAR *c, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, int adds) {
-  enum { whole = MOMENTUM_TILE_SIDE };
-  ptrdiff_t j = 0;
-  if (m == whole && n == whole && k == whole) {
-    for (; j < whole; j += 2 * WIDTH) NAME(columns)(a, b + j, c + j, whole, whole, whole, whole, whole, adds, 2);
-    return;
+// Fetches the next lines of a tile into a second-level cache. A product reads its second factor by columns of vectors, in which no
+// processor sees what comes next.
+INLINE void NAME(fetch)(const SCALAR *tile, ptrdiff_t start, ptrdiff_t bytes) {
+  if (!tile) return;
+  for (ptrdiff_t i = start; i < start + bytes; i += 64) __builtin_prefetch((const char *)tile + i, 0, 2);
+}
+
+// A product of whole tiles. The next ones are fetched a few lines at a time, so that none waits for the others.
+INLINE void NAME(multiply_whole)(
+    const SCALAR *a, const SCALAR *b, SCALAR *c, int adds, const SCALAR *next_a, const SCALAR *next_b) {
+  enum {
+    side = MOMENTUM_TILE_SIDE,
+    lines = side * side * sizeof(SCALAR) / 64,
+    blocks = (side / ROWS + 1) * (side / (2 * WIDTH)),
+    bytes = (lines + blocks - 1) / blocks * 64
+  };
+  ptrdiff_t fetched = 0;
+  for (ptrdiff_t j = 0; j < side; j += 2 * WIDTH) {
+    for (ptrdiff_t i = 0; i < side; i += ROWS) {
+      const SCALAR *rows = a + i * side;
+      SCALAR *to = c + i * side + j;
+      if (i + ROWS <= side) {
+        NAME(block)(rows, b + j, to, side, side, side, side, adds, ROWS, 2);
+      } else {
+        NAME(columns)(rows, b + j, to, side, side, side, side % ROWS, side, adds, 2);
+      }
+      NAME(fetch)(next_a, fetched, bytes);
+      NAME(fetch)(next_b, fetched, bytes);
+      fetched += bytes;
+    }
   }
+}
+
+TARGET void NAME(multiply)(
+    const SCALAR *a, const SCALAR *b, SCALAR *c, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, int adds, const SCALAR *next_a,
+    const SCALAR *next_b) {
+  enum { whole = MOMENTUM_TILE_SIDE };
+  if (m == whole && n == whole && k == whole) return NAME(multiply_whole)(a, b, c, adds, next_a, next_b);
+  ptrdiff_t j = 0;
   for (; j + 2 * WIDTH <= n; j += 2 * WIDTH) NAME(columns)(a, b + j, c + j, k, n, n, m, k, adds, 2);
   for (; j + WIDTH <= n; j += WIDTH) NAME(columns)(a, b + j, c + j, k, n, n, m, k, adds, 1);
   if (j < n) NAME(last_columns)(a, b + j, c + j, m, n, n - j, k, adds);

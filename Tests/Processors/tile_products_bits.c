@@ -38,7 +38,7 @@ static int extent(int round) { return round == 0 ? SIDE : 1 + (int)(next() % SID
           expected[i * n + j] = adds ? expected[i * n + j] + sum : sum;                                                \
         }                                                                                                              \
       }                                                                                                                \
-      variant->multiply_##suffix(a, b, c, m, n, k, adds);                                                              \
+      variant->multiply_##suffix(a, b, c, m, n, k, adds, round % 3 ? a : NULL, round % 2 ? b : NULL);                    \
       if (memcmp(c, expected, sizeof c) != 0) {                                                                        \
         printf("%s " #type ": %d x %d times %d x %d differs\n", variant->name, m, k, k, n);                            \
         return 0;                                                                                                      \

@@ -43,11 +43,10 @@ struct WholeClip<Scalar: BLASScalar> {
   private func multiply(by factor: Scalar) {
     let count = tensors.reduce(0) { $0 + $1.count }
     let team = ThreadTeam(threads ?? Machine.availableProcessors, elements: count)
-    // In memory scal waits for it as well as a loop does.
-    let staysInCache = count < Machine.lastLevelCacheBytes / MemoryLayout<Scalar>.stride
-    let loop =
-      NormKernels.current == .fused || staysInCache && NormKernels.current.prefersLoops
-      ? FusedLoop<Scalar>.scaling : nil
+    // Farther away than a second-level cache scal is no slower than a loop.
+    let isNear = count <= 1 << 17
+    let kernels = NormKernels.current
+    let loop = kernels == .fused || isNear && kernels.prefersLoops ? FusedLoop<Scalar>.scaling : nil
     team.run(Multiplication(tensors: tensors, factor: factor, loop: loop, count: count, team: team))
   }
 

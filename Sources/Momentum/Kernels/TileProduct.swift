@@ -12,12 +12,14 @@ package enum TileProduct {
   private static var hasLoops: Bool { momentum_has_tile_products() != 0 }
 
   /// `c ← a·b`, or where it adds `c ← c + a·b`, of m × k, k × n and m × n elements.
+  ///
+  /// - Parameter next: The tiles that will be read after these, which are fetched into cache meanwhile.
   @inline(__always)
   package static func multiply<S: BLASScalar>(
     _ a: UnsafePointer<S>, _ b: UnsafePointer<S>, into c: UnsafeMutablePointer<S>, _ m: Int, _ n: Int, _ k: Int,
-    adds: Bool
+    adds: Bool, next: (UnsafePointer<S>?, UnsafePointer<S>?) = (nil, nil)
   ) {
-    if hasLoops { return S._multiplyTiles(a, b, c, m, n, k, adds: adds) }
+    if hasLoops { return S._multiplyTiles(a, b, c, m, n, k, adds: adds, next: next) }
     let (columns, depth) = (Int32(truncatingIfNeeded: n), Int32(truncatingIfNeeded: k))
     S._gemm(
       false, false, Int32(truncatingIfNeeded: m), columns, depth, 1, a, depth, b, columns, adds ? 1 : 0, c, columns)
@@ -25,13 +27,15 @@ package enum TileProduct {
 
   /// `c ← a·bᵀ`, or where it adds `c ← c + a·bᵀ`, of m × k, n × k and m × n elements.
   ///
-  /// - Parameter scratch: A tile.
+  /// - Parameters:
+  ///   - next: As above, the second one before it is transposed.
+  ///   - scratch: A tile.
   @inline(__always)
   static func multiply<S: BLASScalar>(
     _ a: UnsafePointer<S>, transposed b: UnsafePointer<S>, into c: UnsafeMutablePointer<S>, _ m: Int, _ n: Int,
-    _ k: Int, adds: Bool, scratch: UnsafeMutablePointer<S>
+    _ k: Int, adds: Bool, next: (UnsafePointer<S>?, UnsafePointer<S>?) = (nil, nil), scratch: UnsafeMutablePointer<S>
   ) {
     S._transposeTile(b, n, k, into: scratch)
-    multiply(a, scratch, into: c, m, n, k, adds: adds)
+    multiply(a, scratch, into: c, m, n, k, adds: adds, next: next)
   }
 }

@@ -44,8 +44,10 @@ extension TiledMatrix {
   /// `c ← Σₖ self(i, k) · other(k, j)`, tile by tile in the order of k.
   func multiply(_ i: Int, _ other: TiledMatrix, _ j: Int, into c: UnsafeMutablePointer<Scalar>) {
     for k in 0..<tileColumns {
+      let isLast = k + 1 == tileColumns
       TileProduct.multiply(
-        tile(i, k), other.tile(k, j), into: c, height(i), other.width(j), width(k), adds: k > 0)
+        tile(i, k), other.tile(k, j), into: c, height(i), other.width(j), width(k), adds: k > 0,
+        next: isLast ? (nil, nil) : (UnsafePointer(tile(i, k + 1)), UnsafePointer(other.tile(k + 1, j))))
     }
   }
 
@@ -56,8 +58,10 @@ extension TiledMatrix {
     _ i: Int, _ j: Int, into c: UnsafeMutablePointer<Scalar>, scratch: UnsafeMutablePointer<Scalar>
   ) {
     for k in 0..<tileColumns {
+      let isLast = k + 1 == tileColumns
       TileProduct.multiply(
-        tile(i, k), transposed: tile(j, k), into: c, height(i), height(j), width(k), adds: k > 0, scratch: scratch)
+        tile(i, k), transposed: tile(j, k), into: c, height(i), height(j), width(k), adds: k > 0,
+        next: isLast ? (nil, nil) : (UnsafePointer(tile(i, k + 1)), UnsafePointer(tile(j, k + 1))), scratch: scratch)
     }
   }
 

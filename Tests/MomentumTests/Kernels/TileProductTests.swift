@@ -11,10 +11,10 @@ final class TileProductTests: XCTestCase {
   ) -> Void
 
   func testProductsAreChainsOfMultiplyAddsFloat() throws {
-    try productsAreChains(Float.self) { variant in { variant.multiply_float($0, $1, $2, $3, $4, $5, $6) } }
+    try productsAreChains(Float.self) { variant in { variant.multiply_float($0, $1, $2, $3, $4, $5, $6, $0, $1) } }
   }
   func testProductsAreChainsOfMultiplyAddsDouble() throws {
-    try productsAreChains(Double.self) { variant in { variant.multiply_double($0, $1, $2, $3, $4, $5, $6) } }
+    try productsAreChains(Double.self) { variant in { variant.multiply_double($0, $1, $2, $3, $4, $5, $6, nil, $1) } }
   }
 
   private func productsAreChains<S: BLASScalar>(
