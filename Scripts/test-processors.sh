@@ -12,7 +12,7 @@
 #      through the loader, with a host that loads the library; a host with threads is refused, and computes right;
 #   3. a processor without AVX runs the command, and all routines of BLAS are right;
 #   4. the C targets compile for aarch64 without a warning, and the element loops give the same bits there as here;
-#   5. the fused loops and the products of tiles, here and on aarch64, have the bits of their operations one after another.
+#   5. the fused loops and the products of tiles have the bits of their operations one after another on aarch64.
 source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
 starts=20
@@ -137,30 +137,23 @@ aarch64() {
   [ "$here" = "$there" ] && [ "$here" = "$old" ] || fail "the element loops give other bits on other processors"
 }
 
-# compare_loops VECTORS COMPILE LINK [RUN]: compares the fused loops and the products of a kind of processor with their operations.
-# Clang compiles them, as it does in the package; the operations are rounded one by one.
-compare_loops() {
-  local vectors=$1 compile=$2 link=$3 run=${4-} kernels="$root/Sources/CMomentumKernels" source harness output objects=()
-  local flags=(-O2 -Wall -Wextra -Werror -I "$kernels" -I "$kernels/include")
+# Compares the fused loops and the products of tiles for NEON with their operations one by one; those of this processor are compared
+# by the tests. Clang compiles them, as it does in the package.
+neon() {
+  local kernels="$root/Sources/CMomentumKernels" source harness output objects=() compile
+  compile=("$(dirname "$(readlink -f "$(command -v swift)")")/clang" --target=aarch64-linux-gnu -isystem /usr/aarch64-linux-gnu/include
+    -O2 -Wall -Wextra -Werror -I "$kernels" -I "$kernels/include")
   for source in "$kernels"/{fused_*,half_stores,products_*,tile_products}.c; do
-    objects+=("$work/$vectors-$(basename "$source" .c).o")
-    $compile "${flags[@]}" -c "$source" -o "${objects[-1]}"
+    objects+=("$work/neon-$(basename "$source" .c).o")
+    "${compile[@]}" -c "$source" -o "${objects[-1]}"
   done
   for harness in fused_loops_bits fused_half_bits tile_products_bits; do
-    $compile "${flags[@]}" -ffp-contract=off -c "$root/Tests/Processors/$harness.c" -o "$work/$vectors-$harness.o"
-    $link -o "$work/$vectors-$harness" "$work/$vectors-$harness.o" "${objects[@]}" -lm
-    output=$($run "$work/$vectors-$harness") || { echo "$output"; fail "loops give other bits than their operations"; }
+    "${compile[@]}" -ffp-contract=off -c "$root/Tests/Processors/$harness.c" -o "$work/neon-$harness.o"
+    aarch64-linux-gnu-gcc -static -o "$work/neon-$harness" "$work/neon-$harness.o" "${objects[@]}" -lm
+    output=$(qemu-aarch64 "$work/neon-$harness") || { echo "$output"; fail "loops give other bits than their operations"; }
     echo "$output"
-    grep -q "^$vectors: " <<<"$output" || fail "$harness has compared no loops for $vectors"
+    grep -q "^NEON: " <<<"$output" || fail "$harness has compared no loops"
   done
-}
-
-loops() {
-  local clang
-  clang="$(dirname "$(readlink -f "$(command -v swift)")")/clang"
-  compare_loops AVX2 "$clang" gcc
-  compare_loops NEON "$clang --target=aarch64-linux-gnu -isystem /usr/aarch64-linux-gnu/include" \
-    "aarch64-linux-gnu-gcc -static" qemu-aarch64
 }
 
 step "Building" build_programs
@@ -168,4 +161,4 @@ step "This processor" this_processor
 step "A processor that is newer than OpenBLAS" newer_than_openblas
 step "A processor without AVX" without_avx
 step "aarch64" aarch64
-step "Loops of AVX2 and NEON" loops
+step "The loops of NEON" neon
