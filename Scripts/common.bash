@@ -5,6 +5,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # The same flags in every build, so that one build folder serves them all. They reach our own sources only: SwiftPM
 # silences the warnings of other packages.
 strict=(-Xswiftc -warnings-as-errors)
+
 # find_mpi: whether there is an MPI with its headers; Open MPI if there are two. Sets mpi_traits, the options of a build with it,
 # mpi_folder, the folder of a debug build, and mpi_test, the option of Scripts/test-mpi.sh.
 find_mpi() {
@@ -15,13 +16,14 @@ find_mpi() {
   mpi_folder="$root/.build-mpich" mpi_test=(--mpich)
 }
 
-# find_tests [FOLDER]: sets tests_build, the options of the release build of the tests. They need -enable-testing: so it lies in a
+# find_tests [FOLDER]: sets tests_build, the options of the release build of the tests, and tests_folder, where it lies. They need -enable-testing: so it lies in a
 # folder of its own, because the command is made without. A debug build is there for whoever wants to look inside, so this one
 # does without debug information. Where there is an MPI it is made with it, and so has everything that is tested. Other flags stand
 # before these everywhere: in another order they would be another build.
 find_tests() {
-  local folder=${1:-.build-release}
-  tests_build=(-c release -debug-info-format none -Xswiftc -enable-testing --scratch-path "$root/${folder#"$root/"}")
+  tests_folder=${1:-.build-release}
+  [[ "$tests_folder" = /* ]] || tests_folder="$root/$tests_folder"
+  tests_build=(-c release -debug-info-format none -Xswiftc -enable-testing --scratch-path "$tests_folder")
   if find_mpi; then tests_build+=("${mpi_traits[@]}"); fi
 }
 

@@ -83,7 +83,7 @@ fuzz_steps() {
       --build-folder)
         find_tests "$2"
         how+=("${tests_build[@]}")
-        scratch="$root/${2#"$root/"}"
+        scratch="$tests_folder"
         ;;
       *) fail "unknown argument '$1'; see --help" ;;
     esac

@@ -53,9 +53,10 @@ export OPENBLAS_NUM_THREADS=1
 
 build=(swift build --jobs 2 "${strict[@]}" --scratch-path "$folder" --traits default,MPI)
 if [ -n "$tests" ]; then
+  find_mpi || fail "no MPI with its headers, so that the tests are built without; Scripts/setup.sh --mpi installs Open MPI"
+  [ "${mpi_test[*]-}" = "$(if $mpich; then echo --mpich; fi)" ] ||
+    fail "the tests are built with Open MPI where there is one, and with MPICH elsewhere; expected --mpich there and only there"
   find_tests "$tests"
-  [ $mpich = "$([ ${#mpi_test[@]} -gt 0 ] && echo true || echo false)" ] ||
-    fail "the tests are built with Open MPI where there is one; without it they go with --mpich"
   build=(swift build --jobs 2 "${strict[@]}" "${tests_build[@]}")
 fi
 build_products() {

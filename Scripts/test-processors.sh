@@ -143,7 +143,7 @@ neon() {
   local kernels="$root/Sources/CMomentumKernels" source harness output objects=() compile
   compile=("$(dirname "$(readlink -f "$(command -v swift)")")/clang" --target=aarch64-linux-gnu -isystem /usr/aarch64-linux-gnu/include
     -O2 -Wall -Wextra -Werror -I "$kernels" -I "$kernels/include")
-  for source in "$kernels"/{fused_*,half_stores,products_*,tile_products}.c; do
+  for source in "$kernels"/{fused_*,half_stores,products_*,tile_*}.c; do
     objects+=("$work/neon-$(basename "$source" .c).o")
     "${compile[@]}" -c "$source" -o "${objects[-1]}"
   done

@@ -1,30 +1,14 @@
 // Chooses among the loops at run time.
 #include "fused_variants.h"
+#include "vector_variants.h"
 
 #if defined(__x86_64__)
-
 static const momentum_fused_loops variants[] = {
     {"AVX2", fused_avx2_float_find, fused_avx2_double_find}, {"AVX-512", fused_avx512_float_find, fused_avx512_double_find}};
-
-// The processors of one variant run all that come before it.
-static int variant_count(void) {
-  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return 0;
-  return __builtin_cpu_supports("avx512f") ? 2 : 1;
-}
-
 #elif defined(__aarch64__)
-
 static const momentum_fused_loops variants[] = {{"NEON", fused_neon_float_find, fused_neon_double_find}};
-
-static int variant_count(void) { return 1; }
-
 #else
-
 static const momentum_fused_loops variants[] = {{NULL, NULL, NULL}};
-
-// A processor that is not known to fuse has no loops: they would call a function for every element.
-static int variant_count(void) { return 0; }
-
 #endif
 
 const momentum_fused_loops *momentum_fused_loops_variant(int position) {

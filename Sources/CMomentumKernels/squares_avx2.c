@@ -64,12 +64,9 @@ TARGET static inline __attribute__((always_inline)) ptrdiff_t total_double(__m25
   return (ptrdiff_t)(_mm_extract_epi64(two, 0) + _mm_extract_epi64(two, 1));
 }
 
-#define COUNT_FLOAT(counts, x, y) \
-  _mm256_sub_epi32(counts, _mm256_cmpeq_epi32(_mm256_castps_si256(x), _mm256_castps_si256(y)))
-#define COUNT_DOUBLE(counts, x, y) \
-  _mm256_sub_epi64(counts, _mm256_cmpeq_epi64(_mm256_castpd_si256(x), _mm256_castpd_si256(y)))
+#define COUNTS __m256i
+#define NO_COUNTS _mm256_setzero_si256()
 
-#define NAME(x) squares_avx2_float_##x
 #define SCALAR float
 #define VECTOR __m256
 #define WIDTH 8
@@ -79,15 +76,28 @@ TARGET static inline __attribute__((always_inline)) ptrdiff_t total_double(__m25
 #define SET1(a) _mm256_set1_ps(a)
 #define MIN(a, b) _mm256_min_ps(a, b)
 #define MAX(a, b) _mm256_max_ps(a, b)
-#define COUNTS __m256i
-#define NO_COUNTS _mm256_setzero_si256()
-#define COUNT(counts, x, y) COUNT_FLOAT(counts, x, y)
+#define COUNT(counts, x, y) \
+  _mm256_sub_epi32(counts, _mm256_cmpeq_epi32(_mm256_castps_si256(x), _mm256_castps_si256(y)))
 #define TOTAL(counts) total_float(counts)
 #define FOLD(a, b, c, d) fold_float(a, b, c, d)
+
+#define NAME(x) squares_avx2_float_##x
 #define END(sum, x, n) end_float(sum, x, n)
 #include "squares_template.h"
 
-#define NAME(x) squares_avx2_double_##x
+#undef SCALAR
+#undef VECTOR
+#undef WIDTH
+#undef LOAD
+#undef FMA
+#undef ZERO
+#undef SET1
+#undef MIN
+#undef MAX
+#undef COUNT
+#undef TOTAL
+#undef FOLD
+
 #define SCALAR double
 #define VECTOR __m256d
 #define WIDTH 4
@@ -97,32 +107,17 @@ TARGET static inline __attribute__((always_inline)) ptrdiff_t total_double(__m25
 #define SET1(a) _mm256_set1_pd(a)
 #define MIN(a, b) _mm256_min_pd(a, b)
 #define MAX(a, b) _mm256_max_pd(a, b)
-#define COUNTS __m256i
-#define NO_COUNTS _mm256_setzero_si256()
-#define COUNT(counts, x, y) COUNT_DOUBLE(counts, x, y)
+#define COUNT(counts, x, y) \
+  _mm256_sub_epi64(counts, _mm256_cmpeq_epi64(_mm256_castpd_si256(x), _mm256_castpd_si256(y)))
 #define TOTAL(counts) total_double(counts)
 #define FOLD(a, b, c, d) fold_double(a, b, c, d)
+
+#define NAME(x) squares_avx2_double_##x
 #define END(sum, x, n) end_double(sum, x, n)
 #include "squares_template.h"
 
 #define NAME(x) squares_avx2_fused_double_##x
-#define SCALAR double
-#define VECTOR __m256d
-#define WIDTH 4
-#define LOAD(p) _mm256_loadu_pd(p)
-#define FMA(a, b, c) _mm256_fmadd_pd(a, b, c)
-#define ZERO _mm256_setzero_pd()
-#define SET1(a) _mm256_set1_pd(a)
-#define MIN(a, b) _mm256_min_pd(a, b)
-#define MAX(a, b) _mm256_max_pd(a, b)
-#define COUNTS __m256i
-#define NO_COUNTS _mm256_setzero_si256()
-#define COUNT(counts, x, y) COUNT_DOUBLE(counts, x, y)
-#define TOTAL(counts) total_double(counts)
-#define FOLD(a, b, c, d) fold_double(a, b, c, d)
 #define END(sum, x, n) end_double_fused(sum, x, n)
 #include "squares_template.h"
-
-#undef TARGET
 
 #endif

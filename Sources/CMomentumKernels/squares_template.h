@@ -9,7 +9,7 @@
 //   FOLD(a, b, c, d)   the sum of four vectors, in the order of BLAS
 //   END(sum, x, n)     that sum with the squares of the last elements, which fill no block, in the order of BLAS
 //
-// and this file undefines all of them but TARGET.
+// and this file undefines NAME and END, for the next kernels of the same type.
 
 #define INLINE TARGET static inline __attribute__((always_inline))
 
@@ -100,18 +100,4 @@ TARGET ptrdiff_t NAME(clamped)(const SCALAR *x, ptrdiff_t n, SCALAR lower, SCALA
 
 #undef INLINE
 #undef NAME
-#undef SCALAR
-#undef VECTOR
-#undef WIDTH
-#undef LOAD
-#undef FMA
-#undef ZERO
-#undef SET1
-#undef MIN
-#undef MAX
-#undef COUNTS
-#undef NO_COUNTS
-#undef COUNT
-#undef TOTAL
-#undef FOLD
 #undef END

@@ -45,7 +45,7 @@ struct WholeClip<Scalar: BLASScalar> {
     let team = ThreadTeam(threads ?? Machine.availableProcessors, elements: count)
     // Farther away than a second-level cache scal is no slower than a loop.
     let isNear = count <= 1 << 17
-    let kernels = NormKernels.current
+    let kernels = StepKernels.outsideSteps
     let loop = kernels == .fused || isNear && kernels.prefersLoops ? FusedLoop<Scalar>.scaling : nil
     team.run(Multiplication(tensors: tensors, factor: factor, loop: loop, count: count, team: team))
   }

@@ -36,15 +36,14 @@ extension FusedLoop {
 
   /// Runs ``scaling`` on n elements: the product of each, rounded once.
   func scale(_ x: UnsafeMutablePointer<Scalar>, by factor: Scalar, _ n: Int) {
-    var operands = InlineArray<6, UnsafeMutablePointer<Scalar>?>(repeating: nil)
-    operands[Int(MOMENTUM_FUSED_GRADIENT.rawValue)] = x
-    var factors = InlineArray<16, Scalar>(repeating: 0)
-    factors[0] = factor
-    withUnsafeBytes(of: operands) { operands in
-      withUnsafeBytes(of: factors) { factors in
-        run(
-          operands.baseAddress!.assumingMemoryBound(to: UnsafeMutablePointer<Scalar>?.self),
-          factors.baseAddress!.assumingMemoryBound(to: Scalar.self), n)
+    let (operandCount, factorCount) = (Int(MOMENTUM_FUSED_COPY.rawValue), 2 * ProgramSignature.longest)
+    withUnsafeTemporaryAllocation(of: UnsafeMutablePointer<Scalar>?.self, capacity: operandCount) { operands in
+      operands.initialize(repeating: nil)
+      operands[Int(MOMENTUM_FUSED_GRADIENT.rawValue)] = x
+      withUnsafeTemporaryAllocation(of: Scalar.self, capacity: factorCount) { factors in
+        factors.initialize(repeating: 0)
+        factors[0] = factor
+        run(UnsafePointer(operands.baseAddress!), UnsafePointer(factors.baseAddress!), n)
       }
     }
   }

@@ -1,12 +1,15 @@
 internal import CMomentumKernels
 
-/// Products of two tiles of matrices, at most 64 × 64 elements each, which lie row by row without gaps.
+/// Products of two tiles of matrices, at most ``side`` rows and columns each, which lie row by row without gaps.
 ///
 /// BLAS starts threads of its own for all but small products, and copies the factors of those before it multiplies them, which
 /// takes a fifth of the time and more. Loops of our own multiply tiles as they lie. Every element is a chain of fused
 /// multiply-adds in the order of the depth, added to what was there: the same bits on every processor that fuses, whatever BLAS is
 /// loaded. On others it is a call of gemm.
 package enum TileProduct {
+  /// The most rows and columns of a tile: 64.
+  static var side: Int { Int(MOMENTUM_TILE_SIDE) }
+
   /// Whether this processor has the loops.
   @inline(__always)
   private static var hasLoops: Bool { momentum_has_tile_products() != 0 }

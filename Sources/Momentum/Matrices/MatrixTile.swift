@@ -5,8 +5,8 @@ package enum MatrixTile {
   /// A product of two such tiles is the largest that OpenBLAS computes on the calling thread
   /// (``BLASTraits/mostUnthreadedProduct``), where it is BLAS that computes it (``TileProduct``): it starts no threads of its
   /// own then, and gives the same bits whatever number of threads the process allows it.
-  package static let side = 64
-  static let count = side * side
+  package static var side: Int { TileProduct.side }
+  static var count: Int { side * side }
 
   /// The number of tiles along a side of a matrix; the last one may be shorter.
   static func number(of extent: Int) -> Int { (extent + side - 1) / side }

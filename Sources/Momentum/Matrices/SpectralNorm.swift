@@ -25,7 +25,8 @@ public struct SpectralNorm: Sendable, Hashable {
   }
 
   /// The factor that brings the norm to a limit: `min(1, limit/‖A‖₂)`, with the upper bound of the norm, so that the
-  /// result is within the limit until factor and product are rounded. It is 1 for a matrix that is within the limit, and NaN if the norm is.
+  /// result is within the limit until factor and product are rounded. It is 1 for a matrix that is within the limit, and NaN
+  /// if the norm is.
   public func coefficient(limit: Double) -> Double {
     guard !upper.significand.isNaN else { return .nan }
     return upper <= ScaledDouble(limit) ? 1 : (ScaledDouble(limit) / upper).double

@@ -148,7 +148,7 @@ enum NormPass {
         // The usual norm has a loop of its own: in cache, a tile's dot product takes no longer than a dozen
         // instructions.
         let (squares, end) = (
-          TileSquares<Scalar>(prefersLoops: NormKernels.current.prefersLoops), end(of: upper, buffer.count)
+          TileSquares<Scalar>(prefersLoops: StepKernels.outsideSteps.prefersLoops), end(of: upper, buffer.count)
         )
         var sums = TileSquares<Scalar>.Sums(repeating: 0)
         while start < upper {
@@ -185,7 +185,7 @@ enum NormPass {
     guard Scalar._hasExactSquares, x.count < ThreadTeam.leastShared, let base = x.baseAddress else {
       return nil
     }
-    let squares = TileSquares<Scalar>(prefersLoops: NormKernels.current.prefersLoops)
+    let squares = TileSquares<Scalar>(prefersLoops: StepKernels.outsideSteps.prefersLoops)
     var (sum, smallest) = (0.0, Double.infinity)
     var (start, sums) = (0, TileSquares<Scalar>.Sums(repeating: 0))
     while start < x.count {

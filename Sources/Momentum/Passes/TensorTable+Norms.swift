@@ -17,23 +17,27 @@ extension TensorTable {
   /// Of a few tiles it is the root of their sum, without the sums in which those of other owners could be merged: making
   /// those takes as long as summing a tile in cache.
   func totalNorm(_ type: NormType, _ measured: MeasuredTiles) -> MeasuredNorm {
-    if type == .l2, measured.sums.count <= NormPartial.chunk, hasAllGradients,
-      let sum = TileSum.plainSum(UnsafeBufferPointer(measured.sums))
-    {
-      return MeasuredNorm(finite: ScaledDouble(sum).squareRoot())
-    }
-    return MeasuredNorm(total(type, measured))
+    guard let sum = plainSum(type, measured) else { return MeasuredNorm(exactTotal(type, measured)) }
+    if type == .l2 { return MeasuredNorm(finite: ScaledDouble(sum).squareRoot()) }
+    return MeasuredNorm(NormPartial(unchecked: type, divisor: measured.divisor, finiteSum: sum))
   }
 
   /// The same as a part of the norm of tensors that other owners have, too.
   func total(_ type: NormType, _ measured: MeasuredTiles) -> NormPartial {
-    let (sums, divisor) = (measured.sums, measured.divisor)
-    if type != .infinity, sums.count <= NormPartial.chunk, hasAllGradients,
-      let sum = TileSum.plainSum(UnsafeBufferPointer(sums))
-    {
-      return NormPartial(unchecked: type, divisor: divisor, finiteSum: sum)
-    }
-    var partial = NormPartial(unchecked: type, divisor: divisor)
+    guard let sum = plainSum(type, measured) else { return exactTotal(type, measured) }
+    return NormPartial(unchecked: type, divisor: measured.divisor, finiteSum: sum)
+  }
+
+  /// The sum of a few tiles, where additions in `Double` give it without rounding.
+  @inline(__always)
+  private func plainSum(_ type: NormType, _ measured: MeasuredTiles) -> Double? {
+    guard type != .infinity, measured.sums.count <= NormPartial.chunk, hasAllGradients else { return nil }
+    return TileSum.plainSum(UnsafeBufferPointer(measured.sums))
+  }
+
+  private func exactTotal(_ type: NormType, _ measured: MeasuredTiles) -> NormPartial {
+    let sums = measured.sums
+    var partial = NormPartial(unchecked: type, divisor: measured.divisor)
     // Tensors without a gradient have no tile sums; tiles of successive other tensors are added in one go.
     var (start, end) = (0, 0)
     for index in entries.indices {

@@ -53,9 +53,9 @@ struct BenchRun {
   ///   - finished: Is given each row when it is done.
   ///   - stop: Asked between rows.
   func run(_ parts: [Part], finished: (BenchRow) -> Void, stop: () -> Bool) throws {
-    let before = NormKernels.current
-    NormKernels.current = kernels
-    defer { NormKernels.current = before }
+    let before = StepKernels.outsideSteps
+    StepKernels.outsideSteps = kernels
+    defer { StepKernels.outsideSteps = before }
     for part in parts {
       switch part.scalar {
       case .float: try run(Float.self, part, finished, stop)

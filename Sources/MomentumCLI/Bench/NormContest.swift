@@ -20,7 +20,7 @@ final class EngineNorm<Scalar: LimitScalar>: BenchContender {
 extension StepKernels {
   /// How norms by themselves sum the squares of tiles.
   static func ofNorms<Scalar: BLASScalar>(_: Scalar.Type) -> StepKernels {
-    NormKernels.useLoops(Scalar.self) ? .fused : .blas
+    StepKernels.sumsNormsByLoops(Scalar.self) ? .fused : .blas
   }
 }
 

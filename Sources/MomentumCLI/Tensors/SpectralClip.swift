@@ -7,7 +7,8 @@ struct SpectralClipOptions: ParsableArguments {
     help: ArgumentHelp(
       """
       Bring every matrix to a spectral norm, which is its largest singular value, of at most X: by a bound of it that is \
-      proven, before the result is rounded to the type of its tensor. Tensors of fewer than two axes are single rows. inf measures the norms and clips nothing.
+      proven, before the result is rounded to the type of its tensor. Tensors of fewer than two axes are single rows. inf \
+      measures the norms and clips nothing.
       """, valueName: "x"), transform: NumberText.double)
   var clipSpectralNorm: Double?
 

@@ -29,8 +29,8 @@ final class WholeClipTests: XCTestCase {
       func clip(_ tensor: GradientClipping.TensorLimit?, _ kernels: StepKernels = .automatic) throws -> (
         [[S]], ClipReport
       ) {
-        NormKernels.current = kernels
-        defer { NormKernels.current = .automatic }
+        StepKernels.outsideSteps = kernels
+        defer { StepKernels.outsideSteps = .automatic }
         let memory = gradients.map { GuardedMemory($0, shift: round % 5) }
         let clipping = try GradientClipping(tensor: tensor, whole: .norm(limit), algorithm: algorithm)
         let report = try Gradients.clip(

@@ -1,4 +1,5 @@
 import CMomentumKernels
+import CMomentumLoadedBLAS
 import MomentumTestSupport
 import XCTest
 
@@ -26,6 +27,22 @@ final class FusedLoopTests: XCTestCase {
     XCTAssertGreaterThan(programs.count, 50)
     XCTAssertEqual(Set(programs).count, programs.count)
     XCTAssertEqual(momentum_fused_program(-1), 0)
+  }
+
+  /// So that no test below is skipped where there is something to test.
+  func testEveryProcessorThatFusesHasLoops() {
+    #if arch(arm64)
+      let fuses = true
+    #else
+      let fuses = momentum_processor_vectors().has_256_bits != 0
+    #endif
+    XCTAssertEqual(momentum_fused_vectors() != nil, fuses)
+    XCTAssertEqual(momentum_fused_loops_variant(0) != nil, fuses)
+    XCTAssertEqual(momentum_has_tile_products() != 0, fuses)
+    XCTAssertEqual(momentum_tile_products_variant(0) != nil, fuses)
+    #if arch(x86_64)
+      XCTAssertEqual(momentum_squares_vectors(0) != nil, fuses)
+    #endif
   }
 
   // MARK: Against the operations

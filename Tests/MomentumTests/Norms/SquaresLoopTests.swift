@@ -7,7 +7,7 @@ import XCTest
 
 /// Sums of squares by loops over several tiles have the bits of one dot product a tile.
 final class SquaresLoopTests: XCTestCase {
-  override func tearDown() { NormKernels.current = .automatic }
+  override func tearDown() { StepKernels.outsideSteps = .automatic }
 
   func testOpenBLASKernelsHaveALoop() throws {
     guard momentum_squares_vectors(0) != nil else { throw XCTSkip("this processor has no loops") }
@@ -151,7 +151,7 @@ final class SquaresLoopTests: XCTestCase {
           let buffers = [memory.readOnlyBuffer, UnsafeBufferPointer(rebasing: memory.readOnlyBuffer.dropFirst(3))]
           var found: [StepKernels: (NormReport, NormReport, NormPartial)] = [:]
           for kernels in [StepKernels.blas, .fused] {
-            NormKernels.current = kernels
+            StepKernels.outsideSteps = kernels
             for threads in [1, 3] {
               try ThreadTeam.$worthwhileCount.withValue(Tile.count) {
                 let result = try (
