@@ -58,6 +58,10 @@ public struct GradientAccumulator<Scalar: BLASScalar>: ~Copyable, @unchecked Sen
   private(set) var isSet: [Bool]
   private(set) var weights = WeightSum()
 
+  // One call lets everything go, as in ``Optimizer``.
+  @inline(never)
+  deinit {}
+
   /// Prepares an empty sum of gradients.
   ///
   /// - Parameters:

@@ -141,6 +141,11 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   /// The programs that correct an update where ``StepMode/onePass`` went too far.
   let corrections: ProgramBuffer
 
+  // One call lets everything go. Without it each function of a client that has an optimizer lets go of every part by itself,
+  // over which compilers take longer than over all else.
+  @inline(never)
+  deinit {}
+
   /// Prepares steps of parameters with a layout.
   ///
   /// - Parameters:
