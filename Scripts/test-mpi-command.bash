@@ -61,6 +61,10 @@ for ranks in $(numbers 2 3 5); do
     --state "$files/kept/state" --master "$files/kept/master" --gradients "$files/more" --steps 3 \
     --output-parameters OUT/new --output-state OUT/state
 done
+for ranks in $(numbers 2 3); do
+  check "command: parameters in other files than their state on $ranks" steps "$ranks" "${masters[@]}" --parameters "$files/pieces" \
+    --state "$files/kept/state" --gradients "$files/more" --skip head --output-parameters OUT/new --output-state OUT/state
+done
 filled=("$files/kept/new" "$files/kept/state" "$files/kept/master")
 check "command: in the place of its files" steps 3 "${masters[@]}" --parameters OUT/new --state OUT/state \
   --master OUT/master --gradients "$files/more" --output-parameters OUT/new --output-state OUT/state

@@ -30,6 +30,7 @@
       }
       try mixed.write()
       try checkpoint(layout, in: "\(folder)/model", seed: 4, isModel: true)
+      try checkpoint(layout, in: "\(folder)/pieces", seed: 4, isModel: true, isCut: true)
       for (seed, name) in [(5, "gradients"), (6, "more")] {
         try checkpoint(layout, in: "\(folder)/\(name)", seed: seed, isModel: false)
       }
@@ -37,35 +38,38 @@
 
     /// A checkpoint of three files and their index with all types of numbers. A model also has a tensor of integers, and a
     /// tensor without a gradient; gradients are of another type than parameters where they may be.
+    ///
+    /// - Parameter isCut: Whether each tensor is in a file of its own.
     private static func checkpoint(
-      _ layout: ParameterLayout, in folder: String, seed: Int, isModel: Bool
+      _ layout: ParameterLayout, in folder: String, seed: Int, isModel: Bool, isCut: Bool = false
     ) throws {
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-      let names = (1...3).map { "model-0000\($0)-of-00003.safetensors" }
+      let count = isCut ? layout.tensors.count : 3
+      let names = (1...count).map { "model-0000\($0)-of-0000\(count).safetensors" }
       var writers = names.map { SafetensorsWriter(path: "\(folder)/\($0)", metadata: ["origin": "cases"]) }
       var places: [String: String] = [:]
-      for tensor in layout.tensors {
+      for (index, tensor) in layout.tensors.enumerated() {
         let values = tensor.range.map { number(seed, $0) }
         let file: Int
         switch tensor.name {
         case "embedding", "empty":
-          file = 0
+          file = isCut ? index : 0
           try add(values.map { BFloat16($0) }, tensor, to: &writers[file])
         case "weight":
-          file = 1
+          file = isCut ? index : 1
           if isModel {
             try add(values, tensor, to: &writers[file])
           } else {
             try add(values.map { BFloat16($0) }, tensor, to: &writers[file])
           }
         case "bias":
-          file = 1
+          file = isCut ? index : 1
           try add(values.map { Float16($0) }, tensor, to: &writers[file])
         case "head":
-          file = 2
+          file = isCut ? index : 2
           try add(values.map { Double($0) / 3 }, tensor, to: &writers[file])
         default:
-          file = 1
+          file = isCut ? index : 1
           guard isModel else { continue }
           try add(values, tensor, to: &writers[file])
         }

@@ -268,7 +268,7 @@ final class StepStateTests: XCTestCase {
 
   func testTheHelpNamesThem() throws {
     let help = try CommandRun(["step", "--help"]).output
-    for option in ["--state <file>", "--output-state <file>", "--velocity-convention <velocity-convention>"] {
+    for option in ["--state <path>", "--output-state <path>", "--velocity-convention <velocity-convention>"] {
       XCTAssertTrue(help.contains(option), help)
     }
   }

@@ -15,7 +15,9 @@ struct StepCommand: ParsableCommand {
 
       A path is that of a file, of an index (model.safetensors.index.json), or of a folder with one of them. Of parameters in \
       several files, or of an index, outputs are folders: they get files of the same names, with their metadata, and the \
-      index; files of state have those names too. All are written, whole, or none. Large checkpoints, of one file or of \
+      index; files of state have those names too, and no index. All are written, whole, or none. Masters and states that are \
+      read may be cut into other files than the parameters: tensors are found by their names. Of a folder of states without an \
+      index all .safetensors files are read. Large checkpoints, of one file or of \
       several, are stepped in groups of tensors, so that a few groups are in memory at a time, with their masters and \
       velocities; with --steps, with --one-pass and to standard output all tensors are.
 

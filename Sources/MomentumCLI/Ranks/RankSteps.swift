@@ -50,10 +50,7 @@
             let part = try measuringPart(share)
             return [try steps.naming { () throws(MomentumError) in try part.step(norms.exchange()) }]
           }
-          return try steps.step(
-            share.tensors, share.number, steps.openStates(of: share.whole, share.number), streaming,
-            outputs[share.number].output
-          ) { _ in }
+          return try steps.step(share.tensors, share.number, streaming, outputs[share.number].output) { _ in }
         }
         try streaming.background.finish()
         return reports
@@ -64,8 +61,7 @@
 
     /// The tensors of a share as a part that measures, and changes no vector.
     private func measuringPart(_ share: RankShare) throws -> any StepPart {
-      try steps.measuringPart(
-        share.tensors, share.number, steps.openStates(of: share.whole, share.number), .silent(steps.parameters.set))
+      try steps.measuringPart(share.tensors, share.number, isWhole: false, .silent(steps.parameters.set))
     }
 
     /// Takes all steps in memory, then writes all tensors.
@@ -73,7 +69,7 @@
       let pool = MemoryPool()
       let (groups, parts) = try world.together {
         let groups = try shares.filter { !$0.isIdle }.map { share in
-          try steps.group(share.tensors, share.number, steps.openStates(of: share.whole, share.number), pool)
+          try steps.group(share.tensors, share.number, pool)
         }
         return (groups, try groups.isEmpty ? shares.map(measuringPart) : groups.map(\.part))
       }
@@ -168,12 +164,11 @@
     /// The number of the file, and that of the part in it.
     let number: Int
     let part: Int
-    let whole: CheckpointTensors
     let tensors: CheckpointTensors
     /// Whether the rank has no tensor, and only meets the others.
     let isIdle: Bool
 
-    /// The shares of a rank, at least one. Ranks have about equally many elements, in the order of the files.
+    /// The shares of a rank, at least one if there is anything to step. Ranks have about equally many elements, in the order of the files.
     static func shares(of steps: CheckpointSteps, rank: Int, ranks: Int) -> [RankShare] {
       var begin = 0
       /// The rank that has the middle of the next so many elements.
@@ -194,12 +189,12 @@
           }
           // A part without a tensor is stepped too: of rank 0.
           guard !own.tensors.isEmpty || (part.tensors.isEmpty && rank == 0) else { continue }
-          shares.append(RankShare(number: number, part: index, whole: part, tensors: own, isIdle: false))
+          shares.append(RankShare(number: number, part: index, tensors: own, isIdle: false))
         }
       }
-      guard shares.isEmpty else { return shares }
-      let part = steps.shards[0][0]
-      return [RankShare(number: 0, part: 0, whole: part, tensors: part.only { _ in false }, isIdle: true)]
+      guard shares.isEmpty, let number = steps.shards.firstIndex(where: { !$0.isEmpty }) else { return shares }
+      let none = steps.shards[number][0].only { _ in false }
+      return [RankShare(number: number, part: 0, tensors: none, isIdle: true)]
     }
   }
 #endif

@@ -10,7 +10,7 @@ extension CheckpointSteps {
   func stepByGroups(_ files: StepFiles) throws -> [StepRow] {
     let measuring = ShardProgress(parameters.set, "measuring")
     let outlines = try shards.enumerated().map { number, parts in
-      try parts.map { try measuringPart($0, number, nil, measuring) }
+      try parts.map { try measuringPart($0, number, measuring) }
     }
     let numbers = shards.enumerated().flatMap { number, parts in parts.map { _ in number } }
     let norms = try norms(of: outlines.flatMap(\.self), shards.flatMap(\.self)) { measuring.finished(numbers[$0]) }
@@ -25,7 +25,7 @@ extension CheckpointSteps {
       let outlines = outlines[number]
       try streaming.background.submit { try output.begin(files, parts, outlines, isShared: false) }
       for part in parts {
-        reports += try step(part, number, try openStates(of: part, number), streaming, output) {
+        reports += try step(part, number, streaming, output) {
           progress.advance($0, ofFile: number)
         }
       }
@@ -42,10 +42,12 @@ extension CheckpointSteps {
   }
 
   /// A part that is to measure, and to change nothing but what its optimizer remembers beside velocities.
+  ///
+  /// - Parameter isWhole: Whether these are all tensors of the file and the type.
   func measuringPart(
-    _ tensors: CheckpointTensors, _ number: Int, _ states: (any OpenStates)?, _ progress: ShardProgress
+    _ tensors: CheckpointTensors, _ number: Int, isWhole: Bool = true, _ progress: ShardProgress
   ) throws -> any StepPart {
-    try part(tensors, number, masters(of: tensors, onlyMeasured: true), from: states, measuring: progress)
+    try part(tensors, number, masters(of: tensors, onlyMeasured: true), isWhole: isWhole, measuring: progress)
   }
 
   /// What parts measure, one after the other, of whose gradients one file is in memory then.
@@ -72,17 +74,16 @@ extension CheckpointSteps {
 
   /// Reads, steps and writes tensors of one file, group by group.
   ///
-  /// - Parameters:
-  ///   - states: What the file's optimizer remembers.
-  ///   - haveWritten: Is told which tensors have been written, on another thread.
+  /// - Parameter haveWritten: Is told which tensors have been written, on another thread.
   func step(
-    _ part: CheckpointTensors, _ number: Int, _ states: any OpenStates, _ streaming: StepStreaming,
-    _ output: GroupOutput, _ haveWritten: @escaping ([SafetensorsTensor]) -> Void
+    _ part: CheckpointTensors, _ number: Int, _ streaming: StepStreaming, _ output: GroupOutput,
+    _ haveWritten: @escaping ([SafetensorsTensor]) -> Void
   ) throws -> [StepReport] {
+    let states = states(of: part, number)
     let groups = groups(of: part)
     return try groups.enumerated().map { index, tensors in
       if index + 1 < groups.count { prefetch(groups[index + 1], states) }
-      let group = try group(tensors, number, states, streaming.pool)
+      let group = try group(tensors, number, streaming.pool)
       let report = try naming { () throws(MomentumError) in try group.part.step(streaming.norms.exchange()) }
       release(tensors, states)
       try streaming.background.submit {
@@ -94,12 +95,10 @@ extension CheckpointSteps {
   }
 
   /// Some tensors of a file in memory, ready to be stepped.
-  func group(
-    _ tensors: CheckpointTensors, _ number: Int, _ states: any OpenStates, _ pool: MemoryPool
-  ) throws -> StepGroup {
+  func group(_ tensors: CheckpointTensors, _ number: Int, _ pool: MemoryPool) throws -> StepGroup {
     let memory = try TensorMemory(copying: tensors.tensors, in: pool)
     let masters = try masters(of: tensors, in: pool)
-    let part = try part(tensors, number, masters, in: memory, from: states)
+    let part = try part(tensors, number, masters, in: memory, isWhole: false)
     return StepGroup(tensors: tensors.tensors.map(\.tensor), part: part, memory: memory, masters: masters)
   }
 

@@ -12,6 +12,10 @@ struct CheckpointSteps {
   let whole: ParameterLayout
   /// The parts of each file: those that are computed with in Float, and those in Double.
   let shards: [[CheckpointTensors]]
+  /// What was remembered of the tensors of each type.
+  private var states: [any OpenStates] = []
+  /// What is unusual about its files.
+  private var stateWarnings: [SafetensorsWarning] = []
 
   init(
     _ command: StepCommand, _ settings: OptimizerConfiguration, _ parameters: CheckpointTensors,
@@ -35,6 +39,10 @@ struct CheckpointSteps {
       throw DataFileError(file: parameters.name, cause: "has no file; expected one at least")
     }
     try checkParts()
+    let inputs = try StateInputs(command.state, of: parameters)
+    stateWarnings = inputs.warnings
+    let (floats, doubles) = (try open(inputs, as: Float.self), try open(inputs, as: Double.self))
+    states = ([floats, doubles] as [(any OpenStates)?]).compactMap(\.self)
   }
 
   private static func passesNumbers(_ parameters: CheckpointTensors, _ number: Int) -> Bool {
@@ -112,8 +120,8 @@ struct CheckpointSteps {
     parameters.skipped + gradients.skipped.filter { !parameters.skipped.contains($0) }
   }
 
-  /// Shows what is unusual about the files of parameters, gradients and masters, on standard error.
-  func warn() { CheckpointTensors.warn([parameters] + gradients.checkpoints + halves.checkpoints) }
+  /// Shows what is unusual about the files that are read, on standard error.
+  func warn() { CheckpointTensors.warn([parameters] + gradients.checkpoints + halves.checkpoints, stateWarnings) }
 
   func state(ofFile number: Int) -> StateOptions { command.state.ofFile(number, of: parameters.set) }
 
@@ -151,19 +159,20 @@ struct CheckpointSteps {
   ///   - number: That of the file.
   ///   - masters: Those of the tensors.
   ///   - memory: Where the tensors are; `nil` for the memory of their files.
-  ///   - states: What the file's optimizer remembers, if these are some of its tensors only; `nil` to open it.
+  ///   - isWhole: Whether these are all tensors of the file and the type: with them goes what is remembered of tensors that are
+  ///     passed by.
   ///   - measuring: Shows how far a part has come that changes nothing but what its optimizer remembers beside velocities;
   ///     `nil` for one that takes the whole step.
   func part(
     _ tensors: CheckpointTensors, _ number: Int, _ masters: Masters?, in memory: TensorMemory? = nil,
-    from states: (any OpenStates)? = nil, measuring: ShardProgress? = nil
+    isWhole: Bool = true, measuring: ShardProgress? = nil
   ) throws -> any StepPart {
     if areDoubles(tensors, number) {
-      return try plain(tensors, number, memory, states, measuring, as: Double.self)
+      return try plain(tensors, number, memory, isWhole, measuring, as: Double.self)
     }
-    if tensors.dtypes == [.f32] { return try plain(tensors, number, memory, states, measuring, as: Float.self) }
+    if tensors.dtypes == [.f32] { return try plain(tensors, number, memory, isWhole, measuring, as: Float.self) }
     let parameters = try halves.buffers(of: tensors, masters, in: memory)
-    return try optimizerPart(tensors, number, states, measuring) {
+    return try optimizerPart(tensors, number, isWhole, measuring) {
       (source, optimizer, exchange) throws(MomentumError) in try source.step(&optimizer, parameters, exchange)
     }
   }
@@ -171,16 +180,18 @@ struct CheckpointSteps {
   /// The part of a file as a plan of what its optimizer remembers, which takes no step.
   func outline(of part: CheckpointTensors, _ number: Int) throws -> any StepPart {
     func outline<Scalar: ParameterScalar>(as _: Scalar.Type) throws -> OptimizerPart<Scalar> {
-      try optimizerPart(part, number, nil, .silent(parameters.set)) { _, _, _ throws(MomentumError) in
+      try optimizerPart(part, number, true, .silent(parameters.set)) { _, _, _ throws(MomentumError) in
         preconditionFailure("an outline takes no step")
       }
     }
     return areDoubles(part, number) ? try outline(as: Double.self) : try outline(as: Float.self)
   }
 
-  /// Whether tensors of a file are computed with in Double; what the file has decides if there are none.
+  /// Whether tensors of a file are computed with in Double; if there are none, what of the file is stepped decides, or else
+  /// what it has.
   private func areDoubles(_ tensors: CheckpointTensors, _ number: Int) -> Bool {
-    guard tensors.tensors.isEmpty else { return tensors.dtypes == [.f64] }
+    let stepped = tensors.tensors.isEmpty ? shards[number].first ?? tensors : tensors
+    guard stepped.tensors.isEmpty else { return stepped.dtypes == [.f64] }
     return parameters.set.files[number].tensors.first(where: \.dtype.isNumber)?.dtype == .f64
   }
 
@@ -189,30 +200,30 @@ struct CheckpointSteps {
   }
 
   private func plain<Scalar: ParameterScalar>(
-    _ tensors: CheckpointTensors, _ number: Int, _ memory: TensorMemory?, _ states: (any OpenStates)?,
+    _ tensors: CheckpointTensors, _ number: Int, _ memory: TensorMemory?, _ isWhole: Bool,
     _ measuring: ShardProgress?, as type: Scalar.Type
   ) throws -> any StepPart {
     let buffers =
       try memory.map { memory in tensors.tensors.map { memory.buffer(of: $0.tensor, as: type) } }
       ?? tensors.mutableBuffers(as: type)
-    return try optimizerPart(tensors, number, states, measuring) {
+    return try optimizerPart(tensors, number, isWhole, measuring) {
       (source, optimizer, exchange) throws(MomentumError) in try source.step(&optimizer, buffers, exchange)
     }
   }
 
   private func optimizerPart<Scalar: ParameterScalar>(
-    _ tensors: CheckpointTensors, _ number: Int, _ states: (any OpenStates)?, _ measuring: ShardProgress?,
+    _ tensors: CheckpointTensors, _ number: Int, _ isWhole: Bool, _ measuring: ShardProgress?,
     takeStep: @escaping OptimizerPart<Scalar>.Step
   ) throws -> OptimizerPart<Scalar> {
     var optimizer: Optimizer<Scalar> = try newOptimizer(tensors)
     optimizer.changesVectors = measuring == nil
     optimizer.tell = measuring?.elements(of: tensors)
     optimizer.overflowPolicy = command.halves.overflow ?? .infinity
-    let own: StoredStates<Scalar>
-    if let states = states as? StoredStates<Scalar> { own = states } else { own = try open(number, for: optimizer) }
-    try state(ofFile: number).load(own, into: &optimizer, withVectors: measuring == nil)
+    let states = states(of: Scalar.self)
+    try states.load(into: &optimizer, withVectors: measuring == nil)
+    let others = isWhole ? parameters.passed(ofFile: number, areDoubles: Scalar.dtype == .f64) : []
     return OptimizerPart(
-      try source(of: tensors), optimizer, passing: states == nil && own.hasPassed ? own : nil, takeStep: takeStep)
+      try source(of: tensors), optimizer, passing: PassedStates(states, of: others), takeStep: takeStep)
   }
 
   private func newOptimizer<Scalar>(_ tensors: CheckpointTensors) throws -> Optimizer<Scalar> {
@@ -222,17 +233,35 @@ struct CheckpointSteps {
     }
   }
 
-  /// Opens what the optimizer of a part of a file remembers.
-  func openStates(of part: CheckpointTensors, _ number: Int) throws -> any OpenStates {
-    if areDoubles(part, number) { return try open(number, for: newOptimizer(part) as Optimizer<Double>) }
-    return try open(number, for: newOptimizer(part) as Optimizer<Float>)
+  // MARK: States
+
+  /// What was remembered of the tensors that are computed with in one type, of all files.
+  private func states<Scalar>(of _: Scalar.Type) -> StoredStates<Scalar> {
+    guard let own = states.lazy.compactMap({ $0 as? StoredStates<Scalar> }).first else {
+      preconditionFailure("the states of a type that some parts have were opened")
+    }
+    return own
   }
 
-  private func open<Scalar: BLASScalar & SafetensorsScalar>(
-    _ number: Int, for optimizer: borrowing Optimizer<Scalar>
-  ) throws -> StoredStates<Scalar> {
-    let others = parameters.passed(ofFile: number, areDoubles: Scalar.dtype == .f64)
-    return try state(ofFile: number).open(for: optimizer, besides: others)
+  /// The same for the type of a part.
+  func states(of part: CheckpointTensors, _ number: Int) -> any OpenStates {
+    areDoubles(part, number) ? states(of: Double.self) : states(of: Float.self)
+  }
+
+  /// Finds what files hold of the tensors of a type; `nil` if no part is of it.
+  private func open<Scalar: ParameterScalar>(_ inputs: StateInputs, as _: Scalar.Type) throws -> StoredStates<Scalar>? {
+    let areDoubles = Scalar.dtype == .f64
+    let types = shards.enumerated().map { number, parts in parts.map { self.areDoubles($0, number) } }
+    let files = types.indices.filter { types[$0].contains(areDoubles) }
+    guard !files.isEmpty else { return nil }
+    // With options of state the tensors of a file that are stepped are of one type.
+    let strangers = types.indices.filter { !types[$0].contains(areDoubles) }.flatMap { number in
+      shards[number].flatMap { $0.tensors.map(\.tensor.name) }
+        + parameters.passed(ofFile: number, areDoubles: !areDoubles).map(\.name)
+    }
+    let optimizer: Optimizer<Scalar> = try newOptimizer(parameters.only { ($0.tensor.dtype == .f64) == areDoubles })
+    let others = files.flatMap { parameters.passed(ofFile: $0, areDoubles: areDoubles) }
+    return try StoredStates(inputs, of: optimizer, besides: others, strangers: strangers)
   }
 }
 

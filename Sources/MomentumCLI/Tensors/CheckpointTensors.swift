@@ -215,10 +215,10 @@ struct CheckpointTensors {
   /// Shows what is unusual about the files, on standard error.
   func warn() { Self.warn([self]) }
 
-  /// Shows what is unusual about the files of several checkpoints, once where they have some in common.
-  static func warn(_ checkpoints: [CheckpointTensors]) {
+  /// Shows what is unusual about the files of several checkpoints, and of others, once where they have some in common.
+  static func warn(_ checkpoints: [CheckpointTensors], _ others: [SafetensorsWarning] = []) {
     var known: Set<SafetensorsWarning> = []
-    for warning in checkpoints.flatMap(\.set.warnings) where known.insert(warning).inserted {
+    for warning in checkpoints.flatMap(\.set.warnings) + others where known.insert(warning).inserted {
       Message.write("Warning: \(warning)")
     }
   }

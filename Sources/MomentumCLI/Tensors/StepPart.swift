@@ -35,13 +35,13 @@ final class OptimizerPart<Scalar: ParameterScalar>: StepPart, @unchecked Sendabl
 
   private var source: GradientSource<Scalar>
   private var optimizer: Optimizer<Scalar>
-  /// `nil` for a part of a file, whose whole has them.
-  private let passed: StoredStates<Scalar>?
+  /// `nil` also for a part of a file, whose whole has them.
+  private let passed: PassedStates<Scalar>?
   private let takeStep: Step
 
   init(
     _ source: consuming GradientSource<Scalar>, _ optimizer: consuming Optimizer<Scalar>,
-    passing passed: StoredStates<Scalar>?, takeStep: @escaping Step
+    passing passed: PassedStates<Scalar>?, takeStep: @escaping Step
   ) {
     self.source = source
     self.optimizer = optimizer

@@ -43,11 +43,25 @@ public struct SafetensorsSet: Sendable {
   ///   header or an index that breaks a rule, shards that are missing (all of them in one error), tensors that are in a
   ///   shard and not in its index or the other way round, names that occur twice, and shards that hold parts of tensors.
   public init(paths: [String], access: SafetensorsFile.Access = .readOnly) throws(SafetensorsError) {
+    try self.init(paths.map { path throws(SafetensorsError) in try CheckpointLocation(of: path) }, access)
+  }
+
+  /// Opens files that need no index: of a folder without one all `.safetensors` files are taken.
+  ///
+  /// - Parameter names: What the files in a folder may be called too.
+  package init(paths: [String], inFolders names: [String]) throws(SafetensorsError) {
+    let locations = try paths.map { path throws(SafetensorsError) in
+      try CheckpointLocation.all(of: path, named: names)
+    }
+    try self.init(locations.flatMap(\.self), .readOnly)
+  }
+
+  private init(_ locations: [CheckpointLocation], _ access: SafetensorsFile.Access) throws(SafetensorsError) {
     var (files, names): ([SafetensorsFile], [String]) = ([], [])
     var indices: [(path: String, index: SafetensorsIndex)] = []
     var warnings: [SafetensorsWarning] = []
-    for path in paths {
-      switch try CheckpointLocation(of: path) {
+    for location in locations {
+      switch location {
       case .file(let path):
         files.append(try Self.open(path, access, number: files.count))
         names.append(path.split(separator: "/").last.map(String.init) ?? path)

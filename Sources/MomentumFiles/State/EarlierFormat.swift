@@ -21,7 +21,7 @@ enum EarlierFormat {
   private static let velocityPrefix = "momentum.velocity."
   /// Before the name of a tensor: how many steps its average has.
   private static let averagedPrefix = "momentum.stepsAveraged."
-  private static let velocityFormatKey = "momentum.format"
+  static let velocityFormatKey = "momentum.format"
   private static let conventionKey = "momentum.convention"
   /// Before the name of a tensor whose rule keeps the learning rate elsewhere than the convention has it.
   private static let learningRatePrefix = "momentum.keepsLearningRate."
@@ -64,9 +64,15 @@ enum EarlierFormat {
     }
   }
 
-  /// Whether a file of one of these formats names a tensor in its metadata, which has no vector then.
-  static func names(_ tensor: String, in text: SafetensorsMetadata) -> Bool {
-    text[velocityPrefix + tensor] != nil || text[averagedPrefix + tensor] != nil
+  /// The tensors that a file of one of these formats names in its metadata; some may have no vector.
+  static func names(in text: SafetensorsMetadata) -> Set<ExactText> {
+    var names: Set<ExactText> = []
+    for key in text.keys {
+      for prefix in [velocityPrefix, averagedPrefix] where key.utf8.starts(with: prefix.utf8) {
+        names.insert(ExactText(String(decoding: key.utf8.dropFirst(prefix.utf8.count), as: UTF8.self)))
+      }
+    }
+    return names
   }
 
   /// The kinds of velocity by the names in the file.

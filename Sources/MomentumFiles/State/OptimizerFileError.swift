@@ -28,6 +28,11 @@ public struct OptimizerFileError: Error, Hashable, Sendable {
     case reservedMetadata(key: String)
     /// The metadata have a key of this library that the format does not know.
     case unexpectedMetadata(key: String)
+    /// Two files of one state have other metadata, of two steps for example.
+    ///
+    /// - value: What this file has; `nil` if it has no such key.
+    /// - expected: What the other has.
+    case metadataMismatch(key: String, value: String?, expected: String?, other: String)
     /// The file holds other parts of a state than were asked for.
     case missingParts(held: StateFile.Parts, expected: StateFile.Parts)
     /// The tensor is not there.
@@ -64,6 +69,9 @@ extension OptimizerFileError.Reason: CustomStringConvertible {
     case .unexpectedMetadata(let key): "metadata \(quoted(key)) are unknown; expected those of the format"
     case .reservedMetadata(let key):
       "metadata \(quoted(key)) would be taken for this library's; expected keys that do not begin with 'momentum.'"
+    case .metadataMismatch(let key, let value, let expected, let other):
+      "metadata \(quoted(key)) are \(value.map { quoted($0) } ?? "missing"); expected "
+        + "\(expected.map { quoted($0) } ?? "none") as in \(other), since they are files of one state"
     case .missingParts(let held, let expected):
       "holds the \(Self.words(held)) of an optimizer only; expected the \(Self.words(expected))"
     case .missingTensor:
@@ -79,7 +87,7 @@ extension OptimizerFileError.Reason: CustomStringConvertible {
   /// Whether the description begins with the metadata, not with what is true of a tensor.
   fileprivate var isAboutMetadata: Bool {
     switch self {
-    case .missingMetadata, .invalidMetadata, .unexpectedMetadata, .reservedMetadata: true
+    case .missingMetadata, .invalidMetadata, .unexpectedMetadata, .reservedMetadata, .metadataMismatch: true
     default: false
     }
   }

@@ -16,17 +16,17 @@ package struct PassedState<Scalar: BLASScalar & SafetensorsScalar> {
   }
 
   let tensors: [Tensor]
-  /// The file that the vectors point into. It lives as long as this does.
-  private let file: SafetensorsFile?
+  /// The files that the vectors point into. They live as long as this does.
+  private let files: [SafetensorsFile]
 
   /// Tensors of which nothing is remembered yet.
-  package init(_ names: [Name]) { self.init(names.map { Tensor(name: $0.name, shape: $0.shape) }, of: nil) }
+  package init(_ names: [Name]) { self.init(names.map { Tensor(name: $0.name, shape: $0.shape) }, of: []) }
 
-  init(_ tensors: [Tensor], of file: SafetensorsFile?) { (self.tensors, self.file) = (tensors, file) }
+  init(_ tensors: [Tensor], of files: [SafetensorsFile]) { (self.tensors, self.files) = (tensors, files) }
 
   /// A file of these tensors alone, a group of those of ``StateFile/writer(_:of:passing:parts:isOutline:)``.
   package func writer(parts: StateFile.Parts) throws -> SafetensorsWriter {
-    var writer = SafetensorsWriter(path: file?.path ?? "")
+    var writer = SafetensorsWriter(path: files.first?.path ?? "")
     try add(to: &writer, parts)
     return writer
   }

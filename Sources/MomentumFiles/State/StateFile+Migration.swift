@@ -60,7 +60,7 @@ extension StateFile {
 
 extension StateMetadata {
   /// Whether a tensor of the file is a second moment, whose parameter has a velocity in it as well.
-  private func isSecondMoment(_ name: String, _ held: StateFile.Parts) -> Bool {
+  func isSecondMoment(_ name: String, _ held: StateFile.Parts) -> Bool {
     let prefix = StateFile.secondMomentPrefix
     guard held.contains(.velocity), name.utf8.starts(with: prefix.utf8) else { return false }
     let parameter = String(decoding: name.utf8.dropFirst(prefix.utf8.count), as: UTF8.self)

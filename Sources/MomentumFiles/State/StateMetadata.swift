@@ -85,20 +85,21 @@ struct StateMetadata {
     return (held, state)
   }
 
-  /// Which tensors the file knows: it has a vector of them, or says that they have none.
-  func known(_ names: [String]) throws(OptimizerFileError) -> [Bool] {
-    guard !names.isEmpty else { return [] }
-    let others = try decoded(StateVectors.othersKey, as: ParameterLayout.self)
-    var prefixes = [""]
-    if text[Self.formatKey] != nil {
-      // The first format had no others.
-      let held = text[Self.partsKey].flatMap { StateFile.Parts($0) } ?? .all
-      prefixes = [StateFile.Parts.velocity, .average].filter(held.contains).map { held.prefix(of: $0) }
+  /// The names of the parameters that the file knows: it has a vector of them, or says that they have none.
+  func names() throws(OptimizerFileError) -> Set<ExactText> {
+    var names = EarlierFormat.names(in: text)
+    for other in try decoded(StateVectors.othersKey, as: ParameterLayout.self)?.tensors ?? [] {
+      names.insert(ExactText(other.name))
     }
-    return names.map { name in
-      others?.index(of: name) != nil || EarlierFormat.names(name, in: text)
-        || prefixes.contains { file.tensor(named: $0 + name) != nil }
+    guard text[Self.formatKey] != nil else { return names.union(file.tensors.map { ExactText($0.name) }) }
+    // The first format had no parts.
+    let held = text[Self.partsKey].flatMap { StateFile.Parts($0) } ?? .all
+    let prefixes = [StateFile.Parts.velocity, .average].filter(held.contains).map { held.prefix(of: $0) }
+    for tensor in file.tensors where !isSecondMoment(tensor.name, held) {
+      guard let prefix = prefixes.first(where: { tensor.name.utf8.starts(with: $0.utf8) }) else { continue }
+      names.insert(ExactText(String(decoding: tensor.name.utf8.dropFirst(prefix.utf8.count), as: UTF8.self)))
     }
+    return names
   }
 
   /// Throws unless the file is of the present format.
@@ -122,6 +123,9 @@ struct StateMetadata {
 
   /// The keys that ``readRun(into:)`` reads.
   static let runKeys = [stepKey, clippedKey, lossScaleKey, adaptiveKey]
+
+  /// What all files of one state have in common.
+  static let sharedKeys = [formatKey, partsKey, EarlierFormat.velocityFormatKey] + runKeys
 
   /// Throws for a key of this library that is not known.
   func checkKeys(_ known: Set<String>) throws(OptimizerFileError) {

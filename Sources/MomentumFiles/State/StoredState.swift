@@ -1,119 +1,155 @@
 package import Momentum
 
-/// The state of an optimizer, or a part of it, in an open file: for that optimizer, or for others that have some of its
+/// The state of an optimizer, or a part of it, in open files: for that optimizer, or for others that have some of its
 /// tensors each and are worked on one after the other.
 package struct StoredState<Scalar: BLASScalar & SafetensorsScalar> {
-  private let file: SafetensorsFile
+  /// The paths, for errors.
+  package let name: String
   private let parts: StateFile.Parts
-  private let held: StateFile.Parts
-  private let layout: ParameterLayout
-  private let state: OptimizerState<Scalar>
-  private let vectors: StoredVectors<Scalar>
+  private let files: [StoredStateFile<Scalar>]
+  /// Which of several files has a tensor.
+  private let owners: [ExactText: Int]
 
-  /// Opens a file; see ``StateFile/load(_:into:parts:)`` for what it must hold.
+  /// Finds the tensors of an optimizer in the files of a set, in which they may be divided in any way.
   ///
   /// - Parameters:
-  ///   - optimizer: Whose tensors the file must have.
-  ///   - others: Tensors that it may have too; see ``passed(_:)``.
+  ///   - optimizer: Whose tensors the files must have.
+  ///   - others: Tensors that they may have too; see ``passed(_:)``.
+  ///   - strangers: Tensors of another type than `Scalar`. A file that knows some of these, and none of the optimizer's or
+  ///     of the others, is not looked at.
+  ///   - parts: What to take.
   package init(
-    path: String, of optimizer: borrowing Optimizer<Scalar>, besides others: [PassedState<Scalar>.Name] = [],
-    parts: StateFile.Parts
+    _ set: StateSet, of optimizer: borrowing Optimizer<Scalar>, besides others: [PassedState<Scalar>.Name] = [],
+    strangers: [String] = [], parts: StateFile.Parts
   ) throws(OptimizerFileError) {
     let parts = StateFile.checked(parts)
-    self = try OptimizerFileError.naming(path) {
-      // Of a checkpoint of thousands of files not all states can be open at once.
-      let file = try SafetensorsFile(path: path, access: .readOnly, staysOpen: others.isEmpty)
-      return try StoredState(file, of: optimizer, besides: others, parts: parts)
+    self = try OptimizerFileError.naming(set.name) {
+      try StoredState(set, of: optimizer, others, strangers, checked: parts)
     }
   }
 
-  init(
-    _ file: SafetensorsFile, of optimizer: borrowing Optimizer<Scalar>, besides others: [PassedState<Scalar>.Name] = [],
-    parts: StateFile.Parts
+  private init(
+    _ set: StateSet, of optimizer: borrowing Optimizer<Scalar>, _ others: [PassedState<Scalar>.Name],
+    _ strangers: [String], checked parts: StateFile.Parts
   ) throws {
-    let metadata = StateMetadata(of: file)
-    var layout = optimizer.layout
-    let known = try metadata.known(others.map(\.name))
-    if known.contains(true) {
-      let additional = zip(others, known).filter(\.1).map(\.0)
-      layout = try ParameterLayout(layout.tensors.map { ($0.name, $0.shape) } + additional)
+    let stepped: [PassedState<Scalar>.Name] = optimizer.layout.tensors.map { ($0.name, $0.shape) }
+    let known = stepped + others.filter { set.owner(of: $0.name) != nil }
+    let strange = Set(strangers.compactMap(set.owner)).subtracting(known.map(\.name).compactMap(set.owner))
+    let numbers = set.files.indices.filter { !strange.contains($0) }
+    guard let first = numbers.first else {
+      throw OptimizerFileError(file: set.name, tensor: (stepped + others).first?.name, reason: .missingTensor)
     }
-    let (held, state) = try metadata.content(for: optimizer, layout, asked: parts)
-    guard held.isSuperset(of: parts) else {
-      throw OptimizerFileError(file: file.path, reason: .missingParts(held: held, expected: parts))
+    // What a single file lacks, and what tensors without metadata need not have, is found out where it is read.
+    let mayLack = numbers.count == 1 || EarlierFormat(of: StateMetadata(of: set.files[first]), asked: parts) != nil
+    var tensors: [Int: [PassedState<Scalar>.Name]] = [:]
+    for tensor in known {
+      guard let owner = set.owner(of: tensor.name) ?? (mayLack ? first : nil) else {
+        throw OptimizerFileError(file: set.name, tensor: tensor.name, reason: .missingTensor)
+      }
+      tensors[owner, default: []].append(tensor)
     }
-    (self.file, self.parts, self.held) = (file, parts, held)
-    (self.layout, self.state) = (layout, state)
-    vectors = try StoredVectors(file, held, state, layout, isCheckpoint: metadata.isCheckpoint())
+    var (files, owners): ([StoredStateFile<Scalar>], [ExactText: Int]) = ([], [:])
+    for number in numbers {
+      let layout = try ParameterLayout(tensors[number] ?? [])
+      for tensor in numbers.count > 1 ? layout.tensors : [] { owners[ExactText(tensor.name)] = files.count }
+      files.append(try StoredStateFile(set.files[number], of: optimizer, layout, parts: parts))
+    }
+    (name, self.parts, self.files, self.owners) = (set.name, parts, files, owners)
   }
+
+  /// Finds the tensors of an optimizer in one file.
+  init(_ file: SafetensorsFile, of optimizer: borrowing Optimizer<Scalar>, parts: StateFile.Parts) throws {
+    files = [try StoredStateFile(file, of: optimizer, optimizer.layout, parts: parts)]
+    (name, self.parts, owners) = (file.path, parts, [:])
+  }
+
+  // MARK: Tensors
+
+  /// Where a tensor is: the number of its file, and its position there.
+  private func place(of name: String) -> (file: Int, tensor: Int)? {
+    let file = owners.isEmpty ? 0 : owners[ExactText(name)] ?? 0
+    return files[file].layout.index(of: name).map { (file, $0) }
+  }
+
+  /// The path of the file that has a tensor.
+  package func path(of name: String) -> String { place(of: name).map { files[$0.file].file.path } ?? self.name }
 
   /// Replaces the state of an optimizer, or the part of it that was asked for.
   ///
   /// - Parameters:
-  ///   - optimizer: That of the file, or one of some of its tensors.
+  ///   - optimizer: That of the files, or one of some of its tensors.
   ///   - withVectors: Whether velocities and averages are read. Without them an optimizer can measure a step, and cannot
   ///     take it.
   package func restore(
     into optimizer: inout Optimizer<Scalar>, withVectors: Bool = true
   ) throws(OptimizerFileError) {
     let own = optimizer.layout
-    let positions = own == layout ? Array(own.tensors.indices) : own.tensors.compactMap { layout.index(of: $0.name) }
-    precondition(positions.count == own.tensors.count, "the optimizer has other tensors than the file's")
-    var part = state
-    if own != layout {
-      part = OptimizerState(own)
-      (part.stepCount, part.lastStepClipped) = (state.stepCount, state.lastStepClipped)
-      (part.lossScale, part.adaptiveLimit) = (state.lossScale, state.adaptiveLimit)
-      part.velocities = positions.map { state.velocities[$0] }
-      part.averages = positions.map { state.averages[$0] }
+    let places = own.tensors.compactMap { place(of: $0.name) }
+    precondition(places.count == own.tensors.count, "the optimizer has other tensors than the files")
+    // All files say the same of the run.
+    let run = files[0].state
+    var state = OptimizerState<Scalar>(own)
+    (state.stepCount, state.lastStepClipped) = (run.stepCount, run.lastStepClipped)
+    (state.lossScale, state.adaptiveLimit) = (run.lossScale, run.adaptiveLimit)
+    state.velocities = places.map { files[$0.file].state.velocities[$0.tensor] }
+    state.averages = places.map { files[$0.file].state.averages[$0.tensor] }
+    func chosen<Buffer>(_ buffers: (StoredVectors<Scalar>) -> [Buffer]) -> [Buffer] {
+      withVectors ? places.map { buffers(files[$0.file].vectors)[$0.tensor] } : []
     }
-    func chosen<Buffer>(_ buffers: [Buffer]) -> [Buffer] { withVectors ? positions.map { buffers[$0] } : [] }
-    let (directions, averages) = (chosen(vectors.directions), chosen(vectors.averages))
-    try OptimizerFileError.naming(file.path) {
-      try optimizer.restore(
-        part, directions: parts.contains(.velocity) ? directions : nil, secondMoments: chosen(vectors.secondMoments),
-        averages: parts.contains(.average) ? averages : nil, confirm: { try file.checkUnchanged() })
+    let (directions, averages) = (chosen(\.directions), chosen(\.averages))
+    let read = places.isEmpty ? Set(files.indices) : Set(places.map(\.file))
+    try OptimizerFileError.naming(name) {
+      do {
+        try optimizer.restore(
+          state, directions: parts.contains(.velocity) ? directions : nil, secondMoments: chosen(\.secondMoments),
+          averages: parts.contains(.average) ? averages : nil,
+          confirm: { for number in read { try files[number].file.checkUnchanged() } })
+      } catch MomentumError.nonFiniteState(let what, let tensor, let index, let value) {
+        let cause = MomentumError.nonFiniteState(what: what, tensor: tensor, index: index, value: value)
+        throw OptimizerFileError(file: path(of: tensor), reason: .refused(cause))
+      }
     }
-    // The buffers point into the file.
-    withExtendedLifetime(file) {}
+    // The buffers point into the files.
+    withExtendedLifetime(files) {}
   }
 
-  /// What the file has of tensors that an optimizer of some of its tensors does not have.
+  // MARK: Tensors that are passed by
+
+  /// What the files have of tensors that an optimizer of some of their tensors does not have.
   ///
-  /// - Parameter others: These tensors. Those that the file does not know have nothing yet.
+  /// - Parameter others: These tensors. Those that no file knows have nothing yet.
   package func passed(_ others: [PassedState<Scalar>.Name]) -> PassedState<Scalar> {
     let tensors = others.map { other in
       var tensor = PassedState<Scalar>.Tensor(name: other.name, shape: other.shape)
-      guard let index = layout.index(of: other.name) else { return tensor }
+      guard let (number, index) = place(of: other.name) else { return tensor }
+      let (state, vectors) = (files[number].state, files[number].vectors)
       (tensor.velocity, tensor.average) = (state.velocities[index], state.averages[index])
       tensor.direction = vectors.directions[index]
       tensor.secondMoment = vectors.secondMoments[index]
       tensor.averageElements = vectors.averages[index]
       return tensor
     }
-    return PassedState(tensors, of: file)
+    return PassedState(tensors, of: files.map(\.file))
   }
 
-  /// To be called when what is passed by has been written: lets the pages of the file go.
+  /// To be called when what is passed by has been written: lets the pages of these tensors go.
   ///
-  /// - Throws: ``SafetensorsError/Reason/changedWhileOpen`` if the file has changed since it was opened.
-  package func finish() throws(SafetensorsError) {
-    try file.checkUnchanged()
-    for tensor in file.tensors { file.release(tensor) }
+  /// - Throws: ``SafetensorsError/Reason/changedWhileOpen`` if a file that has one of them has changed since it was opened.
+  package func finish(_ names: [String]) throws(SafetensorsError) {
+    for number in Set(names.compactMap { place(of: $0)?.file }) { try files[number].file.checkUnchanged() }
+    release(names)
   }
 
   /// Has the system read ahead the vectors of some tensors.
-  package func prefetch(_ names: [String]) { forEachVector(of: names) { file.prefetch($0) } }
+  package func prefetch(_ names: [String]) { forEachVector(of: names) { $0.prefetch($1) } }
 
   /// Lets the pages of the vectors of some tensors go; they are read again if they are needed once more.
-  package func release(_ names: [String]) { forEachVector(of: names) { file.release($0) } }
+  package func release(_ names: [String]) { forEachVector(of: names) { $0.release($1) } }
 
-  private func forEachVector(of names: [String], _ body: (SafetensorsTensor) -> Void) {
-    let prefixes = [held.prefix(of: .velocity), held.prefix(of: .average), StateFile.secondMomentPrefix]
+  private func forEachVector(of names: [String], _ body: (SafetensorsFile, SafetensorsTensor) -> Void) {
     for name in names {
-      for prefix in Set(prefixes) {
-        if let tensor = file.tensor(named: prefix + name) { body(tensor) }
-      }
+      guard let place = place(of: name) else { continue }
+      files[place.file].forEachVector(of: name) { body(files[place.file].file, $0) }
     }
   }
 }

@@ -1,16 +1,25 @@
 import Momentum
 
-/// Those tensors of a file that belong to tensors of a layout: under the same names behind a prefix.
+/// Those tensors of files that belong to tensors of a layout: under the same names behind a prefix.
 struct TensorSelection {
-  private let file: SafetensorsFile
+  /// The path of the files, for errors.
+  private let name: String
+  private let find: (String) -> SafetensorsSet.Place?
   private let prefix: String
   /// Which tensors of the layout.
   private let isNeeded: [Bool]
 
+  /// - Parameter find: The tensor of a name, in any of the files.
+  init(
+    _ name: String, _ prefix: String, _ isNeeded: [Bool], _ find: @escaping (String) -> SafetensorsSet.Place?
+  ) {
+    (self.name, self.prefix, self.isNeeded, self.find) = (name, prefix, isNeeded, find)
+  }
+
   init(_ file: SafetensorsFile, _ prefix: String, _ isNeeded: [Bool]) {
-    self.file = file
-    self.prefix = prefix
-    self.isNeeded = isNeeded
+    self.init(file.path, prefix, isNeeded) { name in
+      file.tensor(named: name).map { SafetensorsSet.Place(file: file, tensor: $0) }
+    }
   }
 
   /// The number of tensors that are needed.
@@ -27,8 +36,8 @@ struct TensorSelection {
   ) throws -> [UnsafeBufferPointer<Scalar>?] {
     try zip(layout.tensors, isNeeded).map { own, isNeeded in
       guard isNeeded else { return nil }
-      try check(own, Scalar.dtype, alternative: nil)
-      return try file.unsafeBuffer(of: prefix + own.name, as: Scalar.self)
+      let place = try check(own, Scalar.dtype, alternative: nil)
+      return try place.file.unsafeBuffer(of: place.tensor.name, as: Scalar.self)
     }
   }
 
@@ -38,29 +47,29 @@ struct TensorSelection {
   ) throws -> [TensorBuffer?] {
     try zip(layout.tensors, isNeeded).map { own, isNeeded in
       guard isNeeded else { return nil }
-      let dtype = try check(own, Scalar.dtype, alternative: Scalar.dtype == .f32 ? .bf16 : nil)
-      let name = prefix + own.name
-      if dtype == .bf16 { return TensorBuffer(try file.unsafeBuffer(of: name, as: BFloat16.self)) }
-      return TensorBuffer(try file.unsafeBuffer(of: name, as: Scalar.self))
+      let place = try check(own, Scalar.dtype, alternative: Scalar.dtype == .f32 ? .bf16 : nil)
+      let name = place.tensor.name
+      if place.tensor.dtype == .bf16 { return TensorBuffer(try place.file.unsafeBuffer(of: name, as: BFloat16.self)) }
+      return TensorBuffer(try place.file.unsafeBuffer(of: name, as: Scalar.self))
     }
   }
 
-  /// Checks that the file has a tensor in its shape and in one of two types.
-  ///
-  /// - Returns: Its type.
-  @discardableResult
+  /// Finds a tensor, which must have its shape and one of two types.
   private func check(
     _ own: ParameterLayout.Tensor, _ dtype: SafetensorsDtype, alternative: SafetensorsDtype?
-  ) throws -> SafetensorsDtype {
+  ) throws -> SafetensorsSet.Place {
     let name = prefix + own.name
-    func refusal(_ reason: OptimizerFileError.Reason) -> OptimizerFileError {
-      OptimizerFileError(file: file.path, tensor: name, reason: reason)
+    guard let place = find(name) else {
+      throw OptimizerFileError(file: self.name, tensor: name, reason: .missingTensor)
     }
-    guard let tensor = file.tensor(named: name) else { throw refusal(.missingTensor) }
+    func refusal(_ reason: OptimizerFileError.Reason) -> OptimizerFileError {
+      OptimizerFileError(file: place.file.path, tensor: name, reason: reason)
+    }
+    let tensor = place.tensor
     guard tensor.dtype == dtype || tensor.dtype == alternative else {
       throw refusal(.dtypeMismatch(dtype: tensor.dtype, expected: dtype))
     }
     guard tensor.shape == own.shape else { throw refusal(.shapeMismatch(shape: tensor.shape, expected: own.shape)) }
-    return tensor.dtype
+    return place
   }
 }

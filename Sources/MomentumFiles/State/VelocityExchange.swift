@@ -67,21 +67,43 @@ public struct VelocityExchange: Sendable, Hashable {
           throw OptimizerFileError(file: path, tensor: tensor.name, reason: .unexpectedTensor)
         }
       }
-      let velocities = try selection.velocities(layout, of: Scalar.self)
-      let own = try forms(of: optimizer, learningRate)
-      let theirs = try fileForms(own, of: optimizer)
-      var forms: [VelocityForm] = []
-      for index in own.indices {
-        if isThere[index], own[index].keepsLearningRate != theirs[index].keepsLearningRate {
-          try Self.check(own[index].learningRate)
-        }
-        forms.append(try own[index].relative(to: theirs[index], isThere: isThere[index]))
-      }
-      try optimizer.replaceVelocities(
-        velocities, keepLearningRate: theirs.map(\.keepsLearningRate), convertedTo: forms
-      ) { try file.checkUnchanged() }
+      try take(selection, isThere, into: &optimizer, learningRate) { try file.checkUnchanged() }
       withExtendedLifetime(file) {}
     }
+  }
+
+  /// The same of those tensors of a set of files that the optimizer has. Others are not looked at.
+  package func read<Scalar: BLASScalar & SafetensorsScalar>(
+    _ set: SafetensorsSet, named name: String, into optimizer: inout Optimizer<Scalar>
+  ) throws(OptimizerFileError) {
+    try OptimizerFileError.naming(name) {
+      let places = optimizer.layout.tensors.map { set.place(of: prefix + $0.name) }
+      let isThere = places.map { $0 != nil }
+      let selection = TensorSelection(name, prefix, isThere) { set.place(of: $0) }
+      try take(selection, isThere, into: &optimizer, nil) {
+        for file in set.files where places.contains(where: { $0?.file === file }) { try file.checkUnchanged() }
+      }
+      for case let place? in places { place.file.release(place.tensor) }
+    }
+  }
+
+  /// Replaces an optimizer's velocities by those that have been found for its tensors.
+  private func take<Scalar: BLASScalar & SafetensorsScalar>(
+    _ selection: TensorSelection, _ isThere: [Bool], into optimizer: inout Optimizer<Scalar>, _ learningRate: Double?,
+    confirm: () throws -> Void
+  ) throws {
+    let velocities = try selection.velocities(optimizer.layout, of: Scalar.self)
+    let own = try forms(of: optimizer, learningRate)
+    let theirs = try fileForms(own, of: optimizer)
+    var forms: [VelocityForm] = []
+    for index in own.indices {
+      if isThere[index], own[index].keepsLearningRate != theirs[index].keepsLearningRate {
+        try Self.check(own[index].learningRate)
+      }
+      forms.append(try own[index].relative(to: theirs[index], isThere: isThere[index]))
+    }
+    try optimizer.replaceVelocities(
+      velocities, keepLearningRate: theirs.map(\.keepsLearningRate), convertedTo: forms, confirm: confirm)
   }
 
   /// Writes an optimizer's velocities, of the tensors that have one, as other programs have them: multiplied by their
