@@ -16,6 +16,23 @@ ITERATIONS = 5
 BFLOAT16_ROUNDOFF = 2.0**-8
 
 
+def agrees(found: Tensors, expected: Tensors, trial: RuleTrial) -> bool:
+    """Whether all tensors are within their bounds. Where steps of Muon go further than a tensor is long, what their own
+    roundings do to it, on both sides, may be more than the bound of the tensor.
+    """
+    for name, tensor in expected.items():
+        apart = share({name: found[name]}, {name: tensor}, trial)
+        if apart <= 1:
+            continue
+        if not trial.kind.startswith("muon") or trial.in_bfloat16:
+            return False
+        epsilon = float(np.finfo(trial.dtype).eps)
+        roundings = 2 * rounding_bound(trial, name, epsilon / 2)
+        if not apart <= roundings / (MATRIX_EPSILONS * epsilon * float(np.linalg.norm(tensor))):
+            return False
+    return True
+
+
 def share(found: Tensors, expected: Tensors, trial: RuleTrial) -> float:
     """The largest difference, in units of what is allowed; NaN counts as infinite."""
     shares = [share_of(name, found[name].astype(np.float64), t.astype(np.float64), trial) for name, t in expected.items()]
@@ -55,26 +72,47 @@ def undecided(trial: RuleTrial, name: str) -> np.ndarray:
 
 
 def bfloat16_bound(trial: RuleTrial, name: str) -> float:
-    """How far rounding to bfloat16 takes PyTorch's Muon from the exact steps, in the Frobenius norm.
+    """How far rounding to bfloat16 takes PyTorch's Muon from the exact steps, in the Frobenius norm. Sums are kept in Float."""
+    return rounding_bound(trial, name, BFLOAT16_ROUNDOFF, wide_sums=True)
+
+
+def rounding_bound(trial: RuleTrial, name: str, u: float, wide_sums: bool = False) -> float:
+    """How far roundings of the iteration take Muon from the exact steps, in the Frobenius norm.
 
     Each step is worth learning rate times scale times `orthogonalization_error`, and errors of steps add up.
     """
-    momentum, velocity = trial.settings["momentum"], 0.0
-    rows, columns = trial.parameters[name].shape
-    scale = trial.settings["learningRate"] * np.sqrt(max(1, rows / columns))
-    total = 0.0
-    for g in gradients(trial, name):
-        velocity = momentum * velocity + (1 - momentum) * g
-        matrix = (1 - momentum) * g + momentum * velocity if trial.settings["nesterov"] else velocity
-        total += scale * orthogonalization_error(matrix, BFLOAT16_ROUNDOFF)
+    rate, momentum, decay = (trial.settings[key] for key in ("learningRate", "momentum", "weightDecay"))
+    p, velocity, total = trial.parameters[name].astype(np.float64), 0.0, 0.0
+    rows, columns = p.shape
+    fan = {"optax": columns / rows}.get(trial.peer, rows / columns)
+    rate *= 0.2 * np.sqrt(max(rows, columns)) if trial.peer == "keras" else np.sqrt(max(1, fan))
+    for step, g in enumerate(gradients(trial, name), start=1):
+        g = g + decay * p if trial.peer == "mlx" else g
+        entering = g if trial.peer == "keras" else (1 - momentum) * g
+        velocity = momentum * velocity + entering
+        matrix = entering + momentum * velocity if trial.settings["nesterov"] else velocity
+        if trial.peer == "optax" and trial.settings["nesterov"]:
+            matrix = entering / (1 - momentum**step) + momentum * velocity / (1 - momentum ** (step + 1))
+        total += rate * orthogonalization_error(matrix, u, wide_sums)
+        if trial.peer == "mlx":
+            p = p - rate * orthogonalized(matrix)
     return total
 
 
-def orthogonalization_error(matrix: np.ndarray, u: float) -> float:
+def orthogonalized(matrix: np.ndarray) -> np.ndarray:
+    left, s, right = np.linalg.svd(matrix, full_matrices=False)
+    s /= np.linalg.norm(s)
+    for _ in range(ITERATIONS):
+        s = polynomial(s)
+    return (left * s) @ right
+
+
+def orthogonalization_error(matrix: np.ndarray, u: float, wide_sums: bool) -> float:
     """The Frobenius norm of the error of five steps of Newton-Schulz, to first order in the roundoff u.
 
     Every stored number is off by at most u, relatively: those of X three times before the first step (its conversion, the
-    norm, the quotient), those of G = X Xᵀ once, of B = bG + cG² and of X' = aX + BX twice (the product, the sum). The steps
+    norm, the quotient), those of G = X Xᵀ once, of B = bG + cG² and of X' = aX + BX twice (the product, the sum). A product
+    whose n terms are not added in a wider type is off by the root of n times that. The steps
     that follow let an error grow by their `condition`. Errors of single roundings have no direction of their own, here too:
     along the singular vectors i and j, with the singular values s of X and g of G, that of G comes to
     (b + c(gᵢ + gⱼ))·sⱼ in X', that of B to sⱼ. They are independent, so that their squares add up.
@@ -83,12 +121,13 @@ def orthogonalization_error(matrix: np.ndarray, u: float) -> float:
     s = np.linalg.svd(matrix, compute_uv=False)
     s /= np.linalg.norm(s)
     total = (3 * condition(s, ITERATIONS, columns)) ** 2
+    long, short = (1, 1) if wide_sums else (np.sqrt(columns), np.sqrt(rows))
     for left in reversed(range(ITERATIONS)):
         gram = s**2
-        of_gram = np.linalg.norm((B + C * (gram[:, None] + gram)) * s) / rows * np.linalg.norm(gram)
-        of_factor = 2 * np.linalg.norm(B * gram + C * gram**2) * np.linalg.norm(s) / np.sqrt(rows)
+        of_gram = np.linalg.norm((B + C * (gram[:, None] + gram)) * s) / rows * long * np.linalg.norm(gram)
+        of_factor = (1 + short) * np.linalg.norm(B * gram + C * gram**2) * np.linalg.norm(s) / np.sqrt(rows)
         s = polynomial(s)
-        brought = of_gram**2 + of_factor**2 + 4 * np.sum(s**2)
+        brought = of_gram**2 + of_factor**2 + (1 + short) ** 2 * np.sum(s**2)
         total += brought * condition(s, left, columns) ** 2
     return float(u * np.sqrt(total))
 
