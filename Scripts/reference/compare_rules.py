@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
+from rule_bounds import agrees, share
 from rule_trials import KINDS, RUNS, RuleTrial, random_rule_trial
 from trials import Tensors
 
@@ -37,20 +38,6 @@ def ours(trial: RuleTrial, peer: str, momentum: Path, folder: Path) -> Tensors:
     return load_file(parameters)
 
 
-def difference(found: Tensors, expected: Tensors, trial: RuleTrial) -> float:
-    """The largest distance, in units of what is allowed.
-
-    Of signs one element in a thousand may be any: a sum that cancels has one that the last digits decide.
-    """
-    shares = [0.0]
-    for name, tensor in expected.items():
-        apart = np.sort(np.abs(found[name].astype(np.float64) - tensor.astype(np.float64)), axis=None)
-        if trial.kind in ("lion", "signum"):
-            apart = apart[: -1 - apart.size // 1000]
-        shares.append(float(np.linalg.norm(apart)) / trial.allowed(name))
-    return max(np.inf if np.isnan(share) else share for share in shares)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="Compares rules of the command with those of one peer.")
     parser.add_argument("peer")
@@ -66,12 +53,13 @@ def main() -> None:
             trial = random_rule_trial(np.random.default_rng([options.seed, place, number]), options.peer, kind)
             folder = options.output / f"{options.peer}-{kind.replace(' ', '-')}-{number}"
             folder.mkdir(parents=True, exist_ok=True)
-            share = difference(ours(trial, options.peer, options.momentum, folder), RUNS[options.peer](trial), trial)
-            worst[trial.dtype.name] = max(worst[trial.dtype.name], share)
-            if share <= 1:
+            found, expected = ours(trial, options.peer, options.momentum, folder), RUNS[options.peer](trial)
+            apart = share(found, expected, trial)
+            worst[trial.dtype.name] = max(worst[trial.dtype.name], apart)
+            if agrees(found, expected, trial):
                 shutil.rmtree(folder)
             else:
-                failed.append({"folder": str(folder), "difference": share})
+                failed.append({"folder": str(folder), "difference": apart})
         result[kind] = {"run": options.trials, "failed": failed, "worst": worst}
     print(json.dumps(result))
 

@@ -11,12 +11,19 @@ from types import ModuleType
 
 import peer_averages
 import peer_clips
+import peer_rules
 import peer_schedules
 import peer_steps
 from files import rendered, replace, write_manifest
 from peers import MODULES, is_installed
 
-KINDS = {"steps": peer_steps, "clips": peer_clips, "averages": peer_averages, "schedules": peer_schedules}
+KINDS = {
+    "steps": peer_steps,
+    "clips": peer_clips,
+    "averages": peer_averages,
+    "schedules": peer_schedules,
+    "rules": peer_rules,
+}
 # One thread, so that sums are added in the same order everywhere.
 ENVIRONMENT = {"OMP_NUM_THREADS": "1"}
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trials import Dice, Tensors, normal, parts
+from trials import Dice, Draw, Tensors, normal, parts
 
-LONGEST_RUN = 20
+STEPS = 20
 # Few, because JAX and TensorFlow compile anew for every shape.
 MATRICES = [(1, 7), (16, 24), (40, 9), (33, 33), (70, 130)]
 VECTORS = [(1,), (100,), (16, 33), (4, 3, 5, 5)]
@@ -26,6 +26,7 @@ class Phase:
 
 @dataclass
 class RuleTrial:
+    peer: str
     kind: str
     settings: dict[str, float | bool]
     parameters: Tensors
@@ -41,29 +42,27 @@ class RuleTrial:
 
     def configuration(self, convention: str) -> dict:
         """For `momentum step --config`."""
-        return {"convention": convention, "rule": {"kind": self.kind.split()[0], **self.settings}}
+        return {"convention": convention, "rule": self.rule}
 
-    def way(self, name: str) -> float:
-        """About the Frobenius norm of what the steps add to a tensor."""
-        shape = self.parameters[name].shape
-        count = max(shape) if self.kind.startswith("muon") else self.parameters[name].size
-        return self.settings["learningRate"] * self.steps * float(np.sqrt(count))
+    @property
+    def rule(self) -> dict:
+        """As configurations have it."""
+        return {"kind": self.kind.split()[0], **self.settings}
 
-    def allowed(self, name: str) -> float:
-        """How far two results may be apart, as the Frobenius norm of their difference."""
-        norm = float(np.linalg.norm(self.parameters[name].astype(np.float64)))
-        if self.kind == "muon" and self.settings_in_bfloat16:
-            return norm * 1e-6 + self.way(name) * 2**-5
-        if self.dtype == np.float64:
-            # Peers keep betas in Float, or a root of the sides.
-            return norm * 1e-12 + self.way(name) * 1e-9
-        return norm * 1e-6 + self.way(name) * 2e-5
-
-    # Whether the peer rounds the matrix to bfloat16.
-    settings_in_bfloat16: bool = False
+    @property
+    def in_bfloat16(self) -> bool:
+        """Whether the peer rounds its matrices to bfloat16."""
+        return self.peer == "torch" and self.kind == "muon"
 
 
-def random_rule_trial(generator: np.random.Generator, peer: str, kind: str) -> RuleTrial:
+def random_rule_trial(
+    generator: np.random.Generator,
+    peer: str,
+    kind: str,
+    draw: Draw = normal,
+    shapes: tuple[list[tuple[int, ...]], list[tuple[int, ...]]] = (MATRICES, VECTORS),
+) -> RuleTrial:
+    """A trial; of shapes the first list is for Muon, the second for the other rules."""
     dice = Dice(generator)
 
     def choice(*values):
@@ -84,17 +83,15 @@ def random_rule_trial(generator: np.random.Generator, peer: str, kind: str) -> R
         settings["epsilon"] = choice(2.0**-27, 2.0**-10)
         if peer == "mlx":
             settings["biasCorrection"] = dice.chance(0.5)
-    shapes = MATRICES if kind.startswith("muon") else VECTORS
-    shapes = [shapes[generator.integers(len(shapes))] for _ in range(generator.integers(1, 3))]
-    parameters = {f"t{i}": normal(generator, shape, dice.power(-1, 1), dtype) for i, shape in enumerate(shapes)}
+    possible = shapes[0 if kind.startswith("muon") else 1]
+    layout = [possible[generator.integers(len(possible))] for _ in range(generator.integers(1, 3))]
+    parameters = {f"t{i}": draw(generator, shape, dice.power(-1, 1), dtype) for i, shape in enumerate(layout)}
     scale = dice.power(-2, 2)
     phases = [
-        Phase(steps, {name: normal(generator, p.shape, scale, dtype) for name, p in parameters.items()})
-        for steps in parts(generator, int(generator.integers(1, LONGEST_RUN + 1)))
+        Phase(steps, {name: draw(generator, p.shape, scale, dtype) for name, p in parameters.items()})
+        for steps in parts(generator, STEPS)
     ]
-    trial = RuleTrial(kind, settings, parameters, phases)
-    trial.settings_in_bfloat16 = peer == "torch"
-    return trial
+    return RuleTrial(peer, kind, settings, parameters, phases)
 
 
 def by_torch(trial: RuleTrial) -> Tensors:

@@ -1,4 +1,5 @@
 import Foundation
+import Momentum
 import XCTest
 
 @testable import MomentumReference
@@ -16,9 +17,13 @@ final class PeerFixturesTests: XCTestCase {
   func testTheLibraryAgreesWithThePeers() throws {
     let rows = try PeerFixtures(folder: folder()).evaluate()
     XCTAssertEqual(failed(rows), [])
-    // Steps, clips and norms of four peers in two types; averages of two; each peer's schedules in the type it computes them in.
-    XCTAssertEqual(rows.count, 4 * 2 * 3 + 2 * 2 + 4)
-    XCTAssertTrue(rows.allSatisfy { $0.operation.hasSuffix("schedules") || $0.cases > 30 }, "\(rows)")
+    // Steps, clips and norms of four peers in two types; averages of two; each peer's schedules in the type it computes them in;
+    // the rules that each has, of Keras and MLX in Float alone.
+    let kinds = Set(try PeerFixtures(folder: folder()).rules.map(\.kind))
+    XCTAssertEqual(kinds, ["muon", "muon in f32", "lion", "adamw", "signum"])
+    XCTAssertEqual(rows.count, 4 * 2 * 3 + 2 * 2 + 4 + (3 + 4) * 2 + 3 + 3)
+    let few = ["schedules"] + kinds
+    XCTAssertTrue(rows.allSatisfy { row in row.cases > 30 || few.contains { row.operation.hasSuffix($0) } }, "\(rows)")
   }
 
   func testEveryPeerIsAskedForWhatItOffers() throws {
@@ -41,6 +46,13 @@ final class PeerFixturesTests: XCTestCase {
       XCTAssertEqual(someMissing, ["pytorch", "keras"].contains(convention))
       XCTAssertEqual((steps.contains { $0.clipping.value != nil }), convention != "mlx")
       XCTAssertEqual((steps.contains { $0.clipping.norm != nil }), ["pytorch", "keras"].contains(convention))
+      let rules = peers.rules.filter { $0.convention.rawValue == convention }
+      XCTAssertTrue(rules.allSatisfy { $0.stepCount == 20 })
+      for kind in Set(rules.map(\.kind)) where kind.hasPrefix("muon") {
+        XCTAssertEqual(
+          Set(rules.filter { $0.kind == kind }.map(\.rule.nesterov)), [true, false], "\(convention), \(kind)")
+      }
+      XCTAssertTrue(rules.allSatisfy { ($0.rounding != nil) == ($0.convention == .pytorch && $0.kind == "muon") })
       for name in ["N = 0", "N = C", "C = 0", "C = inf", "C < 0", "C = NaN", "NaN in g", "Inf in g", "N overflows"] {
         XCTAssertTrue(clips.contains { $0.name == name && $0.clipping.globalNorm != nil }, "\(convention): \(name)")
       }
@@ -54,7 +66,7 @@ final class PeerFixturesTests: XCTestCase {
     XCTAssertGreaterThan(deviations.count, 50)
     // Without the stated deviation the comparison with the peer must fail, each on its own.
     let (steps, original) = (peers.steps, peers)
-    (peers.steps, peers.averages, peers.schedules) = ([], [], [])
+    (peers.steps, peers.averages, peers.schedules, peers.rules) = ([], [], [], [])
     for index in original.clips.indices where original.clips[index].ours != nil {
       peers.clips = [original.clips[index]]
       peers.clips[0].ours = nil
@@ -73,12 +85,27 @@ final class PeerFixturesTests: XCTestCase {
     }
   }
 
+  /// What bfloat16 may have done to a tensor is a few percent of its way: each run of PyTorch's Muon would fail with a learning
+  /// rate that is a fifth larger.
+  func testRoundingToBFloat16HidesNoOtherStep() throws {
+    var peers = try PeerFixtures(folder: folder())
+    let runs = peers.rules.filter { $0.rounding != nil }
+    XCTAssertEqual(runs.count, 6)
+    for run in runs {
+      peers.rules = [run]
+      let rate = try XCTUnwrap(run.rule.learningRate).value(at: 0)
+      peers.rules[0].rule.learningRate = try .constant(rate * 1.2)
+      let rows = try peers.evaluateRules(Float.self, "pytorch") + peers.evaluateRules(Double.self, "pytorch")
+      XCTAssertEqual(failed(rows).count, 1, run.name)
+    }
+  }
+
   func testOneChangedDigitInAnyFileIsNoticed() throws {
     let copy = FileManager.default.temporaryDirectory.appending(path: "peers-\(UUID().uuidString)")
     try FileManager.default.copyItem(at: folder(), to: copy)
     addTeardownBlock { try FileManager.default.removeItem(at: copy) }
     let files = try FileManager.default.contentsOfDirectory(atPath: copy.path).filter { $0.hasSuffix(".json") }
-    XCTAssertEqual(files.count, 14)
+    XCTAssertEqual(files.count, 18)
     for file in files {
       let url = copy.appending(path: file)
       let original = try Data(contentsOf: url)
@@ -107,6 +134,7 @@ final class PeerFixturesTests: XCTestCase {
       peers.averages[index].expected.average![tensor][0].double += 1
     }
     for index in peers.schedules.indices { peers.schedules[index].values[17].double += 0.001 }
+    for index in peers.rules.indices { peers.rules[index].expected[0][0].double += 10 }
     for index in peers.clips.indices {
       let place = peers.clips[index].expected.tensors?.firstIndex { $0.first?.double.isFinite == true }
       guard let place else { continue }

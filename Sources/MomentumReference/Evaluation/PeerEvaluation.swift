@@ -1,7 +1,7 @@
 import Momentum
 
 extension PeerFixtures {
-  /// Compares steps, clips, norms, averages and schedules with the results of the peers: a row of each for each
+  /// Compares steps, clips, norms, averages, schedules and other rules with the results of the peers: a row of each for each
   /// convention and scalar.
   ///
   /// - Throws: The errors of the library where it should throw none, and
@@ -57,7 +57,8 @@ extension PeerFixtures {
       }
     }
     // Not every peer keeps averages, or computes schedules in this type.
-    return [stepped, clipped, norms].map(\.row) + [averaged, scheduled].map(\.row).filter { $0.cases > 0 }
+    return try [stepped, clipped, norms].map(\.row) + [averaged, scheduled].map(\.row).filter { $0.cases > 0 }
+      + evaluateRules(type, convention)
   }
 
   /// Compares the state after a run, and the norm of each phase.
@@ -93,7 +94,7 @@ extension PeerFixtures {
 
   /// The largest difference, in epsilons of the largest element (of `start` too); infinite where a NaN or an infinity
   /// is not in its place.
-  private static func distance<Scalar: ReferenceScalar>(
+  static func distance<Scalar: ReferenceScalar>(
     _ ours: [Double], _ theirs: [ReferenceNumber], _ start: [Scalar], _ type: Scalar.Type
   ) -> Double {
     guard ours.count == theirs.count else { return .infinity }

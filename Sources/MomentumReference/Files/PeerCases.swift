@@ -67,6 +67,31 @@ public struct PeerStepCase: Decodable, Sendable {
   public var due: State { ours.map { State(parameters: $0.parameters, velocity: $0.velocity) } ?? expected }
 }
 
+/// Steps of a peer's own rule beside SGD.
+public struct PeerRuleCase: Decodable, Sendable {
+  /// Some steps with the same gradients, one for each tensor.
+  public struct Phase: Decodable, Sendable {
+    public var steps: Int
+    public var gradients: [ReferenceInput]
+  }
+
+  public var name: String
+  /// The rule, and for PyTorch's Muon whether its iteration was rounded to bfloat16, as shipped, or not.
+  public var kind: String
+  public var scalar: String
+  public var convention: Convention
+  public var rule: RuleConfiguration
+  public var shapes: [[Int]]
+  public var parameters: [ReferenceInput]
+  public var phases: [Phase]
+  /// The peer's parameters after the last step.
+  public var expected: [[ReferenceNumber]]
+  /// How far rounding to bfloat16 may have taken each tensor, in the Frobenius norm; `nil` where nothing was.
+  public var rounding: [ReferenceNumber]?
+
+  public var stepCount: Int { phases.reduce(0) { $0 + $1.steps } }
+}
+
 /// Gradients before and after a peer's own clipping.
 public struct PeerClipCase: Decodable, Sendable {
   /// The peer's result: tensors, or the name of an error.

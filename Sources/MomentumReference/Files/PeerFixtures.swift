@@ -9,6 +9,8 @@ public struct PeerFixtures: Sendable {
   /// Runs with an average of the parameters.
   public var averages: [PeerStepCase]
   public var schedules: [PeerScheduleCase]
+  /// Runs of rules beside SGD.
+  public var rules: [PeerRuleCase]
   /// The versions of the packages that made each file.
   public var libraries: [String: [String: String]]
 
@@ -34,6 +36,7 @@ public struct PeerFixtures: Sendable {
     clips = try cases("clips")
     averages = try cases("averages")
     schedules = try cases("schedules")
+    rules = try cases("rules")
     self.libraries = libraries
   }
 }
