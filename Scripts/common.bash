@@ -16,10 +16,10 @@ find_mpi() {
   mpi_folder="$root/.build-mpich" mpi_test=(--mpich)
 }
 
-# find_tests [FOLDER]: sets tests_build, the options of the release build of the tests, and tests_folder, where it lies. They need -enable-testing: so it lies in a
-# folder of its own, because the command is made without. A debug build is there for whoever wants to look inside, so this one
-# does without debug information. Where there is an MPI it is made with it, and so has everything that is tested. Other flags stand
-# before these everywhere: in another order they would be another build.
+# find_tests [FOLDER]: sets tests_build, the options of the release build of the tests, and tests_folder, where it lies. They need
+# -enable-testing: so it lies in a folder of its own, because the command is made without. A debug build is there for whoever wants
+# to look inside, so this one does without debug information. Where there is an MPI it is made with it, and so has everything that
+# is tested. Other flags stand before these everywhere: in another order they would be another build.
 find_tests() {
   tests_folder=${1:-.build-release}
   [[ "$tests_folder" = /* ]] || tests_folder="$root/$tests_folder"

@@ -168,7 +168,8 @@
     /// Whether the rank has no tensor, and only meets the others.
     let isIdle: Bool
 
-    /// The shares of a rank, at least one if there is anything to step. Ranks have about equally many elements, in the order of the files.
+    /// The shares of a rank, at least one if there is anything to step. Ranks have about equally many elements, in the order
+    /// of the files.
     static func shares(of steps: CheckpointSteps, rank: Int, ranks: Int) -> [RankShare] {
       var begin = 0
       /// The rank that has the middle of the next so many elements.

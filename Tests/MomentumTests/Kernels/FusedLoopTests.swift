@@ -72,13 +72,12 @@ final class FusedLoopTests: XCTestCase {
   }
 
   private func forEachVariant(_ body: (String, momentum_fused_loops) throws -> Void) throws {
-    guard momentum_fused_vectors() != nil else { throw XCTSkip("this processor has no loops") }
     var position: Int32 = 0
     while let loops = momentum_fused_loops_variant(position)?.pointee {
       try body(String(cString: loops.name), loops)
       position += 1
     }
-    XCTAssertGreaterThan(position, 0)
+    XCTAssertEqual(position > 0, momentum_fused_vectors() != nil)
     XCTAssertNil(momentum_fused_loops_variant(-1))
   }
 
@@ -118,7 +117,6 @@ final class FusedLoopTests: XCTestCase {
   func testOperationsHaveTheBitsOfBLASDouble() throws { try compareCalls(Double.self) }
 
   private func compareCalls<S: BLASScalar>(_: S.Type) throws {
-    guard BLASTraits.axpyFuses else { throw XCTSkip("this BLAS rounds an axpy twice") }
     let cases = FusedProgramCases<S>()
     let scratch = UnsafeMutableRawPointer.allocate(byteCount: ThreadScratch<S>.byteCount, alignment: 64)
     defer { scratch.deallocate() }
@@ -126,6 +124,11 @@ final class FusedLoopTests: XCTestCase {
       let program = cases.program(number)
       var runner = TileRunner<S>(ThreadScratch(scratch, thread: 0))
       withUnsafePointer(to: program) { runner.program.load($0, cacheBytes: .max, .fused) }
+      // Where BLAS rounds an axpy twice its bits are others, and no loop runs in its place.
+      guard BLASTraits.axpyFuses else {
+        XCTAssertNil(runner.program.loop, "\(program)")
+        continue
+      }
       XCTAssertEqual(runner.program.signature?.number, cases.programs[number], "\(program)")
       withUnsafePointer(to: program) { runner.program.load($0, cacheBytes: .max, .blas) }
       XCTAssertNil(runner.program.loop)
