@@ -8,6 +8,7 @@ import importlib
 import json
 import shutil
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -74,10 +75,13 @@ def compare(trial: Trial, peer, command: MomentumCommand) -> Outcome:
     outcome = Outcome()
     parameter_sizes, velocity_sizes, steps = {}, {}, 0
     grow(parameter_sizes, trial.parameters)
-    for theirs, ours, reported, phase in zip(peer.run(trial), states, norms, trial.phases, strict=True):
+    every_step = iter(peer.run(trial.step_by_step()))
+    for ours, reported, phase in zip(states, norms, trial.phases, strict=True):
         steps += phase.steps
-        grow(parameter_sizes, theirs.parameters)
-        grow(velocity_sizes, theirs.velocity)
+        # What a tensor has been in between counts too: it may swing far and come back within a phase.
+        for theirs in islice(every_step, phase.steps):
+            grow(parameter_sizes, theirs.parameters)
+            grow(velocity_sizes, theirs.velocity)
         grow(velocity_sizes, entering(trial, phase, peer))
         # A velocity that the command does not write is that of a tensor which has had no gradient yet.
         velocity = {name: ours.velocity.get(name, np.zeros_like(v)) for name, v in theirs.velocity.items()}

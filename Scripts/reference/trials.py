@@ -1,7 +1,7 @@
 """Random trials: tensors, options of the rule, clipping and phases of steps, within what a peer can be asked for."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import fsum
 
 import numpy as np
@@ -92,6 +92,10 @@ class Trial:
     @property
     def dtype(self) -> np.dtype:
         return self.parameters["t0"].dtype
+
+    def step_by_step(self) -> "Trial":
+        """The same steps, each as a phase of its own."""
+        return replace(self, phases=[replace(phase, steps=1) for phase in self.phases for _ in range(phase.steps)])
 
     def norm(self, phase: Phase) -> float:
         """The norm of a phase's gradients before clipping, in Double."""
