@@ -75,7 +75,9 @@ extension ClipStage {
     guard case .p = plan.type.form else { return table.measure(plan, team) }
     let own = table.largestElements(plan, team)
     let largest = try meetings.merge([own.all, own.clamped]).partials
-    return table.measure(plan, team, largest: (largest[0], largest[1]))
+    return table.measure(
+      plan, team,
+      divisors: (TensorTable<Scalar>.divisor(largest[0]), TensorTable<Scalar>.divisor(largest[1])))
   }
 
   private func clippedSum<Scalar>(

@@ -30,7 +30,7 @@ extension FusedLoop {
   /// The loop of `x ← factor · x`; `nil` where there is none.
   static var scaling: FusedLoop? {
     var signature = ProgramSignature()
-    signature.set(.scal, into: UInt8(MOMENTUM_FUSED_GRADIENT.rawValue), at: 0)
+    signature.set(ProgramSignature.code(.scal, into: UInt8(MOMENTUM_FUSED_GRADIENT.rawValue)), at: 0)
     return FusedLoop(signature)
   }
 

@@ -28,9 +28,13 @@ struct ProgramSignature {
   /// 0 for a program that does nothing.
   private(set) var number: UInt64 = 0
 
+  /// The code of an operation: what it does, and to which operand.
+  @inline(__always)
+  static func code(_ verb: Verb, into: UInt8) -> UInt8 {
+    UInt8(truncatingIfNeeded: momentum_fused_code(verb.number, UInt32(into)))
+  }
+
   /// Sets the operation at a position, which had none.
   @inline(__always)
-  mutating func set(_ verb: Verb, into: UInt8, at position: Int) {
-    number |= momentum_fused_code(verb.number, UInt32(into)) &<< (8 * UInt64(position))
-  }
+  mutating func set(_ code: UInt8, at position: Int) { number |= UInt64(code) &<< (8 &* UInt64(position)) }
 }

@@ -31,7 +31,7 @@ public struct ScaledDouble: BitwiseCopyable, Sendable, Hashable {
   }
 
   /// The nearest `Double`: infinite, subnormal or 0 where the value is out of the normal range.
-  public var double: Double { Self.scale(significand, exponent) }
+  public var double: Double { @inline(__always) get { Self.scale(significand, exponent) } }
 
   /// Whether the value is finite but larger than every `Double`.
   public var overflowsDouble: Bool { significand.isFinite && double.isInfinite }
@@ -50,6 +50,7 @@ public struct ScaledDouble: BitwiseCopyable, Sendable, Hashable {
   }
 
   /// The product, with one rounding to 53 bits.
+  @inline(__always)
   public static func * (x: ScaledDouble, y: ScaledDouble) -> ScaledDouble {
     // Most factors of a step are 1, and one of its products waits for the other.
     if y.isOne { return x }
@@ -61,12 +62,14 @@ public struct ScaledDouble: BitwiseCopyable, Sendable, Hashable {
   private var isOne: Bool { significand == 1 && exponent == 0 }
 
   /// The product, with one rounding to 53 bits.
+  @inline(__always)
   public static func * (x: ScaledDouble, y: Double) -> ScaledDouble { x * ScaledDouble(y) }
 
   /// The product, with one rounding to 53 bits.
   public static func * (x: Double, y: ScaledDouble) -> ScaledDouble { ScaledDouble(x) * y }
 
   /// The quotient, with one rounding to 53 bits.
+  @inline(__always)
   public static func / (x: ScaledDouble, y: ScaledDouble) -> ScaledDouble {
     ScaledDouble(x.significand / y.significand, exponent: x.exponent - y.exponent)
   }

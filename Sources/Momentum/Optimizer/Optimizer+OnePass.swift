@@ -1,9 +1,7 @@
 // A step that reads the gradient once, see ``StepMode/onePass``.
 extension Optimizer {
   /// Sums and updates in one pass, then corrects or completes the update if something has to be clipped.
-  mutating func updateInOnePass(
-    _ outcome: inout ClipStage.Outcome, _ team: ThreadTeam
-  ) throws(MomentumError) {
+  mutating func updateInOnePass(_ team: ThreadTeam) throws(MomentumError) {
     table.resetDecisions()
     outcome.clearsNonFinite = nonFinitePolicy == .zero
     try bindState(threads: threads)
@@ -34,6 +32,6 @@ extension Optimizer {
       }
       speculation.finish(table, updated: corrections.all, rest: programs.all, team)
     }
-    commit(outcome.report)
+    commit()
   }
 }

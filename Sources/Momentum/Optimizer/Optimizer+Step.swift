@@ -6,31 +6,44 @@ extension Optimizer {
   ///   - divisor: The number that the bound gradients are divided by: 1, or of a sum the weight of all its parts.
   ///   - isMeasured: Whether the table holds the tile sums of the gradients already.
   ///   - meetings: Those with the owners of the model's other tensors, if there are any.
+  @inline(__always)
   mutating func takeStep(
     divisor: ScaledDouble, isMeasured: Bool, _ meetings: NormMeetings? = nil
   ) throws(MomentumError) -> StepReport {
     let call = EngineCall.begin()
     defer { call.end() }
+    let scale = adaptedLossScale.current
     table.hadHalves = table.usesHalves
-    guard table.hadHalves else { return try computeStep(divisor, isMeasured, meetings) }
+    guard table.hadHalves else {
+      try computeStep(divisor, scale, isMeasured, meetings)
+      return report(scale)
+    }
     table.clearHalfCounts(team)
     table.directionStep = stepCount + 1
     defer { table.directionStep = nil }
-    var report = try computeStep(divisor, isMeasured, meetings)
+    try computeStep(divisor, scale, isMeasured, meetings)
     let counts = table.halfCounts(team)
-    (report.clip.overflowedElements, report.lostUpdates) = (counts.overflowed, counts.lost)
-    return report
+    outcome.report.overflowedElements = counts.overflowed
+    return report(scale, lostUpdates: counts.lost)
+  }
+
+  /// The report of the step, put together where the caller wants it: handed on from function to function, it would be copied
+  /// each time, which makes the processor wait for what it has just written.
+  @inline(__always)
+  private func report(_ lossScale: Double, lostUpdates: Int = 0) -> StepReport {
+    StepReport(
+      step: stepCount, clip: outcome.report, lossScale: lossScale, lostUpdates: lostUpdates,
+      learningRate: rules.learningRate, momentum: rules.momentum)
   }
 
   // Not inlined: the compiler may move arithmetic of this function, but not the call of one.
   @inline(never)
   private mutating func computeStep(
-    _ divisor: ScaledDouble, _ isMeasured: Bool, _ meetings: NormMeetings?
-  ) throws(MomentumError) -> StepReport {
+    _ divisor: ScaledDouble, _ lossScale: Double, _ isMeasured: Bool, _ meetings: NormMeetings?
+  ) throws(MomentumError) {
     if areSettingsChecked, rules.holdForEveryStep { try checkVelocities() } else { try checkSettings() }
-    let scale = adaptedLossScale.current
     stage.gradientFactor =
-      scale == 1 && divisor == ScaledDouble(1) ? divisor : ScaledDouble(1) / (ScaledDouble(scale) * divisor)
+      lossScale == 1 && divisor == ScaledDouble(1) ? divisor : ScaledDouble(1) / (ScaledDouble(lossScale) * divisor)
     if let meetings {
       guard mode == .twoPass else {
         throw .invalidSetting(
@@ -41,20 +54,17 @@ extension Optimizer {
     // A step that failed after it had entered its norm must not count that norm twice.
     if stage.settings.adapts { stage.adaptive = adaptedLimit }
     let team = team.assembled()
-    var outcome = ClipStage.Outcome()
+    outcome = ClipStage.Outcome()
     if mode == .onePass, !lastStepClipped, clipping.globalNorm != nil, !isMeasured {
-      try updateInOnePass(&outcome, team)
+      try updateInOnePass(team)
     } else {
-      try updateInTwoPasses(&outcome, team, isMeasured, meetings)
+      try updateInTwoPasses(team, isMeasured, meetings)
     }
-    return StepReport(
-      step: stepCount, clip: outcome.report, lossScale: scale, learningRate: rules.learningRate,
-      momentum: rules.momentum)
   }
 
   /// Measures the gradients, decides about clipping, compiles the programs and runs the update.
   private mutating func updateInTwoPasses(
-    _ outcome: inout ClipStage.Outcome, _ team: ThreadTeam, _ isMeasured: Bool, _ meetings: NormMeetings?
+    _ team: ThreadTeam, _ isMeasured: Bool, _ meetings: NormMeetings?
   ) throws(MomentumError) {
     table.resetDecisions()
     if stage.settings.clipsValues { stage.bindBounds(table, &outcome) }
@@ -69,7 +79,7 @@ extension Optimizer {
           : table.measure(stage.measurementPlan(outcome), team)
         try stage.decide(measured, table, &outcome, team)
       }
-      guard !outcome.report.wasSkipped else { return adapt(outcome.report) }
+      guard !outcome.report.wasSkipped else { return adapt() }
     }
     if rules.scaleUnits { try scaleUnits(outcome, team) }
     // An owner that waits for others holds no memory that it has not touched: the update touches it by the same shares.
@@ -77,7 +87,7 @@ extension Optimizer {
     try compiler(clearsNonFinite: outcome.clearsNonFinite).compile(rules, states, into: programs)
     if let meetings { try meetings.agree(&outcome.report) }
     // Nothing fails from here on. State other than vectors is changed first, while it is in cache.
-    commit(outcome.report)
+    commit()
     guard changesVectors else { return }
     if rules.transformTensors { matrixStage.takeOut(of: table) }
     table.update(programs, team)
@@ -119,16 +129,16 @@ extension Optimizer {
   }
 
   /// Keeps the state that the next step needs from this one.
-  mutating func commit(_ report: ClipReport) {
+  mutating func commit() {
     states.advance(table, rules, averages: averaging != nil)
-    adapt(report)
-    lastStepClipped = report.wasClipped
+    adapt()
+    lastStepClipped = outcome.report.wasClipped
     stepCount += 1
   }
 
   /// Adapts the loss scale and the adaptive limit; also after a skipped step.
-  private mutating func adapt(_ report: ClipReport) {
-    if adaptedLossScale.growth != nil { adaptedLossScale.update(finite: report.nonFiniteCount == 0) }
+  private mutating func adapt() {
+    if adaptedLossScale.growth != nil { adaptedLossScale.update(finite: outcome.report.nonFiniteCount == 0) }
     if stage.settings.adapts { adaptedLimit = stage.adaptive }
   }
 }

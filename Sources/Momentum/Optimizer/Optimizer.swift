@@ -133,6 +133,8 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   var separateLists: SeparateLists?
   /// The stage that measures and clips, by the settings that were checked last.
   let stage: ClipStage
+  /// What the stage has decided in this step, for the report.
+  var outcome = ClipStage.Outcome()
   var rules = StepRules()
   /// The tensors whose updates are transformed as a whole.
   let matrixStage = MatrixStage<Scalar>()

@@ -42,9 +42,9 @@ extension TensorTable {
     _ scratch: ThreadScratch<Scalar>
   ) {
     var runner = HalfRunner(table, scratch)
-    table.forEachReversed(in: share) { index, part in
+    for (index, part) in table.reversedParts(of: share) {
       let program = table.entry(index).pointee.program
-      guard program >= 0 else { return }
+      guard program >= 0 else { continue }
       runner.load(program, of: programs)
       var end = part.upperBound
       while end > part.lowerBound {

@@ -91,23 +91,23 @@ struct HalfRunner<Scalar: BLASScalar> {
   }
 
   private mutating func runTile(_ index: Int, _ start: Int, _ n: Int) {
-    var run = ProgramRun<Scalar>(table, index, at: start)
-    run.places[base: .update] = update.map { $0 + start }
-    if runner.program.scalesUnits { run.setFactors(table.decision(index), at: start) }
+    runner.current.bind(table, index, at: start)
+    runner.current.places[base: .update] = update.map { $0 + start }
+    if runner.program.scalesUnits { runner.current.setFactors(table.decision(index), at: start) }
     if let type = halves.gradient {
       table.widenGradient(index, type, at: start, into: scratch.wideGradient, n)
-      run.places[base: .gradient] = scratch.wideGradient
+      runner.current.places[base: .gradient] = scratch.wideGradient
     }
     if let parameters = table.halfParameters(index) {
       parameters.widen(at: start, into: TensorTable.asFloats(scratch.wideParameters), n)
-      run.places[base: .parameters] = scratch.wideParameters
+      runner.current.places[base: .parameters] = scratch.wideParameters
     }
     let direction = halfDirection(index, start)
     if let direction {
       HalfLoops.widen(direction, .bfloat16, into: TensorTable.asFloats(scratch.wideDirection), n)
-      run.places[base: .direction] = scratch.wideDirection
+      runner.current.places[base: .direction] = scratch.wideDirection
     }
-    runner.begin(run)
+    runner.begin()
     runner.run(0..<n)
     if let direction, runner.program.writes.contains(.direction) {
       let x = TensorTable.asFloats(scratch.wideDirection)

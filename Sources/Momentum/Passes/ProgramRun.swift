@@ -8,14 +8,35 @@ struct ProgramRun<Scalar: BLASScalar> {
 
   init() {}
 
-  /// The elements of a tensor from one index on.
+  /// Begins with an element of a tensor. Written where it stays: to copy a run that has just been put together takes the
+  /// processor longer than to put it together.
   @inline(__always)
-  init(_ table: TensorTable<Scalar>, _ tensor: Int, at index: Int) {
+  mutating func bind(_ table: TensorTable<Scalar>, _ tensor: Int, at index: Int) {
+    Self.forEachAddress(table, tensor, at: index) { operand, address in places[base: operand] = address }
+  }
+
+  /// Whether every vector of a tensor, after `count` elements from an index on, is continued by that of this run.
+  @inline(__always)
+  func continues(_ table: TensorTable<Scalar>, _ tensor: Int, at index: Int, after count: Int) -> Bool {
+    var meets = true
+    Self.forEachAddress(table, tensor, at: index + count) { operand, address in
+      if address != places[base: operand] { meets = false }
+    }
+    return meets
+  }
+
+  /// Tells where the vectors of a tensor have an element; `nil` for those that are not there.
+  @inline(__always)
+  private static func forEachAddress(
+    _ table: TensorTable<Scalar>, _ tensor: Int, at index: Int,
+    _ body: (Operand, UnsafeMutablePointer<Scalar>?) -> Void
+  ) {
     let entry = table.entry(tensor)
-    places = OperandPlaces(
-      gradient: entry.pointee.gradient.map { $0 + index }, direction: entry.pointee.direction.map { $0 + index },
-      parameters: entry.pointee.parameters.map { $0 + index }, average: entry.pointee.average.map { $0 + index },
-      secondMoment: table.secondMoment.map { $0 + (entry.pointee.offset + index) })
+    body(.gradient, entry.pointee.gradient.map { $0 + index })
+    body(.direction, entry.pointee.direction.map { $0 + index })
+    body(.parameters, entry.pointee.parameters.map { $0 + index })
+    body(.average, entry.pointee.average.map { $0 + index })
+    body(.secondMoment, table.secondMoment.map { $0 + (entry.pointee.offset + index) })
   }
 
   /// Sets the factors that operations on units use.

@@ -3,8 +3,9 @@ extension TensorTable {
   ///
   /// - Complexity: Reads every gradient once, twice for a general p.
   func measure(_ plan: MeasurementPlan, _ team: ThreadTeam) -> GradientMeasurement {
-    guard case .p = plan.type.form else { return measure(plan, team, largest: nil) }
-    return measure(plan, team, largest: largestElements(plan, team))
+    guard case .p = plan.type.form else { return measure(plan, team, divisors: (1, 1)) }
+    let largest = largestElements(plan, team)
+    return measure(plan, team, divisors: (Self.divisor(largest.all), Self.divisor(largest.clamped)))
   }
 
   /// The largest magnitudes for a general p, of the gradients and of those after clipping by value.
@@ -15,14 +16,11 @@ extension TensorTable {
     return (total(.infinity, measured()), total(.infinity, measured(clamped: plan.clamps)))
   }
 
-  /// Measures all gradients, those of a general p on the scale of known largest magnitudes.
+  /// Measures all gradients, those of a general p divided by divisors that are known.
   func measure(
-    _ plan: MeasurementPlan, _ team: ThreadTeam, largest: (all: NormPartial, clamped: NormPartial)?
+    _ plan: MeasurementPlan, _ team: ThreadTeam, divisors: (all: Double, clamped: Double)
   ) -> GradientMeasurement {
-    (divisor, clampedDivisor) = (1, 1)
-    if let largest {
-      (divisor, clampedDivisor) = (Self.divisor(largest.all), Self.divisor(largest.clamped))
-    }
+    (divisor, clampedDivisor) = divisors
     var pass = ReducePlan(measure: .maximum, clamps: plan.clamps, clearsNonFinite: plan.clearsNonFinite)
     let algorithm = halves.algorithm(plan.algorithm)
     pass.measure = TileMeasure(plan.type, algorithm, divisor: divisor)
@@ -33,7 +31,7 @@ extension TensorTable {
   }
 
   /// The divisor of the elements that keeps their powers from overflowing: the largest magnitude, or 1.
-  private static func divisor(_ norm: NormPartial) -> Double {
+  static func divisor(_ norm: NormPartial) -> Double {
     let largest = norm.finiteNorm.double
     return largest > 0 ? largest : 1
   }

@@ -142,7 +142,8 @@ private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
             programs.baseAddress! + entry.pointee.program, cacheBytes: table.cacheBytes, table.kernels)
           loaded = entry.pointee.program
         }
-        runner.begin(ProgramRun<Scalar>(table, index, at: 0))
+        runner.current.bind(table, index, at: 0)
+        runner.begin()
         var (start, tiles) = (part.lowerBound, 1)
         while start < part.upperBound {
           if sumsSquares {

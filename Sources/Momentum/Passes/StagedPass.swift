@@ -34,10 +34,10 @@ struct StagedWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {  // each 
           return halves.run(member.tensor, lower..<upper, isLast: !work.isFirst)
         }
         runner.program.load(part, cacheBytes: table.cacheBytes, table.kernels)
-        var run = ProgramRun<Scalar>(table, member.tensor, at: lower)
-        run.places[base: .update] = update + lower
-        if runner.program.scalesUnits { run.setFactors(table.decision(member.tensor), at: lower) }
-        runner.execute(run, upper - lower)
+        runner.current.bind(table, member.tensor, at: lower)
+        runner.current.places[base: .update] = update + lower
+        if runner.program.scalesUnits { runner.current.setFactors(table.decision(member.tensor), at: lower) }
+        runner.execute(upper - lower)
       }
     }
   }

@@ -206,18 +206,30 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
     }
   }
 
-  /// As ``forEach(in:_:)``, the last tensor first.
+  /// The parts of tensors that ``forEach(in:_:)`` finds, the last tensor first.
   @inline(__always)
-  func forEachReversed(in share: Range<Int>, _ body: (_ index: Int, _ part: Range<Int>) -> Void) {
-    guard !share.isEmpty else { return }
-    var index = firstEntry(endingAfter: share.upperBound - 1)
-    while index >= 0 {
-      let (offset, count) = (entry(index).pointee.offset, entry(index).pointee.count)
-      guard offset + count > share.lowerBound || count == 0 else { return }
-      let lower = max(share.lowerBound - offset, 0)
-      let upper = min(share.upperBound - offset, count)
-      if lower < upper { body(index, Range(uncheckedBounds: (lower, upper))) }
-      index &-= 1
+  func reversedParts(of share: Range<Int>) -> ReversedParts {
+    ReversedParts(table: self, share: share, index: share.isEmpty ? -1 : firstEntry(endingAfter: share.upperBound - 1))
+  }
+
+  /// An iterator, because the update pass looks ahead.
+  struct ReversedParts: Sequence, IteratorProtocol {
+    fileprivate let table: TensorTable
+    fileprivate let share: Range<Int>
+    fileprivate var index: Int
+
+    @inline(__always)
+    mutating func next() -> (index: Int, part: Range<Int>)? {
+      while index >= 0 {
+        let (offset, count) = (table.entry(index).pointee.offset, table.entry(index).pointee.count)
+        guard offset + count > share.lowerBound || count == 0 else { return nil }
+        let found = index
+        index &-= 1
+        let lower = Swift.max(share.lowerBound - offset, 0)
+        let upper = Swift.min(share.upperBound - offset, count)
+        if lower < upper { return (found, Range(uncheckedBounds: (lower, upper))) }
+      }
+      return nil
     }
   }
 

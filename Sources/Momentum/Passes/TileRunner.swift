@@ -5,8 +5,8 @@ struct TileRunner<Scalar: BLASScalar> {
   private static var granule: Int { BLASTraits.granule }
 
   var program: TileProgram<Scalar>
-  /// Where the operands of the current run lie.
-  private var current = ProgramRun<Scalar>()
+  /// The elements that the program works on.
+  var current = ProgramRun<Scalar>()
   private let scratch: ThreadScratch<Scalar>
   private let execution: BLASExecution<Scalar>
 
@@ -23,27 +23,27 @@ struct TileRunner<Scalar: BLASScalar> {
   @inline(__always)
   private static func blockCount(_ count: Int) -> Int { count <= 1 << 17 ? 1 << 13 : 1 << 16 }
 
-  /// Runs the program on a run of elements, block by block, the last block first.
+  /// Runs the program on the first elements of the current run, block by block, the last block first.
   ///
   /// The reduce pass ends where this update begins, and the next reduce pass begins where this update ends, so both
   /// find data in cache.
   @inline(__always)
-  mutating func execute(_ run: ProgramRun<Scalar>, _ count: Int) {
+  mutating func execute(_ count: Int) {
     guard program.count > 0 else { return }
     let block = Self.blockCount(count)
     if let loop = program.loop {
       var end = count
       while end > 0 {
         let start = (end - 1) & -block
-        program.run(loop, run.places, at: start, end - start)
+        program.run(loop, current.places, at: start, end - start)
         end = start
       }
       return
     }
     let whole = count & -Self.granule
     // The end comes first, so that the next block finds the end's cache lines in cache.
-    if whole < count { runEnd(run, of: 0..<count, from: whole) }
-    begin(run)
+    if whole < count { runEnd(current, of: 0..<count, from: whole) }
+    begin()
     var end = whole
     while end > 0 {
       let start = (end - 1) & -block
@@ -52,17 +52,16 @@ struct TileRunner<Scalar: BLASScalar> {
     }
   }
 
-  /// Binds the program to the vectors of a run; ``run(_:)`` is then called with parts of that run.
+  /// Binds the program to the vectors of the current run; ``run(_:)`` is then called with parts of it.
   @inline(__always)
-  mutating func begin(_ run: ProgramRun<Scalar>) {
-    current = run
-    if program.loop == nil { bind(run) }
+  mutating func begin() {
+    if program.loop == nil { bind(current) }
   }
 
   /// Runs the program on a part of the run, tile by tile, the first tile first. Every part but the last must end on a
   /// granule.
   @inline(__always)
-  func run(_ part: Range<Int>) {
+  mutating func run(_ part: Range<Int>) {
     if let loop = program.loop { return program.run(loop, current.places, at: part.lowerBound, part.count) }
     let (tile, end) = (program.tileCount, part.lowerBound + part.count & -Self.granule)
     var position = part.lowerBound
@@ -81,7 +80,7 @@ struct TileRunner<Scalar: BLASScalar> {
 
   /// Runs the end of a part, which is shorter than a granule. It works on copies of the part's last granule, and stores
   /// only the end of the result. A part that is itself shorter than a granule is padded with zeros. Only another
-  /// ``begin(_:)`` may follow.
+  /// ``begin()`` may follow.
   @inline(never)
   private func runEnd(_ run: ProgramRun<Scalar>, of part: Range<Int>, from position: Int) {
     let n = part.upperBound - position

@@ -35,28 +35,33 @@ extension TensorTable {
     if table.usesHalves { return updateHalves(table, share, programs, scratch) }
     var runner = TileRunner<Scalar>(scratch)
     var loaded = -1
-    // Tensors that are adjacent in memory and have the same program are run as one. This is possible because an
-    // element's bits depend only on its own values and the factors, not on where its tile begins.
-    var (run, count) = (ProgramRun<Scalar>(), 0)
-    table.forEachReversed(in: share) { index, part in
-      let entry = table.entry(index)
-      guard entry.pointee.program >= 0 else { return }
-      let here = ProgramRun<Scalar>(table, index, at: part.lowerBound)
-      if count > 0, loaded == entry.pointee.program, here.places.end(at: run.places, after: part.count),
-        !runner.program.scalesUnits
-      {
-        (run, count) = (here, count + part.count)
-        return
-      }
-      if count > 0 { runner.execute(run, count) }
-      if loaded != entry.pointee.program {
-        loaded = entry.pointee.program
+    var parts = table.reversedParts(of: share)
+    var next = parts.next()
+    while let (index, part) = next {
+      next = parts.next()
+      let number = table.entry(index).pointee.program
+      guard number >= 0 else { continue }
+      if loaded != number {
+        loaded = number
         runner.program.load(
-          programs.baseAddress.unsafelyUnwrapped + loaded, cacheBytes: table.cacheBytes, table.kernels)
+          programs.baseAddress.unsafelyUnwrapped + number, cacheBytes: table.cacheBytes, table.kernels)
       }
-      (run, count) = (here, part.count)
-      if runner.program.scalesUnits { run.setFactors(table.decision(index), at: part.lowerBound) }
+      runner.current.bind(table, index, at: part.lowerBound)
+      var count = part.count
+      if runner.program.scalesUnits {
+        runner.current.setFactors(table.decision(index), at: part.lowerBound)
+      } else {
+        // Tensors that are adjacent in memory and have the same program are run as one. This is possible because an
+        // element's bits depend only on its own values and the factors, not on where its tile begins.
+        while let (index, part) = next, table.entry(index).pointee.program == number,
+          runner.current.continues(table, index, at: part.lowerBound, after: part.count)
+        {
+          runner.current.bind(table, index, at: part.lowerBound)
+          count += part.count
+          next = parts.next()
+        }
+      }
+      runner.execute(count)
     }
-    if count > 0 { runner.execute(run, count) }
   }
 }

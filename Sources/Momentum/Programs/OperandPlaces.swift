@@ -38,15 +38,7 @@ struct OperandPlaces<Scalar: BLASScalar> {
   /// The addresses of the vectors' elements at a position; of those that a program does not use, whatever they are.
   @inline(__always)
   func addresses(at position: Int) -> InlineArray<6, Pointer?> {
-    InlineArray { number in bases[number].map { $0 + position } }
-  }
-
-  /// Whether every vector, after `count` elements, is continued by that of other places.
-  @inline(__always)
-  func end(at other: OperandPlaces, after count: Int) -> Bool {
-    func meets(_ operand: Operand) -> Bool {
-      other[base: operand] == self[base: operand].map { $0 + count }
-    }
-    return meets(.gradient) && meets(.direction) && meets(.parameters) && meets(.average) && meets(.secondMoment)
+    let bytes = UInt(bitPattern: position &* MemoryLayout<Scalar>.stride)
+    return InlineArray { number in Pointer(bitPattern: UInt(bitPattern: bases[number]) &+ bytes) }
   }
 }

@@ -1,5 +1,11 @@
 extension StepProgram.Instruction {
   @inline(__always)
+  init(kind: Kind, from: Operand, into: Operand, factor: ScaledDouble = ScaledDouble(1), upper: Double = 0) {
+    (self.kind, self.from, self.into, self.factor, self.upper) = (kind, from, into, factor, upper)
+    code = ProgramSignature.Verb(kind, from).map { ProgramSignature.code($0, into: into.rawValue) } ?? 0
+  }
+
+  @inline(__always)
   init(_ operation: StepOperation) {
     switch operation {
     case .axpy(let factor, let from, let into): self.init(kind: .axpy, from: from, into: into, factor: factor)
@@ -38,6 +44,24 @@ extension StepProgram.Instruction {
     case .clamp: .clamp(lower: factor.double, upper: upper, inPlace: inPlace)
     case .scaleClippingUnits: .scaleUnits(.clipping, inPlace: inPlace)
     case .scaleRuleUnits: .scaleUnits(.rule, inPlace: inPlace)
+    }
+  }
+}
+
+extension ProgramSignature.Verb {
+  /// What loops call an operation; `nil` for one that no loop has.
+  @inline(__always)
+  fileprivate init?(_ kind: StepProgram.Instruction.Kind, _ from: Operand) {
+    switch kind {
+    case .axpy: self = .axpy(from.rawValue)
+    case .scal: self = .scal
+    case .copy: self = .assign(from.rawValue)
+    case .sign: self = .sign
+    case .averageSquares: self = .averageSquares(from.rawValue)
+    case .divideByRoot: self = .divideByRoot(from.rawValue)
+    case .clearNonFinite: self = .clear
+    case .clamp: self = .clamp
+    case .transform, .scaleClippingUnits, .scaleRuleUnits: return nil
     }
   }
 }

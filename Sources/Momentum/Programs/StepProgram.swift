@@ -20,6 +20,8 @@ public struct StepProgram: Sendable {
     var kind: Kind
     var from: Operand
     var into: Operand
+    /// The operation as loops know it; 0 for one that no loop has.
+    let code: UInt8
     /// The factor, the lower bound of a clamp, or the epsilon beside a root.
     var factor = ScaledDouble(1)
     /// The upper bound of a clamp, or the decay of an average of squares.

@@ -62,54 +62,65 @@ struct TileProgram<Scalar: BLASScalar> {
   ///   - kernels: The way to run it.
   @inline(__always)
   mutating func load(_ program: UnsafePointer<StepProgram>, cacheBytes: Int, _ kernels: StepKernels) {
-    (count, reads, writes, scalesUnits) = (0, OperandSet(), OperandSet(), false)
-    for position in 0..<program.pointee.count {
-      let instruction = program.pointee.instruction(at: position)
-      guard Self.lower(instruction, into: storage + count) else { continue }
-      count &+= 1
-      reads.insert(instruction.from)
-      reads.insert(instruction.into)
-      writes.insert(instruction.into)
-      if instruction.kind == .scaleClippingUnits || instruction.kind == .scaleRuleUnits { scalesUnits = true }
-    }
+    (count, reads, writes, scalesUnits, loop) = (0, OperandSet(), OperandSet(), false, nil)
+    signature = kernels.prefersLoops ? sign(program) : nil
+    if let signature, kernels == .fused || cacheBytes == .max || !isPlain(program) { loop = FusedLoop(signature) }
+    if loop == nil { lower(program) }
     tileCount = Self.tileCount(of: reads.union(writes).count, cacheBytes: cacheBytes)
-    signature = sign(kernels)
-    loop = nil
-    if let signature, kernels == .fused || cacheBytes == .max || !isPlain { loop = FusedLoop(signature) }
   }
 
   /// Whether it is one of the short programs that take as long as memory takes to deliver their vectors, as BLAS calls no
   /// less than as one loop.
-  private var isPlain: Bool {
-    count <= 3 && (0..<count).allSatisfy { storage[$0].kind == .axpy || storage[$0].kind == .scal }
+  private func isPlain(_ program: UnsafePointer<StepProgram>) -> Bool {
+    count <= 3
+      && (0..<program.pointee.count).allSatisfy {
+        let kind = program.pointee.instruction(at: $0).kind
+        return kind == .axpy || kind == .scal
+      }
   }
 
   /// Finds the program's number, and writes the factors that its loop needs.
+  ///
+  /// - Returns: `nil` for a program that no loop computes: it is too long, has an operation that loops do not know, or a
+  ///   factor that the element type cannot hold.
   @inline(__always)
-  private func sign(_ kernels: StepKernels) -> ProgramSignature? {
-    guard kernels.prefersLoops, count <= ProgramSignature.longest else { return nil }
+  private mutating func sign(_ program: UnsafePointer<StepProgram>) -> ProgramSignature? {
     var signature = ProgramSignature()
-    for position in 0..<count {
-      let operation = storage + position
-      guard operation.pointee.prescale == 0 else { return nil }
-      let from = operation.pointee.from.rawValue
-      let verb: ProgramSignature.Verb
-      switch operation.pointee.kind {
-      case .axpy: verb = .axpy(from)
-      case .scal, .multiply: verb = .scal
-      case .copy: verb = .assign(from)
-      case .sign: verb = .sign
-      case .averageSquares: verb = .averageSquares(from)
-      case .divideByRoot: verb = .divideByRoot(from)
-      case .clearNonFinite: verb = .clear
-      case .clamp: verb = .clamp
-      case .multiplyAdd, .scaleClippingUnits, .scaleRuleUnits: return nil
-      }
-      signature.set(verb, into: operation.pointee.into.rawValue, at: position)
-      factors[position] = operation.pointee.factor
-      factors[ProgramSignature.longest + position] = operation.pointee.upper
+    var length = 0
+    for position in 0..<program.pointee.count {
+      let instruction = program.pointee.instruction(at: position)
+      let factor = Scalar(instruction.factor.double)
+      guard instruction.code != 0, length < ProgramSignature.longest, instruction.takes(factor) else { return nil }
+      if instruction.kind == .scal, factor == 1 { continue }
+      signature.set(instruction.code, at: length)
+      factors[length] = factor
+      factors[length &+ ProgramSignature.longest] = Scalar(instruction.upper)
+      note(instruction)
+      length &+= 1
     }
+    count = length
     return signature
+  }
+
+  /// Writes the operations as BLAS calls, each with its factor rounded.
+  @inline(never)
+  private mutating func lower(_ program: UnsafePointer<StepProgram>) {
+    (count, reads, writes) = (0, OperandSet(), OperandSet())
+    for position in 0..<program.pointee.count {
+      let instruction = program.pointee.instruction(at: position)
+      guard Self.lower(instruction, into: storage + count) else { continue }
+      count &+= 1
+      note(instruction)
+      if instruction.kind == .scaleClippingUnits || instruction.kind == .scaleRuleUnits { scalesUnits = true }
+    }
+  }
+
+  /// Remembers which vectors an operation reads and writes.
+  @inline(__always)
+  private mutating func note(_ instruction: StepProgram.Instruction) {
+    reads.insert(instruction.from)
+    reads.insert(instruction.into)
+    writes.insert(instruction.into)
   }
 
   /// Runs the program's loop on n elements of a run, from a position on.
@@ -194,5 +205,22 @@ struct TileProgram<Scalar: BLASScalar> {
       to: Operation(
         kind: kind, from: instruction.from, into: instruction.into, factor: value, upper: upper, prescale: prescale))
     return true
+  }
+}
+
+extension StepProgram.Instruction {
+  /// Whether a loop computes the operation with its factor rounded to this number.
+  @inline(__always)
+  fileprivate func takes<Scalar: BLASScalar>(_ rounded: Scalar) -> Bool { rounded.isNormal || takesOthers }
+
+  /// The same for a number that is 0, NaN, infinite or subnormal, kept apart from the usual case. Bounds may be that. An
+  /// axpy by such a factor is a ``TileProgram/Kind/multiplyAdd``, and a factor that was rounded to it has lost digits.
+  @inline(never)
+  private var takesOthers: Bool {
+    switch kind {
+    case .axpy: false
+    case .scal, .averageSquares: factor.significand == 0 || !factor.significand.isFinite
+    default: true
+    }
   }
 }

@@ -14,7 +14,8 @@ extension StepCompiler {
     _ program: UnsafePointer<StepProgram>, from start: Int, _ rule: StepRules.Traits, tensor index: Int
   ) throws(MomentumError) {
     for position in start..<program.pointee.count {
-      guard let fault = program.pointee.instruction(at: position).fault(of: rule) else { continue }
+      let instruction = program.pointee.instruction(at: position)
+      guard !instruction.isAllowed(to: rule), let fault = instruction.fault(of: rule) else { continue }
       throw .invalidProgram(tensor: table.name(of: index), operation: position, fault: fault)
     }
     if rule.transforms { try checkTransform(program, from: start, tensor: index) }
@@ -50,8 +51,19 @@ extension StepCompiler {
 }
 
 extension StepProgram.Instruction {
-  /// What a rule must not do here; `nil` if it may.
+  /// Whether it is of the kinds that any rule may use, on operands that this one may use: decided by few instructions, for
+  /// the usual operations.
   @inline(__always)
+  fileprivate func isAllowed(to rule: StepRules.Traits) -> Bool {
+    switch kind {
+    case .axpy, .scal, .copy, .sign, .averageSquares, .divideByRoot:
+      rule.targets.contains(into) && rule.sources.contains(from)
+    case .transform, .clearNonFinite, .clamp, .scaleClippingUnits, .scaleRuleUnits: false
+    }
+  }
+
+  /// What a rule must not do here; `nil` if it may.
+  @inline(never)
   fileprivate func fault(of rule: StepRules.Traits) -> ProgramFault? {
     switch kind {
     case .scaleClippingUnits, .scaleRuleUnits: return .scalesUnits

@@ -93,7 +93,8 @@ struct StepCompiler<Scalar: BLASScalar> {
     if decision.pointee.ruleFactors != nil { program.pointee.append(.scaleUnits(.rule, inPlace: false)) }
     let (start, group) = (program.pointee.count, decision.pointee.group)
     program.pointee.keepsDigitsOfDirection = table.hasHalfDirection
-    let scale = rules[group].compile(state(of: index, states), into: &program.pointee)
+    let state = state(of: index, states)
+    let scale = rules[group].compile(state, into: &program.pointee)
     let traits = rules.traits(of: group)
     try check(program, from: start, traits, tensor: index)
     decision.pointee.newScale =
@@ -119,6 +120,7 @@ struct StepCompiler<Scalar: BLASScalar> {
   }
 
   /// The state of a tensor, as its rule sees it.
+  @inline(__always)
   private func state(of index: Int, _ states: borrowing VectorStates) -> TensorState {
     let (decision, velocity) = (table.decision(index), states.velocities[index])
     return TensorState(

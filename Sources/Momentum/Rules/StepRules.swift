@@ -25,6 +25,20 @@ struct StepRules {
 
   struct Traits {
     let usesVelocity, usesSecondMoment, transforms, dependsOnShape, keepsLearningRateInVelocity: Bool
+    /// The operands that operations of the rule may change, and those that they may read.
+    let targets, sources: OperandSet
+
+    init(_ rule: any UpdateRule) {
+      (usesVelocity, usesSecondMoment) = (rule.usesVelocity, rule.usesSecondMoment)
+      (transforms, dependsOnShape) = (rule.transform != nil, rule.dependsOnShape)
+      keepsLearningRateInVelocity = rule.keepsLearningRateInVelocity
+      var targets: OperandSet = [.parameters, .copy]
+      if usesVelocity { targets.insert(.direction) }
+      if usesSecondMoment { targets.insert(.secondMoment) }
+      if transforms { targets.insert(.update) }
+      self.targets = targets
+      sources = targets.union([.gradient])
+    }
   }
 
   init() {}
@@ -53,11 +67,7 @@ struct StepRules {
     transforms.removeAll(keepingCapacity: true)
     transformTensors = false
     for rule in rules {
-      traits.append(
-        Traits(
-          usesVelocity: rule.usesVelocity, usesSecondMoment: rule.usesSecondMoment,
-          transforms: rule.transform != nil, dependsOnShape: rule.dependsOnShape,
-          keepsLearningRateInVelocity: rule.keepsLearningRateInVelocity))
+      traits.append(Traits(rule))
       transforms.append(rule.transform)
       if rule.transform != nil { transformTensors = true }
       if rule.usesVelocity { useVelocity = true }

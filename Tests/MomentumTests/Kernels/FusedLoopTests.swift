@@ -134,9 +134,10 @@ final class FusedLoopTests: XCTestCase {
       XCTAssertNil(runner.program.loop)
 
       let memory = cases.vectors.enumerated().map { GuardedMemory($1, shift: $0) }
-      var run = ProgramRun<S>()
-      for operand in Operand.allCases.dropLast() { run.places[base: operand] = memory[Int(operand.rawValue)].base }
-      runner.execute(run, memory[0].count)
+      for operand in Operand.allCases.dropLast() {
+        runner.current.places[base: operand] = memory[Int(operand.rawValue)].base
+      }
+      runner.execute(memory[0].count)
       for (operand, memory) in memory.enumerated() {
         let difference = cases.expected[number][operand].withUnsafeBufferPointer {
           Closeness.firstDifferentNumber($0, memory.readOnlyBuffer)
