@@ -19,13 +19,13 @@ const momentum_tile_products *momentum_tile_products_variant(int position) {
 int momentum_has_tile_products(void) { return variant_count() > 0; }
 
 void momentum_multiply_tiles_float(
-    const float *a, const float *b, float *c, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, int adds, const float *next_a,
-    const float *next_b) {
-  variants[variant_count() - 1].multiply_float(a, b, c, m, n, k, adds, next_a, next_b);
+    const float *a, const float *b, float *c, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, int adds, int lower,
+    const float *next_a, const float *next_b) {
+  variants[variant_count() - 1].multiply_float(a, b, c, m, n, k, adds, lower, next_a, next_b);
 }
 
 void momentum_multiply_tiles_double(
-    const double *a, const double *b, double *c, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, int adds, const double *next_a,
-    const double *next_b) {
-  variants[variant_count() - 1].multiply_double(a, b, c, m, n, k, adds, next_a, next_b);
+    const double *a, const double *b, double *c, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, int adds, int lower,
+    const double *next_a, const double *next_b) {
+  variants[variant_count() - 1].multiply_double(a, b, c, m, n, k, adds, lower, next_a, next_b);
 }

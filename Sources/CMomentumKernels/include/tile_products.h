@@ -13,13 +13,14 @@
 enum { MOMENTUM_TILE_SIDE = 64 };
 
 // c = a * b, or c = c + a * b where it adds. a is m rows of k elements, b is k rows of n, and c is m rows of n, one after the other.
+// Of a lower product, square and of a symmetric matrix, only what is not above the diagonal is asked for; the rest may stay what it was.
 // Where the tiles that are read after these are known, whole tiles are fetched into cache meanwhile; NULL stands for none.
 typedef void momentum_tile_product_float(
-    const float *a, const float *b, float *c, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, int adds, const float *next_a,
-    const float *next_b);
+    const float *a, const float *b, float *c, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, int adds, int lower,
+    const float *next_a, const float *next_b);
 typedef void momentum_tile_product_double(
-    const double *a, const double *b, double *c, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, int adds, const double *next_a,
-    const double *next_b);
+    const double *a, const double *b, double *c, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, int adds, int lower,
+    const double *next_a, const double *next_b);
 
 // Whether this processor has loops for products. Those that follow may be called on no other.
 int momentum_has_tile_products(void);

@@ -65,7 +65,7 @@ where Exponent == Int, Compute == Self {
 
   static func _multiplyTiles(
     _ a: UnsafePointer<Self>, _ b: UnsafePointer<Self>, _ c: UnsafeMutablePointer<Self>, _ m: Int, _ n: Int, _ k: Int,
-    adds: Bool, next: (UnsafePointer<Self>?, UnsafePointer<Self>?))
+    adds: Bool, lower: Bool, next: (UnsafePointer<Self>?, UnsafePointer<Self>?))
   static func _transposeTile(
     _ x: UnsafePointer<Self>, _ m: Int, _ n: Int, into y: UnsafeMutablePointer<Self>)
 

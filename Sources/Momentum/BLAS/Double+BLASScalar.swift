@@ -117,9 +117,9 @@ extension Double: BLASScalar {
   public static func _multiplyTiles(
     _ a: UnsafePointer<Double>, _ b: UnsafePointer<Double>, _ c: UnsafeMutablePointer<Double>, _ m: Int, _ n: Int,
     _ k: Int,
-    adds: Bool, next: (UnsafePointer<Double>?, UnsafePointer<Double>?)
+    adds: Bool, lower: Bool, next: (UnsafePointer<Double>?, UnsafePointer<Double>?)
   ) {
-    momentum_multiply_tiles_double(a, b, c, m, n, k, adds ? 1 : 0, next.0, next.1)
+    momentum_multiply_tiles_double(a, b, c, m, n, k, adds ? 1 : 0, lower ? 1 : 0, next.0, next.1)
   }
 
   public static func _transposeTile(

@@ -117,9 +117,9 @@ extension Float: BLASScalar {
   public static func _multiplyTiles(
     _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>, _ m: Int, _ n: Int,
     _ k: Int,
-    adds: Bool, next: (UnsafePointer<Float>?, UnsafePointer<Float>?)
+    adds: Bool, lower: Bool, next: (UnsafePointer<Float>?, UnsafePointer<Float>?)
   ) {
-    momentum_multiply_tiles_float(a, b, c, m, n, k, adds ? 1 : 0, next.0, next.1)
+    momentum_multiply_tiles_float(a, b, c, m, n, k, adds ? 1 : 0, lower ? 1 : 0, next.0, next.1)
   }
 
   public static func _transposeTile(

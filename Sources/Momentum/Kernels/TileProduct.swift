@@ -16,29 +16,17 @@ package enum TileProduct {
 
   /// `c ← a·b`, or where it adds `c ← c + a·b`, of m × k, k × n and m × n elements.
   ///
-  /// - Parameter next: The tiles that will be read after these, which are fetched into cache meanwhile.
+  /// - Parameters:
+  ///   - lower: Whether the elements above the diagonal do not matter: they become what they would, or stay what they were.
+  ///   - next: The tiles that will be read after these, which are fetched into cache meanwhile.
   @inline(__always)
   package static func multiply<S: BLASScalar>(
     _ a: UnsafePointer<S>, _ b: UnsafePointer<S>, into c: UnsafeMutablePointer<S>, _ m: Int, _ n: Int, _ k: Int,
-    adds: Bool, next: (UnsafePointer<S>?, UnsafePointer<S>?) = (nil, nil)
+    adds: Bool, lower: Bool = false, next: (UnsafePointer<S>?, UnsafePointer<S>?) = (nil, nil)
   ) {
-    if hasLoops { return S._multiplyTiles(a, b, c, m, n, k, adds: adds, next: next) }
+    if hasLoops { return S._multiplyTiles(a, b, c, m, n, k, adds: adds, lower: lower, next: next) }
     let (columns, depth) = (Int32(truncatingIfNeeded: n), Int32(truncatingIfNeeded: k))
     S._gemm(
       false, false, Int32(truncatingIfNeeded: m), columns, depth, 1, a, depth, b, columns, adds ? 1 : 0, c, columns)
-  }
-
-  /// `c ← a·bᵀ`, or where it adds `c ← c + a·bᵀ`, of m × k, n × k and m × n elements.
-  ///
-  /// - Parameters:
-  ///   - next: As above, the second one before it is transposed.
-  ///   - scratch: A tile.
-  @inline(__always)
-  static func multiply<S: BLASScalar>(
-    _ a: UnsafePointer<S>, transposed b: UnsafePointer<S>, into c: UnsafeMutablePointer<S>, _ m: Int, _ n: Int,
-    _ k: Int, adds: Bool, next: (UnsafePointer<S>?, UnsafePointer<S>?) = (nil, nil), scratch: UnsafeMutablePointer<S>
-  ) {
-    S._transposeTile(b, n, k, into: scratch)
-    multiply(a, scratch, into: c, m, n, k, adds: adds, next: next)
   }
 }

@@ -31,25 +31,27 @@ struct GramIteration<Scalar: BLASScalar> {
   mutating func run(_ method: borrowing NewtonSchulz) {
     let packing = MatrixPacking(matrix: matrix, tiles: memory.tiles, measures: memory.measures)
     guard let rest = packing.normalize(method.epsilon, method.epsilonUse, crew) else { return }
+    if PlainIteration<Scalar>.serves(matrix.layout) {
+      return PlainIteration(memory, crew).run(method, rest, packing)
+    }
     computeGram()
     for index in 0..<method.steps.count {
       let isLast = index + 1 == method.steps.count
       let restarts = method.restarts.contains(index + 1)
-      let (factors, square, all) = (method.steps[index], rest * rest, isLast ? rest : 1)
-      step(
-        NewtonSchulz.Step(factors.a * all, factors.b * square * all, factors.c * square * square * all),
-        keepsGram: !isLast && !restarts)
+      step(method.step(index, rest), keepsGram: !isLast && !restarts)
       if restarts {
         run(RestartTask(q: memory.accumulated, tiles: memory.tiles), count: memory.tiles.tileColumns)
         computeGram()
         isFresh = true
       }
     }
-    run(OutputTask(q: memory.accumulated, tiles: memory.tiles, packing: packing), count: memory.tiles.tileCount)
+    let output = OutputTask(q: memory.accumulated, tiles: memory.tiles, a: nil, target: .matrix(packing))
+    run(output, count: output.count)
   }
 
   private func computeGram() {
-    run(GramTask(tiles: memory.tiles, gram: memory.gram), count: lowerCount)
+    let task = GramTask(tiles: memory.tiles, gram: memory.gram)
+    run(task, count: task.count)
   }
 
   private mutating func step(_ step: NewtonSchulz.Step, keepsGram: Bool) {
@@ -79,22 +81,32 @@ struct GramIteration<Scalar: BLASScalar> {
   private func run(_ task: some MatrixTask<Scalar>, count: Int) { crew.run(task, count: count) }
 }
 
-/// `R(i, j) ← Σₖ X(i, k) X(j, k)ᵀ`.
+/// `R(i, j) ← Σₖ X(i, k) X(j, k)ᵀ`, for some rows i at once, which share the transposed tile.
 struct GramTask<Scalar: BLASScalar>: MatrixTask {
   let tiles: TiledMatrix<Scalar>
   let gram: TiledMatrix<Scalar>
 
+  /// Three: with more the threads wait longer for the last task than there is left to save.
+  private static var rows: Int { 3 }
+
+  /// The number of tasks. Some may be empty, behind the last column.
+  var count: Int { Self.rows * LowerTiles.count((tiles.tileRows + Self.rows - 1) / Self.rows) }
+
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
   func run(_ index: Int, _ scratch: UnsafeMutablePointer<Scalar>) {
-    let (i, j) = LowerTiles.tile(at: index)
-    tiles.multiplyByOwnTranspose(i, j, into: scratch, scratch: scratch + MatrixTile.count)
-    gram.storeSymmetric(i, j, scratch)
+    let (group, columns) = LowerTiles.tile(at: index / Self.rows)
+    let j = columns * Self.rows + index % Self.rows
+    let end = min((group + 1) * Self.rows, tiles.tileRows)
+    guard j < end else { return }
+    let (rows, column) = (max(group * Self.rows, j)..<end, scratch + MatrixTile.count)
+    tiles.multiplyByOwnTranspose(rows, j, into: column, scratch: scratch)
+    for i in rows { gram.storeSymmetric(i, j, column + (i - rows.lowerBound) * MatrixTile.side * tiles.height(j)) }
   }
 }
 
 /// `Z(i, j) ← a·I + b·R(i, j) + c·Σₖ R(i, k) R(k, j)`.
-private struct FactorTask<Scalar: BLASScalar>: MatrixTask {
+struct FactorTask<Scalar: BLASScalar>: MatrixTask {
   let gram: TiledMatrix<Scalar>
   let factor: TiledMatrix<Scalar>
   let a: Scalar
@@ -105,7 +117,7 @@ private struct FactorTask<Scalar: BLASScalar>: MatrixTask {
   @specialized(where Scalar == Double)
   func run(_ index: Int, _ scratch: UnsafeMutablePointer<Scalar>) {
     let (i, j) = LowerTiles.tile(at: index)
-    gram.multiply(i, gram, j, into: scratch)
+    gram.multiply(i..<i + 1, gram, j, into: scratch, isSymmetric: true)
     let own = gram.tile(i, j)
     let width = gram.width(j)
     for place in 0..<gram.height(i) * width { scratch[place] = c * scratch[place] + b * own[place] }
@@ -126,7 +138,7 @@ private struct ProductTask<Scalar: BLASScalar>: MatrixTask {
   func run(_ index: Int, _ scratch: UnsafeMutablePointer<Scalar>) {
     guard let (matrix, result) = index < half ? first ?? second : second else { return }
     let (i, j) = LowerTiles.tile(at: index < half ? index : index - half)
-    matrix.multiply(i, factor, j, into: scratch)
+    matrix.multiply(i..<i + 1, factor, j, into: scratch, isSymmetric: true)
     result.storeSymmetric(i, j, scratch)
   }
 }
@@ -141,24 +153,52 @@ private struct RestartTask<Scalar: BLASScalar>: MatrixTask {
   func run(_ index: Int, _ scratch: UnsafeMutablePointer<Scalar>) {
     let column = scratch + MatrixTile.count
     let width = tiles.width(index)
-    for i in 0..<tiles.tileRows { q.multiply(i, tiles, index, into: column + i * MatrixTile.side * width) }
-    for i in 0..<tiles.tileRows {
-      tiles.tile(i, index).update(from: column + i * MatrixTile.side * width, count: tiles.height(i) * width)
+    func place(_ i: Int) -> UnsafeMutablePointer<Scalar> { column + i * MatrixTile.side * width }
+    for first in stride(from: 0, to: tiles.tileRows, by: 2) {
+      q.multiply(first..<min(first + 2, tiles.tileRows), tiles, index, into: place(first))
     }
+    for i in 0..<tiles.tileRows { tiles.tile(i, index).update(from: place(i), count: tiles.height(i) * width) }
   }
 }
 
-/// The tile (i, j) of Q X, written to where the matrix lies.
-private struct OutputTask<Scalar: BLASScalar>: MatrixTask {
+/// Two tiles of a column of `Q X`, or of `a·X + Q X`. Column by column, so that caches hold the tiles of X that several
+/// tasks read.
+struct OutputTask<Scalar: BLASScalar>: MatrixTask {
   let q: TiledMatrix<Scalar>
   let tiles: TiledMatrix<Scalar>
-  let packing: MatrixPacking<Scalar>
+  let a: Scalar?
+  let target: Target
+
+  /// Where the product is written.
+  enum Target {
+    case tiles(TiledMatrix<Scalar>)
+    case matrix(MatrixPacking<Scalar>)
+  }
+
+  private var pairs: Int { (tiles.tileRows + 1) / 2 }
+  /// The number of tasks.
+  var count: Int { pairs * tiles.tileColumns }
 
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
   func run(_ index: Int, _ scratch: UnsafeMutablePointer<Scalar>) {
-    let (i, j) = tiles.place(index)
-    q.multiply(i, tiles, j, into: scratch)
-    packing.unpack(i, j, scratch)
+    let (j, pair) = index.quotientAndRemainder(dividingBy: pairs)
+    let (rows, column) = (2 * pair..<min(2 * pair + 2, tiles.tileRows), scratch + MatrixTile.count)
+    func place(_ i: Int) -> UnsafeMutablePointer<Scalar> {
+      column + (i - rows.lowerBound) * MatrixTile.side * tiles.width(j)
+    }
+    if let a {
+      for i in rows {
+        let (x, sum) = (tiles.tile(i, j), place(i))
+        for element in 0..<tiles.count(i, j) { sum[element] = a * x[element] }
+      }
+    }
+    q.multiply(rows, tiles, j, into: column, adds: a != nil)
+    for i in rows {
+      switch target {
+      case .tiles(let result): result.tile(i, j).update(from: place(i), count: result.count(i, j))
+      case .matrix(let packing): packing.unpack(i, j, place(i), scratch)
+      }
+    }
   }
 }

@@ -41,41 +41,54 @@ struct MatrixPacking<Scalar: BLASScalar> {
   private var isTransposed: Bool { matrix.layout.rows > matrix.layout.columns }
 
   /// Copies the elements of a tile from the matrix.
-  func pack(_ i: Int, _ j: Int) {
+  ///
+  /// - Parameter scratch: A tile.
+  func pack(_ i: Int, _ j: Int, _ scratch: UnsafeMutablePointer<Scalar>) {
     let tile = tiles.tile(i, j)
-    forEachRun(i, j) { source, stride, offset, count, step in
-      for k in 0..<count { tile[offset + k * step] = source[k * stride] }
+    let stored = isTransposed ? scratch : tile
+    forEachRun(i, j) { source, stride, offset, count in
+      if stride == 1 {
+        (stored + offset).update(from: source, count: count)
+      } else {
+        for k in 0..<count { stored[offset + k] = source[k * stride] }
+      }
     }
+    if isTransposed { Scalar._transposeTile(stored, tiles.width(j), tiles.height(i), into: tile) }
   }
 
   /// Writes the elements of a tile to the matrix.
-  func unpack(_ i: Int, _ j: Int, _ tile: UnsafePointer<Scalar>) {
-    forEachRun(i, j) { target, stride, offset, count, step in
-      for k in 0..<count { target[k * stride] = tile[offset + k * step] }
+  ///
+  /// - Parameter scratch: Another tile.
+  func unpack(_ i: Int, _ j: Int, _ tile: UnsafePointer<Scalar>, _ scratch: UnsafeMutablePointer<Scalar>) {
+    if isTransposed { Scalar._transposeTile(tile, tiles.height(i), tiles.width(j), into: scratch) }
+    let stored = isTransposed ? UnsafePointer(scratch) : tile
+    forEachRun(i, j) { target, stride, offset, count in
+      if stride == 1 {
+        target.update(from: stored + offset, count: count)
+      } else {
+        for k in 0..<count { target[k * stride] = stored[offset + k] }
+      }
     }
   }
 
   /// Calls `body` with the elements of a tile in runs of a row of the matrix: where they begin in the matrix, how far
-  /// they are apart there, where they begin in the tile, how many there are, and how far they are apart in the tile.
+  /// they are apart there, where they begin in the tile as the matrix is stored, and how many there are.
   @inline(__always)
   private func forEachRun(
-    _ i: Int, _ j: Int, _ body: (UnsafeMutablePointer<Scalar>, Int, Int, Int, Int) -> Void
+    _ i: Int, _ j: Int, _ body: (UnsafeMutablePointer<Scalar>, Int, Int, Int) -> Void
   ) {
     let layout = matrix.layout
     let (height, width) = (tiles.height(i), tiles.width(j))
-    // In terms of the matrix as it is stored.
     let (rows, columns) = isTransposed ? (width, height) : (height, width)
     let (firstRow, firstColumn) =
       isTransposed ? (j * MatrixTile.side, i * MatrixTile.side) : (i * MatrixTile.side, j * MatrixTile.side)
-    let (rowStep, columnStep) = isTransposed ? (1, width) : (width, 1)
     for row in 0..<rows {
       let start = matrix.base + layout.rowOffset(firstRow + row)
       if let stride = layout.columnStride {
-        body(start + layout.columnOffset(firstColumn), stride, row * rowStep, columns, columnStep)
+        body(start + layout.columnOffset(firstColumn), stride, row * columns, columns)
       } else {
         for column in 0..<columns {
-          body(
-            start + layout.columnOffset(firstColumn + column), 1, row * rowStep + column * columnStep, 1, columnStep)
+          body(start + layout.columnOffset(firstColumn + column), 1, row * columns + column, 1)
         }
       }
     }
@@ -90,7 +103,7 @@ private struct PackTask<Scalar: BLASScalar>: MatrixTask {
   @specialized(where Scalar == Double)
   func run(_ index: Int, _ scratch: UnsafeMutablePointer<Scalar>) {
     let (i, j) = packing.tiles.place(index)
-    packing.pack(i, j)
+    packing.pack(i, j, scratch)
     packing.measures[index] = Double(ElementLoops.maximumMagnitude(packing.tiles.tile(i, j), packing.tiles.count(i, j)))
   }
 }
@@ -117,7 +130,8 @@ private struct FillTask<Scalar: BLASScalar>: MatrixTask {
   @specialized(where Scalar == Double)
   func run(_ index: Int, _ scratch: UnsafeMutablePointer<Scalar>) {
     let (i, j) = packing.tiles.place(index)
-    scratch.update(repeating: value, count: packing.tiles.count(i, j))
-    packing.unpack(i, j, scratch)
+    let tile = packing.tiles.tile(i, j)
+    tile.update(repeating: value, count: packing.tiles.count(i, j))
+    packing.unpack(i, j, tile, scratch)
   }
 }

@@ -41,34 +41,59 @@ struct TiledMatrix<Scalar: BLASScalar> {
 }
 
 extension TiledMatrix {
-  /// `c ← Σₖ self(i, k) · other(k, j)`, tile by tile in the order of k.
-  func multiply(_ i: Int, _ other: TiledMatrix, _ j: Int, into c: UnsafeMutablePointer<Scalar>) {
+  /// `c(i) ← Σₖ self(i, k) · other(k, j)`, or where it adds `c(i) ← c(i) + Σₖ ...`, for some rows i of tiles, one behind the
+  /// other, each in the order of k. A tile of the other matrix stays in cache for all of them.
+  ///
+  /// - Parameter isSymmetric: Whether the product is: then a tile on the diagonal has only its lower half.
+  func multiply(
+    _ rows: Range<Int>, _ other: TiledMatrix, _ j: Int, into c: UnsafeMutablePointer<Scalar>, adds: Bool = false,
+    isSymmetric: Bool = false
+  ) {
     for k in 0..<tileColumns {
-      let isLast = k + 1 == tileColumns
-      TileProduct.multiply(
-        tile(i, k), other.tile(k, j), into: c, height(i), other.width(j), width(k), adds: k > 0,
-        next: isLast ? (nil, nil) : (UnsafePointer(tile(i, k + 1)), UnsafePointer(other.tile(k + 1, j))))
+      let next = k + 1 < tileColumns ? other.tile(k + 1, j) : nil
+      multiply(
+        rows, k, other.tile(k, j), other.width(j), next: next, into: c, adds: adds || k > 0,
+        lower: isSymmetric ? j : nil)
     }
   }
 
-  /// `c ← Σₖ self(i, k) · self(j, k)ᵀ`, tile by tile in the order of k.
+  /// `c(i) ← Σₖ self(i, k) · self(j, k)ᵀ` for some rows i of tiles, one behind the other, each in the order of k. Each tile
+  /// is transposed once for all of them. A tile on the diagonal has only its lower half.
   ///
   /// - Parameter scratch: A tile.
   func multiplyByOwnTranspose(
-    _ i: Int, _ j: Int, into c: UnsafeMutablePointer<Scalar>, scratch: UnsafeMutablePointer<Scalar>
+    _ rows: Range<Int>, _ j: Int, into c: UnsafeMutablePointer<Scalar>, scratch: UnsafeMutablePointer<Scalar>
   ) {
     for k in 0..<tileColumns {
-      let isLast = k + 1 == tileColumns
+      Scalar._transposeTile(tile(j, k), height(j), width(k), into: scratch)
+      let next = k + 1 < tileColumns ? tile(j, k + 1) : nil
+      multiply(rows, k, scratch, height(j), next: next, into: c, adds: k > 0, lower: j)
+    }
+  }
+
+  /// `c(i) ← self(i, k) · b`, or where it adds `c(i) ← c(i) + self(i, k) · b`, for some rows i of tiles.
+  ///
+  /// - Parameters:
+  ///   - columns: The number of columns of b.
+  ///   - next: What is read in the place of b for the next k.
+  ///   - lower: The row of which only the lower half is asked for.
+  private func multiply(
+    _ rows: Range<Int>, _ k: Int, _ b: UnsafePointer<Scalar>, _ columns: Int, next: UnsafePointer<Scalar>?,
+    into c: UnsafeMutablePointer<Scalar>, adds: Bool, lower: Int?
+  ) {
+    for i in rows {
+      let isLast = i + 1 == rows.upperBound
+      let nextTile = !isLast ? tile(i + 1, k) : next == nil ? nil : tile(rows.lowerBound, k + 1)
       TileProduct.multiply(
-        tile(i, k), transposed: tile(j, k), into: c, height(i), height(j), width(k), adds: k > 0,
-        next: isLast ? (nil, nil) : (UnsafePointer(tile(i, k + 1)), UnsafePointer(tile(j, k + 1))), scratch: scratch)
+        tile(i, k), b, into: c + (i - rows.lowerBound) * MatrixTile.side * columns, height(i), columns, width(k),
+        adds: adds, lower: i == lower, next: (UnsafePointer(nextTile), isLast ? next : nil))
     }
   }
 
   /// Writes a tile of the lower half of a symmetric matrix to both of its places. The half above the diagonal of a tile
-  /// on the diagonal is that below it: kernels may round the two differently.
+  /// on the diagonal is that below it.
   ///
-  /// - Parameter c: The tile; its half above the diagonal may be overwritten.
+  /// - Parameter c: The tile; what is above its diagonal is not read, and may be overwritten.
   func storeSymmetric(_ i: Int, _ j: Int, _ c: UnsafeMutablePointer<Scalar>) {
     let (m, n) = (height(i), height(j))
     if i == j {

@@ -77,7 +77,7 @@ final class MatrixWorkspace<Scalar: BLASScalar>: @unchecked Sendable {  // threa
   /// A tile, and a column of tiles.
   private static func scratchCount(_ side: Int) -> Int { MatrixTile.count + MatrixTile.side * Size.rounded(side) }
 
-  /// Tiles of one thread's own: one, and behind it those of a column.
+  /// Tiles of one thread's own: one, and behind it up to as many as a column has.
   func scratch(thread: Int) -> UnsafeMutablePointer<Scalar> {
     elements.base + (elements.count - (thread + 1) * Self.scratchCount(scratchSide))
   }

@@ -51,8 +51,11 @@ public struct NewtonSchulz: Sendable, Hashable {
   /// rising.
   ///
   /// Between restarts the steps work on `X Xᵀ`, which has the squares of the singular values, and so loses the smallest
-  /// ones to rounding sooner. A restart costs `3·r²·(c - r)` operations for r × c elements, r the smaller side: nothing
-  /// for square matrices. Where that counts more than digits, an empty list is fastest.
+  /// ones to rounding sooner. A restart costs `3·r²·(c - r)` operations for r × c elements, r the smaller side. Where that
+  /// counts more than digits, an empty list is fastest.
+  ///
+  /// It costs nothing for square matrices. So for those, and where the larger side is at most a sixteenth longer, the Gram
+  /// matrix is computed in every step, whatever the list says.
   public var restarts: [Int]
 
   /// Steps with these factors.
@@ -69,6 +72,12 @@ public struct NewtonSchulz: Sendable, Hashable {
     self.epsilon = epsilon
     self.epsilonUse = epsilonUse
     self.restarts = restarts ?? ([2] + Self.oddSteps(before: steps.count)).filter { $0 < steps.count }
+  }
+
+  /// The factors of a step on a matrix that lacks a factor. Those of the last step give the result that factor, too.
+  func step(_ index: Int, _ rest: Double) -> Step {
+    let (factors, square, all) = (steps[index], rest * rest, index + 1 == steps.count ? rest : 1)
+    return Step(factors.a * all, factors.b * square * all, factors.c * square * square * all)
   }
 
   /// The steps 3, 5, 7 and so on, as far as others follow.
@@ -99,10 +108,13 @@ public struct NewtonSchulz: Sendable, Hashable {
   }
 
   /// The additions and multiplications of the products of a matrix: with r the smaller side, c the larger and n steps
-  /// `(4·n - 3)·r³ + 3·r²·c`, and `3·r²·(c - r)` for each restart. Of symmetric products half is counted.
+  /// `(4·n - 3)·r³ + 3·r²·c`, and `3·r²·(c - r)` for each restart, of which nearly square matrices have n - 1. Of symmetric
+  /// products half is counted.
   package func operationCount(rows: Int, columns: Int) -> Double {
     let (r, c) = (Double(min(rows, columns)), Double(max(rows, columns)))
-    return r * r * (Double(4 * steps.count - 3) * r + 3 * c + 3 * Double(restarts.count) * (c - r))
+    let isPlain = PlainIteration<Float>.serves(MatrixLayout(rows: rows, columns: columns))
+    let restarts = Double(isPlain ? steps.count - 1 : restarts.count)
+    return r * r * (Double(4 * steps.count - 3) * r + 3 * c + 3 * restarts * (c - r))
   }
 
   /// The composition of the polynomials of all steps at a singular value of the divided matrix.

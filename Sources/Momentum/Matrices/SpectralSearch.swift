@@ -21,7 +21,8 @@ struct SpectralSearch {
       let value = ScaledDouble(scaling.largest)
       return SpectralNorm(lower: value, upper: value, iterations: 0)
     }
-    crew.run(GramTask(tiles: tiles, gram: memory.gram), count: LowerTiles.count(tiles.tileRows))
+    let gram = GramTask(tiles: tiles, gram: memory.gram)
+    crew.run(gram, count: gram.count)
     let bounds = try bounds(frobenius.scaled, tolerance)
     func scaled(_ square: Double) -> ScaledDouble {
       ScaledDouble(max(square, 0).squareRoot(), exponent: frobenius.exponent)

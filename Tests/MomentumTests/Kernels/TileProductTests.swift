@@ -7,14 +7,15 @@ import XCTest
 /// Products of tiles: chains of fused multiply-adds in the order of the depth, on vectors of any width.
 final class TileProductTests: XCTestCase {
   private typealias Product<S> = (
-    UnsafePointer<S>, UnsafePointer<S>, UnsafeMutablePointer<S>, Int, Int, Int, Int32
+    UnsafePointer<S>, UnsafePointer<S>, UnsafeMutablePointer<S>, Int, Int, Int, Int32, Int32
   ) -> Void
 
   func testProductsAreChainsOfMultiplyAddsFloat() throws {
-    try productsAreChains(Float.self) { variant in { variant.multiply_float($0, $1, $2, $3, $4, $5, $6, $0, $1) } }
+    try productsAreChains(Float.self) { variant in { variant.multiply_float($0, $1, $2, $3, $4, $5, $6, $7, $0, $1) } }
   }
   func testProductsAreChainsOfMultiplyAddsDouble() throws {
-    try productsAreChains(Double.self) { variant in { variant.multiply_double($0, $1, $2, $3, $4, $5, $6, nil, $1) } }
+    try productsAreChains(Double.self) { variant in { variant.multiply_double($0, $1, $2, $3, $4, $5, $6, $7, nil, $1) }
+    }
   }
 
   private func productsAreChains<S: BLASScalar>(
@@ -28,7 +29,7 @@ final class TileProductTests: XCTestCase {
     XCTAssertNil(momentum_tile_products_variant(-1))
     guard !products.isEmpty else { throw XCTSkip("this processor has no fused multiply-add") }
     // The choice among them, as the engine makes it.
-    products.append(("widest", { TileProduct.multiply($0, $1, into: $2, $3, $4, $5, adds: $6 != 0) }))
+    products.append(("widest", { TileProduct.multiply($0, $1, into: $2, $3, $4, $5, adds: $6 != 0, lower: $7 != 0) }))
 
     var random = SeededGenerator(seed: 151)
     let sizes = [
@@ -45,7 +46,7 @@ final class TileProductTests: XCTestCase {
       var b: [S] = random.numbers(k * n, exponents: -6...6)
       if round % 9 == 4 { b[b.count / 2] = round % 2 == 0 ? .nan : .infinity }
       let before: [S] = random.numbers(m * n, exponents: -6...6)
-      for adds in [false, true] {
+      for (adds, lower) in [(false, false), (true, false), (false, true), (true, true)] where !lower || m == n {
         var expected = before
         for i in 0..<m {
           for j in 0..<n {
@@ -60,34 +61,62 @@ final class TileProductTests: XCTestCase {
             GuardedMemory(before, shift: round % 5)
           )
           multiply(
-            x.readOnlyBuffer.baseAddress!, y.readOnlyBuffer.baseAddress!, z.buffer.baseAddress!, m, n, k, adds ? 1 : 0)
+            x.readOnlyBuffer.baseAddress!, y.readOnlyBuffer.baseAddress!, z.buffer.baseAddress!, m, n, k, adds ? 1 : 0,
+            lower ? 1 : 0)
+          func isSame(_ x: S, _ y: S) -> Bool { x == y || x.isNaN && y.isNaN }
           XCTAssertTrue(
-            zip(z.buffer, expected).allSatisfy { $0 == $1 || $0.isNaN && $1.isNaN },
-            "\(name): \(m) x \(k) times \(k) x \(n), adds: \(adds)")
+            z.buffer.indices.allSatisfy {
+              isSame(z.buffer[$0], expected[$0]) || lower && $0 % n > $0 / n && isSame(z.buffer[$0], before[$0])
+            },
+            "\(name): \(m) x \(k) times \(k) x \(n), adds: \(adds), lower: \(lower)")
           XCTAssertTrue(x.guardsAreIntact && y.guardsAreIntact && z.guardsAreIntact, "\(name): \(m) x \(k) x \(n)")
         }
       }
     }
   }
 
-  func testTransposedFactorsFloat() { transposedFactors(Float.self) }
-  func testTransposedFactorsDouble() { transposedFactors(Double.self) }
+  func testGramTilesFloat() { gramTiles(Float.self) }
+  func testGramTilesDouble() { gramTiles(Double.self) }
 
-  private func transposedFactors<S: BLASScalar>(_: S.Type) {
+  /// `X Xᵀ` by tiles, several rows of them at once, against products of single tiles with transposes.
+  private func gramTiles<S: BLASScalar>(_: S.Type) {
     var random = SeededGenerator(seed: 152)
-    for _ in 0..<40 {
-      let (m, n, k) = (
-        Int.random(in: 1...64, using: &random), Int.random(in: 1...64, using: &random),
-        Int.random(in: 1...64, using: &random)
-      )
-      let (a, b): ([S], [S]) = (random.numbers(m * k), random.numbers(n * k))
-      var straight = [S](repeating: 0, count: k * n)
-      for i in 0..<n { for depth in 0..<k { straight[depth * n + i] = b[i * k + depth] } }
-      var (c, d) = ([S](repeating: 0.5, count: m * n), [S](repeating: 0.5, count: m * n))
-      var scratch = [S](repeating: .nan, count: MatrixTile.count)
-      TileProduct.multiply(a, transposed: b, into: &c, m, n, k, adds: true, scratch: &scratch)
-      TileProduct.multiply(a, straight, into: &d, m, n, k, adds: true)
-      XCTAssertEqual(c, d, "\(m) x \(k) times the transpose of \(n) x \(k)")
+    for (rows, columns) in [(1, 1), (64, 64), (65, 200), (190, 130), (200, 64)] {
+      let x: [S] = random.numbers(rows * columns)
+      let tiles = TiledMatrix<S>(base: .allocate(capacity: rows * columns), rows: rows, columns: columns)
+      let gram = TiledMatrix<S>(base: .allocate(capacity: rows * rows), rows: rows, columns: rows)
+      defer {
+        tiles.base.deallocate()
+        gram.base.deallocate()
+      }
+      for index in 0..<rows * columns {
+        let (row, column) = index.quotientAndRemainder(dividingBy: columns)
+        let (i, j) = (row / MatrixTile.side, column / MatrixTile.side)
+        tiles.tile(i, j)[row % MatrixTile.side * tiles.width(j) + column % MatrixTile.side] = x[index]
+      }
+      let scratch = UnsafeMutablePointer<S>.allocate(capacity: 4 * MatrixTile.count)
+      defer { scratch.deallocate() }
+      scratch.initialize(repeating: .nan, count: 4 * MatrixTile.count)
+      let task = GramTask(tiles: tiles, gram: gram)
+      for index in 0..<task.count { task.run(index, scratch) }
+
+      for i in 0..<tiles.tileRows {
+        for j in 0...i {
+          let (m, n) = (tiles.height(i), tiles.height(j))
+          var expected = [S](repeating: 0, count: m * n)
+          for k in 0..<tiles.tileColumns {
+            var straight = [S](repeating: 0, count: tiles.count(j, k))
+            S._transposeTile(tiles.tile(j, k), n, tiles.width(k), into: &straight)
+            TileProduct.multiply(tiles.tile(i, k), straight, into: &expected, m, n, tiles.width(k), adds: k > 0)
+          }
+          for place in 0..<m * n {
+            let (row, column) = place.quotientAndRemainder(dividingBy: n)
+            let value = expected[i == j ? max(row, column) * n + min(row, column) : place]
+            XCTAssertEqual(gram.tile(i, j)[place], value, "\(rows) × \(columns), (\(i), \(j))")
+            XCTAssertEqual(gram.tile(j, i)[column * m + row], value, "\(rows) × \(columns), (\(j), \(i))")
+          }
+        }
+      }
     }
   }
 

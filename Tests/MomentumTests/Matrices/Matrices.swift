@@ -22,13 +22,14 @@ enum Matrices {
     return (difference / y.reduce(0) { $0 + $1 * $1 }).squareRoot()
   }
 
-  static func product(_ a: [Double], _ m: Int, _ k: Int, _ b: [Double], _ n: Int, transposed: Bool = false) -> [Double]
-  {
-    var c = [Double](repeating: 0, count: m * n)
+  static func product<S: BLASScalar>(
+    _ a: [S], _ m: Int, _ k: Int, _ b: [S], _ n: Int, transposed: Bool = false
+  ) -> [S] {
+    var c = [S](repeating: 0, count: m * n)
     a.withUnsafeBufferPointer { a in
       b.withUnsafeBufferPointer { b in
         c.withUnsafeMutableBufferPointer { c in
-          Double._gemm(
+          S._gemm(
             false, transposed, Int32(m), Int32(n), Int32(k), 1, a.baseAddress!, Int32(k), b.baseAddress!,
             Int32(transposed ? k : n), 0, c.baseAddress!, Int32(n))
         }
@@ -39,16 +40,23 @@ enum Matrices {
 
   /// The steps as they are written down: `X ← a·X + (b·A + c·A²) X` with `A = X Xᵀ`, of the matrix divided by its norm.
   static func steps<S: BLASScalar>(_ x: [S], _ rows: Int, _ columns: Int, _ method: NewtonSchulz) -> [Double] {
+    steps(x, rows, columns, method, in: Double.self)
+  }
+
+  /// The same in any type.
+  static func steps<S: BLASScalar, T: BLASScalar>(
+    _ x: [S], _ rows: Int, _ columns: Int, _ method: NewtonSchulz, in type: T.Type
+  ) -> [T] {
     guard rows <= columns else {
-      return transposed(steps(transposed(x, rows, columns), columns, rows, method), columns, rows)
+      return transposed(steps(transposed(x, rows, columns), columns, rows, method, in: type), columns, rows)
     }
     let norm = x.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
-    var x = x.map { Double($0) / norm }
+    var x = x.map { T(Double($0) / norm) }
     for step in method.steps {
       let gram = product(x, rows, columns, x, rows, transposed: true)
       var factor = product(gram, rows, rows, gram, rows)
-      for i in factor.indices { factor[i] = step.c * factor[i] + step.b * gram[i] + (i % (rows + 1) == 0 ? step.a : 0) }
-      x = product(factor, rows, rows, x, columns)
+      for i in factor.indices { factor[i] = T(step.c) * factor[i] + T(step.b) * gram[i] }
+      x = zip(x, product(factor, rows, rows, x, columns)).map { T(step.a) * $0 + $1 }
     }
     return x
   }
