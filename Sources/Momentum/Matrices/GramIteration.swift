@@ -31,7 +31,7 @@ struct GramIteration<Scalar: BLASScalar> {
   mutating func run(_ method: borrowing NewtonSchulz) {
     let packing = MatrixPacking(matrix: matrix, tiles: memory.tiles, measures: memory.measures)
     guard let rest = packing.normalize(method.epsilon, method.epsilonUse, crew) else { return }
-    if PlainIteration<Scalar>.serves(matrix.layout) {
+    if matrix.layout.iteratesPlainly {
       return PlainIteration(memory, crew).run(method, rest, packing)
     }
     computeGram()

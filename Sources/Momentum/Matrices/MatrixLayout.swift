@@ -32,6 +32,9 @@ package struct MatrixLayout: Sendable, Hashable {
   var shortSide: Int { min(rows, columns) }
   /// The larger side.
   var longSide: Int { max(rows, columns) }
+  /// Whether the larger side is at most a sixteenth longer than the other, or the matrix lies in one tile: then a
+  /// ``PlainIteration`` costs as little as a ``GramIteration``.
+  var iteratesPlainly: Bool { longSide - shortSide <= shortSide / 16 || longSide <= MatrixTile.side }
 
   package func rowOffset(_ row: Int) -> Int { start + rowAxis.offset(firstRow + row) }
   func columnOffset(_ column: Int) -> Int { columnAxis.offset(column) }

@@ -24,7 +24,9 @@ final class MatrixWorkspace<Scalar: BLASScalar>: @unchecked Sendable {  // threa
 
     init(_ layout: MatrixLayout, squares: Int) {
       let (r, c) = (layout.shortSide, layout.longSide)
-      elements = Self.rounded(r * c) + squares * Self.rounded(r * r)
+      let (all, square) = (Self.rounded(r * c), Self.rounded(r * r))
+      // The next X of a plain iteration lies behind the second square.
+      elements = all + max(squares * square, layout.iteratesPlainly ? 2 * square + all : 0)
       measures = MatrixTile.number(of: r) * MatrixTile.number(of: c)
     }
 

@@ -54,8 +54,8 @@ public struct NewtonSchulz: Sendable, Hashable {
   /// ones to rounding sooner. A restart costs `3·r²·(c - r)` operations for r × c elements, r the smaller side. Where that
   /// counts more than digits, an empty list is fastest.
   ///
-  /// It costs nothing for square matrices. So for those, and where the larger side is at most a sixteenth longer, the Gram
-  /// matrix is computed in every step, whatever the list says.
+  /// It costs nothing for square matrices, and next to nothing for small ones. So for those whose larger side is at most a
+  /// sixteenth longer, or at most 64, the Gram matrix is computed in every step, whatever the list says.
   public var restarts: [Int]
 
   /// Steps with these factors.
@@ -108,11 +108,11 @@ public struct NewtonSchulz: Sendable, Hashable {
   }
 
   /// The additions and multiplications of the products of a matrix: with r the smaller side, c the larger and n steps
-  /// `(4·n - 3)·r³ + 3·r²·c`, and `3·r²·(c - r)` for each restart, of which nearly square matrices have n - 1. Of symmetric
+  /// `(4·n - 3)·r³ + 3·r²·c`, and `3·r²·(c - r)` for each restart, of which nearly square and small matrices have n - 1. Of symmetric
   /// products half is counted.
   package func operationCount(rows: Int, columns: Int) -> Double {
     let (r, c) = (Double(min(rows, columns)), Double(max(rows, columns)))
-    let isPlain = PlainIteration<Float>.serves(MatrixLayout(rows: rows, columns: columns))
+    let isPlain = MatrixLayout(rows: rows, columns: columns).iteratesPlainly
     let restarts = Double(isPlain ? steps.count - 1 : restarts.count)
     return r * r * (Double(4 * steps.count - 3) * r + 3 * c + 3 * restarts * (c - r))
   }

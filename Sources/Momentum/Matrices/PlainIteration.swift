@@ -1,10 +1,11 @@
 /// Orthogonalises one matrix by the steps of ``NewtonSchulz`` as they are written down, for matrices that are square or
-/// nearly so:
+/// nearly so, or that lie in one tile:
 ///
 ///     each step: R ← X Xᵀ;  Z ← b·R + c·R²;  X ← a·X + Z X
 ///
 /// Half the tiles of the first two products are computed. So for square matrices this takes as many operations as
-/// ``GramIteration``, and is off by half as much: nothing that is rounded in R outlasts a step.
+/// ``GramIteration``, and is off by half as much: nothing that is rounded in R outlasts a step. In one tile a product takes
+/// about as long as what surrounds it.
 ///
 /// Later steps add a to the diagonal of Z instead. There b·R and c·R² take away most of a, and less is rounded in the
 /// difference than in those of large numbers X. In the first two, which let small singular values grow by the product of
@@ -17,15 +18,12 @@ struct PlainIteration<Scalar: BLASScalar> {
 
   init(_ memory: GramMemory<Scalar>, _ crew: TaskCrew<Scalar>) { (self.memory, self.crew) = (memory, crew) }
 
-  /// Whether a matrix is square, or its larger side at most a sixteenth longer: then the other iteration would save little.
-  static func serves(_ layout: MatrixLayout) -> Bool { layout.longSide - layout.shortSide <= layout.shortSide / 16 }
-
   /// Takes the steps, and writes the result to where the matrix lies.
   ///
   /// - Parameter rest: The factor that X lacks; see ``GramIteration``.
   func run(_ method: borrowing NewtonSchulz, _ rest: Double, _ packing: MatrixPacking<Scalar>) {
     let tiles = memory.tiles
-    // W, Q and the next Q of the other iteration lie behind each other: room for three squares.
+    // W, Q and the next Q of the other iteration lie behind each other, with room for another X.
     var (x, next) = (tiles, TiledMatrix(base: memory.product.base, rows: tiles.rows, columns: tiles.columns))
     for index in 0..<method.steps.count {
       let step = method.step(index, rest)
