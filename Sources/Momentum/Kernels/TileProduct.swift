@@ -25,6 +25,15 @@ package enum TileProduct {
     adds: Bool, lower: Bool = false, next: (UnsafePointer<S>?, UnsafePointer<S>?) = (nil, nil)
   ) {
     if hasLoops { return S._multiplyTiles(a, b, c, m, n, k, adds: adds, lower: lower, next: next) }
+    multiplyByBLAS(a, b, into: c, m, n, k, adds: adds)
+  }
+
+  /// The same on a processor without the loops.
+  @inline(never)
+  static func multiplyByBLAS<S: BLASScalar>(
+    _ a: UnsafePointer<S>, _ b: UnsafePointer<S>, into c: UnsafeMutablePointer<S>, _ m: Int, _ n: Int, _ k: Int,
+    adds: Bool
+  ) {
     let (columns, depth) = (Int32(truncatingIfNeeded: n), Int32(truncatingIfNeeded: k))
     S._gemm(
       false, false, Int32(truncatingIfNeeded: m), columns, depth, 1, a, depth, b, columns, adds ? 1 : 0, c, columns)

@@ -1,7 +1,8 @@
 internal import Synchronization
 
 /// The memory in which matrices are orthogonalised, made once for the largest of them: for r rows and c columns, r the
-/// smaller number, `r·c + 5·r²` elements, and some tiles for each thread.
+/// smaller number, `r·c + 5·r²` elements, for matrices in one tile at most `2·(r·c + r²)` if that is more, and some tiles
+/// for each thread.
 ///
 /// Small matrices are worked on one by each thread, so they need this for every thread; see ``isSmall(_:)``.
 final class MatrixWorkspace<Scalar: BLASScalar>: @unchecked Sendable {  // threads have own parts
@@ -25,8 +26,10 @@ final class MatrixWorkspace<Scalar: BLASScalar>: @unchecked Sendable {  // threa
     init(_ layout: MatrixLayout, squares: Int) {
       let (r, c) = (layout.shortSide, layout.longSide)
       let (all, square) = (Self.rounded(r * c), Self.rounded(r * r))
-      // The next X of a plain iteration lies behind the second square.
-      elements = all + max(squares * square, layout.iteratesPlainly ? 2 * square + all : 0)
+      var behind = (squares - 2) * square
+      // Where there are more than two squares, the next X of a plain iteration lies in the place of the others.
+      if behind > 0, layout.iteratesPlainly { behind = max(behind, all) }
+      elements = all + 2 * square + behind
       measures = MatrixTile.number(of: r) * MatrixTile.number(of: c)
     }
 
@@ -44,7 +47,7 @@ final class MatrixWorkspace<Scalar: BLASScalar>: @unchecked Sendable {  // threa
 
   /// Memory for any of some matrices.
   ///
-  /// - Parameter squares: How many of the square matrices of ``GramMemory`` have memory, the first ones.
+  /// - Parameter squares: How many of the square matrices of ``GramMemory`` have memory, the first ones: 2 or all 5.
   /// - Throws: ``MomentumError/allocationFailed(bytes:)``.
   init(_ layouts: some Sequence<MatrixLayout>, threads: Int, squares: Int = 5) throws(MomentumError) {
     assert(MatrixTile.count * MatrixTile.side <= BLASTraits.mostUnthreadedProduct)

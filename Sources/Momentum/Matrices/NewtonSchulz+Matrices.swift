@@ -10,7 +10,7 @@ extension NewtonSchulz {
   /// - Throws: ``MomentumError/invalidSetting(_:)`` for factors, epsilon or restarts out of range;
   ///   ``MomentumError/countMismatch(what:count:expected:)``, ``MomentumError/allocationFailed(bytes:)``.
   /// - Complexity: With r the smaller side, c the larger and n steps `(4·n - 3)·r³ + 3·r²·c` operations; memory for
-  ///   `r·c + 5·r²` elements.
+  ///   `r·c + 5·r²` elements, or `2·(r·c + r²)` if c is at most 64 and that is more.
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
   public func orthogonalize<Scalar: BLASScalar>(

@@ -108,8 +108,8 @@ public struct NewtonSchulz: Sendable, Hashable {
   }
 
   /// The additions and multiplications of the products of a matrix: with r the smaller side, c the larger and n steps
-  /// `(4·n - 3)·r³ + 3·r²·c`, and `3·r²·(c - r)` for each restart, of which nearly square and small matrices have n - 1. Of symmetric
-  /// products half is counted.
+  /// `(4·n - 3)·r³ + 3·r²·c`, and `3·r²·(c - r)` for each restart, of which nearly square and small matrices have n - 1. Of
+  /// symmetric products half is counted.
   package func operationCount(rows: Int, columns: Int) -> Double {
     let (r, c) = (Double(min(rows, columns)), Double(max(rows, columns)))
     let isPlain = MatrixLayout(rows: rows, columns: columns).iteratesPlainly

@@ -17,15 +17,15 @@ public struct StepProgram: Sendable {
         scaleRuleUnits
     }
 
-    var kind: Kind
-    var from: Operand
-    var into: Operand
-    /// The operation as loops know it; 0 for one that no loop has.
+    let kind: Kind
+    let from: Operand
+    let into: Operand
+    /// The operation as loops know it, found from the fields above; 0 for one that no loop has.
     let code: UInt8
     /// The factor, the lower bound of a clamp, or the epsilon beside a root.
-    var factor = ScaledDouble(1)
+    let factor: ScaledDouble
     /// The upper bound of a clamp, or the decay of an average of squares.
-    var upper = 0.0
+    let upper: Double
   }
 
   private var storage = InlineArray<24, Instruction>(

@@ -56,8 +56,8 @@ final class NewtonSchulzTests: XCTestCase {
     }
   }
 
-  /// Square matrices, others whose sides are nearly the same, and those in one tile lose hardly more to rounding than by the steps as they are
-  /// written down in `Float`: the root of the mean square of what is wrong, for matrices of random numbers.
+  /// Square matrices, others whose sides are nearly the same, and those in one tile lose hardly more to rounding than by the
+  /// steps as they are written down in `Float`: the root of the mean square of what is wrong, for matrices of random numbers.
   func testSquareMatricesAreAsAccurateAsPlainSteps() throws {
     var random = SeededGenerator(seed: 1509)
     let methods: [(name: String, method: NewtonSchulz)] = [

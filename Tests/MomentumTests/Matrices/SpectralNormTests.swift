@@ -14,6 +14,18 @@ final class SpectralNormTests: XCTestCase {
     }
   }
 
+  /// The search keeps two squares beside the matrix, also where an iteration would need room for another matrix.
+  func testMemoryIsWhatIsSaid() throws {
+    for (rows, columns) in [(300, 300), (300, 310), (9, 64), (100, 400)] {
+      let layout = MatrixLayout(rows: rows, columns: columns)
+      let workspace = try MatrixWorkspace<Double>(CollectionOfOne(layout), threads: 1, squares: 2)
+      let (r, c) = (rows, columns)
+      // Beside these, tiles of the thread's own and a number of each tile; all are rounded up to cache lines.
+      let tiles = MatrixTile.count + MatrixTile.side * (r + 15) + MatrixTile.number(of: r) * MatrixTile.number(of: c)
+      XCTAssertLessThanOrEqual(workspace.byteCount, 8 * (r * c + 2 * r * r + tiles + 64), "\(rows) x \(columns)")
+    }
+  }
+
   func testKnownNorms() throws {
     XCTAssertEqual(try norm([Float(3), 4], 1, 2).value, 5, accuracy: 1e-13)
     XCTAssertEqual(try norm([Float(3), 4], 2, 1).value, 5, accuracy: 1e-13)

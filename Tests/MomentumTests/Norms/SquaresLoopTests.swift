@@ -9,13 +9,16 @@ import XCTest
 final class SquaresLoopTests: XCTestCase {
   override func tearDown() { StepKernels.outsideSteps = .automatic }
 
-  func testOpenBLASKernelsHaveALoop() throws {
-    guard momentum_squares_vectors(0) != nil else { throw XCTSkip("this processor has no loops") }
-    guard let core = BLAS.LibraryInfo.current.coreName, ["Haswell", "Zen"].contains(core) else {
-      throw XCTSkip("the order of these kernels is not known")
+  func testOpenBLASKernelsHaveALoop() {
+    let loops = [BLASTraits.behavior.floatNormLoop, BLASTraits.behavior.doubleNormLoop]
+    if momentum_squares_vectors(0) == nil {
+      XCTAssertEqual(loops, [nil, nil], "this processor has no loops")
+    } else if let core = BLAS.LibraryInfo.current.coreName, ["Haswell", "Zen"].contains(core) {
+      XCTAssertEqual(loops, ["AVX2", "AVX2"], core)
+    } else {
+      XCTAssertTrue(
+        loops.allSatisfy { $0 == nil || $0 == "AVX2" }, "the order of these kernels is whatever it is: \(loops)")
     }
-    XCTAssertEqual(BLASTraits.behavior.floatNormLoop, "AVX2")
-    XCTAssertEqual(BLASTraits.behavior.doubleNormLoop, "AVX2")
     XCTAssertEqual(BLASTraits.squaresVariant(Float.self), BLASTraits.behavior.floatSquaresVariant)
     XCTAssertEqual(BLASTraits.squaresVariant(Double.self), BLASTraits.behavior.doubleSquaresVariant)
     XCTAssertNil(momentum_squares_vectors(-1))
