@@ -1,7 +1,7 @@
 """The matrices that Muon is measured with, and whether its steps have led where they should.
 
 A gradient is `H D K` with the reflections `H = I - 2 u uᵀ` and `K = I - 2 w wᵀ` of random unit vectors, and falling numbers
-on the diagonal of D: so its singular values are known, every element of it is a short sum, and so is every element of
+on the diagonal of D, spread as the singular values of random numbers are: so its singular values are known, every element of it is a short sum, and so is every element of
 what the steps of Newton-Schulz make of it, `H p(D) K`. Steps in Double, as they are written down, give the same, but take
 minutes for large matrices.
 """
@@ -18,8 +18,6 @@ FACTORS = (3.4445, -4.7750, 2.0315)
 LEARNING_RATE = 0.02
 MOMENTUM = 0.95
 CHECKED_STEPS = 3
-# From 1 down to 1/CONDITION.
-CONDITION = 100
 # The distance of a matrix from the right one, relative to its norm: in Float the roundings of sums of so many products,
 # which small singular values feel most; in bfloat16, of 8 bits, those of all elements and of 15 products.
 TOLERANCE = {"Float": 1e-3, "bfloat16": 5e-2}
@@ -53,7 +51,9 @@ class Reflected:
         self.vectors = [generator.standard_normal(side) for side in shape]
         for vector in self.vectors:
             vector /= np.linalg.norm(vector)
-        self.values = np.geomspace(1, 1 / CONDITION, min(shape))
+        count, length = min(shape), max(shape)
+        # As in `momentum bench --matrices`: evenly between 1 + √q and 1 - √q for sides of the ratio q.
+        self.values = 1 + sqrt(count / length) * (1 - (2 * np.arange(count) + 1) / count)
 
     def matrix(self, values: np.ndarray) -> np.ndarray:
         u, w = self.vectors

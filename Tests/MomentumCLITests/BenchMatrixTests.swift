@@ -8,15 +8,24 @@ import XCTest
 /// `momentum bench --matrices`.
 final class BenchMatrixTests: XCTestCase {
   func testRowsHoldTheNumbersOfTheContract() throws {
-    let report = try bench(["--matrices", "70x130", "64x30", "--scalar", "float", "double", "--threads", "2"])
+    let report = try bench([
+      "--matrices", "70x130", "64x30", "300x100", "--scalar", "float", "double", "--threads", "2",
+    ])
     let rows = try XCTUnwrap(report["rows"] as? [[String: Any]])
     XCTAssertEqual(
       rows.map { "\($0["matrices"]!), \($0["scalar"]!), \($0["threads"]!)" },
-      ["70x130, float, 2", "64x30, float, 2", "70x130, double, 2", "64x30, double, 2"])
+      ["float", "double"].flatMap { type in ["70x130", "64x30", "300x100"].map { "\($0), \(type), 2" } })
     for row in rows {
       func number(_ name: String) throws -> Double { try XCTUnwrap(row[name] as? Double, name) }
-      // Five steps: with one restart, or for a matrix in one tile as they are written down.
-      let (r, c, restarts) = row["matrices"] as? String == "70x130" ? (70.0, 130.0, 1.0) : (30, 64, 4)
+      // Five steps: with one restart, or for a matrix in one tile as they are written down, or for a long one without.
+      let (r, c, restarts) =
+        switch row["matrices"] as? String {
+        case "70x130": (70.0, 130.0, 1.0)
+        case "64x30": (30, 64, 4)
+        default: (100, 300, 0)
+        }
+      XCTAssertEqual(try number("restarts"), restarts)
+      XCTAssertNil(row["condition"])
       XCTAssertEqual(try number("operations"), 17 * r * r * r + 3 * r * r * c + restarts * 3 * r * r * (c - r))
       let (ours, limit) = (try number("secondsMin"), try number("limitSecondsMin"))
       func expect(_ name: String, _ expected: Double) throws {
@@ -32,6 +41,14 @@ final class BenchMatrixTests: XCTestCase {
     }
     XCTAssertEqual(report["complete"] as? Bool, true)
     XCTAssertNotNil((report["machine"] as? [String: Any])?["blas"])
+  }
+
+  func testAConditionAsksForRestarts() throws {
+    let report = try bench(["--matrices", "100x300", "--condition", "1e4"])
+    let row = try XCTUnwrap((report["rows"] as? [[String: Any]])?.first)
+    XCTAssertEqual(row["condition"] as? Double, 1e4)
+    XCTAssertEqual(row["restarts"] as? Int, 1)
+    XCTAssertEqual(row["operations"] as? Double, 17e6 + 9e6 + 6e6)
   }
 
   func testPolarFactorsAreTimedBesideNewtonSchulz() throws {
@@ -72,6 +89,7 @@ final class BenchMatrixTests: XCTestCase {
       ["--matrices", "3x4", "--growth"], ["--matrices", "3x4", "--clip", "none"],
       ["--matrices", "3x4", "--rows", "step"],
       ["--matrices", "3x4", "--momentum", "0.5"], ["--matrices", "3x4", "--plots", "folder"], ["--polar"],
+      ["--condition", "10"], ["--matrices", "3x4", "--condition", "0.5"],
     ] {
       let run = try CommandRun(["bench"] + arguments)
       XCTAssertEqual(run.status, 64, arguments.joined(separator: " "))
@@ -90,24 +108,25 @@ final class BenchMatrixTests: XCTestCase {
 
   // MARK: Verification
 
-  /// Against the product of its three factors, written down.
+  /// Against products of its elements, written down.
   func testTheElementsOfTheKnownMatrixAreThoseOfItsFactors() {
-    for (rows, columns) in [(7, 12), (12, 7), (5, 5), (1, 4)] {
-      let matrix = ReflectedMatrix(rows: rows, columns: columns, seed: 3)
-      // A reflection has itself as its inverse: so the decomposition gives the matrix of squares by two products.
+    let cases: [(Int, Int, Double?)] = [
+      (7, 12, nil), (12, 7, 50), (5, 5, nil), (1, 4, nil), (70, 66, nil), (66, 90, 3), (130, 20, nil),
+    ]
+    for (rows, columns, condition) in cases {
+      let matrix = ReflectedMatrix(rows: rows, columns: columns, condition: condition, seed: 3)
       let (elements, squares) = (matrix.elements, matrix.orthogonalized { $0 * $0 * $0 })
-      func x(_ i: Int, _ j: Int) -> Double { elements[i, j] }
-      let norm = (0..<rows * columns).reduce(0) { $0 + x($1 / columns, $1 % columns) * x($1 / columns, $1 % columns) }
-        .squareRoot()
+      let x = (0..<rows).map { i in (0..<columns).map { elements[i, $0] } }
+      let norm = x.joined().reduce(0) { $0 + $1 * $1 }.squareRoot()
+      // X Xᵀ X has the cubes of the singular values.
+      let gram = x.map { row in x.map { zip(row, $0).reduce(0) { $0 + $1.0 * $1.1 } } }
       for i in 0..<rows {
         for j in 0..<columns {
-          // X Xᵀ X has the cubes of the singular values.
-          var sum = 0.0
-          for k in 0..<columns { for l in 0..<rows { sum += x(i, k) * x(l, k) * x(l, j) } }
+          let sum = (0..<rows).reduce(0) { $0 + gram[i][$1] * x[$1][j] }
           XCTAssertEqual(sum / (norm * norm * norm), squares[i, j], accuracy: 1e-14)
         }
       }
-      XCTAssertGreaterThan(x(0, columns - 1).magnitude, 0)
+      XCTAssertGreaterThan(x[0][columns - 1].magnitude, 0)
     }
   }
 

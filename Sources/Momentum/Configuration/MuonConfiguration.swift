@@ -6,7 +6,7 @@ extension Orthogonalization: Codable {
   }
 
   /// Decodes `"jordan"`, `"polarExpress"` or `"dion"` with five steps, `"polar"`, or an object with `steps`, a list of the
-  /// three factors of each step, and if they differ from the defaults `epsilon`, `epsilonUse` and `restarts`.
+  /// three factors of each step, and if they differ from the defaults `epsilon`, `epsilonUse`, `restarts` and `restartUse`.
   ///
   /// - Throws: `DecodingError`, with the path of what is wrong.
   public init(from decoder: any Decoder) throws {
@@ -21,14 +21,15 @@ extension Orthogonalization: Codable {
       self = known.method
       return
     }
-    let object = try StrictObject(decoder, keys: ["steps", "epsilon", "epsilonUse", "restarts"])
+    let object = try StrictObject(decoder, keys: ["steps", "epsilon", "epsilonUse", "restarts", "restartUse"])
     let factors: [[Double]] = try object.value("steps")
     guard factors.allSatisfy({ $0.count == 3 }) else {
       throw object.refusal("steps are \(factors); expected lists of three factors")
     }
     let method = NewtonSchulz(
       factors.map { NewtonSchulz.Step($0[0], $0[1], $0[2]) }, epsilon: try object.optional("epsilon") ?? 0,
-      epsilonUse: try object.optional("epsilonUse") ?? .added, restarts: try object.optional("restarts"))
+      epsilonUse: try object.optional("epsilonUse") ?? .added, restarts: try object.optional("restarts"),
+      restartUse: try object.optional("restartUse"))
     try object.checked { () throws(MomentumError) in try method.validate() }
     self = .newtonSchulz(method)
   }
@@ -44,6 +45,7 @@ extension Orthogonalization: Codable {
     try container.encode(method.epsilon, forKey: NameKey("epsilon"))
     try container.encode(method.epsilonUse, forKey: NameKey("epsilonUse"))
     try container.encode(method.restarts, forKey: NameKey("restarts"))
+    try container.encode(method.restartUse, forKey: NameKey("restartUse"))
   }
 }
 

@@ -1,78 +1,101 @@
-/// The Cholesky factorisation `t·I - G = L Lᵀ` in tiles, for the question whether it exists: if it does, every eigenvalue
-/// of G is below t, up to rounding.
+/// The Cholesky factorisation `A = Uᵀ U` in tiles of `t·I - G` or `G - t·I`, for the question whether it exists: if it does,
+/// every eigenvalue of G is below t, or above it, up to rounding.
 ///
-/// LAPACK's is not used because its library brings others along that a program which clips and steps need not load.
-struct CholeskyFactorization {
-  let gram: TiledMatrix<Double>
-  /// Memory for L.
-  let factor: TiledMatrix<Double>
+/// LAPACK's is not used because its library brings others along that a program which clips and steps need not load, and
+/// starts threads of its own. Every tile is computed in a fixed order, so that the answer does not depend on the number of
+/// threads.
+struct CholeskyFactorization<Scalar: BLASScalar> {
+  /// G, both halves of it.
+  let gram: TiledMatrix<Scalar>
+  /// Memory for U, whose tiles above the diagonal lie below it too, transposed and with the other sign: so what they take
+  /// from later tiles is a product that adds.
+  let factor: TiledMatrix<Scalar>
 
-  func exists(below t: Double, _ crew: TaskCrew<Double>) -> Bool {
-    for column in 0..<gram.tileColumns {
-      // The tile on the diagonal first: those below it are divided by it.
-      update(column, column, t)
-      guard Self.factorize(factor.tile(column, column), factor.height(column)) else { return false }
-      crew.run(ColumnTask(factorization: self, column: column, t: t), count: gram.tileRows - column - 1)
+  /// Whether `t·I - G` has a factorisation.
+  func exists(below t: Scalar, _ crew: TaskCrew<Scalar>) -> Bool { exists(sign: -1, shift: t, crew) }
+
+  /// Whether `G - t·I` has a factorisation.
+  func exists(above t: Scalar, _ crew: TaskCrew<Scalar>) -> Bool { exists(sign: 1, shift: -t, crew) }
+
+  private func exists(sign: Scalar, shift: Scalar, _ crew: TaskCrew<Scalar>) -> Bool {
+    var task = RowTask(gram: gram, factor: factor, sign: sign, shift: shift)
+    task.factorizeDiagonal(0)
+    for row in 0..<factor.tileRows {
+      guard task.isFactorized(row) else { return false }
+      task.row = row
+      crew.run(task, count: factor.tileColumns - row - 1)
     }
     return true
   }
 
-  /// `L(i, j) ← t·I - G(i, j) - Σₖ L(i, k) L(j, k)ᵀ` over the columns k of tiles before j.
-  private func update(_ i: Int, _ j: Int, _ t: Double) {
-    let (tile, source) = (factor.tile(i, j), gram.tile(i, j))
-    let (height, width) = (factor.height(i), factor.width(j))
-    for place in 0..<height * width { tile[place] = -source[place] }
-    if i == j { for place in 0..<width { tile[place * (width + 1)] += t } }
-    for k in 0..<j {
-      let depth = Int32(factor.width(k))
-      Double._gemm(
-        false, true, Int32(height), Int32(width), depth, -1, factor.tile(i, k), depth, factor.tile(j, k), depth, 1,
-        tile,
-        Int32(width))
+  /// The tiles of U in a row of tiles, right of the diagonal. The first task goes on to the next tile on the diagonal, while
+  /// other threads do the others.
+  private struct RowTask: MatrixTask {
+    let gram: TiledMatrix<Scalar>
+    let factor: TiledMatrix<Scalar>
+    let sign: Scalar
+    let shift: Scalar
+    var row = 0
+
+    @specialized(where Scalar == Float)
+    @specialized(where Scalar == Double)
+    func run(_ index: Int, _ scratch: UnsafeMutablePointer<Scalar>) {
+      let column = row + 1 + index
+      let tile = factor.tile(row, column)
+      update(row, column)
+      Self.solve(factor.tile(row, row), factor.height(row), tile, factor.width(column))
+      let count = factor.count(row, column)
+      for place in 0..<count { scratch[place] = -tile[place] }
+      Scalar._transposeTile(scratch, factor.height(row), factor.width(column), into: factor.tile(column, row))
+      if index == 0 { factorizeDiagonal(column) }
     }
-  }
 
-  /// The factorisation of a tile, of which only the half below the diagonal is read and written.
-  private static func factorize(_ a: UnsafeMutablePointer<Double>, _ n: Int) -> Bool {
-    for j in 0..<n {
-      let row = a + j * n
-      var pivot = row[j]
-      for k in 0..<j { pivot -= row[k] * row[k] }
-      // Written so that NaN fails it.
-      guard pivot > 0 else { return false }
-      row[j] = pivot.squareRoot()
-      for i in j + 1..<max(n, j + 1) {
-        let other = a + i * n
-        var sum = other[j]
-        for k in 0..<j { sum -= other[k] * row[k] }
-        other[j] = sum / row[j]
-      }
-    }
-    return true
-  }
+    /// Whether a tile on the diagonal has a factorisation.
+    func isFactorized(_ i: Int) -> Bool { factor.tile(i, i)[factor.count(i, i) - 1] > 0 }
 
-  /// A tile below the diagonal.
-  private struct ColumnTask: MatrixTask {
-    let factorization: CholeskyFactorization
-    let column: Int
-    let t: Double
-
-    func run(_ index: Int, _ scratch: UnsafeMutablePointer<Double>) {
-      let i = column + 1 + index
-      factorization.update(i, column, t)
-      let factor = factorization.factor
-      let (tile, diagonal) = (factor.tile(i, column), factor.tile(column, column))
-      let width = factor.width(column)
-      // Rows are independent of each other, elements of a row are not.
-      for row in 0..<factor.height(i) {
-        let x = tile + row * width
-        for j in 0..<width {
-          let other = diagonal + j * width
-          var sum = x[j]
-          for k in 0..<j { sum -= x[k] * other[k] }
-          x[j] = sum / other[j]
+    /// Makes U in a tile on the diagonal, or writes 0 in its last place.
+    func factorizeDiagonal(_ i: Int) {
+      update(i, i)
+      let (a, n) = (factor.tile(i, i), factor.height(i))
+      for q in 0..<n {
+        let top = a + q * n
+        // Written so that NaN fails it.
+        guard top[q] > 0 else {
+          a[n * n - 1] = 0
+          return
         }
+        let root = top[q].squareRoot()
+        top[q] = root
+        for j in q + 1..<n { top[j] /= root }
+        for p in q + 1..<n { Self.subtract(top[p], top + p, from: a + p * n + p, n - p) }
       }
+    }
+
+    /// `U(i, j) ← A(i, j) - Σₖ U(k, i)ᵀ U(k, j)` over the rows k of tiles before i.
+    private func update(_ i: Int, _ j: Int) {
+      let (tile, source, width) = (factor.tile(i, j), gram.tile(i, j), factor.width(j))
+      for place in 0..<factor.count(i, j) { tile[place] = sign * source[place] }
+      if i == j { for place in 0..<width { tile[place * (width + 1)] += shift } }
+      factor.multiply(i..<i + 1, factor, j, depth: i, into: tile, adds: true)
+    }
+
+    /// `X ← U⁻ᵀ X` for the n × n elements of a tile on the diagonal.
+    private static func solve(
+      _ u: UnsafePointer<Scalar>, _ n: Int, _ x: UnsafeMutablePointer<Scalar>, _ width: Int
+    ) {
+      for p in 0..<n {
+        let row = x + p * width
+        for q in 0..<p { subtract(u[q * n + p], x + q * width, from: row, width) }
+        let pivot = u[p * (n + 1)]
+        for j in 0..<width { row[j] /= pivot }
+      }
+    }
+
+    @inline(__always)
+    private static func subtract(
+      _ factor: Scalar, _ x: UnsafePointer<Scalar>, from y: UnsafeMutablePointer<Scalar>, _ count: Int
+    ) {
+      for j in 0..<count { y[j] -= factor * x[j] }
     }
   }
 }

@@ -28,18 +28,23 @@ struct GramIteration<Scalar: BLASScalar> {
   private var lowerCount: Int { LowerTiles.count(memory.tiles.tileRows) }
 
   /// Replaces the matrix by `U p(S) Vᵀ`.
-  mutating func run(_ method: borrowing NewtonSchulz) {
+  ///
+  /// - Returns: How often a Gram matrix was computed anew.
+  @discardableResult
+  mutating func run(_ method: borrowing NewtonSchulz) -> Int {
     let packing = MatrixPacking(matrix: matrix, tiles: memory.tiles, measures: memory.measures)
-    guard let rest = packing.normalize(method.epsilon, method.epsilonUse, crew) else { return }
+    guard let rest = packing.normalize(method.epsilon, method.epsilonUse, crew) else { return 0 }
     if matrix.layout.iteratesPlainly {
-      return PlainIteration(memory, crew).run(method, rest, packing)
+      PlainIteration(memory, crew).run(method, rest, packing)
+      return method.steps.count - 1
     }
     computeGram()
+    let restarts = needsRestarts(method) ? method.restarts : []
     for index in 0..<method.steps.count {
       let isLast = index + 1 == method.steps.count
-      let restarts = method.restarts.contains(index + 1)
-      step(method.step(index, rest), keepsGram: !isLast && !restarts)
-      if restarts {
+      let isRestarted = restarts.contains(index + 1)
+      step(method.step(index, rest), keepsGram: !isLast && !isRestarted)
+      if isRestarted {
         run(RestartTask(q: memory.accumulated, tiles: memory.tiles), count: memory.tiles.tileColumns)
         computeGram()
         isFresh = true
@@ -47,6 +52,15 @@ struct GramIteration<Scalar: BLASScalar> {
     }
     let output = OutputTask(q: memory.accumulated, tiles: memory.tiles, a: nil, target: .matrix(packing))
     run(output, count: output.count)
+    return restarts.count
+  }
+
+  /// Whether the restarts of a method are to be taken on this matrix, whose R has been computed.
+  private func needsRestarts(_ method: borrowing NewtonSchulz) -> Bool {
+    guard method.restartUse == .whereNeeded, !method.restarts.isEmpty, matrix.layout.mayDoWithoutRestarts else {
+      return true
+    }
+    return !GramCondition(gram: memory.gram, memory: memory.factor, measures: memory.measures).isGood(crew)
   }
 
   private func computeGram() {

@@ -35,6 +35,9 @@ package struct MatrixLayout: Sendable, Hashable {
   /// Whether the larger side is at most a sixteenth longer than the other, or the matrix lies in one tile: then a
   /// ``PlainIteration`` costs as little as a ``GramIteration``.
   var iteratesPlainly: Bool { longSide - shortSide <= shortSide / 16 || longSide <= MatrixTile.side }
+  /// Whether a restart costs so much more than the question whether the matrix needs one (``GramCondition``) that this is
+  /// asked: nine times as much, or more.
+  var mayDoWithoutRestarts: Bool { longSide >= 2 * shortSide }
 
   package func rowOffset(_ row: Int) -> Int { start + rowAxis.offset(firstRow + row) }
   func columnOffset(_ column: Int) -> Int { columnAxis.offset(column) }

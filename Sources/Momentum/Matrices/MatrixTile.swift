@@ -44,13 +44,16 @@ extension TiledMatrix {
   /// `c(i) ← Σₖ self(i, k) · other(k, j)`, or where it adds `c(i) ← c(i) + Σₖ ...`, for some rows i of tiles, one behind the
   /// other, each in the order of k. A tile of the other matrix stays in cache for all of them.
   ///
-  /// - Parameter isSymmetric: Whether the product is: then a tile on the diagonal has only its lower half.
+  /// - Parameters:
+  ///   - depth: The number of tiles k, by default all.
+  ///   - isSymmetric: Whether the product is: then a tile on the diagonal has only its lower half.
   func multiply(
-    _ rows: Range<Int>, _ other: TiledMatrix, _ j: Int, into c: UnsafeMutablePointer<Scalar>, adds: Bool = false,
-    isSymmetric: Bool = false
+    _ rows: Range<Int>, _ other: TiledMatrix, _ j: Int, depth: Int? = nil, into c: UnsafeMutablePointer<Scalar>,
+    adds: Bool = false, isSymmetric: Bool = false
   ) {
-    for k in 0..<tileColumns {
-      let next = k + 1 < tileColumns ? other.tile(k + 1, j) : nil
+    let depth = depth ?? tileColumns
+    for k in 0..<depth {
+      let next = k + 1 < depth ? other.tile(k + 1, j) : nil
       multiply(
         rows, k, other.tile(k, j), other.width(j), next: next, into: c, adds: adds || k > 0,
         lower: isSymmetric ? j : nil)

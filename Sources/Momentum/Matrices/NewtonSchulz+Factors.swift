@@ -3,11 +3,12 @@ extension NewtonSchulz {
   ///
   /// - Parameters:
   ///   - steps: The number of steps, at least 1.
-  ///   - restarts: See ``restarts``; by default after steps 3, 5 and so on. One after the third of five steps keeps as many
-  ///     digits as any two do.
+  ///   - restarts: See ``restarts``; by default after steps 3, 5 and so on, where they are needed. One after the third of
+  ///     five steps keeps as many digits as any two do.
   public static func jordan(steps: Int = 5, restarts: [Int]? = nil) -> NewtonSchulz {
     let factors = Array(repeating: Step(3.4445, -4.7750, 2.0315), count: max(steps, 0))
-    return NewtonSchulz(factors, restarts: restarts ?? oddSteps(before: steps))
+    return NewtonSchulz(
+      factors, restarts: restarts ?? oddSteps(before: steps), restartUse: restarts == nil ? .whereNeeded : .always)
   }
 
   /// The factors of Polar Express (Amsel, Persson, Musco and Gower, arXiv:2505.16932): those of each step are the best
@@ -15,7 +16,7 @@ extension NewtonSchulz {
   ///
   /// - Parameters:
   ///   - steps: The number of steps, at least 1.
-  ///   - restarts: See ``restarts``; by default after steps 2, 3, 5, 7 and so on.
+  ///   - restarts: See ``restarts``; by default after steps 2, 3, 5, 7 and so on, where they are needed.
   public static func polarExpress(steps: Int = 5, restarts: [Int]? = nil) -> NewtonSchulz {
     // All but the last of the list are made for singular values up to 1.01, so that rounding does not take them out of
     // the range in which the next step converges.

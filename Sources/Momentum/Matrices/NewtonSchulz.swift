@@ -40,6 +40,19 @@ public struct NewtonSchulz: Sendable, Hashable {
     case least
   }
 
+  /// On which matrices ``restarts`` are taken.
+  public enum RestartUse: String, Sendable, Hashable, Codable {
+    /// On all.
+    case always
+    /// On those that lose digits without: whose smallest singular value is small beside the largest.
+    ///
+    /// A matrix does without if its larger side is at least twice the other, and every eigenvalue of its Gram matrix is
+    /// larger than an eighth of the norm of every row of that. Then rounding that matrix changes no singular value by more
+    /// than a few units of the last place, and with restarts the result is as far from the exact one as without. Random
+    /// numbers of one variance in 1 to 3 and longer are such matrices, gradients of low rank are not.
+    case whereNeeded
+  }
+
   /// The factors of the steps, in their order.
   public var steps: [Step]
   /// Keeps the divisor of the matrix from 0. Not needed for that, and 0 by default: a matrix of zeros stays one, whatever
@@ -51,12 +64,15 @@ public struct NewtonSchulz: Sendable, Hashable {
   /// rising.
   ///
   /// Between restarts the steps work on `X Xᵀ`, which has the squares of the singular values, and so loses the smallest
-  /// ones to rounding sooner. A restart costs `3·r²·(c - r)` operations for r × c elements, r the smaller side. Where that
-  /// counts more than digits, an empty list is fastest.
+  /// ones to rounding sooner. A restart costs `3·r²·(c - r)` operations for r × c elements, r the smaller side. So it is
+  /// taken only where digits need it, unless ``restartUse`` says otherwise. Where time counts more than they do, an empty
+  /// list is fastest on every matrix.
   ///
   /// It costs nothing for square matrices, and next to nothing for small ones. So for those whose larger side is at most a
   /// sixteenth longer, or at most 64, the Gram matrix is computed in every step, whatever the list says.
   public var restarts: [Int]
+  /// On which matrices restarts are taken.
+  public var restartUse: RestartUse
 
   /// Steps with these factors.
   ///
@@ -65,12 +81,16 @@ public struct NewtonSchulz: Sendable, Hashable {
   ///   - epsilon: See ``epsilon``.
   ///   - epsilonUse: See ``epsilonUse``.
   ///   - restarts: See ``restarts``; by default after steps 2, 3, 5, 7 and so on, as far as others follow.
+  ///   - restartUse: See ``restartUse``; by default always if there is a list of restarts, else where they
+  ///     are needed.
   public init(
-    _ steps: [Step], epsilon: Double = 0, epsilonUse: EpsilonUse = .added, restarts: [Int]? = nil
+    _ steps: [Step], epsilon: Double = 0, epsilonUse: EpsilonUse = .added, restarts: [Int]? = nil,
+    restartUse: RestartUse? = nil
   ) {
     self.steps = steps
     self.epsilon = epsilon
     self.epsilonUse = epsilonUse
+    self.restartUse = restartUse ?? (restarts == nil ? .whereNeeded : .always)
     self.restarts = restarts ?? ([2] + Self.oddSteps(before: steps.count)).filter { $0 < steps.count }
   }
 
@@ -108,13 +128,12 @@ public struct NewtonSchulz: Sendable, Hashable {
   }
 
   /// The additions and multiplications of the products of a matrix: with r the smaller side, c the larger and n steps
-  /// `(4·n - 3)·r³ + 3·r²·c`, and `3·r²·(c - r)` for each restart, of which nearly square and small matrices have n - 1. Of
-  /// symmetric products half is counted.
-  package func operationCount(rows: Int, columns: Int) -> Double {
+  /// `(4·n - 3)·r³ + 3·r²·c`, and `3·r²·(c - r)` for each restart. Of symmetric products half is counted.
+  ///
+  /// - Parameter restarts: What ``orthogonalizeCountingRestarts(_:threads:)`` returns for the matrix.
+  package func operationCount(rows: Int, columns: Int, restarts: Int) -> Double {
     let (r, c) = (Double(min(rows, columns)), Double(max(rows, columns)))
-    let isPlain = MatrixLayout(rows: rows, columns: columns).iteratesPlainly
-    let restarts = Double(isPlain ? steps.count - 1 : restarts.count)
-    return r * r * (Double(4 * steps.count - 3) * r + 3 * c + 3 * restarts * (c - r))
+    return r * r * (Double(4 * steps.count - 3) * r + 3 * c + 3 * Double(restarts) * (c - r))
   }
 
   /// The composition of the polynomials of all steps at a singular value of the divided matrix.

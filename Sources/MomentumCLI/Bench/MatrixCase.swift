@@ -23,8 +23,10 @@ struct MatrixCase: Hashable, Sendable {
   }
 
   /// Operations of Newton-Schulz on all matrices.
-  func operationCount(_ method: NewtonSchulz) -> Double {
-    shapes.reduce(0) { $0 + method.operationCount(rows: $1[0], columns: $1[1]) }
+  ///
+  /// - Parameter restarts: The number that each of them takes.
+  func operationCount(_ method: NewtonSchulz, restarts: [Int]) -> Double {
+    zip(shapes, restarts).reduce(0) { $0 + method.operationCount(rows: $1.0[0], columns: $1.0[1], restarts: $1.1) }
   }
 
   /// The memory that a row takes: gradients, parameters, and the velocities of the engine and of the plain calls; for the

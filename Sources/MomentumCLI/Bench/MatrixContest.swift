@@ -102,14 +102,22 @@ struct MatrixContest {
   let plainFault: String?
   /// The engine's step along polar factors, if asked for.
   let polar: (any BenchContender)?
+  /// What was asked for.
+  let condition: Double?
+  /// How often the engine computes the Gram matrix of each matrix anew.
+  let restarts: [Int]
 
-  /// - Parameter polar: Whether to take the step along polar factors too; LAPACK's routines have been supplied then.
+  /// - Parameters:
+  ///   - polar: Whether to take the step along polar factors too; LAPACK's routines have been supplied then.
+  ///   - condition: See ``ReflectedMatrix``.
   init<Scalar: LimitScalar>(
-    _ matrices: MatrixCase, _ memory: BenchMemory<Scalar>, polar wantsPolar: Bool, row: String
+    _ matrices: MatrixCase, _ memory: BenchMemory<Scalar>, polar wantsPolar: Bool, condition: Double?, row: String
   ) throws {
     let step = try MatrixStep()
-    let verification = MatrixVerification(matrices, memory, step, row: row)
+    let verification = MatrixVerification(matrices, memory, step, condition: condition, row: row)
     verification.fillGradients()
+    self.condition = condition
+    restarts = try verification.restarts()
 
     engine = try EngineStep(memory, step.muon, kernels: .automatic)
     try verification.verify(engine, "momentum", step.method.value)
@@ -118,7 +126,7 @@ struct MatrixContest {
 
     try TileProducts<Scalar>.verify(row: row)
     let tiles = TileProducts<Scalar>(
-      operations: matrices.operationCount(step.method), threads: memory.threads)
+      operations: matrices.operationCount(step.method, restarts: restarts), threads: memory.threads)
     (self.tiles, tileOperations) = (tiles, tiles.operations)
     let large = LargeProduct<Scalar>()
     try large.verify(row: row)
@@ -136,15 +144,19 @@ struct MatrixVerification<Scalar: LimitScalar> {
   private let matrices: MatrixCase
   private let memory: BenchMemory<Scalar>
   private let step: MatrixStep
+  private let condition: Double?
   private let row: String
 
-  init(_ matrices: MatrixCase, _ memory: BenchMemory<Scalar>, _ step: MatrixStep, row: String) {
-    (self.matrices, self.memory, self.step, self.row) = (matrices, memory, step, row)
+  init(
+    _ matrices: MatrixCase, _ memory: BenchMemory<Scalar>, _ step: MatrixStep, condition: Double? = nil, row: String
+  ) {
+    (self.matrices, self.memory, self.step, self.condition, self.row) = (matrices, memory, step, condition, row)
   }
 
   private func matrix(_ index: Int) -> ReflectedMatrix {
     let shape = matrices.shapes[index]
-    return ReflectedMatrix(rows: shape[0], columns: shape[1], seed: memory.layout.tensors[index].offset)
+    return ReflectedMatrix(
+      rows: shape[0], columns: shape[1], condition: condition, seed: memory.layout.tensors[index].offset)
   }
 
   func fillGradients() {
@@ -154,6 +166,16 @@ struct MatrixVerification<Scalar: LimitScalar> {
         let (row, column) = place.quotientAndRemainder(dividingBy: columns)
         memory.gradients[tensor.offset + place] = Scalar(elements[row, column])
       }
+    }
+  }
+
+  /// How often the Gram matrix of each gradient is computed anew when it is orthogonalised. In the place of the parameters.
+  func restarts() throws -> [Int] {
+    memory.parameters.baseAddress!.update(from: memory.gradients.baseAddress!, count: memory.count)
+    return try zip(memory.layout.tensors, matrices.shapes).map { tensor, shape in
+      let base = memory.parameters.baseAddress! + tensor.offset
+      return try step.method.orthogonalizeCountingRestarts(
+        BLAS.MutableMatrix(base, rows: shape[0], columns: shape[1]), threads: memory.threads)
     }
   }
 

@@ -13,13 +13,14 @@ struct MatrixReport: Encodable {
 
   var text: String {
     let header = [
-      "matrices", "number", "scalar", "threads", "best", "median", "GF/s", "limit", "GF/s", "share", "large GF/s",
+      "matrices", "number", "scalar", "threads", "restarts", "best", "median", "GF/s", "limit", "GF/s", "share",
+      "large GF/s",
       "plain", "plain/ours", "polar", "polar/ours",
     ]
     let cells = rows.map { row in
       [
-        row.matrices, "\(row.tensorCount)", row.scalar, "\(row.threads)", BenchReport.time(row.secondsMin),
-        BenchReport.time(row.secondsMedian), String(format: "%.1f", row.gigaflops),
+        row.matrices, "\(row.tensorCount)", row.scalar, "\(row.threads)", "\(row.restarts)",
+        BenchReport.time(row.secondsMin), BenchReport.time(row.secondsMedian), String(format: "%.1f", row.gigaflops),
         BenchReport.time(row.limitSecondsMin), String(format: "%.1f", row.limitGigaflops),
         String(format: "%.0f %%", 100 * row.limitRatio), String(format: "%.1f", row.largeGigaflops),
         BenchReport.time(row.plainSecondsMin) + (row.plainFault == nil ? "" : ", wrong"),
@@ -38,7 +39,8 @@ struct MatrixReport: Encodable {
   }
 
   static let legend = """
-    Steps of Muon, with five of Jordan's steps of Newton-Schulz. GF/s: operations of the engine's products by the best time.
+    Steps of Muon, with five of Jordan's steps of Newton-Schulz, on matrices whose singular values are spread as those of random
+    numbers, or with --condition fall evenly. restarts: how often Gram matrices were computed anew. GF/s: operations of the engine's products by the best time.
     limit: as many operations as products of two tiles of 64 x 64 in cache, on as many threads; share: how much of that
     speed a whole step has. large: one product of matrices of 2048 x 2048 with the threads of the BLAS. plain: the same step
     by calls of BLAS, three products of whole matrices a step of Newton-Schulz, with the threads of the BLAS

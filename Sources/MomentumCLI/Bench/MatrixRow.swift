@@ -11,6 +11,10 @@ struct MatrixRow: Encodable {
   /// The most threads that were allowed.
   let threads: Int
   let repeats: Int
+  /// The largest singular value by the smallest, if a number was asked for.
+  let condition: Double?
+  /// How often Gram matrices were computed anew, of all matrices.
+  let restarts: Int
   /// Additions and multiplications of the engine's products.
   let operations: Double
   let secondsMin: Double
@@ -48,7 +52,9 @@ struct MatrixRow: Encodable {
     scalar = "\(Scalar.self)".lowercased()
     threads = memory.threads
     repeats = timer.repeats
-    operations = matrices.operationCount(try MatrixStep().method)
+    condition = contest.condition
+    restarts = contest.restarts.reduce(0, +)
+    operations = matrices.operationCount(try MatrixStep().method, restarts: contest.restarts)
     (secondsMin, secondsMedian) = (times[0].best, times[0].median)
     gigaflops = operations / times[0].best * 1e-9
     // The tiles do a whole number of products.
@@ -70,14 +76,15 @@ struct MatrixRow: Encodable {
   // MARK: CSV
 
   static let csvHeader = """
-    matrices,tensor_count,count,scalar,threads,repeats,operations,seconds_min,seconds_median,gigaflops,limit_seconds_min,\
+    matrices,tensor_count,count,scalar,threads,repeats,condition,restarts,operations,seconds_min,seconds_median,gigaflops,limit_seconds_min,\
     limit_seconds_median,limit_gigaflops,limit_ratio,large_gigaflops,plain_seconds_min,plain_seconds_median,plain_ratio,\
     polar_seconds_min,polar_seconds_median,polar_ratio
     """
 
   var csv: String {
     let numbers: [Double?] = [
-      operations, secondsMin, secondsMedian, gigaflops, limitSecondsMin, limitSecondsMedian, limitGigaflops, limitRatio,
+      condition, Double(restarts), operations, secondsMin, secondsMedian, gigaflops, limitSecondsMin,
+      limitSecondsMedian, limitGigaflops, limitRatio,
       largeGigaflops, plainSecondsMin, plainSecondsMedian, plainRatio, polarSecondsMin, polarSecondsMedian, polarRatio,
     ]
     let fields = [matrices, "\(tensorCount)", "\(count)", scalar, "\(threads)", "\(repeats)"]

@@ -8,6 +8,8 @@ struct MatrixRun {
   var timer: BenchTimer
   /// Whether to take steps along polar factors too.
   var polar = false
+  /// The largest singular value by the smallest; `nil` for matrices like those of random numbers.
+  var condition: Double?
 
   var rowCount: Int { matrices.count * scalars.count * threads.count }
 
@@ -45,7 +47,8 @@ struct MatrixRun {
     _: Scalar.Type, _ matrices: MatrixCase, _ threads: Int
   ) throws -> MatrixRow {
     let memory = try BenchMemory<Scalar>(matrices.layout(), threads: threads)
-    let contest = try MatrixContest(matrices, memory, polar: polar, row: "\(matrices.name) of \(Scalar.self)")
+    let contest = try MatrixContest(
+      matrices, memory, polar: polar, condition: condition, row: "\(matrices.name) of \(Scalar.self)")
     return try MatrixRow(matrices, memory, contest, timer)
   }
 }

@@ -24,7 +24,7 @@ extension BenchCommand {
     if polar { LAPACK.supplyPolarFactors() }
     let run = MatrixRun(
       matrices: matrices, scalars: scalar, threads: threads.isEmpty ? [Machine.availableProcessors] : threads,
-      timer: BenchTimer(repeats: repeats), polar: polar)
+      timer: BenchTimer(repeats: repeats), polar: polar, condition: condition)
     try run.checkMemory()
     var report = MatrixReport()
     let progress = ProgressDisplay(total: run.rowCount, unit: "rows")

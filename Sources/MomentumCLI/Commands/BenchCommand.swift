@@ -70,6 +70,11 @@ struct BenchCommand: ParsableCommand {
   var matrices: [MatrixCase] = []
   @Flag(help: "With --matrices: also a step along polar factors, by LAPACK.")
   var polar = false
+  @Option(
+    help:
+      "With --matrices: the largest singular value by the smallest, between which the others fall evenly. (default: spread as those of random numbers)",
+    transform: NumberText.double)
+  var condition: Double?
   @Option(help: "Also write the rows to this CSV file.")
   var csv: String?
   @OptionGroup
@@ -105,6 +110,12 @@ struct BenchCommand: ParsableCommand {
     if noReport, clip != .value { throw ValidationError("--no-report needs --clip value") }
     if rows == .half, !scalar.contains(.float) { throw ValidationError("--rows half needs --scalar float") }
     if polar, matrices.isEmpty { throw ValidationError("--polar needs --matrices") }
+    if let condition {
+      guard !matrices.isEmpty else { throw ValidationError("--condition needs --matrices") }
+      guard condition >= 1, condition <= 1e8 else {
+        throw ValidationError("--condition is \(condition); expected a number in 1...1e8")
+      }
+    }
     if !matrices.isEmpty {
       try refuseWhatMatricesIgnore()
     } else if growth {

@@ -215,6 +215,31 @@ final class OptimizerConfigurationTests: XCTestCase {
     XCTAssertTrue(configuration.groups.isEmpty)
   }
 
+  /// A list of restarts is for every matrix, the default list for those that need it, unless it is said otherwise.
+  func testRestartsOfMuon() throws {
+    func method(_ settings: String) throws -> NewtonSchulz? {
+      let json = #"{"rule": {"kind": "muon", "learningRate": 1, "method": \#(settings)}}"#
+      guard let muon = try decode(json).rule.makeRule(.native) as? Muon, case .newtonSchulz(let method) = muon.method
+      else { return nil }
+      // As it is written.
+      let encoded = try JSONDecoder().decode(Orthogonalization.self, from: JSONEncoder().encode(muon.method))
+      XCTAssertEqual(encoded, muon.method, settings)
+      return method
+    }
+    XCTAssertEqual(try method(#""jordan""#)?.restartUse, .whereNeeded)
+    let three = "[[1, 2, 3], [1, 2, 3], [1, 2, 3]]"
+    for (settings, restarts, use) in [
+      ("", [2], NewtonSchulz.RestartUse.whereNeeded), (#", "restarts": [1]"#, [1], .always),
+      (#", "restartUse": "always""#, [2], .always),
+      (#", "restarts": [1, 2], "restartUse": "whereNeeded""#, [1, 2], .whereNeeded),
+    ] {
+      let method = try method(#"{"steps": \#(three)\#(settings)}"#)
+      XCTAssertEqual(method?.restarts, restarts, settings)
+      XCTAssertEqual(method?.restartUse, use, settings)
+    }
+    XCTAssertThrowsError(try method(#"{"steps": \#(three), "restartUse": "never"}"#))
+  }
+
   func testWhatIsEncodedDecodesToTheSame() throws {
     for json in [
       full,

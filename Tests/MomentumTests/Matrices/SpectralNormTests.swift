@@ -127,6 +127,11 @@ final class SpectralNormTests: XCTestCase {
       XCTAssertTrue(cholesky.exists(below: square * (1 + 1e-6), crew), "\(n)")
       XCTAssertFalse(cholesky.exists(below: square * (1 - 1e-6), crew), "\(n)")
       XCTAssertFalse(cholesky.exists(below: .nan, crew), "\(n)")
+      // Of -G the same number is the smallest eigenvalue.
+      for place in 0..<n * n { memory.gram.base[place] *= -1 }
+      XCTAssertTrue(cholesky.exists(above: -square * (1 + 1e-6), crew), "\(n)")
+      XCTAssertFalse(cholesky.exists(above: -square * (1 - 1e-6), crew), "\(n)")
+      XCTAssertFalse(cholesky.exists(above: .nan, crew), "\(n)")
     }
   }
 

@@ -1,0 +1,54 @@
+/// The question whether a Gram matrix `R = X Xᵀ` keeps the digits of all singular values of X, so that steps on R need no
+/// restart: whether every eigenvalue is above an eighth of the norm of R's largest row.
+///
+/// Rounding changes R(i, j) by about u·|R(i, j)|, u the unit roundoff, with signs that know nothing of each other. That is
+/// a matrix whose norm is about u times that of R's largest row, and it moves an eigenvalue λ by u times that norm over λ,
+/// relative to λ: here by about 8·u or less, as little as what the products of later steps round. A restart rounds `Q X` and
+/// another Gram matrix instead.
+///
+/// Measured on random numbers in 1 to 1.2 and longer, and on singular values that fall evenly, that lie in two places, and of
+/// which one is apart, 65 to 512 of them: where this holds, five of Jordan's steps are off by at most 2.2e-6 in `Float`,
+/// instead of 3.7e-6 with a restart; eight of Polar Express, whose restarts mend what earlier steps have rounded, by at most
+/// 7e-6 instead of 3e-6.
+///
+/// The largest row measures what rounding does whatever the number of rows is: the Frobenius norm grows with its root, and
+/// the largest eigenvalue is that of a direction which may be spread over all rows.
+struct GramCondition<Scalar: BLASScalar> {
+  let gram: TiledMatrix<Scalar>
+  /// Memory for a matrix of the same size.
+  let memory: TiledMatrix<Scalar>
+  /// Memory for a number of each row of tiles.
+  let measures: UnsafeMutablePointer<Double>
+
+  /// The least eigenvalue that keeps its digits, relative to the norm of the largest row.
+  private static var least: Double { 0.125 }
+
+  /// Asks by a Cholesky factorisation: `r³/3` operations, fewer if there is none.
+  func isGood(_ crew: TaskCrew<Scalar>) -> Bool {
+    crew.run(RowTask(gram: gram, measures: measures), count: gram.tileRows)
+    let largest = (0..<gram.tileRows).reduce(0) { max($0, measures[$1]) }
+    return CholeskyFactorization(gram: gram, factor: memory)
+      .exists(above: Scalar(Self.least * largest.squareRoot()), crew)
+  }
+
+  /// Measures the largest sum of squares of a row among those of a row of tiles.
+  private struct RowTask: MatrixTask {
+    let gram: TiledMatrix<Scalar>
+    let measures: UnsafeMutablePointer<Double>
+
+    @specialized(where Scalar == Float)
+    @specialized(where Scalar == Double)
+    func run(_ index: Int, _ scratch: UnsafeMutablePointer<Scalar>) {
+      var largest = 0.0
+      for row in 0..<gram.height(index) {
+        var sum = 0.0
+        for j in 0..<gram.tileColumns {
+          let width = gram.width(j)
+          sum += ElementLoops.sumOfSquares(gram.tile(index, j) + row * width, width)
+        }
+        largest = max(largest, sum)
+      }
+      measures[index] = largest
+    }
+  }
+}
