@@ -124,7 +124,7 @@ final class StoredSettingsTests: XCTestCase {
       [
         ("steps", { $0.steps[1].c = 7 }), ("epsilon", { $0.epsilon = 1e-9 }),
         ("epsilonUse", { $0.epsilonUse = .least }),
-        ("restarts", { $0.restarts = [1] }), ("restartUse", { $0.restartUse = .always }),
+        ("restarts", { $0.restarts = [1] }), ("restartUse", { $0.restartUse = .whereNeeded }),
       ])
     assertAllDiffer(
       [

@@ -29,7 +29,7 @@ extension Orthogonalization: Codable {
     let method = NewtonSchulz(
       factors.map { NewtonSchulz.Step($0[0], $0[1], $0[2]) }, epsilon: try object.optional("epsilon") ?? 0,
       epsilonUse: try object.optional("epsilonUse") ?? .added, restarts: try object.optional("restarts"),
-      restartUse: try object.optional("restartUse"))
+      restartUse: try object.optional("restartUse") ?? .always)
     try object.checked { () throws(MomentumError) in try method.validate() }
     self = .newtonSchulz(method)
   }

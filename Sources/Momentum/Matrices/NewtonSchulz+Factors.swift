@@ -16,7 +16,8 @@ extension NewtonSchulz {
   ///
   /// - Parameters:
   ///   - steps: The number of steps, at least 1.
-  ///   - restarts: See ``restarts``; by default after steps 2, 3, 5, 7 and so on, where they are needed.
+  ///   - restarts: See ``restarts``; by default after steps 2, 3, 5, 7 and so on, on every matrix: the later
+  ///     ones mend what earlier steps have rounded.
   public static func polarExpress(steps: Int = 5, restarts: [Int]? = nil) -> NewtonSchulz {
     // All but the last of the list are made for singular values up to 1.01, so that rounding does not take them out of
     // the range in which the next step converges.
@@ -39,11 +40,13 @@ extension NewtonSchulz {
     Step(1.8750014808534479, -1.2500016453999487, 0.3750001645474248),
   ]
 
-  /// Five steps with the factors of Dion, which Optax offers by that name.
+  /// Five steps with the factors of Dion, which Optax offers by that name, and restarts after steps 2 and 3 where they are
+  /// needed.
   public static var dion: NewtonSchulz {
-    NewtonSchulz([
-      Step(4.0848, -6.8946, 2.9270), Step(3.9505, -6.3029, 2.6377), Step(3.7418, -5.5913, 2.3037),
-      Step(2.8769, -3.1427, 1.2046), Step(2.8366, -3.0525, 1.2012),
-    ])
+    NewtonSchulz(
+      [
+        Step(4.0848, -6.8946, 2.9270), Step(3.9505, -6.3029, 2.6377), Step(3.7418, -5.5913, 2.3037),
+        Step(2.8769, -3.1427, 1.2046), Step(2.8366, -3.0525, 1.2012),
+      ], restartUse: .whereNeeded)
   }
 }

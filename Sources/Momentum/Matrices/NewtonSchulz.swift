@@ -64,9 +64,9 @@ public struct NewtonSchulz: Sendable, Hashable {
   /// rising.
   ///
   /// Between restarts the steps work on `X Xᵀ`, which has the squares of the singular values, and so loses the smallest
-  /// ones to rounding sooner. A restart costs `3·r²·(c - r)` operations for r × c elements, r the smaller side. So it is
-  /// taken only where digits need it, unless ``restartUse`` says otherwise. Where time counts more than they do, an empty
-  /// list is fastest on every matrix.
+  /// ones to rounding sooner. A restart costs `3·r²·(c - r)` operations for r × c elements, r the smaller side. With Jordan's
+  /// and Dion's factors it is taken where digits need it, unless ``restartUse`` says otherwise. Where time counts more than
+  /// they do, an empty list is fastest on every matrix.
   ///
   /// It costs nothing for square matrices, and next to nothing for small ones. So for those whose larger side is at most a
   /// sixteenth longer, or at most 64, the Gram matrix is computed in every step, whatever the list says.
@@ -81,16 +81,15 @@ public struct NewtonSchulz: Sendable, Hashable {
   ///   - epsilon: See ``epsilon``.
   ///   - epsilonUse: See ``epsilonUse``.
   ///   - restarts: See ``restarts``; by default after steps 2, 3, 5, 7 and so on, as far as others follow.
-  ///   - restartUse: See ``restartUse``; by default always if there is a list of restarts, else where they
-  ///     are needed.
+  ///   - restartUse: See ``restartUse``; by default always, because what restarts mend depends on the factors.
   public init(
     _ steps: [Step], epsilon: Double = 0, epsilonUse: EpsilonUse = .added, restarts: [Int]? = nil,
-    restartUse: RestartUse? = nil
+    restartUse: RestartUse = .always
   ) {
     self.steps = steps
     self.epsilon = epsilon
     self.epsilonUse = epsilonUse
-    self.restartUse = restartUse ?? (restarts == nil ? .whereNeeded : .always)
+    self.restartUse = restartUse
     self.restarts = restarts ?? ([2] + Self.oddSteps(before: steps.count)).filter { $0 < steps.count }
   }
 

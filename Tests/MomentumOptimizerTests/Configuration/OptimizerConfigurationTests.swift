@@ -229,8 +229,8 @@ final class OptimizerConfigurationTests: XCTestCase {
     XCTAssertEqual(try method(#""jordan""#)?.restartUse, .whereNeeded)
     let three = "[[1, 2, 3], [1, 2, 3], [1, 2, 3]]"
     for (settings, restarts, use) in [
-      ("", [2], NewtonSchulz.RestartUse.whereNeeded), (#", "restarts": [1]"#, [1], .always),
-      (#", "restartUse": "always""#, [2], .always),
+      ("", [2], NewtonSchulz.RestartUse.always), (#", "restarts": [1]"#, [1], .always),
+      (#", "restartUse": "whereNeeded""#, [2], .whereNeeded),
       (#", "restarts": [1, 2], "restartUse": "whereNeeded""#, [1, 2], .whereNeeded),
     ] {
       let method = try method(#"{"steps": \#(three)\#(settings)}"#)

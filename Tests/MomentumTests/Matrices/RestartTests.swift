@@ -5,7 +5,20 @@ import XCTest
 
 /// Which matrices take restarts, and that nothing but the matrix decides it.
 final class RestartTests: XCTestCase {
-  private static let methods = [NewtonSchulz.jordan(), .dion, .polarExpress(), .polarExpress(steps: 8)]
+  private static let methods = [NewtonSchulz.jordan(), .dion, .polarExpress(), .polarExpress(steps: 8)].map {
+    var method = $0
+    method.restartUse = .whereNeeded
+    return method
+  }
+
+  func testFactorsWhoseRestartsMendMoreTakeThemAlways() {
+    XCTAssertEqual(
+      [
+        NewtonSchulz.jordan(), .dion, .jordan(restarts: [1]), .polarExpress(),
+        NewtonSchulz([NewtonSchulz.Step(1, 0, 0)]),
+      ]
+      .map(\.restartUse), [.whereNeeded, .whereNeeded, .always, .always, .always])
+  }
 
   private func restarts<S: BLASScalar>(
     _ x: [S], _ rows: Int, _ columns: Int, _ method: NewtonSchulz = .jordan(), threads: Int? = nil
