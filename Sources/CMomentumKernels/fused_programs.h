@@ -83,6 +83,18 @@
   X(clear_scale_gradient, TWO(CLEAR_IN_PLACE, SG))                                                                     \
   X(clamp_scale_gradient, TWO(CLAMP_IN_PLACE, SG))
 
+// The programs of steps in one pass that have a loop which also sums the squares of the next tile.
+#define SUMMING_PROGRAMS(X)                             \
+  X(plain, ONE(GP))                                     \
+  X(momentum, TWO(GD, DP))                              \
+  X(scaled_momentum, THREE(SD, GD, DP))                 \
+  X(decay, THREE(GD, PD, DP))                           \
+  X(scaled_decay, FOUR(SD, GD, PD, DP))                 \
+  X(decoupled_decay, FOUR(COPY_P, GD, CP, DP))          \
+  X(scaled_decoupled_decay, FIVE(COPY_P, SD, GD, CP, DP)) \
+  X(nesterov, THREE(GD, GP, DP))                        \
+  X(scaled_nesterov, FOUR(SD, GD, GP, DP))
+
 // The usual ways to keep vectors in half precision: gradients, direction, parameters.
 #define HALF_STORAGES(X, name, program)               \
   X(name, program, BFLOAT16, FLOAT, FLOAT)            \

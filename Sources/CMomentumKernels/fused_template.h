@@ -6,6 +6,8 @@
 //   RAISE(x, lower) = x < lower ? lower : x, LOWER(x, upper) = x > upper ? upper : x: a NaN stays
 //   FINITE(x) = x with 0 in place of NaN and infinities, SIGN(x) = 1, -1, 0, or x for a NaN
 //
+//   SUMMING   for loops that also sum squares, in the order of the loops of squares of the same instruction set
+//
 // and this file undefines all of them. Everything that depends on the program is a constant where a loop is made, so that the
 // compiler leaves out what the program does not do.
 
@@ -109,6 +111,59 @@ INLINE void NAME(run)(
   if (i < n) NAME(finish)(loop, program, operands, factors, i, n - i);
 }
 
+#if defined(SUMMING)
+enum { NAME(block) = 4 * WIDTH };
+
+typedef struct {
+  VECTOR a, b, c, d;
+} NAME(lanes);
+
+INLINE NAME(lanes) NAME(add_squares)(NAME(lanes) sum, const SCALAR *x) {
+  const VECTOR a = LOAD(x), b = LOAD(x + WIDTH), c = LOAD(x + 2 * WIDTH), d = LOAD(x + 3 * WIDTH);
+  sum.a = FMA(a, a, sum.a);
+  sum.b = FMA(b, b, sum.b);
+  sum.c = FMA(c, c, sum.c);
+  sum.d = FMA(d, d, sum.d);
+  return sum;
+}
+
+INLINE void NAME(run_block)(
+    momentum_fused_signature program, SCALAR *const *operands, const SCALAR *factors, ptrdiff_t i) {
+  NAME(run_vector)(program, operands, factors, i);
+  NAME(run_vector)(program, operands, factors, i + WIDTH);
+  NAME(run_vector)(program, operands, factors, i + 2 * WIDTH);
+  NAME(run_vector)(program, operands, factors, i + 3 * WIDTH);
+}
+
+INLINE void NAME(run_summing)(
+    NAME(loop) *loop, momentum_fused_signature program, SCALAR *const *operands, const SCALAR *factors, ptrdiff_t n,
+    const SCALAR *next, ptrdiff_t next_n, SCALAR *lanes) {
+  SCALAR *own[MOMENTUM_FUSED_COPY];
+  SCALAR own_factors[2 * MOMENTUM_FUSED_LONGEST];
+  memcpy(own, operands, sizeof own);
+  memcpy(own_factors, factors, sizeof own_factors);
+  const VECTOR zero = SET1(0);
+  NAME(lanes) sum = {zero, zero, zero, zero};
+  const ptrdiff_t whole = n & -(ptrdiff_t)NAME(block), half = whole / 2 & -(ptrdiff_t)NAME(block);
+  ptrdiff_t i = 0, k = 0;
+  for (; i < half; i += NAME(block)) NAME(run_block)(program, own, own_factors, i);
+  // Two blocks of squares beside one of the program: late, so that the elements are still in the first-level cache when the
+  // program comes to them.
+  for (; i < whole && k + 2 * NAME(block) <= next_n; i += NAME(block), k += 2 * NAME(block)) {
+    sum = NAME(add_squares)(sum, next + k);
+    sum = NAME(add_squares)(sum, next + k + NAME(block));
+    NAME(run_block)(program, own, own_factors, i);
+  }
+  for (; k < next_n; k += NAME(block)) sum = NAME(add_squares)(sum, next + k);
+  STORE(lanes, sum.a);
+  STORE(lanes + WIDTH, sum.b);
+  STORE(lanes + 2 * WIDTH, sum.c);
+  STORE(lanes + 3 * WIDTH, sum.d);
+  for (; i + WIDTH <= n; i += WIDTH) NAME(run_vector)(program, own, own_factors, i);
+  if (i < n) NAME(finish)(loop, program, operands, factors, i, n - i);
+}
+#endif
+
 #define DEFINE(name, program)                                                                          \
   TARGET static void NAME(name)(SCALAR *const *operands, const SCALAR *factors, ptrdiff_t n) {         \
     NAME(run)(NAME(name), program, operands, factors, n);                                                     \
@@ -125,6 +180,27 @@ NAME(loop) *NAME(find)(momentum_fused_signature program) {
   }
 }
 #undef FOUND
+
+#if defined(SUMMING)
+#define DEFINE(name, program)                                                                                        \
+  TARGET static void NAME(name##_summing)(                                                                           \
+      SCALAR *const *operands, const SCALAR *factors, ptrdiff_t n, const SCALAR *next, ptrdiff_t next_n, SCALAR *lanes) { \
+    NAME(run_summing)(NAME(name), program, operands, factors, n, next, next_n, lanes);                               \
+  }
+SUMMING_PROGRAMS(DEFINE)
+#undef DEFINE
+
+#define FOUND(name, program) \
+  case program: return NAME(name##_summing);
+NAME(summing_loop) *NAME(find_summing)(momentum_fused_signature program) {
+  switch (program) {
+    SUMMING_PROGRAMS(FOUND)
+    default: return NULL;
+  }
+}
+#undef FOUND
+#undef SUMMING
+#endif
 
 #undef INLINE
 #undef NAME

@@ -103,6 +103,8 @@ FUSED_HALF_LOOPS(avx2)
 FUSED_HALF_LOOPS(avx512)
 momentum_fused_loop_float *fused_avx2_float_find(momentum_fused_signature program);
 momentum_fused_loop_double *fused_avx2_double_find(momentum_fused_signature program);
+momentum_summing_loop_float *fused_avx2_float_find_summing(momentum_fused_signature program);
+momentum_summing_loop_double *fused_avx2_double_find_summing(momentum_fused_signature program);
 momentum_fused_loop_float *fused_avx512_float_find(momentum_fused_signature program);
 momentum_fused_loop_double *fused_avx512_double_find(momentum_fused_signature program);
 #elif defined(__aarch64__)

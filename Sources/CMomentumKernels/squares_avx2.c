@@ -5,6 +5,7 @@
 #if defined(__x86_64__)
 
 #include <immintrin.h>
+#include <stdint.h>
 
 #pragma STDC FP_CONTRACT OFF
 
@@ -79,6 +80,9 @@ TARGET static inline __attribute__((always_inline)) ptrdiff_t total_double(__m25
 #define COUNT(counts, x, y) \
   _mm256_sub_epi32(counts, _mm256_cmpeq_epi32(_mm256_castps_si256(x), _mm256_castps_si256(y)))
 #define TOTAL(counts) total_float(counts)
+#define MAGNITUDE(x) _mm256_and_ps(x, _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff)))
+// Magnitudes compare as integers do, and integers have more units.
+#define LEAST(a, b) _mm256_castsi256_ps(_mm256_min_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b)))
 #define FOLD(a, b, c, d) fold_float(a, b, c, d)
 
 #define NAME(x) squares_avx2_float_##x
@@ -96,6 +100,8 @@ TARGET static inline __attribute__((always_inline)) ptrdiff_t total_double(__m25
 #undef MAX
 #undef COUNT
 #undef TOTAL
+#undef MAGNITUDE
+#undef LEAST
 #undef FOLD
 
 #define SCALAR double
@@ -110,6 +116,8 @@ TARGET static inline __attribute__((always_inline)) ptrdiff_t total_double(__m25
 #define COUNT(counts, x, y) \
   _mm256_sub_epi64(counts, _mm256_cmpeq_epi64(_mm256_castpd_si256(x), _mm256_castpd_si256(y)))
 #define TOTAL(counts) total_double(counts)
+#define MAGNITUDE(x) _mm256_and_pd(x, _mm256_castsi256_pd(_mm256_set1_epi64x(INT64_MAX)))
+#define LEAST(a, b) _mm256_min_pd(a, b)
 #define FOLD(a, b, c, d) fold_double(a, b, c, d)
 
 #define NAME(x) squares_avx2_double_##x

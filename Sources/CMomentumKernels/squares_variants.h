@@ -10,6 +10,9 @@ momentum_squares_loop_float squares_avx2_float_squares;
 // A kernel that was compiled for fused multiply-add adds the last elements of a call by it as well.
 momentum_squares_loop_double squares_avx2_double_squares;
 momentum_squares_loop_double squares_avx2_fused_double_squares;
+momentum_finished_squares_float squares_avx2_float_finish;
+momentum_finished_squares_double squares_avx2_double_finish;
+momentum_finished_squares_double squares_avx2_fused_double_finish;
 momentum_clamped_squares_float squares_avx2_float_clamped;
 momentum_clamped_squares_double squares_avx2_double_clamped;
 momentum_clamped_squares_double squares_avx2_fused_double_clamped;

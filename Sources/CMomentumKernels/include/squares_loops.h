@@ -24,12 +24,18 @@ typedef void momentum_squares_loop_double(const double *x, ptrdiff_t n, ptrdiff_
 typedef ptrdiff_t momentum_clamped_squares_float(const float *x, ptrdiff_t n, float lower, float upper, float *sums);
 typedef ptrdiff_t momentum_clamped_squares_double(const double *x, ptrdiff_t n, double lower, double upper, double *sums);
 
+// The sum of a tile whose blocks another loop has added up, lane by lane: the lanes, and the n last elements, which fill no block.
+typedef float momentum_finished_squares_float(const float *lanes, const float *rest, ptrdiff_t n);
+typedef double momentum_finished_squares_double(const double *lanes, const double *rest, ptrdiff_t n);
+
 // The vectors that the variant at a position from 0 on uses, such as "AVX2"; behind the last one that this processor runs, NULL.
 const char *momentum_squares_vectors(int position);
 
 // Run the variant at a position.
 void momentum_squares_float(int position, const float *x, ptrdiff_t n, ptrdiff_t tile, float *sums);
 void momentum_squares_double(int position, const double *x, ptrdiff_t n, ptrdiff_t tile, double *sums);
+float momentum_finish_squares_float(int position, const float *lanes, const float *rest, ptrdiff_t n);
+double momentum_finish_squares_double(int position, const double *lanes, const double *rest, ptrdiff_t n);
 ptrdiff_t momentum_squares_clamped_float(int position, const float *x, ptrdiff_t n, float lower, float upper, float *sums);
 ptrdiff_t momentum_squares_clamped_double(int position, const double *x, ptrdiff_t n, double lower, double upper, double *sums);
 

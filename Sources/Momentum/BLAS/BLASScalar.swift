@@ -51,11 +51,19 @@ where Exponent == Int, Compute == Self {
   static func _runFused(
     _ loop: OpaquePointer, _ operands: UnsafePointer<UnsafeMutablePointer<Self>?>, _ factors: UnsafePointer<Self>,
     _ n: Int)
+  static func _summingLoop(_ program: UInt64) -> OpaquePointer?
+  static func _runSumming(
+    _ loop: OpaquePointer, _ operands: UnsafePointer<UnsafeMutablePointer<Self>?>, _ factors: UnsafePointer<Self>,
+    _ n: Int, next: UnsafePointer<Self>, _ nextCount: Int, into lanes: UnsafeMutablePointer<Self>)
 
   // MARK: Sums of squares with the bits of dot (see `TileSquares`)
 
   static func _sumSquares(
     _ variant: Int32, _ x: UnsafePointer<Self>, _ n: Int, into sums: UnsafeMutablePointer<Self>)
+  static var _squaresLanes: Int { get }
+  static func _finishSquares(
+    _ variant: Int32, _ lanes: UnsafePointer<Self>, _ rest: UnsafePointer<Self>, _ n: Int
+  ) -> Self
   static func _sumClampedSquares(
     _ variant: Int32, _ x: UnsafePointer<Self>, _ n: Int, to lower: Self, _ upper: Self,
     into sums: UnsafeMutablePointer<Self>

@@ -101,10 +101,29 @@ extension Double: BLASScalar {
     momentum_run_fused_loop_double(UnsafeRawPointer(loop), operands, factors, n)
   }
 
+  public static func _summingLoop(_ program: UInt64) -> OpaquePointer? {
+    momentum_find_summing_loop_double(program).map { unsafeBitCast($0, to: OpaquePointer.self) }
+  }
+
+  public static func _runSumming(
+    _ loop: OpaquePointer, _ operands: UnsafePointer<UnsafeMutablePointer<Double>?>, _ factors: UnsafePointer<Double>,
+    _ n: Int, next: UnsafePointer<Double>, _ nextCount: Int, into lanes: UnsafeMutablePointer<Double>
+  ) {
+    momentum_run_summing_loop_double(UnsafeRawPointer(loop), operands, factors, n, next, nextCount, lanes)
+  }
+
   public static func _sumSquares(
     _ variant: Int32, _ x: UnsafePointer<Double>, _ n: Int, into sums: UnsafeMutablePointer<Double>
   ) {
     momentum_squares_double(variant, x, n, Tile.count, sums)
+  }
+
+  public static var _squaresLanes: Int { Int(MOMENTUM_DOUBLE_LANES) }
+
+  public static func _finishSquares(
+    _ variant: Int32, _ lanes: UnsafePointer<Double>, _ rest: UnsafePointer<Double>, _ n: Int
+  ) -> Double {
+    momentum_finish_squares_double(variant, lanes, rest, n)
   }
 
   public static func _sumClampedSquares(

@@ -101,10 +101,29 @@ extension Float: BLASScalar {
     momentum_run_fused_loop_float(UnsafeRawPointer(loop), operands, factors, n)
   }
 
+  public static func _summingLoop(_ program: UInt64) -> OpaquePointer? {
+    momentum_find_summing_loop_float(program).map { unsafeBitCast($0, to: OpaquePointer.self) }
+  }
+
+  public static func _runSumming(
+    _ loop: OpaquePointer, _ operands: UnsafePointer<UnsafeMutablePointer<Float>?>, _ factors: UnsafePointer<Float>,
+    _ n: Int, next: UnsafePointer<Float>, _ nextCount: Int, into lanes: UnsafeMutablePointer<Float>
+  ) {
+    momentum_run_summing_loop_float(UnsafeRawPointer(loop), operands, factors, n, next, nextCount, lanes)
+  }
+
   public static func _sumSquares(
     _ variant: Int32, _ x: UnsafePointer<Float>, _ n: Int, into sums: UnsafeMutablePointer<Float>
   ) {
     momentum_squares_float(variant, x, n, Tile.count, sums)
+  }
+
+  public static var _squaresLanes: Int { Int(MOMENTUM_FLOAT_LANES) }
+
+  public static func _finishSquares(
+    _ variant: Int32, _ lanes: UnsafePointer<Float>, _ rest: UnsafePointer<Float>, _ n: Int
+  ) -> Float {
+    momentum_finish_squares_float(variant, lanes, rest, n)
   }
 
   public static func _sumClampedSquares(

@@ -145,8 +145,8 @@ extension Gradients {
   @inline(__always)
   private static func compilePrograms<Scalar>(
     _ table: TensorTable<Scalar>, _ outcome: ClipStage.Outcome
-  ) -> ProgramBuffer {
-    let programs = ProgramBuffer(capacity: table.entries.count)
+  ) -> ProgramBuffer<Scalar> {
+    let programs = ProgramBuffer<Scalar>(capacity: table.entries.count)
     for index in table.entries.indices {
       let program = programs.append()
       if outcome.clearsNonFinite { program.pointee.append(.clearNonFinite(inPlace: true)) }

@@ -1,7 +1,7 @@
 internal import CMomentumKernels
 
 /// A program as the number under which its loop is known: what its operations do and to which operand, in order.
-struct ProgramSignature {
+struct ProgramSignature: Equatable {
   /// What an operation does, with the operand that it reads beside the one that it changes.
   enum Verb {
     case axpy(UInt8), assign(UInt8), averageSquares(UInt8), divideByRoot(UInt8)

@@ -38,6 +38,26 @@ struct TileSquares<Scalar: BLASScalar> {
     return tiles
   }
 
+  /// Whether ``sum(ofTile:_:by:)`` can be asked.
+  @inline(__always)
+  var takesLanes: Bool { variant != nil }
+
+  /// The sum of a tile of n elements, whose whole blocks another loop adds up in lanes.
+  ///
+  /// - Parameter sumBlocks: Is given the number of elements to add up, a multiple of the number of lanes, and memory for the
+  ///   sum of each lane.
+  @inline(__always)
+  func sum(
+    ofTile x: UnsafePointer<Scalar>, _ n: Int, by sumBlocks: (Int, UnsafeMutablePointer<Scalar>) -> Void
+  ) -> Scalar {
+    let whole = n & -Scalar._squaresLanes
+    return withUnsafeTemporaryAllocation(of: Scalar.self, capacity: Scalar._squaresLanes) { lanes in
+      let base = lanes.baseAddress.unsafelyUnwrapped
+      sumBlocks(whole, base)
+      return Scalar._finishSquares(variant.unsafelyUnwrapped, base, x + whole, n - whole)
+    }
+  }
+
   /// Sums the squares of a tile, and those of its elements as they are between two bounds, in one reading.
   ///
   /// - Returns: The number of elements that the bounds change; `nil` where dot and clamp are calls of their own.
@@ -50,5 +70,23 @@ struct TileSquares<Scalar: BLASScalar> {
       Scalar._sumClampedSquares(
         variant, x, n, to: lower, upper, into: $0.baseAddress!.assumingMemoryBound(to: Scalar.self))
     }
+  }
+}
+
+extension TileSum {
+  /// One BLAS dot product of the tile with itself. The bits do not depend on where the tile lies in memory.
+  @inline(__always)
+  static func dot<S: BLASScalar>(_ x: UnsafePointer<S>, _ n: Int, copy: UnsafeMutablePointer<S>? = nil) -> S {
+    if UInt(bitPattern: x) % 64 != 0, BLASTraits.dotDependsOnAlignment {
+      if let copy {
+        copy.update(from: x, count: n)
+        return S._dot(Int32(truncatingIfNeeded: n), copy, 1, copy, 1)
+      }
+      return withUnsafeTemporaryAllocation(byteCount: n * MemoryLayout<S>.stride, alignment: 64) { raw in
+        let copy = raw.baseAddress!.initializeMemory(as: S.self, from: x, count: n)
+        return S._dot(Int32(truncatingIfNeeded: n), copy, 1, copy, 1)
+      }
+    }
+    return S._dot(Int32(truncatingIfNeeded: n), x, 1, x, 1)
   }
 }

@@ -87,22 +87,6 @@ struct TileSum: Sendable {
     digits & 0x1fff_ffff == 0 && sum < smallest * 0x1p29
   }
 
-  /// One BLAS dot product of the tile with itself. The bits do not depend on where the tile lies in memory.
-  @inline(__always)
-  static func dot<S: BLASScalar>(_ x: UnsafePointer<S>, _ n: Int, copy: UnsafeMutablePointer<S>? = nil) -> S {
-    if UInt(bitPattern: x) % 64 != 0, BLASTraits.dotDependsOnAlignment {
-      if let copy {
-        copy.update(from: x, count: n)
-        return S._dot(Int32(truncatingIfNeeded: n), copy, 1, copy, 1)
-      }
-      return withUnsafeTemporaryAllocation(byteCount: n * MemoryLayout<S>.stride, alignment: 64) { raw in
-        let copy = raw.baseAddress!.initializeMemory(as: S.self, from: x, count: n)
-        return S._dot(Int32(truncatingIfNeeded: n), copy, 1, copy, 1)
-      }
-    }
-    return S._dot(Int32(truncatingIfNeeded: n), x, 1, x, 1)
-  }
-
   /// Whether a sum of squares can be trusted: all elements are finite, and no square that matters was lost to
   /// underflow.
   @inline(__always)

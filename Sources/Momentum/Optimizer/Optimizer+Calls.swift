@@ -63,11 +63,13 @@ extension Optimizer {
     let gradient = UnsafeMutablePointer(mutating: gradients.baseAddress) ?? placeholder
     let parameter = parameters.baseAddress ?? placeholder
     let entries = table.entries
-    separateLists = nil
-    for index in entries.indices {
-      let offset = entries[index].offset
-      setIfChanged(&table.entry(index).pointee.gradient, to: gradient + offset)
-      setIfChanged(&table.entry(index).pointee.parameters, to: parameter + offset)
+    if bound != .vector || entries.first?.gradient != gradient || entries.first?.parameters != parameter {
+      for index in entries.indices {
+        let offset = entries[index].offset
+        setIfChanged(&table.entry(index).pointee.gradient, to: gradient + offset)
+        setIfChanged(&table.entry(index).pointee.parameters, to: parameter + offset)
+      }
+      bound = .vector
     }
     return try takeStep(divisor: ScaledDouble(1), isMeasured: false)
   }
@@ -112,7 +114,7 @@ extension Optimizer {
     try Self.check("list of parameters", parameters.count, layout.tensors.count)
     try Self.check("list of gradients", gradientCount, layout.tensors.count)
     let (entries, placeholder) = (table.entries, TensorTable<Scalar>.emptyTensor)
-    var areKnown = separateLists == .floats
+    var areKnown = bound == .floats
     for index in entries.indices {
       let count = entries[index].count
       try Self.check("parameters of tensor '\(table.name(of: index))'", parameters[index].count, count)
@@ -199,7 +201,7 @@ extension Optimizer {
     _ parameters: (TensorTable<Scalar>.Entry) -> UnsafeMutablePointer<Scalar>
   ) throws(MomentumError) -> StepReport {
     try gradients.checkStep(of: layout)
-    separateLists = nil
+    bound = nil
     for index in table.entries.indices {
       setIfChanged(&table.entry(index).pointee.gradient, to: gradients.sum(ofTensor: index))
       setIfChanged(&table.entry(index).pointee.parameters, to: parameters(table.entries[index]))
@@ -240,7 +242,7 @@ extension Optimizer {
       }
       table.entries[index].parameters = parameters[index].baseAddress ?? placeholder
     }
-    separateLists = .floats
+    bound = .floats
   }
 
   @inline(__always)

@@ -63,7 +63,7 @@ extension Optimizer where Scalar == Float {
     try direction.checkSeparate(UnsafeRawBufferPointer(gradients), "gradients")
     let placeholder = TensorTable<Float>.emptyTensor
     let parameter = parameters.baseAddress ?? placeholder
-    separateLists = nil
+    bound = nil
     for index in table.entries.indices {
       let offset = table.entries[index].offset
       let gradient = TensorTable<Float>.address(gradients.baseAddress.map { $0 + offset }) ?? placeholder
@@ -109,8 +109,8 @@ extension Optimizer where Scalar == Float {
     try Self.check("list of gradients", gradients.count, layout.tensors.count)
     let placeholder = TensorTable<Float>.emptyTensor
     // Buffers of Floats that are separate are so as halves too, at the same addresses. The other way round they need not be.
-    var areKnown = separateLists == .floats || separateLists == .halfGradients
-    separateLists = nil
+    var areKnown = bound == .floats || bound == .halfGradients
+    bound = nil
     for index in table.entries.indices {
       let (entry, gradient) = (table.entry(index), gradients[index])
       try Self.check("parameters of tensor '\(table.name(of: index))'", parameters[index].count, entry.pointee.count)
@@ -123,7 +123,7 @@ extension Optimizer where Scalar == Float {
         && entry.pointee.parameters == parameters[index].baseAddress ?? placeholder
     }
     if !areKnown { try bind(parameters, gradients) }
-    separateLists = .halfGradients
+    bound = .halfGradients
   }
 
   /// Points every tensor at its buffers, if no two of them overlap.

@@ -152,7 +152,7 @@ extension Optimizer where Scalar == Float {
     second: UnsafeMutableRawPointer?
   ) {
     let placeholder = TensorTable<Float>.emptyTensor
-    separateLists = nil
+    bound = nil
     table.makeHalfEntries()
     for index in table.entries.indices {
       let (entry, offset) = (table.entry(index), table.entries[index].offset)

@@ -82,7 +82,7 @@ extension Optimizer {
     let placed = LazyVector<Scalar>(lent: memory, isHalf: direction.isHalf, release: release)
     placed.fill(from: direction, layout)
     direction = placed
-    separateLists = nil
+    bound = nil
   }
 
   /// Forgets the velocity and the second moment of every tensor: the next step is a first step, as after training has

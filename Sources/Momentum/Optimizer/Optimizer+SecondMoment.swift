@@ -81,5 +81,6 @@ extension Optimizer {
       if values != nil { (velocity.isSet, velocity.secondMomentSteps) = (true, steps) }
       return velocity
     }
+    areSettingsChecked = false
   }
 }

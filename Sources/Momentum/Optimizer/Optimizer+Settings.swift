@@ -4,7 +4,7 @@ extension Optimizer {
   mutating func checkSettings() throws(MomentumError) {
     let haveChanged = !areSettingsChecked
     // Set to false first: if a check fails, the next step checks again.
-    areSettingsChecked = false
+    (areSettingsChecked, areCorrectionsKnown) = (false, false)
     _ = try Machine.threads(threads)
     if !areGroupsBound { bind(try ParameterGroup.membership(groups, of: layout)) }
     try rules.resolve(rule, groups, at: stepCount)
@@ -47,13 +47,13 @@ extension Optimizer {
     }
   }
 
-  /// Throws if a velocity is in a form that its rule would misread.
-  func checkVelocities() throws(MomentumError) {
-    guard let (tensor, rule) = states.conflict(table, rules) else { return }
-    throw .invalidSetting(
-      name: "rule", of: .tensor(layout.tensors[tensor].name),
-      value: rule.keepsLearningRateInVelocity
-        ? "one that keeps the learning rate in the velocity" : "one that keeps the learning rate out of the velocity",
-      expected: "the kind that made the velocity, or convertVelocity(toKeepLearningRate:learningRate:) before the step")
+  /// Throws if a velocity is in a form that its rule would misread. That of a tensor which has no gradient in this step is
+  /// checked where a program is compiled for it.
+  private func checkVelocities() throws(MomentumError) {
+    for index in states.velocities.indices where table.entries[index].gradient != nil {
+      let rule = rules.traits(of: table.decisions[index].group)
+      guard states.velocities[index].conflicts(with: rule) else { continue }
+      throw rule.conflict(tensor: layout.tensors[index].name)
+    }
   }
 }

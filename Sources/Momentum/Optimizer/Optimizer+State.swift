@@ -65,6 +65,7 @@ extension Optimizer {
   /// Takes on everything of a state but its vectors and its averages.
   private mutating func adoptVelocities(_ state: OptimizerState<Scalar>) {
     states.velocities = state.velocities
+    areSettingsChecked = false
     (stepCount, lastStepClipped) = (state.stepCount, state.lastStepClipped)
     if state.lossScale.growth != nil { lossScale = state.lossScale }
     if let adaptive = state.adaptiveLimit { adaptiveLimit = adaptive }

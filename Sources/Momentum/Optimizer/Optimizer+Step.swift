@@ -41,7 +41,7 @@ extension Optimizer {
   private mutating func computeStep(
     _ divisor: ScaledDouble, _ lossScale: Double, _ isMeasured: Bool, _ meetings: NormMeetings?
   ) throws(MomentumError) {
-    if areSettingsChecked, rules.holdForEveryStep { try checkVelocities() } else { try checkSettings() }
+    if !areSettingsChecked || !rules.holdForEveryStep { try checkSettings() }
     stage.gradientFactor =
       lossScale == 1 && divisor == ScaledDouble(1) ? divisor : ScaledDouble(1) / (ScaledDouble(lossScale) * divisor)
     if let meetings {
@@ -90,7 +90,7 @@ extension Optimizer {
     commit()
     guard changesVectors else { return }
     if rules.transformTensors { matrixStage.takeOut(of: table) }
-    table.update(programs, team)
+    table.update(programs, asVector: bound == .vector && !rules.transformTensors, team)
     if rules.transformTensors { matrixStage.run(programs, table, team) }
   }
 
@@ -107,11 +107,7 @@ extension Optimizer {
   /// - Parameter threads: The number of threads that touch new memory first; one leaves it to those that write it.
   mutating func bindState(threads: Int) throws(MomentumError) {
     if rules.useVelocity {
-      let (base, byteCount) = (try direction.make(layout, threads: threads), direction.byteCount)
-      for index in table.entries.indices {
-        let address = UnsafeMutableRawPointer(base) + table.entries[index].offset * byteCount
-        setIfChanged(&table.entry(index).pointee.direction, to: address.assumingMemoryBound(to: Scalar.self))
-      }
+      table.bindDirections(try direction.make(layout, threads: threads))
     }
     // Where only some tensors have a second moment, the memory of the others is never touched, and costs nothing.
     if rules.useSecondMoment {

@@ -51,8 +51,8 @@ extension Optimizer where Scalar == Float {
     table.makeHalfEntries()
     var all = HalfOperands()
     all.isMixed = true
-    var areKnown = separateLists == .tensors
-    separateLists = nil
+    var areKnown = bound == .tensors
+    bound = nil
     for index in table.entries.indices {
       let binding = TensorBinding(parameters[index], gradients[index])
       try check(binding, ofTensor: index)
@@ -69,7 +69,7 @@ extension Optimizer where Scalar == Float {
       try MemoryRegion.checkSeparate(&regions) { layout.tensors[$0].name }
       for index in table.entries.indices { TensorBinding(parameters[index], gradients[index]).set(index, table) }
     }
-    separateLists = .tensors
+    bound = .tensors
     return all
   }
 

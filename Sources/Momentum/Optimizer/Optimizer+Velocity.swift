@@ -19,9 +19,7 @@ extension Optimizer {
 
   /// Multiplies the stored vectors alone.
   private mutating func multiplyDirections(by factors: [ScaledDouble]) {
-    for (index, tensor) in layout.tensors.enumerated() {
-      table.entries[index].direction = direction.address(at: tensor.offset)
-    }
+    if let base = direction.base { table.bindDirections(base) }
     multiply(.direction, by: factors)
   }
 
@@ -90,6 +88,7 @@ extension Optimizer {
     for index in states.velocities.indices {
       states.velocities[index].keepsLearningRate = forms[index].keepsLearningRate
     }
+    areSettingsChecked = false
   }
 
   /// Makes factors the scales of the velocities, which rounds nothing: the stored vectors take in their signs and what is
@@ -203,6 +202,7 @@ extension Optimizer {
     states.velocities[index].scale = 1
     states.velocities[index].isSet = true
     states.velocities[index].keepsLearningRate = rule.keepsLearningRateInVelocity
+    areSettingsChecked = false
   }
 
   /// Replaces the velocities, and nothing else, by vectors that lie elsewhere; see

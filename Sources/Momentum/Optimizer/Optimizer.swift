@@ -127,10 +127,12 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   /// Whether the settings are unchanged since the last step checked them.
   var areSettingsChecked = false
   var areGroupsBound = false
+  /// Whether the rules have said, since then, that their steps can be corrected.
+  var areCorrectionsKnown = false
   /// The names of the groups of the last step.
   var reportedGroups: [String] = []
-  /// The kind of lists at whose buffers the table points, if these were found not to overlap.
-  var separateLists: SeparateLists?
+  /// The kind of buffers at which the table points, if these were found not to overlap.
+  var bound: BoundBuffers?
   /// The stage that measures and clips, by the settings that were checked last.
   let stage: ClipStage
   /// What the stage has decided in this step, for the report.
@@ -139,9 +141,9 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   /// The tensors whose updates are transformed as a whole.
   let matrixStage = MatrixStage<Scalar>()
   /// The programs of the last step.
-  let programs: ProgramBuffer
+  let programs: ProgramBuffer<Scalar>
   /// The programs that correct an update where ``StepMode/onePass`` went too far.
-  let corrections: ProgramBuffer
+  let corrections: ProgramBuffer<Scalar>
 
   // One call lets everything go. Without it each function of a client that has an optimizer lets go of every part by itself,
   // over which compilers take longer than over all else.

@@ -84,7 +84,7 @@ final class MatrixStage<Scalar: BLASScalar>: @unchecked Sendable {  // changed b
   }
 
   /// Runs the programs of the members that ``takeOut(of:)`` has found, wave by wave.
-  func run(_ programs: ProgramBuffer, _ table: TensorTable<Scalar>, _ team: ThreadTeam) {
+  func run(_ programs: ProgramBuffer<Scalar>, _ table: TensorTable<Scalar>, _ team: ThreadTeam) {
     let capacity = update?.count ?? 0
     withExtendedLifetime(programs) {
       var first = 0

@@ -12,22 +12,42 @@ struct ProgramRun<Scalar: BLASScalar> {
   /// processor longer than to put it together.
   @inline(__always)
   mutating func bind(_ table: TensorTable<Scalar>, _ tensor: Int, at index: Int) {
-    Self.forEachAddress(table, tensor, at: index) { operand, address in places[base: operand] = address }
+    places.bind(table, tensor: tensor, at: index)
   }
 
   /// Whether every vector of a tensor, after `count` elements from an index on, is continued by that of this run.
   @inline(__always)
   func continues(_ table: TensorTable<Scalar>, _ tensor: Int, at index: Int, after count: Int) -> Bool {
     var meets = true
-    Self.forEachAddress(table, tensor, at: index + count) { operand, address in
+    OperandPlaces.forEachAddress(table, tensor, at: index + count) { operand, address in
       if address != places[base: operand] { meets = false }
     }
     return meets
   }
 
+  /// Sets the factors that operations on units use.
+  mutating func setFactors(_ decision: UnsafePointer<TensorTable<Scalar>.Decision>, at index: Int) {
+    (clipFactors, ruleFactors, self.index) = (decision.pointee.clipFactors, decision.pointee.ruleFactors, index)
+  }
+}
+
+extension OperandPlaces {
+  /// The places of a tensor's vectors, from an element on.
+  @inline(__always)
+  init(_ table: TensorTable<Scalar>, tensor: Int, at index: Int) {
+    self.init()
+    bind(table, tensor: tensor, at: index)
+  }
+
+  /// Sets the places to those of a tensor's vectors, from an element on.
+  @inline(__always)
+  mutating func bind(_ table: TensorTable<Scalar>, tensor: Int, at index: Int) {
+    Self.forEachAddress(table, tensor, at: index) { operand, address in self[base: operand] = address }
+  }
+
   /// Tells where the vectors of a tensor have an element; `nil` for those that are not there.
   @inline(__always)
-  private static func forEachAddress(
+  fileprivate static func forEachAddress(
     _ table: TensorTable<Scalar>, _ tensor: Int, at index: Int,
     _ body: (Operand, UnsafeMutablePointer<Scalar>?) -> Void
   ) {
@@ -37,10 +57,5 @@ struct ProgramRun<Scalar: BLASScalar> {
     body(.parameters, entry.pointee.parameters.map { $0 + index })
     body(.average, entry.pointee.average.map { $0 + index })
     body(.secondMoment, table.secondMoment.map { $0 + (entry.pointee.offset + index) })
-  }
-
-  /// Sets the factors that operations on units use.
-  mutating func setFactors(_ decision: UnsafePointer<TensorTable<Scalar>.Decision>, at index: Int) {
-    (clipFactors, ruleFactors, self.index) = (decision.pointee.clipFactors, decision.pointee.ruleFactors, index)
   }
 }

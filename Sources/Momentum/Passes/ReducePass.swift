@@ -3,6 +3,7 @@ extension TensorTable {
   ///
   /// - Complexity: Reads every gradient once, twice for a general p.
   func measure(_ plan: MeasurementPlan, _ team: ThreadTeam) -> GradientMeasurement {
+    if let measured = measureSquares(plan, team) { return measured }
     guard case .p = plan.type.form else { return measure(plan, team, divisors: (1, 1)) }
     let largest = largestElements(plan, team)
     return measure(plan, team, divisors: (Self.divisor(largest.all), Self.divisor(largest.clamped)))
@@ -67,18 +68,24 @@ extension TensorTable {
     _ table: TensorTable, _ share: Range<Int>, _ plan: ReducePlan, _ scratch: ThreadScratch<Scalar>
   ) -> Int {
     if table.halves.gradient != nil { return reduceHalves(table, share, plan, scratch) }
-    var clipped = 0
     let measure = plan.measure
+    var sumsSquares = false
+    if case .squares = measure { sumsSquares = true }
+    if sumsSquares, !plan.clamps {
+      sumSquares(table, share, scratch)
+      return 0
+    }
+    var clipped = 0
     let squares = TileSquares<Scalar>(prefersLoops: table.kernels.prefersLoops)
     var several = TileSquares<Scalar>.Sums(repeating: 0)
     // Whether the tile before may reach its bounds: then the next one is likely to.
-    var mayClip = plan.clamps
+    var mayClip = true
     table.forEach(in: share) { index, part in
       let entry = table.entry(index)
       guard let gradient = entry.pointee.gradient else { return }
       let (end, last) = (Tile.number(of: part.upperBound), entry.pointee.count)
       var tile = Tile.number(of: part.lowerBound)
-      guard case .squares = measure else {
+      guard sumsSquares else {
         while tile < end {
           let (x, n) = (gradient + tile * Tile.count, min(Tile.count, last - tile * Tile.count))
           let sum = TileSum.measure(x, n, measure)
@@ -87,7 +94,6 @@ extension TensorTable {
         }
         return
       }
-      // The usual measure has a loop of its own: in cache, a tile's dot product takes no longer than a dozen instructions.
       let sums = table.sums.baseAddress.unsafelyUnwrapped + entry.pointee.firstTile
       while tile < end {
         let start = tile * Tile.count
@@ -106,14 +112,8 @@ extension TensorTable {
         for number in 0..<tiles {
           let (x, n) = (gradient + tile * Tile.count, min(Tile.count, last - tile * Tile.count))
           let sum = TileSum.squares(several[number], x, n)
-          if plan.clamps {
-            clipped += reduceTile(tile, of: index, x, n, sum, table, plan, scratch.gradientTile)
-            if let bounds = table.decision(index).pointee.bounds {
-              mayClip = !plan.isWithin(bounds, Scalar.self, sum)
-            }
-          } else {
-            sums[tile] = sum
-          }
+          clipped += reduceTile(tile, of: index, x, n, sum, table, plan, scratch.gradientTile)
+          if let bounds = table.decision(index).pointee.bounds { mayClip = !plan.isWithin(bounds, Scalar.self, sum) }
           tile += 1
         }
       }
@@ -174,5 +174,62 @@ extension TensorTable {
     // A tile within the bounds does not change, so its sum is known.
     if changed == 0, !plan.clearsNonFinite, plan.measuresAlike { return (sum, 0) }
     return (.measure(scratch, n, plan.clampedMeasure), changed)
+  }
+}
+
+// The usual measurement: the sums of squares of all tiles, and nothing else.
+extension TensorTable {
+  /// Measures the 2-norm of all gradients if a plan asks for that alone, by sums of squares as BLAS computes them.
+  ///
+  /// It is the pass of ``measure(_:_:)`` without what that could do besides, which takes as long as the sum of a tile.
+  ///
+  /// - Returns: `nil` for another plan, for gradients in half precision, and if somebody is to be told.
+  @inline(__always)
+  func measureSquares(_ plan: MeasurementPlan, _ team: ThreadTeam) -> GradientMeasurement? {
+    guard plan.type == .l2, plan.algorithm == .blas, !plan.clamps, halves.gradient == nil, tell == nil else {
+      return nil
+    }
+    (divisor, clampedDivisor) = (1, 1)
+    let scratch = scratch(threads: team.mostCount)
+    if team.count == 1 {
+      Self.sumSquares(self, 0..<count, ThreadScratch(scratch, thread: 0))
+    } else {
+      team.run(SquaresWork(table: self, team: team, scratch: scratch))
+    }
+    return GradientMeasurement(total: totalNorm(.l2, measured()))
+  }
+
+  private struct SquaresWork: TeamWork, @unchecked Sendable {  // each thread writes its own tiles and scratch memory
+    let table: TensorTable
+    let team: ThreadTeam
+    let scratch: UnsafeMutableRawPointer
+
+    func run(thread: Int) {
+      TensorTable.sumSquares(
+        table, team.share(of: thread, count: table.count), ThreadScratch(scratch, thread: thread))
+    }
+  }
+
+  /// Leaves the sum of squares of each tile that begins in a share in the table.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  static func sumSquares(_ table: TensorTable, _ share: Range<Int>, _ scratch: ThreadScratch<Scalar>) {
+    let squares = TileSquares<Scalar>(prefersLoops: table.kernels.prefersLoops)
+    var several = TileSquares<Scalar>.Sums(repeating: 0)
+    table.forEach(in: share) { index, part in
+      let entry = table.entry(index)
+      guard let gradient = entry.pointee.gradient else { return }
+      var sum = table.sums.baseAddress.unsafelyUnwrapped + (entry.pointee.firstTile &+ Tile.number(of: part.lowerBound))
+      var start = Tile.number(of: part.lowerBound) &* Tile.count
+      let end = min(Tile.number(of: part.upperBound) &* Tile.count, entry.pointee.count)
+      while start < end {
+        let tiles = squares.sum(gradient + start, end &- start, into: &several, copy: scratch.gradientTile)
+        for number in 0..<tiles {
+          sum.pointee = .squares(several[number], gradient + start, min(Tile.count, end &- start))
+          sum += 1
+          start &+= Tile.count
+        }
+      }
+    }
   }
 }

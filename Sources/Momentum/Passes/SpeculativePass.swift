@@ -6,13 +6,10 @@
 /// elements count as 0. Which tiles the pass updates therefore depends on the gradient and the segments, never on the
 /// threads.
 final class SpeculativePass {
-  /// The largest number of segments: few enough that their ends cost nothing, and enough for as many threads.
-  private static let mostSegments = 64
+  /// Made by the first pass.
+  private var segments: Segments?
 
-  /// The start of each segment in the concatenation of all tensors, and the end of the last one; all lie between tiles.
-  private var bounds: [Int] = []
-  /// The position up to which each segment was updated.
-  private var updated: [Int] = []
+  deinit { segments?.deallocate() }
 
   /// Sums all tiles into the table. In each segment, runs programs on the tiles before the one with which the segment's
   /// sum exceeds the limit.
@@ -21,16 +18,15 @@ final class SpeculativePass {
     algorithm: NormAlgorithm,
     ignoresNonFinite: Bool, _ team: ThreadTeam
   ) {
-    if bounds.isEmpty {
-      bounds = Self.bounds(table)
-      updated = Array(bounds.dropLast())
-    }
+    let segments = segments ?? Segments(table)
+    self.segments = segments
     let trial = Trial(
       largestSum: largestSum, measure: table.halves.algorithm(algorithm) == .blas ? .squares : .portableSquares,
       ignoresNonFinite: ignoresNonFinite)
-    withSegments(team) { segments in
-      team.run(TrialWork(table, programs, segments, trial, scratch: table.scratch(threads: team.mostCount)))
-    }
+    team.run(
+      TrialWork(
+        table: table, programs: programs, segments: segments, trial: trial, team: team,
+        scratch: table.scratch(threads: team.mostCount)))
   }
 
   /// Runs `corrections`, unless there are none, on the tiles that ``run(_:_:largestSum:algorithm:ignoresNonFinite:_:)``
@@ -39,31 +35,15 @@ final class SpeculativePass {
     _ table: TensorTable<Scalar>, updated corrections: UnsafeBufferPointer<StepProgram>,
     rest programs: UnsafeBufferPointer<StepProgram>, _ team: ThreadTeam
   ) {
-    withSegments(team) { segments in
-      team.run(
-        FinishingWork(table, corrections, programs, segments, scratch: table.scratch(threads: team.mostCount)))
-    }
+    guard let segments else { return }
+    team.run(
+      FinishingWork(
+        table: table, corrections: corrections, programs: programs, segments: segments, team: team,
+        scratch: table.scratch(threads: team.mostCount)))
   }
 
   /// Whether the pass updated every tile.
-  var updatedAll: Bool {
-    for segment in updated.indices where updated[segment] != bounds[segment + 1] { return false }
-    return true
-  }
-
-  private func withSegments(_ team: ThreadTeam, _ body: (Segments) -> Void) {
-    bounds.withUnsafeBufferPointer { bounds in
-      updated.withUnsafeMutableBufferPointer { body(Segments(bounds: bounds, updated: $0, team: team)) }
-    }
-  }
-
-  /// Divides the concatenation at tile boundaries into segments of about equal length.
-  private static func bounds<Scalar>(_ table: TensorTable<Scalar>) -> [Int] {
-    let segments = max(1, min(mostSegments, table.tiles / 4))
-    var bounds = (0..<segments).map { table.tileStart(atOrAfter: table.count / segments * $0) }
-    bounds.append(table.count)
-    return bounds
-  }
+  var updatedAll: Bool { segments?.areUpdated ?? false }
 }
 
 /// The criterion by which a segment stops updating.
@@ -85,38 +65,57 @@ private struct Trial: Sendable {
 
 /// The segments, and the position up to which each was updated.
 private struct Segments: @unchecked Sendable {  // each thread writes those of its own segments
-  let bounds: UnsafeBufferPointer<Int>
-  let updated: UnsafeMutableBufferPointer<Int>
-  let team: ThreadTeam
+  /// The largest number of segments: few enough that their ends cost nothing, and enough for as many threads.
+  private static let most = 64
+
+  private let count: Int
+  /// The start of each segment in the concatenation of all tensors, and the end of the last one; all lie between tiles.
+  private let bounds: UnsafeMutablePointer<Int>
+  /// The position up to which each segment was updated.
+  let updated: UnsafeMutablePointer<Int>
+
+  /// Divides the concatenation at tile boundaries into segments of about equal length.
+  init<Scalar>(_ table: TensorTable<Scalar>) {
+    count = max(1, min(Self.most, table.tiles / 4))
+    bounds = .allocate(capacity: 2 * count + 1)
+    updated = bounds + (count + 1)
+    for segment in 0..<count {
+      (bounds + segment).initialize(to: table.tileStart(atOrAfter: table.count / count * segment))
+      (updated + segment).initialize(to: 0)
+    }
+    (bounds + count).initialize(to: table.count)
+  }
+
+  func deallocate() { bounds.deallocate() }
 
   /// The segments of one thread.
-  func share(of thread: Int) -> Range<Int> {
-    updated.count * thread / team.count..<updated.count * (thread + 1) / team.count
+  func share(of thread: Int, _ team: ThreadTeam) -> Range<Int> {
+    count * thread / team.count..<count * (thread + 1) / team.count
   }
 
   /// All elements of a segment.
   subscript(segment: Int) -> Range<Int> { bounds[segment]..<bounds[segment + 1] }
+
+  /// Whether every segment was updated to its end.
+  var areUpdated: Bool {
+    for segment in 0..<count where updated[segment] != bounds[segment + 1] { return false }
+    return true
+  }
 }
 
 /// Each thread writes the elements of its own segments.
 private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
-  private let table: TensorTable<Scalar>
-  private let programs: UnsafeBufferPointer<StepProgram>
-  private let segments: Segments
-  private let trial: Trial
-  private let scratch: UnsafeMutableRawPointer
-
-  init(
-    _ table: TensorTable<Scalar>, _ programs: UnsafeBufferPointer<StepProgram>, _ segments: Segments, _ trial: Trial,
-    scratch: UnsafeMutableRawPointer
-  ) {
-    (self.table, self.programs, self.segments) = (table, programs, segments)
-    (self.trial, self.scratch) = (trial, scratch)
-  }
+  let table: TensorTable<Scalar>
+  let programs: UnsafeBufferPointer<StepProgram>
+  let segments: Segments
+  let trial: Trial
+  let team: ThreadTeam
+  let scratch: UnsafeMutableRawPointer
 
   func run(thread: Int) {
     Self.run(
-      table, segments, segments.share(of: thread), programs, trial, ThreadScratch<Scalar>(scratch, thread: thread))
+      table, segments, segments.share(of: thread, team), programs, trial, ThreadScratch<Scalar>(scratch, thread: thread)
+    )
   }
 
   @specialized(where Scalar == Float)
@@ -126,46 +125,47 @@ private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
     _ programs: UnsafeBufferPointer<StepProgram>, _ trial: Trial, _ scratch: ThreadScratch<Scalar>
   ) {
     if table.usesHalves { return runHalves(table, segments, share, programs, trial, scratch) }
-    var runner = TileRunner<Scalar>(scratch)
-    var loaded = -1
+    var (runner, loaded) = (TileRunner<Scalar>(scratch), -1)
+    var summing: SummingLoop<Scalar>?
     let squares = TileSquares<Scalar>(prefersLoops: table.kernels.prefersLoops)
-    var several = TileSquares<Scalar>.Sums(repeating: 0)
     var sumsSquares = false
     if case .squares = trial.measure { sumsSquares = true }
     for segment in share {
       var (sum, updated, isUpdating) = (0.0, segments[segment].lowerBound, true)
       table.forEach(in: segments[segment]) { index, part in
         let entry = table.entry(index)
-        guard let gradient = entry.pointee.gradient else { return }
+        guard isUpdating, let gradient = entry.pointee.gradient else { return }
         if loaded != entry.pointee.program {
           runner.program.load(
             programs.baseAddress! + entry.pointee.program, cacheBytes: table.cacheBytes, table.kernels)
           loaded = entry.pointee.program
+          summing = sumsSquares && squares.takesLanes ? runner.program.summingLoop : nil
         }
         runner.current.bind(table, index, at: 0)
         runner.begin()
-        var (start, tiles) = (part.lowerBound, 1)
-        while start < part.upperBound {
-          if sumsSquares {
-            tiles = squares.sum(gradient + start, part.upperBound - start, into: &several, copy: scratch.gradientTile)
+        var (start, n) = (part.lowerBound, min(Tile.count, part.count))
+        var tile = TileSum.measure(gradient + start, n, trial.measure, copy: scratch.gradientTile)
+        while n > 0 {
+          table.sums[entry.pointee.firstTile + start / Tile.count] = tile
+          isUpdating = trial.goesOn(after: tile, &sum)
+          guard isUpdating else { return }
+          let range = start..<start + n
+          (start, n) = (range.upperBound, min(Tile.count, part.upperBound - range.upperBound))
+          updated = entry.pointee.offset + start
+          if let summing, n > 0 {
+            let dot = squares.sum(ofTile: gradient + start, n) {
+              runner.run(range, summing, next: gradient + start, $0, into: $1)
+            }
+            tile = .squares(dot, gradient + start, n)
+          } else {
+            runner.run(range)
+            if n > 0 { tile = .measure(gradient + start, n, trial.measure, copy: scratch.gradientTile) }
           }
-          let first = start
-          for number in 0..<tiles {
-            let n = min(Tile.count, part.upperBound - start)
-            let tile =
-              sumsSquares
-              ? TileSum.squares(several[number], gradient + start, n)
-              : .measure(gradient + start, n, trial.measure)
-            table.sums[entry.pointee.firstTile + start / Tile.count] = tile
-            if isUpdating { isUpdating = trial.goesOn(after: tile, &sum) }
-            start += n
-            if isUpdating { updated = entry.pointee.offset + start }
-          }
-          let end = updated - entry.pointee.offset
-          if end > first { runner.run(first..<end) }
         }
       }
       segments.updated[segment] = updated
+      // The rest is only summed, and with it the tile that stopped the updates once more.
+      if !isUpdating { table.sum(updated..<segments[segment].upperBound, trial.measure, scratch) }
     }
   }
 
@@ -200,22 +200,15 @@ private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
 
 /// Each thread writes the elements of its own segments.
 private struct FinishingWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
-  private let table: TensorTable<Scalar>
-  private let corrections, programs: UnsafeBufferPointer<StepProgram>
-  private let segments: Segments
-  private let scratch: UnsafeMutableRawPointer
-
-  init(
-    _ table: TensorTable<Scalar>, _ corrections: UnsafeBufferPointer<StepProgram>,
-    _ programs: UnsafeBufferPointer<StepProgram>, _ segments: Segments, scratch: UnsafeMutableRawPointer
-  ) {
-    (self.table, self.corrections, self.programs) = (table, corrections, programs)
-    (self.segments, self.scratch) = (segments, scratch)
-  }
+  let table: TensorTable<Scalar>
+  let corrections, programs: UnsafeBufferPointer<StepProgram>
+  let segments: Segments
+  let team: ThreadTeam
+  let scratch: UnsafeMutableRawPointer
 
   func run(thread: Int) {
     let scratch = ThreadScratch<Scalar>(scratch, thread: thread)
-    for segment in segments.share(of: thread) {
+    for segment in segments.share(of: thread, team) {
       let (all, middle) = (segments[segment], segments.updated[segment])
       if !corrections.isEmpty { TensorTable.update(table, all.lowerBound..<middle, corrections, scratch) }
       TensorTable.update(table, middle..<all.upperBound, programs, scratch)
@@ -224,6 +217,19 @@ private struct FinishingWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable 
 }
 
 extension TensorTable {
+  /// Leaves the sums of the tiles that begin in a share in the table.
+  fileprivate func sum(_ share: Range<Int>, _ measure: TileMeasure, _ scratch: ThreadScratch<Scalar>) {
+    if case .squares = measure { return Self.sumSquares(self, share, scratch) }
+    forEach(in: share) { index, part in
+      let entry = entry(index)
+      guard let gradient = entry.pointee.gradient else { return }
+      for start in stride(from: part.lowerBound, to: part.upperBound, by: Tile.count) {
+        let n = min(Tile.count, part.upperBound - start)
+        sums[entry.pointee.firstTile + start / Tile.count] = .measure(gradient + start, n, measure)
+      }
+    }
+  }
+
   /// The start of the first tile at a position of the concatenation or behind it.
   func tileStart(atOrAfter position: Int) -> Int {
     for entry in entries where entry.offset + entry.count > position {

@@ -86,6 +86,8 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   var hadHalves = false
   /// Whether the directions are ``BFloat16``s.
   var hasHalfDirection = false
+  /// The first element of all directions, as they are bound.
+  private var directionBase: Pointer?
   /// The number of the step that writes directions, 1 for the first; `nil` outside of steps.
   var directionStep: Int?
   /// What is known of each tensor's operands in half precision besides its entry; made by the first call that needs it.
@@ -189,6 +191,17 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   /// Binds the gradient of each tensor, for passes without other operands.
   func bindGradients(_ gradients: some Sequence<Pointer?>) {
     for (index, gradient) in gradients.enumerated() { entries[index].gradient = gradient ?? Self.emptyTensor }
+  }
+
+  /// Binds the direction of each tensor, which all lie in one vector; see ``hasHalfDirection``.
+  func bindDirections(_ base: Pointer) {
+    guard base != directionBase else { return }
+    directionBase = base
+    let byteCount = hasHalfDirection ? 2 : MemoryLayout<Scalar>.stride
+    for index in entries.indices {
+      let address = UnsafeMutableRawPointer(base) + entries[index].offset * byteCount
+      entries[index].direction = address.assumingMemoryBound(to: Scalar.self)
+    }
   }
 
   /// Calls `body` for the part of every tensor that lies in a range of the concatenation.

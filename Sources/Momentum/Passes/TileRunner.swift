@@ -30,16 +30,8 @@ struct TileRunner<Scalar: BLASScalar> {
   @inline(__always)
   mutating func execute(_ count: Int) {
     guard program.count > 0 else { return }
+    if let loop = program.loop { return Self.execute(ProgramLoop(loop, program.factors), current.places, count) }
     let block = Self.blockCount(count)
-    if let loop = program.loop {
-      var end = count
-      while end > 0 {
-        let start = (end - 1) & -block
-        program.run(loop, current.places, at: start, end - start)
-        end = start
-      }
-      return
-    }
     let whole = count & -Self.granule
     // The end comes first, so that the next block finds the end's cache lines in cache.
     if whole < count { runEnd(current, of: 0..<count, from: whole) }
@@ -48,6 +40,18 @@ struct TileRunner<Scalar: BLASScalar> {
     while end > 0 {
       let start = (end - 1) & -block
       self.run(start..<end)
+      end = start
+    }
+  }
+
+  /// The same for a program that is a loop.
+  @inline(__always)
+  static func execute(_ loop: ProgramLoop<Scalar>, _ places: OperandPlaces<Scalar>, _ count: Int) {
+    let block = blockCount(count)
+    var end = count
+    while end > 0 {
+      let start = (end - 1) & -block
+      loop.run(places, at: start, end - start)
       end = start
     }
   }
@@ -62,7 +66,9 @@ struct TileRunner<Scalar: BLASScalar> {
   /// granule.
   @inline(__always)
   mutating func run(_ part: Range<Int>) {
-    if let loop = program.loop { return program.run(loop, current.places, at: part.lowerBound, part.count) }
+    if let loop = program.loop {
+      return ProgramLoop(loop, program.factors).run(current.places, at: part.lowerBound, part.count)
+    }
     let (tile, end) = (program.tileCount, part.lowerBound + part.count & -Self.granule)
     var position = part.lowerBound
     while position < end {
@@ -71,6 +77,17 @@ struct TileRunner<Scalar: BLASScalar> {
       position += tile
     }
     if end < part.upperBound { runEnd(current, of: part, from: end) }
+  }
+
+  /// Runs the program on a part of the run by a loop that also sums what comes next; see ``SummingLoop``.
+  @inline(__always)
+  func run(
+    _ part: Range<Int>, _ loop: SummingLoop<Scalar>, next: UnsafePointer<Scalar>, _ nextCount: Int,
+    into lanes: UnsafeMutablePointer<Scalar>
+  ) {
+    current.places.withAddresses(at: part.lowerBound) {
+      loop.run($0, program.factors, part.count, next: next, nextCount, into: lanes)
+    }
   }
 
   @inline(__always)

@@ -1,8 +1,34 @@
 extension TensorTable {
   /// Runs each tensor's program of a buffer, which the call keeps alive: the pass itself knows only where programs lie.
+  ///
+  /// - Parameter asVector: Whether each operand of all tensors is one vector in memory. With one program, which is a loop,
+  ///   no tensor has to be looked at.
   @inline(__always)
-  func update(_ programs: ProgramBuffer, _ team: ThreadTeam) {
-    withExtendedLifetime(programs) { update(programs.all, team) }
+  func update(_ programs: ProgramBuffer<Scalar>, asVector: Bool = false, _ team: ThreadTeam) {
+    withExtendedLifetime(programs) {
+      if asVector, !usesHalves, let loop = programs.onlyLoop(kernels, cacheBytes: cacheBytes) {
+        updateVector(ProgramLoop(loop, programs.factors), team)
+      } else {
+        update(programs.all, team)
+      }
+    }
+  }
+
+  @inline(__always)
+  private func updateVector(_ loop: ProgramLoop<Scalar>, _ team: ThreadTeam) {
+    if team.count == 1 { return TileRunner.execute(loop, OperandPlaces(self, tensor: 0, at: 0), count) }
+    team.run(VectorWork(table: self, loop: loop, team: team))
+  }
+
+  private struct VectorWork: TeamWork, @unchecked Sendable {  // each thread writes its own elements
+    let table: TensorTable
+    let loop: ProgramLoop<Scalar>
+    let team: ThreadTeam
+
+    func run(thread: Int) {
+      let share = team.share(of: thread, count: table.count)
+      TileRunner.execute(loop, OperandPlaces(table, tensor: 0, at: share.lowerBound), share.count)
+    }
   }
 
   /// The second pass: runs each tensor's program, all operations on one tile before the next tile.

@@ -35,10 +35,16 @@ struct OperandPlaces<Scalar: BLASScalar> {
     OperandPlace(self[base: operand], isScratch: scratch.contains(operand))
   }
 
-  /// The addresses of the vectors' elements at a position; of those that a program does not use, whatever they are.
+  /// Calls `body` with the addresses of the vectors' elements at a position; of those that a program does not use, whatever
+  /// they are.
   @inline(__always)
-  func addresses(at position: Int) -> InlineArray<6, Pointer?> {
+  func withAddresses<R>(at position: Int, _ body: (UnsafePointer<Pointer?>) -> R) -> R {
     let bytes = UInt(bitPattern: position &* MemoryLayout<Scalar>.stride)
-    return InlineArray { number in Pointer(bitPattern: UInt(bitPattern: bases[number]) &+ bytes) }
+    let addresses: InlineArray<6, Pointer?> = InlineArray { number in
+      Pointer(bitPattern: UInt(bitPattern: bases[number]) &+ bytes)
+    }
+    return withUnsafePointer(to: addresses) {
+      $0.withMemoryRebound(to: Pointer?.self, capacity: Operand.vectorCount, body)
+    }
   }
 }

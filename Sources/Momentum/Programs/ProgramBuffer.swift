@@ -2,15 +2,26 @@
 ///
 /// Tensors in the same state share a program, so there are at most as many programs as tensors. This is a class over
 /// plain memory, because finding a program then takes one addition, and changing one needs no check for another owner.
-final class ProgramBuffer {
+final class ProgramBuffer<Scalar: BLASScalar> {
   private let storage: UnsafeMutableBufferPointer<StepProgram>
   /// The number of programs.
   private(set) var count = 0
+  /// The loop that ``onlyLoop(_:cacheBytes:)`` found last, the signature that it found it by, and the factors for it.
+  private var (found, sought) = (FusedLoop<Scalar>?.none, ProgramSignature())
+  let factors: UnsafeMutablePointer<Scalar>
 
   /// - Parameter capacity: The number of tensors.
-  init(capacity: Int) { storage = .allocate(capacity: capacity) }
+  init(capacity: Int) {
+    // One allocation for both, because clipping in place makes a buffer for each call.
+    let programBytes = capacity * MemoryLayout<StepProgram>.stride
+    let memory = UnsafeMutableRawPointer.allocate(
+      byteCount: programBytes + ProgramLoop<Scalar>.factorCount * MemoryLayout<Scalar>.stride, alignment: 16)
+    storage = UnsafeMutableBufferPointer(
+      start: memory.bindMemory(to: StepProgram.self, capacity: capacity), count: capacity)
+    factors = (memory + programBytes).bindMemory(to: Scalar.self, capacity: ProgramLoop<Scalar>.factorCount)
+  }
 
-  deinit { storage.deallocate() }
+  deinit { UnsafeMutableRawPointer(storage.baseAddress.unsafelyUnwrapped).deallocate() }
 
   /// All programs, as ``TensorTable/Entry/program`` counts them.
   var all: UnsafeBufferPointer<StepProgram> { UnsafeBufferPointer(rebasing: storage[..<count]) }
@@ -30,5 +41,16 @@ final class ProgramBuffer {
   /// Removes the last program if it is the same as the one before it.
   func removeLastIfRepeated() {
     if count > 1, storage[count - 1] == storage[count - 2] { count -= 1 }
+  }
+
+  /// The loop of the program, if there is one program alone and it is to be run as a loop; writes its ``factors``. From step to step only factors
+  /// change, so the loop is seldom looked for.
+  @inline(__always)
+  func onlyLoop(_ kernels: StepKernels, cacheBytes: Int) -> FusedLoop<Scalar>? {
+    guard count == 1, let program = storage.baseAddress.map({ UnsafePointer($0) }),
+      kernels.takesLoop(of: program, cacheBytes: cacheBytes), let signature = program.signature(writing: factors)
+    else { return nil }
+    if signature != sought { (found, sought) = (FusedLoop(signature), signature) }
+    return found
   }
 }

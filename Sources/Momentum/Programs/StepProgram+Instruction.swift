@@ -65,3 +65,20 @@ extension ProgramSignature.Verb {
     }
   }
 }
+
+extension StepProgram.Instruction {
+  /// Whether a loop computes the operation with its factor rounded to this number.
+  @inline(__always)
+  func takes<Scalar: BLASScalar>(_ rounded: Scalar) -> Bool { rounded.isNormal || takesOthers }
+
+  /// The same for a number that is 0, NaN, infinite or subnormal, kept apart from the usual case. Bounds may be that. An
+  /// axpy by such a factor is a ``TileProgram/Kind/multiplyAdd``, and a factor that was rounded to it has lost digits.
+  @inline(never)
+  private var takesOthers: Bool {
+    switch kind {
+    case .axpy: false
+    case .scal, .averageSquares: factor.significand == 0 || !factor.significand.isFinite
+    default: true
+    }
+  }
+}

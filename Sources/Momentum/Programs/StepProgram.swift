@@ -42,6 +42,11 @@ public struct StepProgram: Sendable {
   /// Whether an operation was appended for which there was no room.
   private(set) var isTruncated = false
 
+  /// The operands that operations read, those that they change among them, and those that they change.
+  private(set) var (reads, writes) = (OperandSet(), OperandSet())
+  /// The program as loops know it, if each of its operations is one that loops have.
+  private(set) var signature: ProgramSignature? = ProgramSignature()
+
   /// Adds an operation at the end.
   ///
   /// A program holds 24 operations, those of clipping and averaging included. Whatever is appended after that is left
@@ -52,12 +57,25 @@ public struct StepProgram: Sendable {
       isTruncated = true
       return
     }
-    storage[count] = Instruction(operation)
+    let instruction = Instruction(operation)
+    storage[count] = instruction
+    reads.insert(instruction.from)
+    reads.insert(instruction.into)
+    writes.insert(instruction.into)
+    if instruction.code != 0, count < ProgramSignature.longest {
+      signature?.set(instruction.code, at: count)
+    } else {
+      signature = nil
+    }
     count &+= 1
   }
 
   /// Removes all operations.
-  mutating func removeAll() { (count, isTruncated, keepsDigitsOfDirection) = (0, false, false) }
+  @inline(__always)
+  mutating func removeAll() {
+    (count, isTruncated, keepsDigitsOfDirection) = (0, false, false)
+    (reads, writes, signature) = (OperandSet(), OperandSet(), ProgramSignature())
+  }
 
   /// The operation at a position in `0..<count`.
   public subscript(position: Int) -> StepOperation { storage[position].operation }

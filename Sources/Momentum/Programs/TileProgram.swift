@@ -44,15 +44,18 @@ struct TileProgram<Scalar: BLASScalar> {
   /// The loop that runs the whole program on vectors of `Scalar`s.
   private(set) var loop: FusedLoop<Scalar>?
 
+  /// The loop that also sums the next tile, if the program runs as a loop and has one.
+  var summingLoop: SummingLoop<Scalar>? { loop == nil ? nil : signature.flatMap { SummingLoop($0) } }
+
   private static var operationBytes: Int { StepProgram.capacity * MemoryLayout<Operation>.stride }
-  private static var factorCount: Int { 2 * ProgramSignature.longest }
   /// The size of the memory that ``init(storage:)`` needs.
-  static var byteCount: Int { operationBytes + factorCount * MemoryLayout<Scalar>.stride }
+  static var byteCount: Int { operationBytes + ProgramLoop<Scalar>.factorCount * MemoryLayout<Scalar>.stride }
 
   /// A program that does nothing.
   init(storage: UnsafeMutableRawPointer) {
     self.storage = storage.bindMemory(to: Operation.self, capacity: StepProgram.capacity)
-    factors = (storage + Self.operationBytes).bindMemory(to: Scalar.self, capacity: Self.factorCount)
+    factors = (storage + Self.operationBytes)
+      .bindMemory(to: Scalar.self, capacity: ProgramLoop<Scalar>.factorCount)
   }
 
   /// Replaces the operations.
@@ -62,44 +65,12 @@ struct TileProgram<Scalar: BLASScalar> {
   ///   - kernels: The way to run it.
   @inline(__always)
   mutating func load(_ program: UnsafePointer<StepProgram>, cacheBytes: Int, _ kernels: StepKernels) {
-    (count, reads, writes, scalesUnits, loop) = (0, OperandSet(), OperandSet(), false, nil)
-    signature = kernels.prefersLoops ? sign(program) : nil
-    if let signature, kernels == .fused || cacheBytes == .max || !isPlain(program) { loop = FusedLoop(signature) }
+    (count, reads, writes) = (program.pointee.count, program.pointee.reads, program.pointee.writes)
+    (scalesUnits, loop) = (false, nil)
+    signature = kernels.prefersLoops ? program.signature(writing: factors) : nil
+    if let signature, kernels.takesLoop(of: program, cacheBytes: cacheBytes) { loop = FusedLoop(signature) }
     if loop == nil { lower(program) }
     tileCount = Self.tileCount(of: reads.union(writes).count, cacheBytes: cacheBytes)
-  }
-
-  /// Whether it is one of the short programs that take as long as memory takes to deliver their vectors, as BLAS calls no
-  /// less than as one loop.
-  private func isPlain(_ program: UnsafePointer<StepProgram>) -> Bool {
-    count <= 3
-      && (0..<program.pointee.count).allSatisfy {
-        let kind = program.pointee.instruction(at: $0).kind
-        return kind == .axpy || kind == .scal
-      }
-  }
-
-  /// Finds the program's number, and writes the factors that its loop needs.
-  ///
-  /// - Returns: `nil` for a program that no loop computes: it is too long, has an operation that loops do not know, or a
-  ///   factor that the element type cannot hold.
-  @inline(__always)
-  private mutating func sign(_ program: UnsafePointer<StepProgram>) -> ProgramSignature? {
-    var signature = ProgramSignature()
-    var length = 0
-    for position in 0..<program.pointee.count {
-      let instruction = program.pointee.instruction(at: position)
-      let factor = Scalar(instruction.factor.double)
-      guard instruction.code != 0, length < ProgramSignature.longest, instruction.takes(factor) else { return nil }
-      if instruction.kind == .scal, factor == 1 { continue }
-      signature.set(instruction.code, at: length)
-      factors[length] = factor
-      factors[length &+ ProgramSignature.longest] = Scalar(instruction.upper)
-      note(instruction)
-      length &+= 1
-    }
-    count = length
-    return signature
   }
 
   /// Writes the operations as BLAS calls, each with its factor rounded.
@@ -110,26 +81,10 @@ struct TileProgram<Scalar: BLASScalar> {
       let instruction = program.pointee.instruction(at: position)
       guard Self.lower(instruction, into: storage + count) else { continue }
       count &+= 1
-      note(instruction)
+      reads.insert(instruction.from)
+      reads.insert(instruction.into)
+      writes.insert(instruction.into)
       if instruction.kind == .scaleClippingUnits || instruction.kind == .scaleRuleUnits { scalesUnits = true }
-    }
-  }
-
-  /// Remembers which vectors an operation reads and writes.
-  @inline(__always)
-  private mutating func note(_ instruction: StepProgram.Instruction) {
-    reads.insert(instruction.from)
-    reads.insert(instruction.into)
-    writes.insert(instruction.into)
-  }
-
-  /// Runs the program's loop on n elements of a run, from a position on.
-  @inline(__always)
-  func run(_ loop: FusedLoop<Scalar>, _ places: OperandPlaces<Scalar>, at position: Int, _ n: Int) {
-    withUnsafePointer(to: places.addresses(at: position)) {
-      $0.withMemoryRebound(to: UnsafeMutablePointer<Scalar>?.self, capacity: Operand.vectorCount) {
-        loop.run($0, factors, n)
-      }
     }
   }
 
@@ -205,22 +160,5 @@ struct TileProgram<Scalar: BLASScalar> {
       to: Operation(
         kind: kind, from: instruction.from, into: instruction.into, factor: value, upper: upper, prescale: prescale))
     return true
-  }
-}
-
-extension StepProgram.Instruction {
-  /// Whether a loop computes the operation with its factor rounded to this number.
-  @inline(__always)
-  fileprivate func takes<Scalar: BLASScalar>(_ rounded: Scalar) -> Bool { rounded.isNormal || takesOthers }
-
-  /// The same for a number that is 0, NaN, infinite or subnormal, kept apart from the usual case. Bounds may be that. An
-  /// axpy by such a factor is a ``TileProgram/Kind/multiplyAdd``, and a factor that was rounded to it has lost digits.
-  @inline(never)
-  private var takesOthers: Bool {
-    switch kind {
-    case .axpy: false
-    case .scal, .averageSquares: factor.significand == 0 || !factor.significand.isFinite
-    default: true
-    }
   }
 }

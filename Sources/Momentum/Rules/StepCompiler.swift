@@ -17,7 +17,7 @@ struct StepCompiler<Scalar: BLASScalar> {
   ///
   /// - Throws: ``MomentumError/invalidProgram(tensor:operation:fault:)``.
   func compile(
-    _ rules: borrowing StepRules, _ states: borrowing VectorStates, into programs: ProgramBuffer
+    _ rules: borrowing StepRules, _ states: borrowing VectorStates, into programs: ProgramBuffer<Scalar>
   ) throws(MomentumError) {
     programs.removeAll()
     // The tensor for which the last program was compiled.
@@ -44,7 +44,7 @@ struct StepCompiler<Scalar: BLASScalar> {
   /// - Throws: ``MomentumError/invalidProgram(tensor:operation:fault:)``.
   func compileCorrections(
     by change: ScaledDouble, _ rules: borrowing StepRules, _ states: borrowing VectorStates,
-    into corrections: ProgramBuffer
+    into corrections: ProgramBuffer<Scalar>
   ) throws(MomentumError) -> Bool {
     corrections.removeAll()
     for index in table.entries.indices where table.entries[index].program == corrections.count {
@@ -52,7 +52,8 @@ struct StepCompiler<Scalar: BLASScalar> {
       if clearsNonFinite { program.pointee.append(.clearNonFinite(inPlace: false)) }
       let (start, group) = (program.pointee.count, table.decisions[index].group)
       let isPossible = rules[group].compileCorrection(
-        state(of: index, states), change: change, scale: table.decisions[index].newScale, into: &program.pointee)
+        state(of: index, states, rules.traits(of: group)), change: change, scale: table.decisions[index].newScale,
+        into: &program.pointee)
       guard isPossible else { return false }
       try check(program, from: start, rules.traits(of: group), tensor: index)
       try checkLength(program, tensor: index)
@@ -66,6 +67,7 @@ struct StepCompiler<Scalar: BLASScalar> {
     return x.pointee.group == y.pointee.group && x.pointee.coefficient == y.pointee.coefficient
       && states.velocities[first].scale == states.velocities[second].scale
       && states.velocities[first].isSet == states.velocities[second].isSet
+      && states.velocities[first].keepsLearningRate == states.velocities[second].keepsLearningRate
       && states.velocities[first].secondMomentSteps == states.velocities[second].secondMomentSteps
       && x.pointee.ruleFactor == y.pointee.ruleFactor && x.pointee.bounds == y.pointee.bounds
       && (x.pointee.clipFactors == nil) == (y.pointee.clipFactors == nil)
@@ -92,10 +94,11 @@ struct StepCompiler<Scalar: BLASScalar> {
     if decision.pointee.clipFactors != nil { program.pointee.append(.scaleUnits(.clipping, inPlace: false)) }
     if decision.pointee.ruleFactors != nil { program.pointee.append(.scaleUnits(.rule, inPlace: false)) }
     let (start, group) = (program.pointee.count, decision.pointee.group)
-    program.pointee.keepsDigitsOfDirection = table.hasHalfDirection
-    let state = state(of: index, states)
-    let scale = rules[group].compile(state, into: &program.pointee)
     let traits = rules.traits(of: group)
+    if states.velocities[index].conflicts(with: traits) { throw traits.conflict(tensor: table.name(of: index)) }
+    program.pointee.keepsDigitsOfDirection = table.hasHalfDirection
+    let state = state(of: index, states, traits)
+    let scale = rules[group].compile(state, into: &program.pointee)
     try check(program, from: start, traits, tensor: index)
     decision.pointee.newScale =
       traits.usesVelocity ? try contain(scale, program, tensor: index) : states.velocities[index].scale
@@ -121,11 +124,14 @@ struct StepCompiler<Scalar: BLASScalar> {
 
   /// The state of a tensor, as its rule sees it.
   @inline(__always)
-  private func state(of index: Int, _ states: borrowing VectorStates) -> TensorState {
+  private func state(
+    of index: Int, _ states: borrowing VectorStates, _ rule: StepRules.Traits
+  ) -> TensorState {
     let (decision, velocity) = (table.decision(index), states.velocities[index])
     return TensorState(
       gradientFactor: decision.pointee.coefficient * gradientFactor * decision.pointee.ruleFactor,
       velocityScale: velocity.scale, isFirstStep: !velocity.isSet, unitFactor: decision.pointee.ruleFactor,
-      secondMomentSteps: velocity.secondMomentSteps, step: step, shape: table.shapes.isEmpty ? [] : table.shapes[index])
+      secondMomentSteps: velocity.secondMomentSteps, step: step,
+      shape: rule.dependsOnShape && !table.shapes.isEmpty ? table.shapes[index] : [])
   }
 }

@@ -22,7 +22,8 @@ public struct TensorState: Sendable, Hashable {
   public let secondMomentSteps: Int
   /// The number of the optimizer's step, 1 for the first.
   public let step: Int
-  /// The extent of the tensor along each axis; empty if nothing is known of it.
+  /// The extent of the tensor along each axis; empty if nothing is known of it, and for a rule that says it does not look
+  /// (``UpdateRule/dependsOnShape``).
   public let shape: [Int]
 
   /// Describes a tensor before a step. An optimizer calls this for its rules; a test of a rule calls it directly.

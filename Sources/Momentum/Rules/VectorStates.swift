@@ -15,30 +15,39 @@ struct VectorStates {
   mutating func advance<Scalar>(_ table: TensorTable<Scalar>, _ rules: StepRules, averages hasAverages: Bool) {
     for index in table.entries.indices where table.entries[index].gradient != nil {
       let decision = table.decision(index)
-      let rule = rules.traits(of: decision.pointee.group)
-      velocities[index].scale = decision.pointee.newScale
-      if rule.usesVelocity {
-        velocities[index].isSet = true
-        velocities[index].keepsLearningRate = rule.keepsLearningRateInVelocity
-      }
-      if rule.usesSecondMoment { velocities[index].secondMomentSteps += 1 }
+      velocities[index].advance(to: decision.pointee.newScale, rules.traits(of: decision.pointee.group))
       if hasAverages {
         averages[index].scale = decision.pointee.newAverageScale
         averages[index].count += 1
       }
     }
   }
+}
 
-  /// The first tensor whose velocity is in a form that its rule would misread, and the rule's traits.
-  func conflict<Scalar>(
-    _ table: TensorTable<Scalar>, _ rules: StepRules
-  ) -> (tensor: Int, rule: StepRules.Traits)? {
-    for index in velocities.indices where velocities[index].isSet && table.entries[index].gradient != nil {
-      let rule = rules.traits(of: table.decisions[index].group)
-      if rule.usesVelocity, rule.keepsLearningRateInVelocity != velocities[index].keepsLearningRate {
-        return (index, rule)
-      }
-    }
-    return nil
+extension VelocityState {
+  /// Whether it is in a form that a rule would misread.
+  @inline(__always)
+  func conflicts(with rule: StepRules.Traits) -> Bool {
+    isSet && rule.usesVelocity && rule.keepsLearningRateInVelocity != keepsLearningRate
+  }
+
+  /// The state after a step.
+  @inline(__always)
+  fileprivate mutating func advance(to scale: Double, _ rule: StepRules.Traits) {
+    self.scale = scale
+    if rule.usesVelocity { (isSet, keepsLearningRate) = (true, rule.keepsLearningRateInVelocity) }
+    if rule.usesSecondMoment { secondMomentSteps += 1 }
+  }
+}
+
+extension StepRules.Traits {
+  /// The error about a velocity that the rule would misread.
+  @inline(never)
+  func conflict(tensor name: String) -> MomentumError {
+    .invalidSetting(
+      name: "rule", of: .tensor(name),
+      value: keepsLearningRateInVelocity
+        ? "one that keeps the learning rate in the velocity" : "one that keeps the learning rate out of the velocity",
+      expected: "the kind that made the velocity, or convertVelocity(toKeepLearningRate:learningRate:) before the step")
   }
 }

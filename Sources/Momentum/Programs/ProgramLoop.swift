@@ -1,0 +1,62 @@
+/// The loop of a program, with the factors of the step.
+struct ProgramLoop<Scalar: BLASScalar> {
+  private let loop: FusedLoop<Scalar>
+  private let factors: UnsafePointer<Scalar>
+
+  /// The number of factors: one for each operation, then the bounds.
+  static var factorCount: Int { 2 * ProgramSignature.longest }
+
+  /// - Parameter factors: ``factorCount`` numbers, which stay where they are.
+  @inline(__always)
+  init(_ loop: FusedLoop<Scalar>, _ factors: UnsafeMutablePointer<Scalar>) {
+    (self.loop, self.factors) = (loop, UnsafePointer(factors))
+  }
+
+  /// Runs the loop on n elements, from a position on.
+  @inline(__always)
+  func run(_ places: OperandPlaces<Scalar>, at position: Int, _ n: Int) {
+    places.withAddresses(at: position) { loop.run($0, factors, n) }
+  }
+}
+
+// Of pointers, because a method of a program would get a copy of all of it.
+extension UnsafePointer<StepProgram> {
+  /// Finds the program's number among those of loops, and writes the factors that its loop needs.
+  ///
+  /// - Parameter factors: Memory for ``ProgramLoop/factorCount`` numbers.
+  /// - Returns: `nil` for a program that no loop computes: it is too long, has an operation that loops do not know, or a
+  ///   factor that the element type cannot hold.
+  @inline(__always)
+  func signature<Scalar: BLASScalar>(writing factors: UnsafeMutablePointer<Scalar>) -> ProgramSignature? {
+    guard let signature = pointee.signature else { return nil }
+    for position in 0..<pointee.count {
+      let instruction = pointee.instruction(at: position)
+      let factor = Scalar(instruction.factor.double)
+      guard instruction.takes(factor) else { return nil }
+      factors[position] = factor
+      factors[position &+ ProgramSignature.longest] = Scalar(instruction.upper)
+    }
+    return signature
+  }
+
+  /// Whether it is one of the short programs that take as long as memory takes to deliver their vectors, as BLAS calls no
+  /// less than as one loop.
+  fileprivate var isPlain: Bool {
+    guard pointee.count <= 3 else { return false }
+    for position in 0..<pointee.count {
+      let kind = pointee.instruction(at: position).kind
+      guard kind == .axpy || kind == .scal else { return false }
+    }
+    return true
+  }
+}
+
+extension StepKernels {
+  /// Whether a program is run as a loop if it has one.
+  ///
+  /// - Parameter cacheBytes: `.max` where all vectors stay in a cache; see ``StepKernels/automatic``.
+  @inline(__always)
+  func takesLoop(of program: UnsafePointer<StepProgram>, cacheBytes: Int) -> Bool {
+    prefersLoops && (self == .fused || cacheBytes == .max || !program.isPlain)
+  }
+}
