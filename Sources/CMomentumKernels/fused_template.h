@@ -112,20 +112,7 @@ INLINE void NAME(run)(
 }
 
 #if defined(SUMMING)
-enum { NAME(block) = 4 * WIDTH };
-
-typedef struct {
-  VECTOR a, b, c, d;
-} NAME(lanes);
-
-INLINE NAME(lanes) NAME(add_squares)(NAME(lanes) sum, const SCALAR *x) {
-  const VECTOR a = LOAD(x), b = LOAD(x + WIDTH), c = LOAD(x + 2 * WIDTH), d = LOAD(x + 3 * WIDTH);
-  sum.a = FMA(a, a, sum.a);
-  sum.b = FMA(b, b, sum.b);
-  sum.c = FMA(c, c, sum.c);
-  sum.d = FMA(d, d, sum.d);
-  return sum;
-}
+#include "squares_lanes.h"
 
 INLINE void NAME(run_block)(
     momentum_fused_signature program, SCALAR *const *operands, const SCALAR *factors, ptrdiff_t i) {
@@ -150,11 +137,11 @@ INLINE void NAME(run_summing)(
   // Two blocks of squares beside one of the program: late, so that the elements are still in the first-level cache when the
   // program comes to them.
   for (; i < whole && k + 2 * NAME(block) <= next_n; i += NAME(block), k += 2 * NAME(block)) {
-    sum = NAME(add_squares)(sum, next + k);
-    sum = NAME(add_squares)(sum, next + k + NAME(block));
+    sum = NAME(add)(sum, next + k);
+    sum = NAME(add)(sum, next + k + NAME(block));
     NAME(run_block)(program, own, own_factors, i);
   }
-  for (; k < next_n; k += NAME(block)) sum = NAME(add_squares)(sum, next + k);
+  for (; k < next_n; k += NAME(block)) sum = NAME(add)(sum, next + k);
   STORE(lanes, sum.a);
   STORE(lanes + WIDTH, sum.b);
   STORE(lanes + 2 * WIDTH, sum.c);

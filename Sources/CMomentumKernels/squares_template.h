@@ -15,20 +15,7 @@
 
 #define INLINE TARGET static inline __attribute__((always_inline))
 
-enum { NAME(block) = 4 * WIDTH };
-
-typedef struct {
-  VECTOR a, b, c, d;
-} NAME(lanes);
-
-INLINE NAME(lanes) NAME(add)(NAME(lanes) sum, const SCALAR *x) {
-  const VECTOR a = LOAD(x), b = LOAD(x + WIDTH), c = LOAD(x + 2 * WIDTH), d = LOAD(x + 3 * WIDTH);
-  sum.a = FMA(a, a, sum.a);
-  sum.b = FMA(b, b, sum.b);
-  sum.c = FMA(c, c, sum.c);
-  sum.d = FMA(d, d, sum.d);
-  return sum;
-}
+#include "squares_lanes.h"
 
 INLINE SCALAR NAME(end)(NAME(lanes) sum, const SCALAR *x, ptrdiff_t n) {
   const ptrdiff_t whole = n & -(ptrdiff_t)NAME(block);

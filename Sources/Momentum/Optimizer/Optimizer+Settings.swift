@@ -4,7 +4,7 @@ extension Optimizer {
   mutating func checkSettings() throws(MomentumError) {
     let haveChanged = !areSettingsChecked
     // Set to false first: if a check fails, the next step checks again.
-    (areSettingsChecked, areCorrectionsKnown) = (false, false)
+    areSettingsChecked = false
     _ = try Machine.threads(threads)
     if !areGroupsBound { bind(try ParameterGroup.membership(groups, of: layout)) }
     try rules.resolve(rule, groups, at: stepCount)

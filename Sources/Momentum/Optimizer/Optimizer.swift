@@ -127,8 +127,6 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   /// Whether the settings are unchanged since the last step checked them.
   var areSettingsChecked = false
   var areGroupsBound = false
-  /// Whether the rules have said, since then, that their steps can be corrected.
-  var areCorrectionsKnown = false
   /// The names of the groups of the last step.
   var reportedGroups: [String] = []
   /// The kind of buffers at which the table points, if these were found not to overlap.

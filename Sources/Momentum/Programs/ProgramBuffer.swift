@@ -43,8 +43,8 @@ final class ProgramBuffer<Scalar: BLASScalar> {
     if count > 1, storage[count - 1] == storage[count - 2] { count -= 1 }
   }
 
-  /// The loop of the program, if there is one program alone and it is to be run as a loop; writes its ``factors``. From step to step only factors
-  /// change, so the loop is seldom looked for.
+  /// The loop of the program, if there is one program alone and it is to be run as a loop; writes its ``factors``. From
+  /// step to step only these change, so the loop is seldom looked for.
   @inline(__always)
   func onlyLoop(_ kernels: StepKernels, cacheBytes: Int) -> FusedLoop<Scalar>? {
     guard count == 1, let program = storage.baseAddress.map({ UnsafePointer($0) }),

@@ -95,8 +95,7 @@ public protocol UpdateRule: Sendable {
   ///   - change: The difference of the right factor from the one used.
   ///   - scale: The scale that ``compile(_:into:)`` returned for the step taken.
   ///   - program: The program, which may already hold operations that prepare the gradient.
-  /// - Returns: Whether the rule can be corrected, which is the same for all steps and tensors with the same settings; by
-  ///   default it cannot.
+  /// - Returns: Whether the rule can be corrected; by default it cannot.
   func compileCorrection(
     _ tensor: TensorState, change: ScaledDouble, scale: Double, into program: inout StepProgram
   ) -> Bool

@@ -39,8 +39,9 @@ struct MatrixReport: Encodable {
   }
 
   static let legend = """
-    Steps of Muon, with five of Jordan's steps of Newton-Schulz, on matrices whose singular values are spread as those of random
-    numbers, or with --condition fall evenly. restarts: how often Gram matrices were computed anew. GF/s: operations of the engine's products by the best time.
+    Steps of Muon, with five of Jordan's steps of Newton-Schulz, on matrices whose singular values are spread as those of
+    random numbers, or with --condition fall by one factor from each to the next. restarts: how often Gram matrices were
+    computed anew. GF/s: operations of the engine's products by the best time.
     limit: as many operations as products of two tiles of 64 x 64 in cache, on as many threads; share: how much of that
     speed a whole step has. large: one product of matrices of 2048 x 2048 with the threads of the BLAS. plain: the same step
     by calls of BLAS, three products of whole matrices a step of Newton-Schulz, with the threads of the BLAS

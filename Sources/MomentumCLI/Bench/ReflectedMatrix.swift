@@ -12,8 +12,8 @@ struct ReflectedMatrix {
   private let values: [Double]
 
   /// - Parameters:
-  ///   - condition: The largest singular value by the smallest, between which the others fall, each as much smaller than the
-  ///     one before. `nil` for numbers evenly between the bounds of the singular values of a matrix of random numbers of one
+  ///   - condition: The largest singular value by the smallest, between which each is smaller than the one before by the
+  ///     same factor. `nil` for numbers evenly between the bounds of the singular values of a matrix of random numbers of one
   ///     variance, whose ratio is that of 1 + √q to 1 - √q for sides of the ratio q.
   ///   - seed: Other seeds make other reflections.
   init(rows: Int, columns: Int, condition: Double? = nil, seed: Int) {

@@ -72,7 +72,7 @@ struct BenchCommand: ParsableCommand {
   var polar = false
   @Option(
     help:
-      "With --matrices: the largest singular value by the smallest, between which the others fall evenly. (default: spread as those of random numbers)",
+      "With --matrices: the largest singular value by the smallest, between which each is smaller than the one before by the same factor. (default: spread as those of random numbers)",
     transform: NumberText.double)
   var condition: Double?
   @Option(help: "Also write the rows to this CSV file.")
