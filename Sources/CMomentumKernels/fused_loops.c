@@ -25,22 +25,6 @@ momentum_fused_loop_double *momentum_find_fused_loop_double(momentum_fused_signa
   return count ? variants[count - 1].find_double(program) : NULL;
 }
 
-momentum_summing_loop_float *momentum_find_summing_loop_float(momentum_fused_signature program) {
-#if defined(__x86_64__)
-  if (variant_count()) return fused_avx2_float_find_summing(program);
-#endif
-  (void)program;
-  return NULL;
-}
-
-momentum_summing_loop_double *momentum_find_summing_loop_double(momentum_fused_signature program) {
-#if defined(__x86_64__)
-  if (variant_count()) return fused_avx2_double_find_summing(program);
-#endif
-  (void)program;
-  return NULL;
-}
-
 const char *momentum_fused_vectors(void) {
   const int count = variant_count();
   return count ? variants[count - 1].name : NULL;

@@ -6,7 +6,7 @@
 //   RAISE(x, lower) = x < lower ? lower : x, LOWER(x, upper) = x > upper ? upper : x: a NaN stays
 //   FINITE(x) = x with 0 in place of NaN and infinities, SIGN(x) = 1, -1, 0, or x for a NaN
 //
-//   SUMMING   for loops that also sum squares, in the order of the loops of squares of the same instruction set
+//   SUMS_TWO, SUMS_FOUR   for loops that also sum squares, in two or in four vectors
 //
 // and this file undefines all of them. Everything that depends on the program is a constant where a loop is made, so that the
 // compiler leaves out what the program does not do.
@@ -111,46 +111,6 @@ INLINE void NAME(run)(
   if (i < n) NAME(finish)(loop, program, operands, factors, i, n - i);
 }
 
-#if defined(SUMMING)
-#include "squares_lanes.h"
-
-INLINE void NAME(run_block)(
-    momentum_fused_signature program, SCALAR *const *operands, const SCALAR *factors, ptrdiff_t i) {
-  NAME(run_vector)(program, operands, factors, i);
-  NAME(run_vector)(program, operands, factors, i + WIDTH);
-  NAME(run_vector)(program, operands, factors, i + 2 * WIDTH);
-  NAME(run_vector)(program, operands, factors, i + 3 * WIDTH);
-}
-
-INLINE void NAME(run_summing)(
-    NAME(loop) *loop, momentum_fused_signature program, SCALAR *const *operands, const SCALAR *factors, ptrdiff_t n,
-    const SCALAR *next, ptrdiff_t next_n, SCALAR *lanes) {
-  SCALAR *own[MOMENTUM_FUSED_COPY];
-  SCALAR own_factors[2 * MOMENTUM_FUSED_LONGEST];
-  memcpy(own, operands, sizeof own);
-  memcpy(own_factors, factors, sizeof own_factors);
-  const VECTOR zero = SET1(0);
-  NAME(lanes) sum = {zero, zero, zero, zero};
-  const ptrdiff_t whole = n & -(ptrdiff_t)NAME(block), half = whole / 2 & -(ptrdiff_t)NAME(block);
-  ptrdiff_t i = 0, k = 0;
-  for (; i < half; i += NAME(block)) NAME(run_block)(program, own, own_factors, i);
-  // Two blocks of squares beside one of the program: late, so that the elements are still in the first-level cache when the
-  // program comes to them.
-  for (; i < whole && k + 2 * NAME(block) <= next_n; i += NAME(block), k += 2 * NAME(block)) {
-    sum = NAME(add)(sum, next + k);
-    sum = NAME(add)(sum, next + k + NAME(block));
-    NAME(run_block)(program, own, own_factors, i);
-  }
-  for (; k < next_n; k += NAME(block)) sum = NAME(add)(sum, next + k);
-  STORE(lanes, sum.a);
-  STORE(lanes + WIDTH, sum.b);
-  STORE(lanes + 2 * WIDTH, sum.c);
-  STORE(lanes + 3 * WIDTH, sum.d);
-  for (; i + WIDTH <= n; i += WIDTH) NAME(run_vector)(program, own, own_factors, i);
-  if (i < n) NAME(finish)(loop, program, operands, factors, i, n - i);
-}
-#endif
-
 #define DEFINE(name, program)                                                                          \
   TARGET static void NAME(name)(SCALAR *const *operands, const SCALAR *factors, ptrdiff_t n) {         \
     NAME(run)(NAME(name), program, operands, factors, n);                                                     \
@@ -168,25 +128,18 @@ NAME(loop) *NAME(find)(momentum_fused_signature program) {
 }
 #undef FOUND
 
-#if defined(SUMMING)
-#define DEFINE(name, program)                                                                                        \
-  TARGET static void NAME(name##_summing)(                                                                           \
-      SCALAR *const *operands, const SCALAR *factors, ptrdiff_t n, const SCALAR *next, ptrdiff_t next_n, SCALAR *lanes) { \
-    NAME(run_summing)(NAME(name), program, operands, factors, n, next, next_n, lanes);                               \
-  }
-SUMMING_PROGRAMS(DEFINE)
-#undef DEFINE
-
-#define FOUND(name, program) \
-  case program: return NAME(name##_summing);
-NAME(summing_loop) *NAME(find_summing)(momentum_fused_signature program) {
-  switch (program) {
-    SUMMING_PROGRAMS(FOUND)
-    default: return NULL;
-  }
-}
-#undef FOUND
-#undef SUMMING
+// The vectors that squares are added to, by the orders of the loops of squares of this instruction set.
+#if defined(SUMS_TWO)
+#define VECTORS 2
+#define SUMMED(x) NAME(two_##x)
+#include "summing_template.h"
+#undef SUMS_TWO
+#endif
+#if defined(SUMS_FOUR)
+#define VECTORS 4
+#define SUMMED(x) NAME(four_##x)
+#include "summing_template.h"
+#undef SUMS_FOUR
 #endif
 
 #undef INLINE

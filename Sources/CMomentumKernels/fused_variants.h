@@ -9,6 +9,7 @@
 #include "fused_half_loops.h"
 #include "fused_loops.h"
 #include "fused_programs.h"
+#include "squares_loops.h"
 
 static inline __attribute__((always_inline)) unsigned fused_into(unsigned code) {
   return (code - 1) % MOMENTUM_FUSED_OPERANDS;
@@ -103,10 +104,14 @@ FUSED_HALF_LOOPS(avx2)
 FUSED_HALF_LOOPS(avx512)
 momentum_fused_loop_float *fused_avx2_float_find(momentum_fused_signature program);
 momentum_fused_loop_double *fused_avx2_double_find(momentum_fused_signature program);
-momentum_summing_loop_float *fused_avx2_float_find_summing(momentum_fused_signature program);
-momentum_summing_loop_double *fused_avx2_double_find_summing(momentum_fused_signature program);
+momentum_summing_loop_float *fused_avx2_float_four_find(momentum_fused_signature program);
+momentum_summing_loop_double *fused_avx2_double_four_find(momentum_fused_signature program);
 momentum_fused_loop_float *fused_avx512_float_find(momentum_fused_signature program);
 momentum_fused_loop_double *fused_avx512_double_find(momentum_fused_signature program);
+momentum_summing_loop_float *fused_avx512_float_two_find(momentum_fused_signature program);
+momentum_summing_loop_double *fused_avx512_double_two_find(momentum_fused_signature program);
+momentum_summing_loop_float *fused_avx512_float_four_find(momentum_fused_signature program);
+momentum_summing_loop_double *fused_avx512_double_four_find(momentum_fused_signature program);
 #elif defined(__aarch64__)
 FUSED_HALF_LOOPS(neon)
 momentum_fused_loop_float *fused_neon_float_find(momentum_fused_signature program);

@@ -28,26 +28,51 @@
     ELEMENTWISE for (ptrdiff_t i = 0; i < n; i++) { y[i] = float16_of(x[i]); }                       \
   }
 
-// Sums of squares in double on the 32 lanes of the portable norm, in its order: element i goes to lane i mod 32.
+typedef uint16_t eight_halves __attribute__((vector_size(16)));
+typedef uint32_t eight_words __attribute__((vector_size(32)));
+typedef float eight_floats __attribute__((vector_size(32)));
+typedef double eight_doubles __attribute__((vector_size(64)));
+
+#define EIGHT(target, type, suffix) \
+  target static inline __attribute__((always_inline)) void eight_##type##_##suffix(const uint16_t *x, eight_floats *y)
+
+#define EIGHT_BFLOAT16(target, suffix)                             \
+  EIGHT(target, bfloat16, suffix) {                                \
+    eight_halves halves;                                           \
+    memcpy(&halves, x, sizeof halves);                             \
+    *y = (eight_floats)(__builtin_convertvector(halves, eight_words) << 16); \
+  }
+
+#define PORTABLE_EIGHT_FLOAT16(target, suffix)                               \
+  EIGHT(target, float16, suffix) {                                           \
+    float wide[8];                                                           \
+    ELEMENTWISE for (int j = 0; j < 8; j++) { wide[j] = float_of_float16(x[j]); } \
+    memcpy(y, wide, sizeof *y);                                              \
+  }
+
+// Sums of squares in double on the 32 lanes of the portable norm, in its order: element i goes to lane i mod 32. They are vectors, not
+// an array: the compiler leaves an array in memory, where every addition waits for the one before to be stored.
+#define ADD_SQUARES(type, suffix, lanes, x)                                     \
+  _Pragma("clang loop unroll(full)") for (int j = 0; j < 4; j++) {              \
+    eight_floats wide;                                                          \
+    eight_##type##_##suffix((x) + 8 * j, &wide);                                \
+    const eight_doubles y = __builtin_convertvector(wide, eight_doubles);       \
+    lanes[j] += y * y;                                                          \
+  }
+
 #define SQUARES(target, type, suffix)                                                                \
   target static double squares_##type##_##suffix(const uint16_t *x, ptrdiff_t n) {                   \
-    double lanes[32] = {0};                                                                          \
-    float wide[32];                                                                                  \
-    for (ptrdiff_t i = 0; i < n; i += 32) {                                                          \
-      if (n - i >= 32) {                                                                             \
-        widen_##type##_##suffix(x + i, wide, 32);                                                    \
-      } else {                                                                                       \
-        for (int j = 0; j < 32; j++) { wide[j] = 0; }                                                \
-        widen_##type##_##suffix(x + i, wide, n - i);                                                 \
-      }                                                                                              \
-      for (int j = 0; j < 32; j++) { lanes[j] += (double)wide[j] * (double)wide[j]; }                \
+    eight_doubles lanes[4] = {{0}, {0}, {0}, {0}};                                                   \
+    ptrdiff_t i = 0;                                                                                 \
+    for (; i + 32 <= n; i += 32) { ADD_SQUARES(type, suffix, lanes, x + i) }                         \
+    if (i < n) {                                                                                     \
+      uint16_t rest[32] = {0};                                                                       \
+      memcpy(rest, x + i, (size_t)(n - i) * sizeof *rest);                                           \
+      ADD_SQUARES(type, suffix, lanes, rest)                                                         \
     }                                                                                                \
-    double eight[8];                                                                                 \
-    for (int j = 0; j < 8; j++) {                                                                    \
-      eight[j] = (lanes[j] + lanes[j + 8]) + (lanes[j + 16] + lanes[j + 24]);                        \
-    }                                                                                                \
-    double first = (eight[0] + eight[4]) + (eight[2] + eight[6]);                                    \
-    double second = (eight[1] + eight[5]) + (eight[3] + eight[7]);                                   \
+    const eight_doubles eight = (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);                       \
+    const double first = (eight[0] + eight[4]) + (eight[2] + eight[6]);                              \
+    const double second = (eight[1] + eight[5]) + (eight[3] + eight[7]);                             \
     return first + second;                                                                           \
   }
 
@@ -61,6 +86,8 @@
 
 BFLOAT16_LOOPS(, portable)
 PORTABLE_FLOAT16_LOOPS(, portable)
+EIGHT_BFLOAT16(, portable)
+PORTABLE_EIGHT_FLOAT16(, portable)
 SQUARES_OF_BOTH_TYPES(, portable)
 
 #if defined(__x86_64__)
@@ -71,6 +98,8 @@ SQUARES_OF_BOTH_TYPES(, portable)
 
 BFLOAT16_LOOPS(AVX2, avx2)
 PORTABLE_FLOAT16_LOOPS(AVX2, avx2)
+EIGHT_BFLOAT16(AVX2, avx2)
+PORTABLE_EIGHT_FLOAT16(AVX2, avx2)
 SQUARES_OF_BOTH_TYPES(AVX2, avx2)
 
 BFLOAT16_LOOPS(AVX2_F16C, f16c)
@@ -89,6 +118,10 @@ AVX2_F16C static void narrow_float16_f16c(const float *x, uint16_t *y, ptrdiff_t
   for (; i < n; i++) { y[i] = _cvtss_sh(x[i], _MM_FROUND_TO_NEAREST_INT); }
 }
 
+EIGHT_BFLOAT16(AVX2_F16C, f16c)
+
+EIGHT(AVX2_F16C, float16, f16c) { *y = (eight_floats)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)x)); }
+
 SQUARES_OF_BOTH_TYPES(AVX2_F16C, f16c)
 
 BFLOAT16_LOOPS(AVX512, avx512)
@@ -106,6 +139,10 @@ AVX512 static void narrow_float16_avx512(const float *x, uint16_t *y, ptrdiff_t 
   }
   for (; i < n; i++) { y[i] = _cvtss_sh(x[i], _MM_FROUND_TO_NEAREST_INT); }
 }
+
+EIGHT_BFLOAT16(AVX512, avx512)
+
+EIGHT(AVX512, float16, avx512) { *y = (eight_floats)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)x)); }
 
 SQUARES_OF_BOTH_TYPES(AVX512, avx512)
 
@@ -136,6 +173,15 @@ static void widen_float16_neon(const uint16_t *x, float *y, ptrdiff_t n) {
 static void narrow_float16_neon(const float *x, uint16_t *y, ptrdiff_t n) {
   half *to = (half *)y;
   ELEMENTWISE for (ptrdiff_t i = 0; i < n; i++) { to[i] = x[i]; }
+}
+
+EIGHT_BFLOAT16(, neon)
+
+EIGHT(, float16, neon) {
+  typedef __fp16 eight_float16 __attribute__((vector_size(16)));
+  eight_float16 halves;
+  memcpy(&halves, x, sizeof halves);
+  *y = __builtin_convertvector(halves, eight_floats);
 }
 
 SQUARES_OF_BOTH_TYPES(, neon)

@@ -1,60 +1,74 @@
 // The loops of this processor, by their positions.
 #include "squares_variants.h"
-
-typedef struct {
-  const char *vectors;
-  momentum_squares_loop_float *run_float;
-  momentum_squares_loop_double *run_double;
-  momentum_clamped_squares_float *clamped_float;
-  momentum_clamped_squares_double *clamped_double;
-  momentum_finished_squares_float *finish_float;
-  momentum_finished_squares_double *finish_double;
-} squares_loops;
+#include "vector_variants.h"
 
 #if defined(__x86_64__)
 
-static const squares_loops variants[] = {
-    {"AVX2", squares_avx2_float_squares, squares_avx2_double_squares, squares_avx2_float_clamped,
-     squares_avx2_double_clamped, squares_avx2_float_finish, squares_avx2_double_finish},
-    {"AVX2", squares_avx2_float_squares, squares_avx2_fused_double_squares, squares_avx2_float_clamped,
-     squares_avx2_fused_double_clamped, squares_avx2_float_finish, squares_avx2_fused_double_finish}};
+static const squares_loops_float *const floats[] = {
+    &squares_avx2_haswell_float_loops, &squares_avx512_haswell_float_loops, &squares_avx512_skylakex_float_loops};
+static const squares_loops_double *const doubles[] = {
+    &squares_avx2_haswell_double_loops,    &squares_avx2_haswell_fused_double_loops,
+    &squares_avx512_haswell_double_loops,  &squares_avx512_haswell_fused_double_loops,
+    &squares_avx512_skylakex_double_loops, &squares_avx512_skylakex_fused_double_loops};
 
-static int variant_count(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? 2 : 0; }
+// How many of them run on processors of each kind: without AVX2, with it, with AVX-512.
+static const int float_counts[] = {0, 1, 3}, double_counts[] = {0, 2, 6};
+
+static int float_count(void) { return float_counts[variant_count()]; }
+static int double_count(void) { return double_counts[variant_count()]; }
 
 #else
 
-static const squares_loops variants[] = {{NULL, NULL, NULL, NULL, NULL, NULL, NULL}};
+static const squares_loops_float *const floats[] = {NULL};
+static const squares_loops_double *const doubles[] = {NULL};
 
-static int variant_count(void) { return 0; }
+static int float_count(void) { return 0; }
+static int double_count(void) { return 0; }
 
 #endif
 
-const char *momentum_squares_vectors(int position) {
-  return position >= 0 && position < variant_count() ? variants[position].vectors : NULL;
+const char *momentum_squares_vectors_float(int position) {
+  return position >= 0 && position < float_count() ? floats[position]->vectors : NULL;
+}
+
+const char *momentum_squares_vectors_double(int position) {
+  return position >= 0 && position < double_count() ? doubles[position]->vectors : NULL;
 }
 
 void momentum_squares_float(int position, const float *x, ptrdiff_t n, ptrdiff_t tile, float *sums) {
-  variants[position].run_float(x, n, tile, sums);
+  floats[position]->squares(x, n, tile, sums);
 }
 
 void momentum_squares_double(int position, const double *x, ptrdiff_t n, ptrdiff_t tile, double *sums) {
-  variants[position].run_double(x, n, tile, sums);
-}
-
-float momentum_finish_squares_float(int position, const float *lanes, const float *rest, ptrdiff_t n) {
-  return variants[position].finish_float(lanes, rest, n);
-}
-
-double momentum_finish_squares_double(int position, const double *lanes, const double *rest, ptrdiff_t n) {
-  return variants[position].finish_double(lanes, rest, n);
+  doubles[position]->squares(x, n, tile, sums);
 }
 
 ptrdiff_t momentum_squares_clamped_float(
     int position, const float *x, ptrdiff_t n, float lower, float upper, float *sums) {
-  return variants[position].clamped_float(x, n, lower, upper, sums);
+  return floats[position]->clamped(x, n, lower, upper, sums);
 }
 
 ptrdiff_t momentum_squares_clamped_double(
     int position, const double *x, ptrdiff_t n, double lower, double upper, double *sums) {
-  return variants[position].clamped_double(x, n, lower, upper, sums);
+  return doubles[position]->clamped(x, n, lower, upper, sums);
+}
+
+ptrdiff_t momentum_squares_lanes_float(int position) { return floats[position]->lanes; }
+
+ptrdiff_t momentum_squares_lanes_double(int position) { return doubles[position]->lanes; }
+
+float momentum_finish_squares_float(int position, const float *lanes, const float *rest, ptrdiff_t n) {
+  return floats[position]->finish(lanes, rest, n);
+}
+
+double momentum_finish_squares_double(int position, const double *lanes, const double *rest, ptrdiff_t n) {
+  return doubles[position]->finish(lanes, rest, n);
+}
+
+momentum_summing_loop_float *momentum_find_summing_loop_float(int position, momentum_fused_signature program) {
+  return floats[position]->find_summing(program);
+}
+
+momentum_summing_loop_double *momentum_find_summing_loop_double(int position, momentum_fused_signature program) {
+  return doubles[position]->find_summing(program);
 }

@@ -1,6 +1,7 @@
-// The loop of one instruction set and one element type. The includer defines
+// The loop of one instruction set, one element type and one order of summation. The includer defines
 //
 //   NAME(x)   the function names          TARGET    the attribute that allows the instructions
+//   VECTORS   the number of vectors that a tile is added to
 //   SCALAR    the element type            VECTOR    WIDTH elements of it
 //   LOAD FMA(a, b, c) = a * b + c, ZERO SET1 MIN MAX as the processor has them: of a NaN and a number the second
 //   COUNTS    WIDTH integers, all of them 0 in NO_COUNTS
@@ -8,30 +9,43 @@
 //   TOTAL(counts)         their sum
 //   MAGNITUDE(x)          x without its sign
 //   LEAST(a, b)           the smaller of two magnitudes; of a NaN and a number either
-//   FOLD(a, b, c, d)   the sum of four vectors, in the order of BLAS
-//   END(sum, x, n)     that sum with the squares of the last elements, which fill no block, in the order of BLAS
+//   END(sums, x, n)       the sum of an array of VECTORS vectors and of the squares of the last elements, which fill no block, in
+//                         the order of BLAS
+//   LOOPS     the structure of the loops of this type, VECTORS_NAME what its vectors are called
+//   FIND_SUMMING   finds the loop of a program that sums beside it in this order
 //
-// and this file undefines NAME and END, for the next kernels of the same type.
+// and this file defines NAME(loops), and undefines NAME, VECTORS, END and FIND_SUMMING, for the next kernels of the same type.
 
 #define INLINE TARGET static inline __attribute__((always_inline))
 
+#define SUMMED NAME
 #include "squares_lanes.h"
+#undef SUMMED
+
+INLINE NAME(lanes) NAME(nothing)(void) {
+  NAME(lanes) sum;
+#pragma clang loop unroll(full)
+  for (int k = 0; k < VECTORS; k++) sum.of[k] = ZERO;
+  return sum;
+}
 
 INLINE SCALAR NAME(end)(NAME(lanes) sum, const SCALAR *x, ptrdiff_t n) {
   const ptrdiff_t whole = n & -(ptrdiff_t)NAME(block);
-  return END(FOLD(sum.a, sum.b, sum.c, sum.d), x + whole, n - whole);
+  return END(sum.of, x + whole, n - whole);
 }
 
-TARGET SCALAR NAME(finish)(const SCALAR *lanes, const SCALAR *rest, ptrdiff_t n) {
-  return END(
-      FOLD(LOAD(lanes), LOAD(lanes + WIDTH), LOAD(lanes + 2 * WIDTH), LOAD(lanes + 3 * WIDTH)), rest, n);
+TARGET static SCALAR NAME(finish)(const SCALAR *lanes, const SCALAR *rest, ptrdiff_t n) {
+  NAME(lanes) sum;
+#pragma clang loop unroll(full)
+  for (int k = 0; k < VECTORS; k++) sum.of[k] = LOAD(lanes + k * WIDTH);
+  return END(sum.of, rest, n);
 }
 
 // The number of tiles is a constant where this is called.
 INLINE void NAME(sum)(const SCALAR *x, ptrdiff_t n, ptrdiff_t tile, int tiles, SCALAR *sums) {
   const SCALAR *second = x + tile, *third = second + tile;
   const ptrdiff_t last = n - (tiles - 1) * tile, whole = last & -(ptrdiff_t)NAME(block);
-  NAME(lanes) one = {ZERO, ZERO, ZERO, ZERO}, two = one, three = one;
+  NAME(lanes) one = NAME(nothing)(), two = one, three = one;
   ptrdiff_t i = 0;
   for (; i < whole; i += NAME(block)) {
     one = NAME(add)(one, x + i);
@@ -51,7 +65,7 @@ INLINE void NAME(sum)(const SCALAR *x, ptrdiff_t n, ptrdiff_t tile, int tiles, S
   if (tiles > 2) sums[1] = NAME(end)(two, second, tile);
 }
 
-TARGET void NAME(squares)(const SCALAR *x, ptrdiff_t n, ptrdiff_t tile, SCALAR *sums) {
+TARGET static void NAME(squares)(const SCALAR *x, ptrdiff_t n, ptrdiff_t tile, SCALAR *sums) {
   if (n <= tile) {
     NAME(sum)(x, n, tile, 1, sums);
   } else if (n <= 2 * tile) {
@@ -68,22 +82,20 @@ TARGET void NAME(squares)(const SCALAR *x, ptrdiff_t n, ptrdiff_t tile, SCALAR *
 INLINE ptrdiff_t NAME(sum_clamped)(
     const SCALAR *x, ptrdiff_t n, SCALAR lower, SCALAR upper, int by_magnitude, SCALAR *sums) {
   const VECTOR low = SET1(lower), high = SET1(upper);
-  NAME(lanes) all = {ZERO, ZERO, ZERO, ZERO}, clamped = all;
+  NAME(lanes) all = NAME(nothing)(), clamped = all;
   COUNTS same = NO_COUNTS;
   ptrdiff_t i = 0;
   for (; i + NAME(block) <= n; i += NAME(block)) {
-#define ADD_CLAMPED(lane, place)                       \
-  {                                                    \
-    VECTOR y = LOAD(x + i + (place)*WIDTH);            \
-    if (by_magnitude) y = MAGNITUDE(y);                \
-    /* A NaN passes, and a zero between bounds keeps its sign. */ \
-    const VECTOR z = by_magnitude ? LEAST(high, y) : MIN(high, MAX(low, y)); \
-    same = COUNT(same, y, z);                          \
-    all.lane = FMA(y, y, all.lane);                    \
-    clamped.lane = FMA(z, z, clamped.lane);            \
-  }
-    ADD_CLAMPED(a, 0) ADD_CLAMPED(b, 1) ADD_CLAMPED(c, 2) ADD_CLAMPED(d, 3)
-#undef ADD_CLAMPED
+#pragma clang loop unroll(full)
+    for (int k = 0; k < VECTORS; k++) {
+      VECTOR y = LOAD(x + i + k * WIDTH);
+      if (by_magnitude) y = MAGNITUDE(y);
+      // A NaN passes, and a zero between bounds keeps its sign.
+      const VECTOR z = by_magnitude ? LEAST(high, y) : MIN(high, MAX(low, y));
+      same = COUNT(same, y, z);
+      all.of[k] = FMA(y, y, all.of[k]);
+      clamped.of[k] = FMA(z, z, clamped.of[k]);
+    }
   }
   SCALAR rest[NAME(block)];
   ptrdiff_t changed = i - TOTAL(same);
@@ -92,12 +104,12 @@ INLINE ptrdiff_t NAME(sum_clamped)(
     rest[k] = raised > upper ? upper : raised;
     changed += rest[k] < y || rest[k] > y;
   }
-  sums[0] = END(FOLD(all.a, all.b, all.c, all.d), x + i, n - i);
-  sums[1] = END(FOLD(clamped.a, clamped.b, clamped.c, clamped.d), rest, n - i);
+  sums[0] = END(all.of, x + i, n - i);
+  sums[1] = END(clamped.of, rest, n - i);
   return changed;
 }
 
-TARGET ptrdiff_t NAME(clamped)(const SCALAR *x, ptrdiff_t n, SCALAR lower, SCALAR upper, SCALAR *sums) {
+TARGET static ptrdiff_t NAME(clamped)(const SCALAR *x, ptrdiff_t n, SCALAR lower, SCALAR upper, SCALAR *sums) {
   if (lower == -upper && upper >= 0) {
     const ptrdiff_t changed = NAME(sum_clamped)(x, n, lower, upper, 1, sums);
     if (sums[0] == sums[0]) return changed;
@@ -105,6 +117,10 @@ TARGET ptrdiff_t NAME(clamped)(const SCALAR *x, ptrdiff_t n, SCALAR lower, SCALA
   return NAME(sum_clamped)(x, n, lower, upper, 0, sums);
 }
 
+const LOOPS NAME(loops) = {VECTORS_NAME, NAME(block), NAME(squares), NAME(clamped), NAME(finish), FIND_SUMMING};
+
 #undef INLINE
 #undef NAME
+#undef VECTORS
 #undef END
+#undef FIND_SUMMING

@@ -1,21 +1,37 @@
 #ifndef MOMENTUM_SQUARES_VARIANTS_H
 #define MOMENTUM_SQUARES_VARIANTS_H
 
-// What the files of the single instruction sets define; made from squares_template.h.
+// What the files of the single instruction sets define; made from squares_template.h. A name says the order of summation by a core
+// type of OpenBLAS whose kernels have it.
 
+#include "fused_variants.h"
 #include "squares_loops.h"
 
+typedef struct {
+  const char *vectors;
+  ptrdiff_t lanes;
+  void (*squares)(const float *x, ptrdiff_t n, ptrdiff_t tile, float *sums);
+  ptrdiff_t (*clamped)(const float *x, ptrdiff_t n, float lower, float upper, float *sums);
+  float (*finish)(const float *lanes, const float *rest, ptrdiff_t n);
+  momentum_summing_loop_float *(*find_summing)(momentum_fused_signature program);
+} squares_loops_float;
+
+typedef struct {
+  const char *vectors;
+  ptrdiff_t lanes;
+  void (*squares)(const double *x, ptrdiff_t n, ptrdiff_t tile, double *sums);
+  ptrdiff_t (*clamped)(const double *x, ptrdiff_t n, double lower, double upper, double *sums);
+  double (*finish)(const double *lanes, const double *rest, ptrdiff_t n);
+  momentum_summing_loop_double *(*find_summing)(momentum_fused_signature program);
+} squares_loops_double;
+
 #if defined(__x86_64__)
-momentum_squares_loop_float squares_avx2_float_squares;
-// A kernel that was compiled for fused multiply-add adds the last elements of a call by it as well.
-momentum_squares_loop_double squares_avx2_double_squares;
-momentum_squares_loop_double squares_avx2_fused_double_squares;
-momentum_finished_squares_float squares_avx2_float_finish;
-momentum_finished_squares_double squares_avx2_double_finish;
-momentum_finished_squares_double squares_avx2_fused_double_finish;
-momentum_clamped_squares_float squares_avx2_float_clamped;
-momentum_clamped_squares_double squares_avx2_double_clamped;
-momentum_clamped_squares_double squares_avx2_fused_double_clamped;
+// A kernel that was compiled for fused multiply-add adds the last `Double`s of a call by it as well.
+extern const squares_loops_float squares_avx2_haswell_float_loops;
+extern const squares_loops_double squares_avx2_haswell_double_loops, squares_avx2_haswell_fused_double_loops;
+extern const squares_loops_float squares_avx512_haswell_float_loops, squares_avx512_skylakex_float_loops;
+extern const squares_loops_double squares_avx512_haswell_double_loops, squares_avx512_haswell_fused_double_loops;
+extern const squares_loops_double squares_avx512_skylakex_double_loops, squares_avx512_skylakex_fused_double_loops;
 #endif
 
 #endif

@@ -72,32 +72,6 @@ static inline void momentum_run_fused_loop_double(
   ((momentum_fused_loop_double *)loop)(operands, factors, n);
 }
 
-// A loop that, beside running n elements, adds up the squares of the first next_n elements of a tile to come, in the order of
-// momentum_squares_float: next_n is a multiple of the number of lanes, and no more than n is without its remainder. The sums of the
-// lanes are for momentum_finish_squares_float. So a step in one pass reads a tile for its sum while it updates the one before.
-enum { MOMENTUM_FLOAT_LANES = 32, MOMENTUM_DOUBLE_LANES = 16 };
-
-typedef void momentum_summing_loop_float(
-    float *const *operands, const float *factors, ptrdiff_t n, const float *next, ptrdiff_t next_n, float *lanes);
-typedef void momentum_summing_loop_double(
-    double *const *operands, const double *factors, ptrdiff_t n, const double *next, ptrdiff_t next_n, double *lanes);
-
-// Such a loop of a program; NULL where there is none.
-momentum_summing_loop_float *momentum_find_summing_loop_float(momentum_fused_signature program);
-momentum_summing_loop_double *momentum_find_summing_loop_double(momentum_fused_signature program);
-
-// Runs a loop that was found, given as any pointer.
-static inline void momentum_run_summing_loop_float(
-    const void *loop, float *const *operands, const float *factors, ptrdiff_t n, const float *next, ptrdiff_t next_n,
-    float *lanes) {
-  ((momentum_summing_loop_float *)loop)(operands, factors, n, next, next_n, lanes);
-}
-static inline void momentum_run_summing_loop_double(
-    const void *loop, double *const *operands, const double *factors, ptrdiff_t n, const double *next, ptrdiff_t next_n,
-    double *lanes) {
-  ((momentum_summing_loop_double *)loop)(operands, factors, n, next, next_n, lanes);
-}
-
 // The vectors that the loops use here, such as "AVX2"; NULL where this processor has no loops.
 const char *momentum_fused_vectors(void);
 

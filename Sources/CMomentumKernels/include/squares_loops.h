@@ -3,40 +3,64 @@
 
 #include <stddef.h>
 
+#include "fused_loops.h"
+
 // Sums of the squares of tiles with the bits of a dot product of BLAS, several tiles at a time.
 //
 // A kernel of BLAS adds products to a few vectors, and waits for each addition before the next one to the same vector. Its bits
 // are those of this order. A loop here keeps the order within a tile, but goes through up to three tiles side by side, so that
 // it has something to add while it waits; and it reads each element once, where a dot product reads two vectors.
 //
-// Which variant has the bits of the loaded BLAS, if any, is for the caller to find out by comparison.
+// A variant is a loop for one width of vectors and one order. Which has the bits of the loaded BLAS, if any, is for the caller to
+// find out by comparison.
 
 // The most tiles of a call.
 enum { MOMENTUM_SQUARES_TILES = 3 };
 
-// Sums the squares of n > 0 elements, tile by tile: the last tile may be shorter, and there are at most three. A tile is a multiple of
-// 32 elements.
-typedef void momentum_squares_loop_float(const float *x, ptrdiff_t n, ptrdiff_t tile, float *sums);
-typedef void momentum_squares_loop_double(const double *x, ptrdiff_t n, ptrdiff_t tile, double *sums);
+// The vectors that the variant at a position from 0 on uses, such as "AVX2", the narrowest first; behind the last one that this
+// processor runs, NULL.
+const char *momentum_squares_vectors_float(int position);
+const char *momentum_squares_vectors_double(int position);
+
+// Sums the squares of n > 0 elements by the variant at a position, tile by tile: the last tile may be shorter, and there are at most
+// three. A tile is a multiple of 64 elements.
+void momentum_squares_float(int position, const float *x, ptrdiff_t n, ptrdiff_t tile, float *sums);
+void momentum_squares_double(int position, const double *x, ptrdiff_t n, ptrdiff_t tile, double *sums);
 
 // Sums the squares of a tile of n > 0 elements, and those of its elements as momentum_clamp_float leaves them, with the bits of
 // dot products of the one and the other; returns how many elements the bounds change.
-typedef ptrdiff_t momentum_clamped_squares_float(const float *x, ptrdiff_t n, float lower, float upper, float *sums);
-typedef ptrdiff_t momentum_clamped_squares_double(const double *x, ptrdiff_t n, double lower, double upper, double *sums);
-
-// The sum of a tile whose blocks another loop has added up, lane by lane: the lanes, and the n last elements, which fill no block.
-typedef float momentum_finished_squares_float(const float *lanes, const float *rest, ptrdiff_t n);
-typedef double momentum_finished_squares_double(const double *lanes, const double *rest, ptrdiff_t n);
-
-// The vectors that the variant at a position from 0 on uses, such as "AVX2"; behind the last one that this processor runs, NULL.
-const char *momentum_squares_vectors(int position);
-
-// Run the variant at a position.
-void momentum_squares_float(int position, const float *x, ptrdiff_t n, ptrdiff_t tile, float *sums);
-void momentum_squares_double(int position, const double *x, ptrdiff_t n, ptrdiff_t tile, double *sums);
-float momentum_finish_squares_float(int position, const float *lanes, const float *rest, ptrdiff_t n);
-double momentum_finish_squares_double(int position, const double *lanes, const double *rest, ptrdiff_t n);
 ptrdiff_t momentum_squares_clamped_float(int position, const float *x, ptrdiff_t n, float lower, float upper, float *sums);
 ptrdiff_t momentum_squares_clamped_double(int position, const double *x, ptrdiff_t n, double lower, double upper, double *sums);
+
+// A loop that, beside running a program on n elements, adds up the squares of the first next_n elements of a tile to come, as a variant
+// does: next_n is a multiple of the variant's number of lanes, and no more than n is without its remainder. So a step in one pass
+// reads a tile for its sum while it updates the one before.
+typedef void momentum_summing_loop_float(
+    float *const *operands, const float *factors, ptrdiff_t n, const float *next, ptrdiff_t next_n, float *lanes);
+typedef void momentum_summing_loop_double(
+    double *const *operands, const double *factors, ptrdiff_t n, const double *next, ptrdiff_t next_n, double *lanes);
+
+// Such a loop of a program; NULL where there is none.
+momentum_summing_loop_float *momentum_find_summing_loop_float(int position, momentum_fused_signature program);
+momentum_summing_loop_double *momentum_find_summing_loop_double(int position, momentum_fused_signature program);
+
+// Runs a loop that was found, given as any pointer.
+static inline void momentum_run_summing_loop_float(
+    const void *loop, float *const *operands, const float *factors, ptrdiff_t n, const float *next, ptrdiff_t next_n,
+    float *lanes) {
+  ((momentum_summing_loop_float *)loop)(operands, factors, n, next, next_n, lanes);
+}
+static inline void momentum_run_summing_loop_double(
+    const void *loop, double *const *operands, const double *factors, ptrdiff_t n, const double *next, ptrdiff_t next_n,
+    double *lanes) {
+  ((momentum_summing_loop_double *)loop)(operands, factors, n, next, next_n, lanes);
+}
+
+// The number of sums that a variant keeps side by side, at most 64, and the sum of a tile that a loop has added up so: of the lanes
+// and of the n last elements, which fill no block.
+ptrdiff_t momentum_squares_lanes_float(int position);
+ptrdiff_t momentum_squares_lanes_double(int position);
+float momentum_finish_squares_float(int position, const float *lanes, const float *rest, ptrdiff_t n);
+double momentum_finish_squares_double(int position, const double *lanes, const double *rest, ptrdiff_t n);
 
 #endif

@@ -6,26 +6,23 @@ extension BLAS.Behavior {
   ///
   /// The kernels of dot add to four vectors and wait for each addition; a loop that goes through two or three tiles side by
   /// side does not. It is used where a probe finds that it gives the bits of this library's dot.
-  public var floatNormLoop: String? { Self.vectors(floatSquaresVariant) }
+  public var floatNormLoop: String? { Self.vectors(floatSquaresVariant, Float.self) }
   /// The same of `Double`s.
-  public var doubleNormLoop: String? { Self.vectors(doubleSquaresVariant) }
+  public var doubleNormLoop: String? { Self.vectors(doubleSquaresVariant, Double.self) }
 
-  private static func vectors(_ variant: Int32?) -> String? {
-    variant.flatMap(momentum_squares_vectors).map { String(cString: $0) }
+  private static func vectors<S: BLASScalar>(_ variant: Int32?, _: S.Type) -> String? {
+    variant.flatMap(S._squaresVectors).map { String(cString: $0) }
   }
 
-  /// Finds the loop that sums squares with the bits of dot.
+  /// Finds the widest loop that sums squares with the bits of dot.
   ///
   /// It has to agree in every tile for all lengths that fill no tile, as far as kernels are unrolled, for some that
   /// fill one, two and three, from any alignment; on numbers whose every bit counts, on numbers from subnormal ones to those whose
   /// squares overflow, and on numbers of one sign and size, whose sums all round alike.
   static func squaresVariant<S: BLASScalar>(_: S.Type) -> Int32? {
-    var variant: Int32 = 0
-    while momentum_squares_vectors(variant) != nil {
-      if sumsAgree(S.self, { S._sumSquares(variant, $0, $1, into: $2) }) { return variant }
-      variant += 1
-    }
-    return nil
+    var count: Int32 = 0
+    while S._squaresVectors(count) != nil { count += 1 }
+    return (0..<count).last { variant in sumsAgree(S.self) { S._sumSquares(variant, $0, $1, into: $2) } }
   }
 
   /// Whether sums of squares by a loop have the bits of dot.

@@ -51,7 +51,7 @@ where Exponent == Int, Compute == Self {
   static func _runFused(
     _ loop: OpaquePointer, _ operands: UnsafePointer<UnsafeMutablePointer<Self>?>, _ factors: UnsafePointer<Self>,
     _ n: Int)
-  static func _summingLoop(_ program: UInt64) -> OpaquePointer?
+  static func _summingLoop(_ variant: Int32, _ program: UInt64) -> OpaquePointer?
   static func _runSumming(
     _ loop: OpaquePointer, _ operands: UnsafePointer<UnsafeMutablePointer<Self>?>, _ factors: UnsafePointer<Self>,
     _ n: Int, next: UnsafePointer<Self>, _ nextCount: Int, into lanes: UnsafeMutablePointer<Self>)
@@ -60,7 +60,8 @@ where Exponent == Int, Compute == Self {
 
   static func _sumSquares(
     _ variant: Int32, _ x: UnsafePointer<Self>, _ n: Int, into sums: UnsafeMutablePointer<Self>)
-  static var _squaresLanes: Int { get }
+  static func _squaresVectors(_ variant: Int32) -> UnsafePointer<CChar>?
+  static func _squaresLanes(_ variant: Int32) -> Int
   static func _finishSquares(
     _ variant: Int32, _ lanes: UnsafePointer<Self>, _ rest: UnsafePointer<Self>, _ n: Int
   ) -> Self

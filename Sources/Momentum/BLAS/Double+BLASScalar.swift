@@ -101,8 +101,8 @@ extension Double: BLASScalar {
     momentum_run_fused_loop_double(UnsafeRawPointer(loop), operands, factors, n)
   }
 
-  public static func _summingLoop(_ program: UInt64) -> OpaquePointer? {
-    momentum_find_summing_loop_double(program).map { unsafeBitCast($0, to: OpaquePointer.self) }
+  public static func _summingLoop(_ variant: Int32, _ program: UInt64) -> OpaquePointer? {
+    momentum_find_summing_loop_double(variant, program).map { unsafeBitCast($0, to: OpaquePointer.self) }
   }
 
   public static func _runSumming(
@@ -118,7 +118,11 @@ extension Double: BLASScalar {
     momentum_squares_double(variant, x, n, Tile.count, sums)
   }
 
-  public static var _squaresLanes: Int { Int(MOMENTUM_DOUBLE_LANES) }
+  public static func _squaresVectors(_ variant: Int32) -> UnsafePointer<CChar>? {
+    momentum_squares_vectors_double(variant)
+  }
+
+  public static func _squaresLanes(_ variant: Int32) -> Int { momentum_squares_lanes_double(variant) }
 
   public static func _finishSquares(
     _ variant: Int32, _ lanes: UnsafePointer<Double>, _ rest: UnsafePointer<Double>, _ n: Int

@@ -101,8 +101,8 @@ extension Float: BLASScalar {
     momentum_run_fused_loop_float(UnsafeRawPointer(loop), operands, factors, n)
   }
 
-  public static func _summingLoop(_ program: UInt64) -> OpaquePointer? {
-    momentum_find_summing_loop_float(program).map { unsafeBitCast($0, to: OpaquePointer.self) }
+  public static func _summingLoop(_ variant: Int32, _ program: UInt64) -> OpaquePointer? {
+    momentum_find_summing_loop_float(variant, program).map { unsafeBitCast($0, to: OpaquePointer.self) }
   }
 
   public static func _runSumming(
@@ -118,7 +118,11 @@ extension Float: BLASScalar {
     momentum_squares_float(variant, x, n, Tile.count, sums)
   }
 
-  public static var _squaresLanes: Int { Int(MOMENTUM_FLOAT_LANES) }
+  public static func _squaresVectors(_ variant: Int32) -> UnsafePointer<CChar>? {
+    momentum_squares_vectors_float(variant)
+  }
+
+  public static func _squaresLanes(_ variant: Int32) -> Int { momentum_squares_lanes_float(variant) }
 
   public static func _finishSquares(
     _ variant: Int32, _ lanes: UnsafePointer<Float>, _ rest: UnsafePointer<Float>, _ n: Int

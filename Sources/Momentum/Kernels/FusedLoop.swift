@@ -30,10 +30,12 @@ struct FusedLoop<Scalar: BLASScalar> {
 struct SummingLoop<Scalar: BLASScalar> {
   private let address: OpaquePointer
 
-  /// Finds the loop of a program; `nil` where there is none.
+  /// Finds the loop of a program; `nil` where there is none, or where no loop sums squares with the bits of dot.
   @inline(__always)
   init?(_ signature: ProgramSignature) {
-    guard BLASTraits.axpyFuses, let address = Scalar._summingLoop(signature.number) else { return nil }
+    guard BLASTraits.axpyFuses, let variant = BLASTraits.squaresVariant(Scalar.self),
+      let address = Scalar._summingLoop(variant, signature.number)
+    else { return nil }
     self.address = address
   }
 

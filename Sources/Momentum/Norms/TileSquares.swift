@@ -50,11 +50,13 @@ struct TileSquares<Scalar: BLASScalar> {
   func sum(
     ofTile x: UnsafePointer<Scalar>, _ n: Int, by sumBlocks: (Int, UnsafeMutablePointer<Scalar>) -> Void
   ) -> Scalar {
-    let whole = n & -Scalar._squaresLanes
-    return withUnsafeTemporaryAllocation(of: Scalar.self, capacity: Scalar._squaresLanes) { lanes in
+    let variant = variant.unsafelyUnwrapped
+    let count = Scalar._squaresLanes(variant)
+    let whole = n & -count
+    return withUnsafeTemporaryAllocation(of: Scalar.self, capacity: count) { lanes in
       let base = lanes.baseAddress.unsafelyUnwrapped
       sumBlocks(whole, base)
-      return Scalar._finishSquares(variant.unsafelyUnwrapped, base, x + whole, n - whole)
+      return Scalar._finishSquares(variant, base, x + whole, n - whole)
     }
   }
 

@@ -12,55 +12,59 @@ final class SummingLoopTests: XCTestCase {
 
   private func compare<S: BLASScalar>(_: S.Type) throws {
     let cases = FusedProgramCases<S>()
-    let squares = TileSquares<S>(prefersLoops: true)
-    var found = 0
-    for number in cases.programs.indices {
-      var signature = ProgramSignature()
-      for position in 0..<8 {
-        signature.set(UInt8(truncatingIfNeeded: cases.programs[number] >> (8 * position)), at: position)
+    var variant: Int32 = 0
+    while S._squaresVectors(variant) != nil {
+      var found = 0
+      for number in cases.programs.indices {
+        guard let loop = S._summingLoop(variant, cases.programs[number]) else { continue }
+        let plain = try XCTUnwrap(S._fusedLoop(cases.programs[number]), "\(cases.program(number))")
+        found += 1
+        // A tile is as long as the one before it, or shorter; the shortest vectors test every remainder of a block.
+        for (n, nextCount) in [
+          (2048, 2048), (2048, 2047), (2048, 33), (2048, 1), (2048, 1024), (100, 97), (70, 64), (31, 9),
+        ] {
+          compare(cases, number, variant, loop, plain, n, nextCount)
+        }
       }
-      guard let loop = SummingLoop<S>(signature) else { continue }
-      let plain = try XCTUnwrap(FusedLoop<S>(signature), "\(cases.program(number))")
-      found += 1
-      // A tile is as long as the one before it, or shorter; the shortest vectors test every remainder of a block.
-      for (n, nextCount) in [
-        (2048, 2048), (2048, 2047), (2048, 33), (2048, 1), (2048, 1024), (100, 97), (70, 64), (31, 9),
-      ] {
-        compare(cases, number, loop, plain, squares, n, nextCount)
-      }
+      XCTAssertGreaterThan(found, 8, "variant \(variant)")
+      variant += 1
     }
-    // There are such loops for the vectors that loops of squares use.
-    XCTAssertEqual(found > 8, momentum_squares_vectors(0) != nil && BLASTraits.axpyFuses, "\(found) loops")
   }
 
   private func compare<S: BLASScalar>(
-    _ cases: FusedProgramCases<S>, _ number: Int, _ loop: SummingLoop<S>, _ plain: FusedLoop<S>,
-    _ squares: TileSquares<S>, _ n: Int, _ nextCount: Int
+    _ cases: FusedProgramCases<S>, _ number: Int, _ variant: Int32, _ loop: OpaquePointer, _ plain: OpaquePointer,
+    _ n: Int, _ nextCount: Int
   ) {
-    let what = "\(S.self), program \(cases.program(number)), \(n) and \(nextCount) elements"
+    let what = "\(S.self), variant \(variant), program \(cases.program(number)), \(n) and \(nextCount) elements"
     let (one, two) = (memory(cases, n), memory(cases, n))
     var random = SeededGenerator(seed: UInt64(n + nextCount))
     let next = GuardedMemory(random.numbers(nextCount) as [S], shift: nextCount % 7)
-    let lanes = GuardedMemory([S](repeating: .nan, count: S._squaresLanes))
+    let lanes = GuardedMemory([S](repeating: .nan, count: S._squaresLanes(variant)))
+    let blocks = nextCount & -lanes.count
     one.map { $0.base as UnsafeMutablePointer? }.withUnsafeBufferPointer {
-      loop.run($0.baseAddress!, cases.factors, n, next: next.base, nextCount & -lanes.count, into: lanes.base)
+      S._runSumming(loop, $0.baseAddress!, cases.factors, n, next: next.base, blocks, into: lanes.base)
     }
     two.map { $0.base as UnsafeMutablePointer? }.withUnsafeBufferPointer {
-      plain.run($0.baseAddress!, cases.factors, n)
+      S._runFused(plain, $0.baseAddress!, cases.factors, n)
     }
     XCTAssertTrue(lanes.guardsAreIntact, what)
-    // Another BLAS sums in an order of its own.
-    if squares.takesLanes {
-      let sum = squares.sum(ofTile: next.base, nextCount) { count, target in
-        XCTAssertEqual(count, nextCount & -lanes.count, what)
-        target.update(from: lanes.base, count: lanes.count)
-      }
-      XCTAssertEqual(sum, TileSum.dot(next.base, nextCount), what)
-    }
+    var sum = S.nan
+    S._sumSquares(variant, next.base, nextCount, into: &sum)
+    XCTAssertEqual(S._finishSquares(variant, lanes.base, next.base + blocks, nextCount - blocks), sum, what)
     for (one, two) in zip(one, two) {
       XCTAssertNil(Closeness.firstDifferentNumber(one.readOnlyBuffer, two.readOnlyBuffer), what)
       XCTAssertTrue(one.guardsAreIntact, what)
     }
+  }
+
+  func testTheLoopIsThatOfTheOrderOfThisBLAS() {
+    var momentum = ProgramSignature()
+    momentum.set(ProgramSignature.code(.axpy(Operand.gradient.rawValue), into: Operand.direction.rawValue), at: 0)
+    momentum.set(ProgramSignature.code(.axpy(Operand.direction.rawValue), into: Operand.parameters.rawValue), at: 1)
+    XCTAssertEqual(
+      SummingLoop<Float>(momentum) != nil, BLASTraits.squaresVariant(Float.self) != nil && BLASTraits.axpyFuses)
+    XCTAssertEqual(
+      SummingLoop<Double>(momentum) != nil, BLASTraits.squaresVariant(Double.self) != nil && BLASTraits.axpyFuses)
   }
 
   private func memory<S: BLASScalar>(_ cases: FusedProgramCases<S>, _ n: Int) -> [GuardedMemory<S>] {

@@ -11,17 +11,25 @@ final class SquaresLoopTests: XCTestCase {
 
   func testOpenBLASKernelsHaveALoop() {
     let loops = [BLASTraits.behavior.floatNormLoop, BLASTraits.behavior.doubleNormLoop]
-    if momentum_squares_vectors(0) == nil {
+    // The widest vectors of this processor that a loop is written for.
+    var widest: String?
+    var variant: Int32 = 0
+    while let vectors = Float._squaresVectors(variant) { (widest, variant) = (String(cString: vectors), variant + 1) }
+    let core = BLAS.LibraryInfo.current.coreName ?? ""
+    let isNarrow = ["Haswell", "Zen"].contains(core)
+    let isWide = ["SkylakeX", "Cooperlake", "SapphireRapids"].contains(core)
+    if widest == nil {
       XCTAssertEqual(loops, [nil, nil], "this processor has no loops")
-    } else if let core = BLAS.LibraryInfo.current.coreName, ["Haswell", "Zen"].contains(core) {
-      XCTAssertEqual(loops, ["AVX2", "AVX2"], core)
+    } else if isNarrow || isWide {
+      XCTAssertEqual(loops, [widest, widest], core)
     } else {
       XCTAssertTrue(
-        loops.allSatisfy { $0 == nil || $0 == "AVX2" }, "the order of these kernels is whatever it is: \(loops)")
+        loops.allSatisfy { $0 == nil || $0 == widest }, "the order of these kernels is whatever it is: \(loops)")
     }
     XCTAssertEqual(BLASTraits.squaresVariant(Float.self), BLASTraits.behavior.floatSquaresVariant)
     XCTAssertEqual(BLASTraits.squaresVariant(Double.self), BLASTraits.behavior.doubleSquaresVariant)
-    XCTAssertNil(momentum_squares_vectors(-1))
+    XCTAssertNil(Float._squaresVectors(-1))
+    XCTAssertNil(Double._squaresVectors(-1))
   }
 
   // MARK: The probe
@@ -46,8 +54,13 @@ final class SquaresLoopTests: XCTestCase {
     }
     // Loops for other libraries: some differ in the last elements of a call alone.
     if let variant = BLASTraits.squaresVariant(Double.self), S.self == Double.self {
-      for other: Int32 in 0..<2 where other != variant {
-        XCTAssertFalse(BLAS.Behavior.sumsAgree(S.self) { S._sumSquares(other, $0, $1, into: $2) }, "\(other)")
+      var other: Int32 = 0
+      while S._squaresVectors(other) != nil {
+        // Narrower vectors in the same order have the same bits: two variants before.
+        let isSameOrder = other == variant || other == variant - 2 && variant < 4
+        XCTAssertEqual(
+          BLAS.Behavior.sumsAgree(S.self) { S._sumSquares(other, $0, $1, into: $2) }, isSameOrder, "\(other)")
+        other += 1
       }
     }
     // Another order of the same numbers.
@@ -133,6 +146,35 @@ final class SquaresLoopTests: XCTestCase {
         XCTAssert(dot.isNaN ? sums[0].isNaN : sums[0] == dot, what)
         let other = clamped.withUnsafeBufferPointer { TileSum.dot($0.baseAddress!, length) }
         XCTAssert(other.isNaN ? sums[1].isNaN : sums[1] == other, "\(what): \(sums[1]), expected \(other)")
+      }
+    }
+  }
+
+  /// The order of Haswell's kernels in vectors of 512 bits, whatever the BLAS at hand does.
+  func testWiderVectorsGiveTheSameBitsInTheSameOrder() throws {
+    guard Float._squaresVectors(1) != nil else { throw XCTSkip("this processor has no AVX-512") }
+    compareOrders(Float.self, [(0, 1)])
+    compareOrders(Double.self, [(0, 2), (1, 3)])
+  }
+
+  private func compareOrders<S: BLASScalar>(_: S.Type, _ pairs: [(Int32, Int32)]) {
+    var random = SeededGenerator(seed: 145)
+    let all: [S] = random.numbers(3 * Tile.count, exponents: -30...30)
+    for length in Array(1...200) + [Tile.count + 99, 2 * Tile.count + 17, 3 * Tile.count - 40, 3 * Tile.count] {
+      for (narrow, wide) in pairs {
+        for bounds in [(S(-3), S(3)), (-0.5, 2)] {
+          var (one, two) = ([S](repeating: 0, count: 3), [S](repeating: 0, count: 3))
+          S._sumSquares(narrow, all, length, into: &one)
+          S._sumSquares(wide, all, length, into: &two)
+          XCTAssertEqual(one, two, "\(length) elements, variants \(narrow) and \(wide)")
+          let n = min(length, Tile.count)
+          let counts = (
+            S._sumClampedSquares(narrow, all, n, to: bounds.0, bounds.1, into: &one),
+            S._sumClampedSquares(wide, all, n, to: bounds.0, bounds.1, into: &two)
+          )
+          XCTAssertEqual(counts.0, counts.1, "\(n) elements between \(bounds)")
+          XCTAssertEqual(one, two, "\(n) elements between \(bounds), variants \(narrow) and \(wide)")
+        }
       }
     }
   }

@@ -1,0 +1,151 @@
+// Two orders of OpenBLAS's kernels. Those for Haswell and Zen add to four vectors of 256 bits, which are two here. Those for SkylakeX
+// and later processors add to four of 512 bits, then their halves to each other; what fills half a block comes next.
+#include "squares_variants.h"
+
+#if defined(__x86_64__)
+
+#include <stdint.h>
+
+#include "squares_orders.h"
+
+#define TARGET __attribute__((target("avx512f,avx2,fma")))
+#define INLINE TARGET static inline __attribute__((always_inline))
+#define VECTORS_NAME "AVX-512"
+
+INLINE __m256 low_float(__m512 x) { return _mm512_castps512_ps256(x); }
+
+INLINE __m256 high_float(__m512 x) {
+  return _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(x), 1));
+}
+
+INLINE __m256d low_double(__m512d x) { return _mm512_castpd512_pd256(x); }
+
+INLINE __m256d high_double(__m512d x) { return _mm512_extractf64x4_pd(x, 1); }
+
+INLINE float haswell_float(const __m512 *sums) {
+  return haswell_fold_float(low_float(sums[0]), high_float(sums[0]), low_float(sums[1]), high_float(sums[1]));
+}
+
+INLINE double haswell_double(const __m512d *sums) {
+  return haswell_fold_double(low_double(sums[0]), high_double(sums[0]), low_double(sums[1]), high_double(sums[1]));
+}
+
+// With the first half of a block, if there is one among the n last elements.
+INLINE float skylakex_float(const __m512 *sums, const float *x, ptrdiff_t n) {
+  __m256 half[4];
+#pragma clang loop unroll(full)
+  for (int k = 0; k < 4; k++) {
+    half[k] = _mm256_add_ps(low_float(sums[k]), high_float(sums[k]));
+    if (n >= 32) {
+      const __m256 y = _mm256_loadu_ps(x + 8 * k);
+      half[k] = _mm256_fmadd_ps(y, y, half[k]);
+    }
+  }
+  return skylakex_fold_float(half[0], half[1], half[2], half[3]);
+}
+
+INLINE double skylakex_double(const __m512d *sums, const double *x, ptrdiff_t n) {
+  __m256d half[4];
+#pragma clang loop unroll(full)
+  for (int k = 0; k < 4; k++) {
+    half[k] = _mm256_add_pd(low_double(sums[k]), high_double(sums[k]));
+    if (n >= 16) {
+      const __m256d y = _mm256_loadu_pd(x + 4 * k);
+      half[k] = _mm256_fmadd_pd(y, y, half[k]);
+    }
+  }
+  return skylakex_fold_double(half[0], half[1], half[2], half[3]);
+}
+
+#undef INLINE
+
+#define COUNTS __m512i
+#define NO_COUNTS _mm512_setzero_si512()
+
+#define LOOPS squares_loops_float
+#define SCALAR float
+#define VECTOR __m512
+#define WIDTH 16
+#define LOAD(p) _mm512_loadu_ps(p)
+#define FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define ZERO _mm512_setzero_ps()
+#define SET1(a) _mm512_set1_ps(a)
+#define MIN(a, b) _mm512_min_ps(a, b)
+#define MAX(a, b) _mm512_max_ps(a, b)
+#define COUNT(counts, x, y)                                                                                        \
+  _mm512_mask_add_epi32(                                                                                           \
+      counts, _mm512_cmpeq_epi32_mask(_mm512_castps_si512(x), _mm512_castps_si512(y)), counts, _mm512_set1_epi32(1))
+#define TOTAL(counts) _mm512_reduce_add_epi32(counts)
+#define MAGNITUDE(x) _mm512_abs_ps(x)
+// Magnitudes compare as integers do, and integers have more units.
+#define LEAST(a, b) _mm512_castsi512_ps(_mm512_min_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b)))
+
+#define NAME(x) squares_avx512_haswell_float_##x
+#define VECTORS 2
+#define END(s, x, n) rest_float(haswell_float(s), x, n)
+#define FIND_SUMMING fused_avx512_float_two_find
+#include "squares_template.h"
+
+#define NAME(x) squares_avx512_skylakex_float_##x
+#define VECTORS 4
+#define END(s, x, n) rest_float(skylakex_float(s, x, n), x + (n & 32), n & 31)
+#define FIND_SUMMING fused_avx512_float_four_find
+#include "squares_template.h"
+
+#undef LOOPS
+#undef SCALAR
+#undef VECTOR
+#undef WIDTH
+#undef LOAD
+#undef FMA
+#undef ZERO
+#undef SET1
+#undef MIN
+#undef MAX
+#undef COUNT
+#undef TOTAL
+#undef MAGNITUDE
+#undef LEAST
+
+#define LOOPS squares_loops_double
+#define SCALAR double
+#define VECTOR __m512d
+#define WIDTH 8
+#define LOAD(p) _mm512_loadu_pd(p)
+#define FMA(a, b, c) _mm512_fmadd_pd(a, b, c)
+#define ZERO _mm512_setzero_pd()
+#define SET1(a) _mm512_set1_pd(a)
+#define MIN(a, b) _mm512_min_pd(a, b)
+#define MAX(a, b) _mm512_max_pd(a, b)
+#define COUNT(counts, x, y)                                                                                          \
+  _mm512_mask_add_epi64(                                                                                             \
+      counts, _mm512_cmpeq_epi64_mask(_mm512_castpd_si512(x), _mm512_castpd_si512(y)), counts, _mm512_set1_epi64(1))
+#define TOTAL(counts) _mm512_reduce_add_epi64(counts)
+#define MAGNITUDE(x) _mm512_abs_pd(x)
+#define LEAST(a, b) _mm512_min_pd(a, b)
+
+#define NAME(x) squares_avx512_haswell_double_##x
+#define VECTORS 2
+#define END(s, x, n) rest_double(haswell_double(s), x, n)
+#define FIND_SUMMING fused_avx512_double_two_find
+#include "squares_template.h"
+
+#define NAME(x) squares_avx512_haswell_fused_double_##x
+#define VECTORS 2
+#define END(s, x, n) rest_fused_double(haswell_double(s), x, n)
+#define FIND_SUMMING fused_avx512_double_two_find
+#include "squares_template.h"
+
+#define NAME(x) squares_avx512_skylakex_double_##x
+#define VECTORS 4
+#define END(s, x, n) rest_double(skylakex_double(s, x, n), x + (n & 16), n & 15)
+#define FIND_SUMMING fused_avx512_double_four_find
+#include "squares_template.h"
+
+#define NAME(x) squares_avx512_skylakex_fused_double_##x
+#define VECTORS 4
+#define END(s, x, n) rest_fused_double(skylakex_double(s, x, n), x + (n & 16), n & 15)
+#define FIND_SUMMING fused_avx512_double_four_find
+#include "squares_template.h"
+
+#endif

@@ -1,0 +1,57 @@
+// The loops of fused_template.h that, beside running a program on one tile, add up the squares of the next tile, in one order. The
+// includer defines what fused_template.h and squares_lanes.h need, and this file undefines SUMMED and VECTORS.
+#include "squares_lanes.h"
+
+INLINE void SUMMED(run_block)(
+    momentum_fused_signature program, SCALAR *const *operands, const SCALAR *factors, ptrdiff_t i) {
+#pragma clang loop unroll(full)
+  for (int k = 0; k < VECTORS; k++) NAME(run_vector)(program, operands, factors, i + k * WIDTH);
+}
+
+INLINE void SUMMED(run)(
+    NAME(loop) *loop, momentum_fused_signature program, SCALAR *const *operands, const SCALAR *factors, ptrdiff_t n,
+    const SCALAR *next, ptrdiff_t next_n, SCALAR *lanes) {
+  SCALAR *own[MOMENTUM_FUSED_COPY];
+  SCALAR own_factors[2 * MOMENTUM_FUSED_LONGEST];
+  memcpy(own, operands, sizeof own);
+  memcpy(own_factors, factors, sizeof own_factors);
+  SUMMED(lanes) sum;
+#pragma clang loop unroll(full)
+  for (int k = 0; k < VECTORS; k++) sum.of[k] = SET1(0);
+  const ptrdiff_t block = SUMMED(block), whole = n & -block, half = whole / 2 & -block;
+  ptrdiff_t i = 0, k = 0;
+  for (; i < half; i += block) SUMMED(run_block)(program, own, own_factors, i);
+  // Two blocks of squares beside one of the program: late, so that the elements are still in the first-level cache when the
+  // program comes to them.
+  for (; i < whole && k + 2 * block <= next_n; i += block, k += 2 * block) {
+    sum = SUMMED(add)(sum, next + k);
+    sum = SUMMED(add)(sum, next + k + block);
+    SUMMED(run_block)(program, own, own_factors, i);
+  }
+  for (; k < next_n; k += block) sum = SUMMED(add)(sum, next + k);
+#pragma clang loop unroll(full)
+  for (int v = 0; v < VECTORS; v++) STORE(lanes + v * WIDTH, sum.of[v]);
+  for (; i + WIDTH <= n; i += WIDTH) NAME(run_vector)(program, own, own_factors, i);
+  if (i < n) NAME(finish)(loop, program, operands, factors, i, n - i);
+}
+
+#define DEFINE(name, program)                                                                                       \
+  TARGET static void SUMMED(name)(                                                                                  \
+      SCALAR *const *operands, const SCALAR *factors, ptrdiff_t n, const SCALAR *next, ptrdiff_t next_n, SCALAR *lanes) { \
+    SUMMED(run)(NAME(name), program, operands, factors, n, next, next_n, lanes);                                    \
+  }
+SUMMING_PROGRAMS(DEFINE)
+#undef DEFINE
+
+#define FOUND(name, program) \
+  case program: return SUMMED(name);
+NAME(summing_loop) *SUMMED(find)(momentum_fused_signature program) {
+  switch (program) {
+    SUMMING_PROGRAMS(FOUND)
+    default: return NULL;
+  }
+}
+#undef FOUND
+
+#undef SUMMED
+#undef VECTORS
