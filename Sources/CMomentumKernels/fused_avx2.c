@@ -4,6 +4,10 @@
 
 #include <immintrin.h>
 
+// Ones before zeros: a mask of the first n lanes begins n lanes before the zeros.
+static const int32_t first_floats[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+static const int64_t first_doubles[8] = {-1, -1, -1, -1};
+
 // Of two equal operands, and of two of which one is NaN, max and min return the second.
 #define NAME(x) fused_avx2_float_##x
 typedef momentum_fused_loop_float fused_avx2_float_loop;
@@ -15,6 +19,11 @@ typedef momentum_summing_loop_float fused_avx2_float_summing_loop;
 #define WIDTH 8
 #define LOAD(p) _mm256_loadu_ps(p)
 #define STORE(p, x) _mm256_storeu_ps(p, x)
+#define MASK __m256i
+#define ALL _mm256_set1_epi64x(-1)
+#define FIRST(n) _mm256_loadu_si256((const __m256i *)(first_floats + WIDTH - (n)))
+#define LOAD_PART(p, mask) _mm256_maskload_ps(p, mask)
+#define STORE_PART(p, x, mask) _mm256_maskstore_ps(p, mask, x)
 #define SET1(x) _mm256_set1_ps(x)
 #define ADD(a, b) _mm256_add_ps(a, b)
 #define MUL(a, b) _mm256_mul_ps(a, b)
@@ -44,6 +53,11 @@ typedef momentum_summing_loop_double fused_avx2_double_summing_loop;
 #define WIDTH 4
 #define LOAD(p) _mm256_loadu_pd(p)
 #define STORE(p, x) _mm256_storeu_pd(p, x)
+#define MASK __m256i
+#define ALL _mm256_set1_epi64x(-1)
+#define FIRST(n) _mm256_loadu_si256((const __m256i *)(first_doubles + WIDTH - (n)))
+#define LOAD_PART(p, mask) _mm256_maskload_pd(p, mask)
+#define STORE_PART(p, x, mask) _mm256_maskstore_pd(p, mask, x)
 #define SET1(x) _mm256_set1_pd(x)
 #define ADD(a, b) _mm256_add_pd(a, b)
 #define MUL(a, b) _mm256_mul_pd(a, b)

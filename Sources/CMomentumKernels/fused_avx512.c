@@ -16,6 +16,11 @@ typedef momentum_summing_loop_float fused_avx512_float_summing_loop;
 #define WIDTH 16
 #define LOAD(p) _mm512_loadu_ps(p)
 #define STORE(p, x) _mm512_storeu_ps(p, x)
+#define MASK __mmask16
+#define ALL (__mmask16)-1
+#define FIRST(n) (__mmask16)((1u << (n)) - 1)
+#define LOAD_PART(p, mask) _mm512_maskz_loadu_ps(mask, p)
+#define STORE_PART(p, x, mask) _mm512_mask_storeu_ps(p, mask, x)
 #define SET1(x) _mm512_set1_ps(x)
 #define ADD(a, b) _mm512_add_ps(a, b)
 #define MUL(a, b) _mm512_mul_ps(a, b)
@@ -46,6 +51,11 @@ typedef momentum_summing_loop_double fused_avx512_double_summing_loop;
 #define WIDTH 8
 #define LOAD(p) _mm512_loadu_pd(p)
 #define STORE(p, x) _mm512_storeu_pd(p, x)
+#define MASK __mmask8
+#define ALL (__mmask8)-1
+#define FIRST(n) (__mmask8)((1u << (n)) - 1)
+#define LOAD_PART(p, mask) _mm512_maskz_loadu_pd(mask, p)
+#define STORE_PART(p, x, mask) _mm512_mask_storeu_pd(p, mask, x)
 #define SET1(x) _mm512_set1_pd(x)
 #define ADD(a, b) _mm512_add_pd(a, b)
 #define MUL(a, b) _mm512_mul_pd(a, b)

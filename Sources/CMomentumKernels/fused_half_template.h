@@ -183,13 +183,17 @@ INLINE void NAME(half_loop)(
   float own_factors[MOMENTUM_FUSED_LONGEST];
   memcpy(own_factors, factors, sizeof own_factors);
   NAME(counts) counts = {{0}, {0}};
-  WORDS dither = {0};
-  for (uint32_t lane = 0; lane < WIDTH; lane++) dither[lane] = dither_of(own.step, own.index + lane);
+  // That of the first element, and what each lane is ahead of it: a constant, if the compiler sees all lanes.
+  WORDS ahead = {0};
+#pragma clang loop unroll(full)
+  for (uint32_t lane = 0; lane < WIDTH; lane++) ahead[lane] = lane * DITHER_OF_ELEMENT;
+  WORDS dither = ahead + dither_of(own.step, own.index);
 #pragma clang loop unroll_count(2)
   for (ptrdiff_t i = 0; i < n; i += WIDTH) {
     NAME(half_vector)(program, storage, &own, own_factors, i, random + i, dither, &counts);
     dither += (uint32_t)WIDTH * DITHER_OF_ELEMENT;
   }
+#pragma clang loop unroll(full)
   for (int lane = 0; lane < WIDTH; lane++) {
     losses->too_large += counts.overflowed[lane];
     losses->kept_bits += counts.lost[lane];

@@ -6,6 +6,8 @@
 //   RAISE(x, lower) = x < lower ? lower : x, LOWER(x, upper) = x > upper ? upper : x: a NaN stays
 //   FINITE(x) = x with 0 in place of NaN and infinities, SIGN(x) = 1, -1, 0, or x for a NaN
 //
+//   MASK      where the processor reads and writes a part of a vector without touching the rest: the type that says which part, with
+//             ALL, FIRST(n), LOAD_PART(p, mask) and STORE_PART(p, x, mask), also for ALL
 //   SUMS_TWO, SUMS_FOUR   for loops that also sum squares, in two or in four vectors
 //
 // and this file undefines all of them. Everything that depends on the program is a constant where a loop is made, so that the
@@ -16,6 +18,15 @@
 #else
 // One loop for all programs: nothing would be left out of a copy either.
 #define INLINE TARGET static
+#endif
+
+#if defined(MASK)
+#define HAS_MASKS
+#else
+#define MASK int
+#define ALL 1
+#define LOAD_PART(p, mask) LOAD(p)
+#define STORE_PART(p, x, mask) STORE(p, x)
 #endif
 
 // A block of each operand.
@@ -50,14 +61,14 @@ INLINE void NAME(operate)(
   }
 }
 
-// WIDTH elements from a position on.
-INLINE void NAME(run_vector)(
-    momentum_fused_signature program, SCALAR *const *operands, const SCALAR *factors, ptrdiff_t i) {
+// WIDTH elements from a position on, or those of them that a mask says.
+INLINE void NAME(run_part)(
+    momentum_fused_signature program, SCALAR *const *operands, const SCALAR *factors, ptrdiff_t i, MASK mask) {
   NAME(registers) x;
 #define READ(vector) \
-  if (fused_reads(program, vector)) x.operand[vector] = LOAD(operands[vector] + i);
+  if (fused_reads(program, vector)) x.operand[vector] = LOAD_PART(operands[vector] + i, mask);
 #define WRITE(vector) \
-  if (fused_writes(program, vector)) STORE(operands[vector] + i, x.operand[vector]);
+  if (fused_writes(program, vector)) STORE_PART(operands[vector] + i, x.operand[vector], mask);
   READ(MOMENTUM_FUSED_GRADIENT)
   READ(MOMENTUM_FUSED_DIRECTION)
   READ(MOMENTUM_FUSED_PARAMETERS)
@@ -82,7 +93,21 @@ INLINE void NAME(run_vector)(
 #undef WRITE
 }
 
-// The last elements, fewer than WIDTH, in memory that has room for WIDTH. One function for all programs: it is not what counts.
+INLINE void NAME(run_vector)(
+    momentum_fused_signature program, SCALAR *const *operands, const SCALAR *factors, ptrdiff_t i) {
+  NAME(run_part)(program, operands, factors, i, ALL);
+}
+
+// The last elements, fewer than WIDTH.
+#if defined(HAS_MASKS)
+INLINE void NAME(finish)(
+    NAME(loop) *loop, momentum_fused_signature program, SCALAR *const *operands, const SCALAR *factors, ptrdiff_t i,
+    ptrdiff_t n) {
+  (void)loop;
+  NAME(run_part)(program, operands, factors, i, FIRST(n));
+}
+#else
+// In memory that has room for WIDTH. One function for all programs: it is not what counts.
 TARGET static __attribute__((noinline)) void NAME(finish)(
     NAME(loop) *loop, momentum_fused_signature program, SCALAR *const *operands, const SCALAR *factors, ptrdiff_t i,
     ptrdiff_t n) {
@@ -97,6 +122,7 @@ TARGET static __attribute__((noinline)) void NAME(finish)(
     if (fused_writes(program, k)) memcpy(operands[k] + i, copies[k], (size_t)n * sizeof(SCALAR));
   }
 }
+#endif
 
 INLINE void NAME(run)(
     NAME(loop) *loop, momentum_fused_signature program, SCALAR *const *operands, const SCALAR *factors, ptrdiff_t n) {
@@ -142,6 +168,12 @@ NAME(loop) *NAME(find)(momentum_fused_signature program) {
 #undef SUMS_FOUR
 #endif
 
+#undef HAS_MASKS
+#undef MASK
+#undef ALL
+#undef FIRST
+#undef LOAD_PART
+#undef STORE_PART
 #undef INLINE
 #undef NAME
 #undef TARGET
