@@ -11,7 +11,7 @@ struct WholeClip<Scalar: BLASScalar> {
   let threads: Int?
 
   /// The length of a call of scal, in which no library starts threads. A product is rounded once, wherever calls end.
-  private static var blockCount: Int { 1 << 13 }
+  private static var callCount: Int { 1 << 13 }
 
   /// Measures and clips.
   ///
@@ -43,10 +43,7 @@ struct WholeClip<Scalar: BLASScalar> {
   private func multiply(by factor: Scalar) {
     let count = tensors.reduce(0) { $0 + $1.count }
     let team = ThreadTeam(threads ?? Machine.availableProcessors, elements: count)
-    // Farther away than a second-level cache scal is no slower than a loop.
-    let isNear = count <= 1 << 17
-    let kernels = StepKernels.outsideSteps
-    let loop = kernels == .fused || isNear && kernels.prefersLoops ? FusedLoop<Scalar>.scaling : nil
+    let loop = StepKernels.outsideSteps.prefersLoops ? FusedLoop<Scalar>.scaling : nil
     team.run(Multiplication(tensors: tensors, factor: factor, loop: loop, count: count, team: team))
   }
 
@@ -58,9 +55,10 @@ struct WholeClip<Scalar: BLASScalar> {
     let count: Int
     let team: ThreadTeam
 
-    /// Goes from the last elements of a share to the first: the norm has read the last ones last, so they are in cache.
+    /// Goes from the last block of a share to the first: the norm has read the last one last, so it is in cache.
     func run(thread: Int) {
       let share = team.share(of: thread, count: count)
+      let blockCount = TileRunner<Scalar>.blockCount(share.count)
       var end = count
       for tensor in tensors.reversed() {
         let start = end - tensor.count
@@ -69,14 +67,17 @@ struct WholeClip<Scalar: BLASScalar> {
         let (first, last) = (max(share.lowerBound, start) - start, min(share.upperBound, end) - start)
         var position = last
         while position > first {
-          let block = max(first, (position - 1) & -WholeClip.blockCount)
-          if let loop {
-            loop.scale(base + block, by: factor, position - block)
-          } else {
-            Scalar._scal(Int32(truncatingIfNeeded: position - block), factor, base + block, 1)
-          }
+          let block = max(first, (position - 1) & -blockCount)
+          multiply(base + block, position - block)
           position = block
         }
+      }
+    }
+
+    private func multiply(_ x: UnsafeMutablePointer<Scalar>, _ n: Int) {
+      if let loop { return loop.scale(x, by: factor, n) }
+      for start in stride(from: 0, to: n, by: WholeClip.callCount) {
+        Scalar._scal(Int32(truncatingIfNeeded: min(n - start, WholeClip.callCount)), factor, x + start, 1)
       }
     }
   }

@@ -14,9 +14,12 @@ struct TileSquares<Scalar: BLASScalar> {
 
   /// The number of tiles to sum next, of those that n elements fill.
   ///
-  /// A tile by itself takes almost as long as two: four are two and two.
+  /// A tile by itself takes almost as long as two: four are two and two. Of so many tiles that they come from memory, one at a
+  /// time is read: memory takes longer than a sum waits for itself, and is faster as one stream.
   @inline(__always)
-  private static func share(of tiles: Int) -> Int { tiles == 4 ? 2 : min(tiles, SquaresLoops.tiles) }
+  private static func share(of tiles: Int) -> Int {
+    tiles > 512 ? 1 : tiles == 4 ? 2 : min(tiles, SquaresLoops.tiles)
+  }
 
   /// Sums the next tiles of n > 0 elements that begin on the grid.
   ///

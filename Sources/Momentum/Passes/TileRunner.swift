@@ -19,9 +19,9 @@ struct TileRunner<Scalar: BLASScalar> {
   /// The length of a block. Blocks are taken from the last to the first, but a block runs from its first element to its
   /// last. Blocks are short where a second-level cache holds the whole run, so that a step soon reaches the elements
   /// that the reduce pass used last. Otherwise they are long enough for the processor to recognise a stream and fetch
-  /// ahead.
+  /// ahead; and where a last-level cache holds the smaller part of the run, so long that their number does not matter.
   @inline(__always)
-  private static func blockCount(_ count: Int) -> Int { count <= 1 << 17 ? 1 << 13 : 1 << 16 }
+  static func blockCount(_ count: Int) -> Int { count <= 1 << 17 ? 1 << 13 : count <= 1 << 22 ? 1 << 16 : 1 << 20 }
 
   /// Runs the program on the first elements of the current run, block by block, the last block first.
   ///

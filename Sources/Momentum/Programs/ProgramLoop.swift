@@ -42,10 +42,9 @@ extension UnsafePointer<StepProgram> {
   /// Whether it is one of the short programs that take as long as memory takes to deliver their vectors, as BLAS calls no
   /// less than as one loop.
   fileprivate var isPlain: Bool {
-    guard pointee.count <= 3 else { return false }
+    guard pointee.count <= 2 else { return false }
     for position in 0..<pointee.count {
-      let kind = pointee.instruction(at: position).kind
-      guard kind == .axpy || kind == .scal else { return false }
+      guard pointee.instruction(at: position).kind == .axpy else { return false }
     }
     return true
   }
