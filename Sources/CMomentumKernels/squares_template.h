@@ -12,6 +12,7 @@
 //   END(sums, x, n)       the sum of an array of VECTORS vectors and of the squares of the last elements, which fill no block, in
 //                         the order of BLAS
 //   LOOPS     the structure of the loops of this type, VECTORS_NAME what its vectors are called
+//   NEAR      the number of tiles up to which several side by side take less time than one after the other
 //   FIND_SUMMING   finds the loop of a program that sums beside it in this order
 //
 // and this file defines NAME(loops), and undefines NAME, VECTORS, END and FIND_SUMMING, for the next kernels of the same type.
@@ -117,7 +118,7 @@ TARGET static ptrdiff_t NAME(clamped)(const SCALAR *x, ptrdiff_t n, SCALAR lower
   return NAME(sum_clamped)(x, n, lower, upper, 0, sums);
 }
 
-const LOOPS NAME(loops) = {VECTORS_NAME, NAME(block), NAME(squares), NAME(clamped), NAME(finish), FIND_SUMMING};
+const LOOPS NAME(loops) = {VECTORS_NAME, NEAR, NAME(block), NAME(squares), NAME(clamped), NAME(finish), FIND_SUMMING};
 
 #undef INLINE
 #undef NAME

@@ -27,6 +27,11 @@ const char *momentum_squares_vectors_double(int position);
 void momentum_squares_float(int position, const float *x, ptrdiff_t n, ptrdiff_t tile, float *sums);
 void momentum_squares_double(int position, const double *x, ptrdiff_t n, ptrdiff_t tile, double *sums);
 
+// The number of tiles up to which several of them side by side take less time than one after the other: so many that they come from a
+// cache which is faster than a sum that waits for itself.
+ptrdiff_t momentum_squares_near_float(int position);
+ptrdiff_t momentum_squares_near_double(int position);
+
 // Sums the squares of a tile of n > 0 elements, and those of its elements as momentum_clamp_float leaves them, with the bits of
 // dot products of the one and the other; returns how many elements the bounds change.
 ptrdiff_t momentum_squares_clamped_float(int position, const float *x, ptrdiff_t n, float lower, float upper, float *sums);

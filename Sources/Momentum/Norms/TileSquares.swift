@@ -8,18 +8,22 @@ struct TileSquares<Scalar: BLASScalar> {
   /// The variant of the loop; `nil` for calls of BLAS.
   private let variant: Int32?
 
+  /// The number of tiles up to which the loop takes several at a time.
+  private let near: Int
+
   /// - Parameter prefersLoops: Whether to use the loop where one has the bits of the loaded BLAS.
   @inline(__always)
-  init(prefersLoops: Bool) { variant = prefersLoops ? BLASTraits.squaresVariant(Scalar.self) : nil }
+  init(prefersLoops: Bool) {
+    variant = prefersLoops ? BLASTraits.squaresVariant(Scalar.self) : nil
+    near = variant.map { Scalar._squaresNear($0) } ?? 0
+  }
 
   /// The number of tiles to sum next, of those that n elements fill.
   ///
-  /// A tile by itself takes almost as long as two: four are two and two. Of so many tiles that they come from memory, one at a
-  /// time is read: memory takes longer than a sum waits for itself, and is faster as one stream.
+  /// A tile by itself takes almost as long as two: four are two and two. Farther away than ``near``, one at a time is read:
+  /// what delivers it takes longer than its sum waits for itself, and is faster as one stream.
   @inline(__always)
-  private static func share(of tiles: Int) -> Int {
-    tiles > 512 ? 1 : tiles == 4 ? 2 : min(tiles, SquaresLoops.tiles)
-  }
+  private func share(of tiles: Int) -> Int { tiles > near ? 1 : tiles == 4 ? 2 : min(tiles, SquaresLoops.tiles) }
 
   /// Sums the next tiles of n > 0 elements that begin on the grid.
   ///
@@ -33,7 +37,7 @@ struct TileSquares<Scalar: BLASScalar> {
       sums[0] = TileSum.dot(x, min(Tile.count, n), copy: copy)
       return 1
     }
-    let tiles = Self.share(of: Tile.number(of: n))
+    let tiles = share(of: Tile.number(of: n))
     withUnsafeMutableBytes(of: &sums) {
       Scalar._sumSquares(
         variant, x, min(n, tiles * Tile.count), into: $0.baseAddress!.assumingMemoryBound(to: Scalar.self))
