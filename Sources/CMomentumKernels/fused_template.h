@@ -8,7 +8,7 @@
 //
 //   MASK      where the processor reads and writes a part of a vector without touching the rest: the type that says which part, with
 //             ALL, FIRST(n), LOAD_PART(p, mask) and STORE_PART(p, x, mask), also for ALL
-//   SUMS_TWO, SUMS_FOUR   for loops that also sum squares, in two or in four vectors
+//   SUMMING   for loops that also sum squares
 //
 // and this file undefines all of them. Everything that depends on the program is a constant where a loop is made, so that the
 // compiler leaves out what the program does not do.
@@ -154,18 +154,9 @@ NAME(loop) *NAME(find)(momentum_fused_signature program) {
 }
 #undef FOUND
 
-// The vectors that squares are added to, by the orders of the loops of squares of this instruction set.
-#if defined(SUMS_TWO)
-#define VECTORS 2
-#define SUMMED(x) NAME(two_##x)
+#if defined(SUMMING)
 #include "summing_template.h"
-#undef SUMS_TWO
-#endif
-#if defined(SUMS_FOUR)
-#define VECTORS 4
-#define SUMMED(x) NAME(four_##x)
-#include "summing_template.h"
-#undef SUMS_FOUR
+#undef SUMMING
 #endif
 
 #undef HAS_MASKS

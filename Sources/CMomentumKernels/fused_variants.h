@@ -104,14 +104,10 @@ FUSED_HALF_LOOPS(avx2)
 FUSED_HALF_LOOPS(avx512)
 momentum_fused_loop_float *fused_avx2_float_find(momentum_fused_signature program);
 momentum_fused_loop_double *fused_avx2_double_find(momentum_fused_signature program);
-momentum_summing_loop_float *fused_avx2_float_four_find(momentum_fused_signature program);
-momentum_summing_loop_double *fused_avx2_double_four_find(momentum_fused_signature program);
+momentum_summing_loop_float *fused_avx2_float_summing_find(momentum_fused_signature program);
+momentum_summing_loop_double *fused_avx2_double_summing_find(momentum_fused_signature program);
 momentum_fused_loop_float *fused_avx512_float_find(momentum_fused_signature program);
 momentum_fused_loop_double *fused_avx512_double_find(momentum_fused_signature program);
-momentum_summing_loop_float *fused_avx512_float_two_find(momentum_fused_signature program);
-momentum_summing_loop_double *fused_avx512_double_two_find(momentum_fused_signature program);
-momentum_summing_loop_float *fused_avx512_float_four_find(momentum_fused_signature program);
-momentum_summing_loop_double *fused_avx512_double_four_find(momentum_fused_signature program);
 #elif defined(__aarch64__)
 FUSED_HALF_LOOPS(neon)
 momentum_fused_loop_float *fused_neon_float_find(momentum_fused_signature program);

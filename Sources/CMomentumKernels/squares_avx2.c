@@ -27,6 +27,7 @@ TARGET static inline __attribute__((always_inline)) ptrdiff_t total_double(__m25
 #define NO_COUNTS _mm256_setzero_si256()
 
 #define LOOPS squares_loops_float
+#define FIND_SUMMING fused_avx2_float_summing_find
 #define SCALAR float
 #define VECTOR __m256
 #define WIDTH 8
@@ -46,10 +47,10 @@ TARGET static inline __attribute__((always_inline)) ptrdiff_t total_double(__m25
 #define NAME(x) squares_avx2_haswell_float_##x
 #define VECTORS 4
 #define END(s, x, n) rest_float(haswell_fold_float(s[0], s[1], s[2], s[3]), x, n)
-#define FIND_SUMMING fused_avx2_float_four_find
 #include "squares_template.h"
 
 #undef LOOPS
+#undef FIND_SUMMING
 #undef SCALAR
 #undef VECTOR
 #undef WIDTH
@@ -65,6 +66,7 @@ TARGET static inline __attribute__((always_inline)) ptrdiff_t total_double(__m25
 #undef LEAST
 
 #define LOOPS squares_loops_double
+#define FIND_SUMMING fused_avx2_double_summing_find
 #define SCALAR double
 #define VECTOR __m256d
 #define WIDTH 4
@@ -83,13 +85,11 @@ TARGET static inline __attribute__((always_inline)) ptrdiff_t total_double(__m25
 #define NAME(x) squares_avx2_haswell_double_##x
 #define VECTORS 4
 #define END(s, x, n) rest_double(haswell_fold_double(s[0], s[1], s[2], s[3]), x, n)
-#define FIND_SUMMING fused_avx2_double_four_find
 #include "squares_template.h"
 
 #define NAME(x) squares_avx2_haswell_fused_double_##x
 #define VECTORS 4
 #define END(s, x, n) rest_fused_double(haswell_fold_double(s[0], s[1], s[2], s[3]), x, n)
-#define FIND_SUMMING fused_avx2_double_four_find
 #include "squares_template.h"
 
 #endif

@@ -70,9 +70,11 @@ double momentum_finish_squares_double(int position, const double *lanes, const d
 }
 
 momentum_summing_loop_float *momentum_find_summing_loop_float(int position, momentum_fused_signature program) {
-  return floats[position]->find_summing(program);
+  momentum_summing_loop_float *(*find)(momentum_fused_signature) = floats[position]->find_summing;
+  return find ? find(program) : NULL;
 }
 
 momentum_summing_loop_double *momentum_find_summing_loop_double(int position, momentum_fused_signature program) {
-  return doubles[position]->find_summing(program);
+  momentum_summing_loop_double *(*find)(momentum_fused_signature) = doubles[position]->find_summing;
+  return find ? find(program) : NULL;
 }

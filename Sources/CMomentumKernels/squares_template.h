@@ -13,9 +13,9 @@
 //                         the order of BLAS
 //   LOOPS     the structure of the loops of this type, VECTORS_NAME what its vectors are called
 //   NEAR      the number of tiles up to which several side by side take less time than one after the other
-//   FIND_SUMMING   finds the loop of a program that sums beside it in this order
+//   FIND_SUMMING   finds the loop of a program that sums beside it in this order; NULL if there are none
 //
-// and this file defines NAME(loops), and undefines NAME, VECTORS, END and FIND_SUMMING, for the next kernels of the same type.
+// and this file defines NAME(loops), and undefines NAME, VECTORS and END, for the next kernels of the same type.
 
 #define INLINE TARGET static inline __attribute__((always_inline))
 
@@ -124,4 +124,3 @@ const LOOPS NAME(loops) = {VECTORS_NAME, NEAR, NAME(block), NAME(squares), NAME(
 #undef NAME
 #undef VECTORS
 #undef END
-#undef FIND_SUMMING

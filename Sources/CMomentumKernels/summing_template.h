@@ -1,5 +1,6 @@
-// The loops of fused_template.h that, beside running a program on one tile, add up the squares of the next tile, in one order. The
-// includer defines what fused_template.h and squares_lanes.h need, and this file undefines SUMMED and VECTORS.
+// The loops of fused_template.h that, beside running a program on one tile, add up the squares of the next tile, in four vectors.
+#define VECTORS 4
+#define SUMMED(x) NAME(summing_##x)
 #include "squares_lanes.h"
 
 INLINE void SUMMED(run_block)(

@@ -143,24 +143,32 @@ private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
         }
         runner.current.bind(table, index, at: 0)
         runner.begin()
-        var (start, n) = (part.lowerBound, min(Tile.count, part.count))
-        var tile = TileSum.measure(gradient + start, n, trial.measure, copy: scratch.gradientTile)
-        while n > 0 {
+        var start = part.lowerBound
+        let end = part.upperBound
+        // The sums of the next tiles: how many are known, and how many of them have been used.
+        var (sums, known, used) = (TileSquares<Scalar>.Sums(repeating: 0), 0, 0)
+        while start < end {
+          let (x, n) = (gradient + start, min(Tile.count, end - start))
+          if sumsSquares, used == known {
+            known = squares.sum(x, summing == nil ? end - start : n, into: &sums, copy: scratch.gradientTile)
+            used = 0
+          }
+          let tile: TileSum = sumsSquares ? .squares(sums[used], x, n) : .measure(x, n, trial.measure)
+          used += 1
           table.sums[entry.pointee.firstTile + start / Tile.count] = tile
           isUpdating = trial.goesOn(after: tile, &sum)
           guard isUpdating else { return }
           let range = start..<start + n
-          (start, n) = (range.upperBound, min(Tile.count, part.upperBound - range.upperBound))
-          updated = entry.pointee.offset + start
-          if let summing, n > 0 {
-            let dot = squares.sum(ofTile: gradient + start, n) {
+          start = range.upperBound
+          if let summing, start < end {
+            sums[0] = squares.sum(ofTile: gradient + start, min(Tile.count, end - start)) {
               runner.run(range, summing, next: gradient + start, $0, into: $1)
             }
-            tile = .squares(dot, gradient + start, n)
+            used = 0
           } else {
             runner.run(range)
-            if n > 0 { tile = .measure(gradient + start, n, trial.measure, copy: scratch.gradientTile) }
           }
+          updated = entry.pointee.offset + start
         }
       }
       segments.updated[segment] = updated
