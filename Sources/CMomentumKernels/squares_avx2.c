@@ -46,6 +46,7 @@ TARGET static inline __attribute__((always_inline)) ptrdiff_t total_double(__m25
 
 #define NAME(x) squares_avx2_haswell_float_##x
 #define VECTORS 4
+#define MOST 3
 #define END(s, x, n) rest_float(haswell_fold_float(s[0], s[1], s[2], s[3]), x, n)
 #include "squares_template.h"
 
@@ -84,11 +85,13 @@ TARGET static inline __attribute__((always_inline)) ptrdiff_t total_double(__m25
 
 #define NAME(x) squares_avx2_haswell_double_##x
 #define VECTORS 4
+#define MOST 3
 #define END(s, x, n) rest_double(haswell_fold_double(s[0], s[1], s[2], s[3]), x, n)
 #include "squares_template.h"
 
 #define NAME(x) squares_avx2_haswell_fused_double_##x
 #define VECTORS 4
+#define MOST 3
 #define END(s, x, n) rest_fused_double(haswell_fold_double(s[0], s[1], s[2], s[3]), x, n)
 #include "squares_template.h"
 

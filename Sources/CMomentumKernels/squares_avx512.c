@@ -87,11 +87,13 @@ INLINE double skylakex_double(const __m512d *sums, const double *x, ptrdiff_t n)
 
 #define NAME(x) squares_avx512_haswell_float_##x
 #define VECTORS 2
+#define MOST 5
 #define END(s, x, n) rest_float(haswell_float(s), x, n)
 #include "squares_template.h"
 
 #define NAME(x) squares_avx512_skylakex_float_##x
 #define VECTORS 4
+#define MOST 3
 #define END(s, x, n) rest_float(skylakex_float(s, x, n), x + (n & 32), n & 31)
 #include "squares_template.h"
 
@@ -129,21 +131,25 @@ INLINE double skylakex_double(const __m512d *sums, const double *x, ptrdiff_t n)
 
 #define NAME(x) squares_avx512_haswell_double_##x
 #define VECTORS 2
+#define MOST 5
 #define END(s, x, n) rest_double(haswell_double(s), x, n)
 #include "squares_template.h"
 
 #define NAME(x) squares_avx512_haswell_fused_double_##x
 #define VECTORS 2
+#define MOST 5
 #define END(s, x, n) rest_fused_double(haswell_double(s), x, n)
 #include "squares_template.h"
 
 #define NAME(x) squares_avx512_skylakex_double_##x
 #define VECTORS 4
+#define MOST 3
 #define END(s, x, n) rest_double(skylakex_double(s, x, n), x + (n & 16), n & 15)
 #include "squares_template.h"
 
 #define NAME(x) squares_avx512_skylakex_fused_double_##x
 #define VECTORS 4
+#define MOST 3
 #define END(s, x, n) rest_fused_double(skylakex_double(s, x, n), x + (n & 16), n & 15)
 #include "squares_template.h"
 

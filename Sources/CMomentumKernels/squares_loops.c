@@ -53,6 +53,10 @@ ptrdiff_t momentum_squares_clamped_double(
   return doubles[position]->clamped(x, n, lower, upper, sums);
 }
 
+ptrdiff_t momentum_squares_most_float(int position) { return floats[position]->most; }
+
+ptrdiff_t momentum_squares_most_double(int position) { return doubles[position]->most; }
+
 ptrdiff_t momentum_squares_near_float(int position) { return floats[position]->near; }
 
 ptrdiff_t momentum_squares_near_double(int position) { return doubles[position]->near; }

@@ -2,6 +2,7 @@
 //
 //   NAME(x)   the function names          TARGET    the attribute that allows the instructions
 //   VECTORS   the number of vectors that a tile is added to
+//   MOST      the most tiles of a call: 3, or 5 where that keeps the processor busier
 //   SCALAR    the element type            VECTOR    WIDTH elements of it
 //   LOAD FMA(a, b, c) = a * b + c, ZERO SET1 MIN MAX as the processor has them: of a NaN and a number the second
 //   COUNTS    WIDTH integers, all of them 0 in NO_COUNTS
@@ -15,7 +16,7 @@
 //   NEAR      the number of tiles up to which several side by side take less time than one after the other
 //   FIND_SUMMING   finds the loop of a program that sums beside it in this order; NULL if there are none
 //
-// and this file defines NAME(loops), and undefines NAME, VECTORS and END, for the next kernels of the same type.
+// and this file defines NAME(loops), and undefines NAME, VECTORS, MOST and END, for the next kernels of the same type.
 
 #define INLINE TARGET static inline __attribute__((always_inline))
 
@@ -44,26 +45,24 @@ TARGET static SCALAR NAME(finish)(const SCALAR *lanes, const SCALAR *rest, ptrdi
 
 // The number of tiles is a constant where this is called.
 INLINE void NAME(sum)(const SCALAR *x, ptrdiff_t n, ptrdiff_t tile, int tiles, SCALAR *sums) {
-  const SCALAR *second = x + tile, *third = second + tile;
-  const ptrdiff_t last = n - (tiles - 1) * tile, whole = last & -(ptrdiff_t)NAME(block);
-  NAME(lanes) one = NAME(nothing)(), two = one, three = one;
+  const SCALAR *last = x + (tiles - 1) * tile;
+  const ptrdiff_t rest = n - (tiles - 1) * tile, whole = rest & -(ptrdiff_t)NAME(block);
+  NAME(lanes) all[MOST];
+#pragma clang loop unroll(full)
+  for (int t = 0; t < tiles; t++) all[t] = NAME(nothing)();
   ptrdiff_t i = 0;
   for (; i < whole; i += NAME(block)) {
-    one = NAME(add)(one, x + i);
-    if (tiles > 1) two = NAME(add)(two, second + i);
-    if (tiles > 2) three = NAME(add)(three, third + i);
+#pragma clang loop unroll(full)
+    for (int t = 0; t < tiles; t++) all[t] = NAME(add)(all[t], x + t * tile + i);
   }
-  if (tiles == 1) {
-    sums[0] = NAME(end)(one, x, last);
-    return;
-  }
-  sums[tiles - 1] = tiles == 2 ? NAME(end)(two, second, last) : NAME(end)(three, third, last);
+  sums[tiles - 1] = NAME(end)(all[tiles - 1], last, rest);
+  if (tiles == 1) return;
   for (; i < tile; i += NAME(block)) {
-    one = NAME(add)(one, x + i);
-    if (tiles > 2) two = NAME(add)(two, second + i);
+#pragma clang loop unroll(full)
+    for (int t = 0; t < tiles - 1; t++) all[t] = NAME(add)(all[t], x + t * tile + i);
   }
-  sums[0] = NAME(end)(one, x, tile);
-  if (tiles > 2) sums[1] = NAME(end)(two, second, tile);
+#pragma clang loop unroll(full)
+  for (int t = 0; t < tiles - 1; t++) sums[t] = NAME(end)(all[t], x + t * tile, tile);
 }
 
 TARGET static void NAME(squares)(const SCALAR *x, ptrdiff_t n, ptrdiff_t tile, SCALAR *sums) {
@@ -71,8 +70,14 @@ TARGET static void NAME(squares)(const SCALAR *x, ptrdiff_t n, ptrdiff_t tile, S
     NAME(sum)(x, n, tile, 1, sums);
   } else if (n <= 2 * tile) {
     NAME(sum)(x, n, tile, 2, sums);
-  } else {
+  } else if (n <= 3 * tile) {
     NAME(sum)(x, n, tile, 3, sums);
+#if MOST > 3
+  } else if (n <= 4 * tile) {
+    NAME(sum)(x, n, tile, 4, sums);
+  } else {
+    NAME(sum)(x, n, tile, 5, sums);
+#endif
   }
 }
 
@@ -118,9 +123,10 @@ TARGET static ptrdiff_t NAME(clamped)(const SCALAR *x, ptrdiff_t n, SCALAR lower
   return NAME(sum_clamped)(x, n, lower, upper, 0, sums);
 }
 
-const LOOPS NAME(loops) = {VECTORS_NAME, NEAR, NAME(block), NAME(squares), NAME(clamped), NAME(finish), FIND_SUMMING};
+const LOOPS NAME(loops) = {VECTORS_NAME, MOST, NEAR, NAME(block), NAME(squares), NAME(clamped), NAME(finish), FIND_SUMMING};
 
 #undef INLINE
 #undef NAME
 #undef VECTORS
+#undef MOST
 #undef END

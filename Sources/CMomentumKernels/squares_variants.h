@@ -9,7 +9,7 @@
 
 typedef struct {
   const char *vectors;
-  ptrdiff_t near;
+  ptrdiff_t most, near;
   ptrdiff_t lanes;
   void (*squares)(const float *x, ptrdiff_t n, ptrdiff_t tile, float *sums);
   ptrdiff_t (*clamped)(const float *x, ptrdiff_t n, float lower, float upper, float *sums);
@@ -19,7 +19,7 @@ typedef struct {
 
 typedef struct {
   const char *vectors;
-  ptrdiff_t near;
+  ptrdiff_t most, near;
   ptrdiff_t lanes;
   void (*squares)(const double *x, ptrdiff_t n, ptrdiff_t tile, double *sums);
   ptrdiff_t (*clamped)(const double *x, ptrdiff_t n, double lower, double upper, double *sums);

@@ -8,14 +8,14 @@
 // Sums of the squares of tiles with the bits of a dot product of BLAS, several tiles at a time.
 //
 // A kernel of BLAS adds products to a few vectors, and waits for each addition before the next one to the same vector. Its bits
-// are those of this order. A loop here keeps the order within a tile, but goes through up to three tiles side by side, so that
-// it has something to add while it waits; and it reads each element once, where a dot product reads two vectors.
+// are those of this order. A loop here keeps the order within a tile, but goes through several tiles side by side, so that it
+// has something to add while it waits; and it reads each element once, where a dot product reads two vectors.
 //
 // A variant is a loop for one width of vectors and one order. Which has the bits of the loaded BLAS, if any, is for the caller to
 // find out by comparison.
 
-// The most tiles of a call.
-enum { MOMENTUM_SQUARES_TILES = 3 };
+// The most tiles of a call, whatever the variant.
+enum { MOMENTUM_SQUARES_TILES = 5 };
 
 // The vectors that the variant at a position from 0 on uses, such as "AVX2", the narrowest first; behind the last one that this
 // processor runs, NULL.
@@ -23,9 +23,13 @@ const char *momentum_squares_vectors_float(int position);
 const char *momentum_squares_vectors_double(int position);
 
 // Sums the squares of n > 0 elements by the variant at a position, tile by tile: the last tile may be shorter, and there are at most
-// three. A tile is a multiple of 64 elements.
+// as many as the variant takes. A tile is a multiple of 64 elements.
 void momentum_squares_float(int position, const float *x, ptrdiff_t n, ptrdiff_t tile, float *sums);
 void momentum_squares_double(int position, const double *x, ptrdiff_t n, ptrdiff_t tile, double *sums);
+
+// The most tiles of a call: as many as keep the processor busy.
+ptrdiff_t momentum_squares_most_float(int position);
+ptrdiff_t momentum_squares_most_double(int position);
 
 // The number of tiles up to which several of them side by side take less time than one after the other: so many that they come from a
 // cache which is faster than a sum that waits for itself.

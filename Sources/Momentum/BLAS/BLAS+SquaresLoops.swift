@@ -17,25 +17,31 @@ extension BLAS.Behavior {
   /// Finds the widest loop that sums squares with the bits of dot.
   ///
   /// It has to agree in every tile for all lengths that fill no tile, as far as kernels are unrolled, for some that
-  /// fill one, two and three, from any alignment; on numbers whose every bit counts, on numbers from subnormal ones to those whose
+  /// fill one tile, two and so on, from any alignment; on numbers whose every bit counts, on numbers from subnormal ones to those whose
   /// squares overflow, and on numbers of one sign and size, whose sums all round alike.
   static func squaresVariant<S: BLASScalar>(_: S.Type) -> Int32? {
     var count: Int32 = 0
     while S._squaresVectors(count) != nil { count += 1 }
-    return (0..<count).last { variant in sumsAgree(S.self) { S._sumSquares(variant, $0, $1, into: $2) } }
+    return (0..<count).last { variant in
+      sumsAgree(S.self, tiles: S._squaresMost(variant)) { S._sumSquares(variant, $0, $1, into: $2) }
+    }
   }
 
   /// Whether sums of squares by a loop have the bits of dot.
+  ///
+  /// - Parameter tiles: The most tiles that the loop takes.
   static func sumsAgree<S: BLASScalar>(
-    _: S.Type, _ sumSquares: (UnsafePointer<S>, Int, UnsafeMutablePointer<S>) -> Void
+    _: S.Type, tiles: Int, _ sumSquares: (UnsafePointer<S>, Int, UnsafeMutablePointer<S>) -> Void
   ) -> Bool {
-    let (tile, most, shifts) = (Tile.count, SquaresLoops.tiles * Tile.count, 64 / MemoryLayout<S>.stride)
-    let lengths =
-      Array(1...132)
-      + [tile - 129, tile - 65, tile - 64, tile - 17, tile - 1, tile, tile + 1, tile + 31, tile + 33, tile + 500]
-      + [2 * tile - 1, 2 * tile, 2 * tile + 15, 2 * tile + 97, most - 321, most - 1, most]
+    let (tile, most, shifts) = (Tile.count, tiles * Tile.count, 64 / MemoryLayout<S>.stride)
+    var lengths = Array(1...132) + [tile - 129, tile - 65, tile - 64, tile - 17]
+    for last in 1...tiles {
+      for difference in [-321, -1, 0, 1, 15, 31, 33, 97, 500] where last * tile + difference <= most {
+        lengths.append(last * tile + difference)
+      }
+    }
     return withMemory(S.self, most + shifts) { x in
-      withMemory(S.self, SquaresLoops.tiles) { sums in
+      withMemory(S.self, tiles) { sums in
         for data in 0..<3 {
           for i in 0..<most + shifts { x[i] = element(data, i) }
           for (number, length) in lengths.enumerated() {
@@ -66,11 +72,4 @@ extension BLAS.Behavior {
       return S(sign: .plus, exponent: exponent, significand: 1) * (fraction - 0.5)
     }
   }
-}
-
-/// What is known of the loops that sum squares of tiles.
-enum SquaresLoops {
-  /// The most tiles of a call.
-  @inline(__always)
-  static var tiles: Int { Int(MOMENTUM_SQUARES_TILES) }
 }

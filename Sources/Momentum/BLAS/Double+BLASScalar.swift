@@ -122,6 +122,8 @@ extension Double: BLASScalar {
     momentum_squares_vectors_double(variant)
   }
 
+  public static func _squaresMost(_ variant: Int32) -> Int { momentum_squares_most_double(variant) }
+
   public static func _squaresNear(_ variant: Int32) -> Int { momentum_squares_near_double(variant) }
 
   public static func _squaresLanes(_ variant: Int32) -> Int { momentum_squares_lanes_double(variant) }

@@ -122,6 +122,8 @@ extension Float: BLASScalar {
     momentum_squares_vectors_float(variant)
   }
 
+  public static func _squaresMost(_ variant: Int32) -> Int { momentum_squares_most_float(variant) }
+
   public static func _squaresNear(_ variant: Int32) -> Int { momentum_squares_near_float(variant) }
 
   public static func _squaresLanes(_ variant: Int32) -> Int { momentum_squares_lanes_float(variant) }

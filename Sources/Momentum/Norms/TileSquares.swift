@@ -3,27 +3,32 @@
 struct TileSquares<Scalar: BLASScalar> {
   /// The sums of the tiles of one call, of which there may be fewer. Not a vector: one would be read as a whole, and so wait for
   /// every sum of it.
-  typealias Sums = InlineArray<4, Scalar>
+  typealias Sums = InlineArray<5, Scalar>
 
   /// The variant of the loop; `nil` for calls of BLAS.
   private let variant: Int32?
 
-  /// The number of tiles up to which the loop takes several at a time.
-  private let near: Int
+  /// The most tiles that the loop takes at a time, and the number of tiles up to which it takes several.
+  private let most, near: Int
 
   /// - Parameter prefersLoops: Whether to use the loop where one has the bits of the loaded BLAS.
   @inline(__always)
   init(prefersLoops: Bool) {
     variant = prefersLoops ? BLASTraits.squaresVariant(Scalar.self) : nil
+    most = variant.map { Scalar._squaresMost($0) } ?? 1
     near = variant.map { Scalar._squaresNear($0) } ?? 0
   }
 
   /// The number of tiles to sum next, of those that n elements fill.
   ///
-  /// A tile by itself takes almost as long as two: four are two and two. Farther away than ``near``, one at a time is read:
-  /// what delivers it takes longer than its sum waits for itself, and is faster as one stream.
+  /// A tile by itself takes almost as long as two, so calls get about as many each. Farther away than ``near``, one at a time
+  /// is read: what delivers it takes longer than its sum waits for itself, and is faster as one stream.
   @inline(__always)
-  private func share(of tiles: Int) -> Int { tiles > near ? 1 : tiles == 4 ? 2 : min(tiles, SquaresLoops.tiles) }
+  private func share(of tiles: Int) -> Int {
+    if tiles <= most { return tiles }
+    if tiles > near { return 1 }
+    return tiles < 2 * most ? (tiles &+ 1) / 2 : most
+  }
 
   /// Sums the next tiles of n > 0 elements that begin on the grid.
   ///

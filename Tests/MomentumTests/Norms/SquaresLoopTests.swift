@@ -43,10 +43,11 @@ final class SquaresLoopTests: XCTestCase {
         sums[index] = S._dot(Int32(min(Tile.count, n - start)), x + start, 1, x + start, 1)
       }
     }
-    XCTAssertTrue(BLAS.Behavior.sumsAgree(S.self, dots))
+    let tiles = Int(MOMENTUM_SQUARES_TILES)
+    XCTAssertTrue(BLAS.Behavior.sumsAgree(S.self, tiles: tiles, dots))
     // Off by one bit in the last tile of one length only.
-    for wrong in [1, 131, Tile.count + 31, 2 * Tile.count + 97, 3 * Tile.count] {
-      let agree = BLAS.Behavior.sumsAgree(S.self) { x, n, sums in
+    for wrong in [1, 131, Tile.count + 31, 2 * Tile.count + 97, 3 * Tile.count, tiles * Tile.count] {
+      let agree = BLAS.Behavior.sumsAgree(S.self, tiles: tiles) { x, n, sums in
         dots(x, n, sums)
         if n == wrong { sums[Tile.number(of: n) - 1] = sums[Tile.number(of: n) - 1].nextUp }
       }
@@ -58,13 +59,15 @@ final class SquaresLoopTests: XCTestCase {
       while S._squaresVectors(other) != nil {
         // Narrower vectors in the same order have the same bits: two variants before.
         let isSameOrder = other == variant || other == variant - 2 && variant < 4
-        XCTAssertEqual(
-          BLAS.Behavior.sumsAgree(S.self) { S._sumSquares(other, $0, $1, into: $2) }, isSameOrder, "\(other)")
+        let agree = BLAS.Behavior.sumsAgree(S.self, tiles: S._squaresMost(other)) {
+          S._sumSquares(other, $0, $1, into: $2)
+        }
+        XCTAssertEqual(agree, isSameOrder, "\(other)")
         other += 1
       }
     }
     // Another order of the same numbers.
-    let agree = BLAS.Behavior.sumsAgree(S.self) { x, n, sums in
+    let agree = BLAS.Behavior.sumsAgree(S.self, tiles: tiles) { x, n, sums in
       let reversed = Array(UnsafeBufferPointer(start: x, count: n))
       for (index, start) in stride(from: 0, to: n, by: Tile.count).enumerated() {
         let tile = Array(reversed[start..<min(start + Tile.count, n)].reversed())
@@ -83,9 +86,9 @@ final class SquaresLoopTests: XCTestCase {
     guard BLASTraits.squaresVariant(S.self) != nil else { throw XCTSkip("no loop has the bits of this BLAS") }
     var random = SeededGenerator(seed: 141)
     let (squares, dots) = (TileSquares<S>(prefersLoops: true), TileSquares<S>(prefersLoops: false))
-    let most = 3 * Tile.count
-    let near = (0...3).flatMap { tiles in (-70...70).map { tiles * Tile.count + $0 } }
-    let lengths = Set(near + Array(stride(from: 1, through: most, by: 37))).filter { (1...most).contains($0) }.sorted()
+    let most = 8 * Tile.count
+    let near = (0...5).flatMap { tiles in (-70...70).map { tiles * Tile.count + $0 } }
+    let lengths = Set(near + Array(stride(from: 1, through: most, by: 137))).filter { (1...most).contains($0) }.sorted()
     let (small, large) = (S.leastNormalMagnitude.exponent - 20, S.greatestFiniteMagnitude.exponent)
     for exponents in [-1...1, -40...40, small...large / 2 - 8, small...large / 2 + 2] {
       let all: [S] = random.numbers(most, exponents: exponents)
@@ -97,7 +100,7 @@ final class SquaresLoopTests: XCTestCase {
         var (start, sums, dot) = (0, TileSquares<S>.Sums(repeating: 0), TileSquares<S>.Sums(repeating: 0))
         while start < length {
           let tiles = squares.sum(base + start, length - start, into: &sums)
-          XCTAssertLessThanOrEqual(tiles, 3)
+          XCTAssertLessThanOrEqual(tiles, Int(MOMENTUM_SQUARES_TILES))
           for tile in 0..<tiles {
             XCTAssertEqual(dots.sum(base + start, length - start, into: &dot), 1)
             XCTAssert(
