@@ -4,7 +4,7 @@ extension BLAS.Behavior {
   /// The vectors of the loop by which norms sum the squares of several tiles of `Float`s at a time, such as `AVX2`; `nil`
   /// where they call dot for each tile.
   ///
-  /// The kernels of dot add to four vectors and wait for each addition; a loop that goes through two or three tiles side by
+  /// The kernels of dot add to four vectors and wait for each addition; a loop that goes through several tiles side by
   /// side does not. It is used where a probe finds that it gives the bits of this library's dot.
   public var floatNormLoop: String? { Self.vectors(floatSquaresVariant, Float.self) }
   /// The same of `Double`s.
