@@ -20,9 +20,7 @@
 #define INLINE TARGET static
 #endif
 
-#if defined(MASK)
-#define HAS_MASKS
-#else
+#if !defined(MASK)
 #define MASK int
 #define ALL 1
 #define LOAD_PART(p, mask) LOAD(p)
@@ -64,6 +62,7 @@ INLINE void NAME(operate)(
 // WIDTH elements from a position on, or those of them that a mask says.
 INLINE void NAME(run_part)(
     momentum_fused_signature program, SCALAR *const *operands, const SCALAR *factors, ptrdiff_t i, MASK mask) {
+  (void)mask;
   NAME(registers) x;
 #define READ(vector) \
   if (fused_reads(program, vector)) x.operand[vector] = LOAD_PART(operands[vector] + i, mask);
@@ -99,7 +98,7 @@ INLINE void NAME(run_vector)(
 }
 
 // The last elements, fewer than WIDTH.
-#if defined(HAS_MASKS)
+#if defined(FIRST)
 INLINE void NAME(finish)(
     NAME(loop) *loop, momentum_fused_signature program, SCALAR *const *operands, const SCALAR *factors, ptrdiff_t i,
     ptrdiff_t n) {
@@ -159,7 +158,6 @@ NAME(loop) *NAME(find)(momentum_fused_signature program) {
 #undef SUMMING
 #endif
 
-#undef HAS_MASKS
 #undef MASK
 #undef ALL
 #undef FIRST

@@ -9,8 +9,8 @@
 
 #define TARGET __attribute__((target("avx2,fma")))
 #define VECTORS_NAME "AVX2"
-// Memory takes longer than a sum waits for itself.
-#define NEAR 512
+// Runs that come from memory: 4 MiB and more.
+#define NEAR (512 * 4 / (ptrdiff_t)sizeof(SCALAR))
 
 TARGET static inline __attribute__((always_inline)) ptrdiff_t total_float(__m256i counts) {
   const __m128i four = _mm_add_epi32(_mm256_castsi256_si128(counts), _mm256_extracti128_si256(counts, 1));

@@ -27,12 +27,14 @@ static int double_count(void) { return 0; }
 
 #endif
 
-const char *momentum_squares_vectors_float(int position) {
-  return position >= 0 && position < float_count() ? floats[position]->vectors : NULL;
+static const momentum_squares_variant no_variant = {NULL, 0, 0, 0};
+
+momentum_squares_variant momentum_squares_variant_float(int position) {
+  return position >= 0 && position < float_count() ? floats[position]->variant : no_variant;
 }
 
-const char *momentum_squares_vectors_double(int position) {
-  return position >= 0 && position < double_count() ? doubles[position]->vectors : NULL;
+momentum_squares_variant momentum_squares_variant_double(int position) {
+  return position >= 0 && position < double_count() ? doubles[position]->variant : no_variant;
 }
 
 void momentum_squares_float(int position, const float *x, ptrdiff_t n, ptrdiff_t tile, float *sums) {
@@ -52,18 +54,6 @@ ptrdiff_t momentum_squares_clamped_double(
     int position, const double *x, ptrdiff_t n, double lower, double upper, double *sums) {
   return doubles[position]->clamped(x, n, lower, upper, sums);
 }
-
-ptrdiff_t momentum_squares_most_float(int position) { return floats[position]->most; }
-
-ptrdiff_t momentum_squares_most_double(int position) { return doubles[position]->most; }
-
-ptrdiff_t momentum_squares_near_float(int position) { return floats[position]->near; }
-
-ptrdiff_t momentum_squares_near_double(int position) { return doubles[position]->near; }
-
-ptrdiff_t momentum_squares_lanes_float(int position) { return floats[position]->lanes; }
-
-ptrdiff_t momentum_squares_lanes_double(int position) { return doubles[position]->lanes; }
 
 float momentum_finish_squares_float(int position, const float *lanes, const float *rest, ptrdiff_t n) {
   return floats[position]->finish(lanes, rest, n);

@@ -2,7 +2,7 @@
 //
 //   NAME(x)   the function names          TARGET    the attribute that allows the instructions
 //   VECTORS   the number of vectors that a tile is added to
-//   MOST      the most tiles of a call: 3, or 5 where that keeps the processor busier
+//   MOST      the most tiles of a call: 3, or 5 where that keeps a processor busier
 //   SCALAR    the element type            VECTOR    WIDTH elements of it
 //   LOAD FMA(a, b, c) = a * b + c, ZERO SET1 MIN MAX as the processor has them: of a NaN and a number the second
 //   COUNTS    WIDTH integers, all of them 0 in NO_COUNTS
@@ -13,7 +13,7 @@
 //   END(sums, x, n)       the sum of an array of VECTORS vectors and of the squares of the last elements, which fill no block, in
 //                         the order of BLAS
 //   LOOPS     the structure of the loops of this type, VECTORS_NAME what its vectors are called
-//   NEAR      the number of tiles up to which several side by side take less time than one after the other
+//   NEAR      how many tiles a run may have at most for several side by side to take less time than one after the other
 //   FIND_SUMMING   finds the loop of a program that sums beside it in this order; NULL if there are none
 //
 // and this file defines NAME(loops), and undefines NAME, VECTORS, MOST and END, for the next kernels of the same type.
@@ -47,7 +47,7 @@ TARGET static SCALAR NAME(finish)(const SCALAR *lanes, const SCALAR *rest, ptrdi
 INLINE void NAME(sum)(const SCALAR *x, ptrdiff_t n, ptrdiff_t tile, int tiles, SCALAR *sums) {
   const SCALAR *last = x + (tiles - 1) * tile;
   const ptrdiff_t rest = n - (tiles - 1) * tile, whole = rest & -(ptrdiff_t)NAME(block);
-  NAME(lanes) all[MOST];
+  NAME(lanes) all[MOMENTUM_SQUARES_TILES];
 #pragma clang loop unroll(full)
   for (int t = 0; t < tiles; t++) all[t] = NAME(nothing)();
   ptrdiff_t i = 0;
@@ -65,19 +65,19 @@ INLINE void NAME(sum)(const SCALAR *x, ptrdiff_t n, ptrdiff_t tile, int tiles, S
   for (int t = 0; t < tiles - 1; t++) sums[t] = NAME(end)(all[t], x + t * tile, tile);
 }
 
+_Static_assert((MOST == 3 || MOST == 5) && MOST <= MOMENTUM_SQUARES_TILES, "the tiles below");
+
 TARGET static void NAME(squares)(const SCALAR *x, ptrdiff_t n, ptrdiff_t tile, SCALAR *sums) {
   if (n <= tile) {
     NAME(sum)(x, n, tile, 1, sums);
   } else if (n <= 2 * tile) {
     NAME(sum)(x, n, tile, 2, sums);
-  } else if (n <= 3 * tile) {
+  } else if (MOST > 3 && n <= 3 * tile) {
     NAME(sum)(x, n, tile, 3, sums);
-#if MOST > 3
-  } else if (n <= 4 * tile) {
+  } else if (MOST > 3 && n <= 4 * tile) {
     NAME(sum)(x, n, tile, 4, sums);
   } else {
-    NAME(sum)(x, n, tile, 5, sums);
-#endif
+    NAME(sum)(x, n, tile, MOST, sums);
   }
 }
 
@@ -123,7 +123,7 @@ TARGET static ptrdiff_t NAME(clamped)(const SCALAR *x, ptrdiff_t n, SCALAR lower
   return NAME(sum_clamped)(x, n, lower, upper, 0, sums);
 }
 
-const LOOPS NAME(loops) = {VECTORS_NAME, MOST, NEAR, NAME(block), NAME(squares), NAME(clamped), NAME(finish), FIND_SUMMING};
+const LOOPS NAME(loops) = {{VECTORS_NAME, MOST, NEAR, NAME(block)}, NAME(squares), NAME(clamped), NAME(finish), FIND_SUMMING};
 
 #undef INLINE
 #undef NAME

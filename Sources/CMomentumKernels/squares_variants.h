@@ -8,9 +8,7 @@
 #include "squares_loops.h"
 
 typedef struct {
-  const char *vectors;
-  ptrdiff_t most, near;
-  ptrdiff_t lanes;
+  momentum_squares_variant variant;
   void (*squares)(const float *x, ptrdiff_t n, ptrdiff_t tile, float *sums);
   ptrdiff_t (*clamped)(const float *x, ptrdiff_t n, float lower, float upper, float *sums);
   float (*finish)(const float *lanes, const float *rest, ptrdiff_t n);
@@ -18,9 +16,7 @@ typedef struct {
 } squares_loops_float;
 
 typedef struct {
-  const char *vectors;
-  ptrdiff_t most, near;
-  ptrdiff_t lanes;
+  momentum_squares_variant variant;
   void (*squares)(const double *x, ptrdiff_t n, ptrdiff_t tile, double *sums);
   ptrdiff_t (*clamped)(const double *x, ptrdiff_t n, double lower, double upper, double *sums);
   double (*finish)(const double *lanes, const double *rest, ptrdiff_t n);

@@ -17,24 +17,27 @@
 // The most tiles of a call, whatever the variant.
 enum { MOMENTUM_SQUARES_TILES = 5 };
 
-// The vectors that the variant at a position from 0 on uses, such as "AVX2", the narrowest first; behind the last one that this
-// processor runs, NULL.
-const char *momentum_squares_vectors_float(int position);
-const char *momentum_squares_vectors_double(int position);
+typedef struct {
+  // The vectors that it uses, such as "AVX2".
+  const char *vectors;
+  // The most tiles of a call: as many as keep the processor busy.
+  ptrdiff_t most;
+  // How many tiles a run may have at most for several side by side to take less time than one after the other. What delivers longer
+  // runs, from farther away, takes longer than a sum that waits for itself.
+  ptrdiff_t near;
+  // The number of sums that it keeps side by side for a tile, at most 64.
+  ptrdiff_t lanes;
+} momentum_squares_variant;
+
+// The variant at a position from 0 on, the narrowest vectors first; behind the last one that this processor runs, one whose `vectors`
+// is NULL.
+momentum_squares_variant momentum_squares_variant_float(int position);
+momentum_squares_variant momentum_squares_variant_double(int position);
 
 // Sums the squares of n > 0 elements by the variant at a position, tile by tile: the last tile may be shorter, and there are at most
 // as many as the variant takes. A tile is a multiple of 64 elements.
 void momentum_squares_float(int position, const float *x, ptrdiff_t n, ptrdiff_t tile, float *sums);
 void momentum_squares_double(int position, const double *x, ptrdiff_t n, ptrdiff_t tile, double *sums);
-
-// The most tiles of a call: as many as keep the processor busy.
-ptrdiff_t momentum_squares_most_float(int position);
-ptrdiff_t momentum_squares_most_double(int position);
-
-// The number of tiles up to which several of them side by side take less time than one after the other: so many that they come from a
-// cache which is faster than a sum that waits for itself.
-ptrdiff_t momentum_squares_near_float(int position);
-ptrdiff_t momentum_squares_near_double(int position);
 
 // Sums the squares of a tile of n > 0 elements, and those of its elements as momentum_clamp_float leaves them, with the bits of
 // dot products of the one and the other; returns how many elements the bounds change.
@@ -65,10 +68,7 @@ static inline void momentum_run_summing_loop_double(
   ((momentum_summing_loop_double *)loop)(operands, factors, n, next, next_n, lanes);
 }
 
-// The number of sums that a variant keeps side by side, at most 64, and the sum of a tile that a loop has added up so: of the lanes
-// and of the n last elements, which fill no block.
-ptrdiff_t momentum_squares_lanes_float(int position);
-ptrdiff_t momentum_squares_lanes_double(int position);
+// The sum of a tile whose blocks such a loop has added up, lane by lane: of the lanes and of the n last elements, which fill no block.
 float momentum_finish_squares_float(int position, const float *lanes, const float *rest, ptrdiff_t n);
 double momentum_finish_squares_double(int position, const double *lanes, const double *rest, ptrdiff_t n);
 

@@ -60,10 +60,9 @@ where Exponent == Int, Compute == Self {
 
   static func _sumSquares(
     _ variant: Int32, _ x: UnsafePointer<Self>, _ n: Int, into sums: UnsafeMutablePointer<Self>)
-  static func _squaresVectors(_ variant: Int32) -> UnsafePointer<CChar>?
-  static func _squaresMost(_ variant: Int32) -> Int
-  static func _squaresNear(_ variant: Int32) -> Int
-  static func _squaresLanes(_ variant: Int32) -> Int
+  static func _squaresVariant(
+    _ position: Int32
+  ) -> (vectors: UnsafePointer<CChar>?, most: Int, near: Int, lanes: Int)
   static func _finishSquares(
     _ variant: Int32, _ lanes: UnsafePointer<Self>, _ rest: UnsafePointer<Self>, _ n: Int
   ) -> Self

@@ -118,15 +118,12 @@ extension Float: BLASScalar {
     momentum_squares_float(variant, x, n, Tile.count, sums)
   }
 
-  public static func _squaresVectors(_ variant: Int32) -> UnsafePointer<CChar>? {
-    momentum_squares_vectors_float(variant)
+  public static func _squaresVariant(
+    _ position: Int32
+  ) -> (vectors: UnsafePointer<CChar>?, most: Int, near: Int, lanes: Int) {
+    let variant = momentum_squares_variant_float(position)
+    return (variant.vectors, variant.most, variant.near, variant.lanes)
   }
-
-  public static func _squaresMost(_ variant: Int32) -> Int { momentum_squares_most_float(variant) }
-
-  public static func _squaresNear(_ variant: Int32) -> Int { momentum_squares_near_float(variant) }
-
-  public static func _squaresLanes(_ variant: Int32) -> Int { momentum_squares_lanes_float(variant) }
 
   public static func _finishSquares(
     _ variant: Int32, _ lanes: UnsafePointer<Float>, _ rest: UnsafePointer<Float>, _ n: Int

@@ -15,8 +15,8 @@ struct TileSquares<Scalar: BLASScalar> {
   @inline(__always)
   init(prefersLoops: Bool) {
     variant = prefersLoops ? BLASTraits.squaresVariant(Scalar.self) : nil
-    most = variant.map { Scalar._squaresMost($0) } ?? 1
-    near = variant.map { Scalar._squaresNear($0) } ?? 0
+    let loop = variant.map { Scalar._squaresVariant($0) }
+    (most, near) = (loop?.most ?? 1, loop?.near ?? 0)
   }
 
   /// The number of tiles to sum next, of those that n elements fill.
@@ -25,8 +25,8 @@ struct TileSquares<Scalar: BLASScalar> {
   /// is read: what delivers it takes longer than its sum waits for itself, and is faster as one stream.
   @inline(__always)
   private func share(of tiles: Int) -> Int {
-    if tiles <= most { return tiles }
     if tiles > near { return 1 }
+    if tiles <= most { return tiles }
     return tiles < 2 * most ? (tiles &+ 1) / 2 : most
   }
 
@@ -50,11 +50,7 @@ struct TileSquares<Scalar: BLASScalar> {
     return tiles
   }
 
-  /// Whether ``sum(ofTile:_:by:)`` can be asked.
-  @inline(__always)
-  var takesLanes: Bool { variant != nil }
-
-  /// The sum of a tile of n elements, whose whole blocks another loop adds up in lanes.
+  /// The sum of a tile of n elements, whose whole blocks another loop adds up in lanes: a ``SummingLoop``.
   ///
   /// - Parameter sumBlocks: Is given the number of elements to add up, a multiple of the number of lanes, and memory for the
   ///   sum of each lane.
@@ -63,7 +59,7 @@ struct TileSquares<Scalar: BLASScalar> {
     ofTile x: UnsafePointer<Scalar>, _ n: Int, by sumBlocks: (Int, UnsafeMutablePointer<Scalar>) -> Void
   ) -> Scalar {
     let variant = variant.unsafelyUnwrapped
-    let count = Scalar._squaresLanes(variant)
+    let count = Scalar._squaresVariant(variant).lanes
     let whole = n & -count
     return withUnsafeTemporaryAllocation(of: Scalar.self, capacity: count) { lanes in
       let base = lanes.baseAddress.unsafelyUnwrapped

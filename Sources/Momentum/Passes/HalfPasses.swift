@@ -32,7 +32,7 @@ extension TensorTable {
 
   /// The number of elements of a block. Blocks are taken from the last to the first, because the reduce pass ends with
   /// the last; a block is long enough for the processor to recognise a stream and fetch ahead.
-  private static var blockCount: Int { 1 << 16 }
+  private static func blockCount(_ count: Int) -> Int { max(1 << 16, TileRunner<Scalar>.blockCount(count)) }
 
   /// As the update pass, for operands in half precision.
   @inline(never)
@@ -46,6 +46,7 @@ extension TensorTable {
       let program = table.entry(index).pointee.program
       guard program >= 0 else { continue }
       runner.load(program, of: programs)
+      let blockCount = blockCount(part.count)
       var end = part.upperBound
       while end > part.lowerBound {
         let start = max(part.lowerBound, (end - 1) / blockCount * blockCount)

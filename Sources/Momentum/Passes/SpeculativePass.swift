@@ -139,7 +139,7 @@ private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
           runner.program.load(
             programs.baseAddress! + entry.pointee.program, cacheBytes: table.cacheBytes, table.kernels)
           loaded = entry.pointee.program
-          summing = sumsSquares && squares.takesLanes ? runner.program.summingLoop : nil
+          summing = sumsSquares ? runner.program.summingLoop : nil
         }
         runner.current.bind(table, index, at: 0)
         runner.begin()
@@ -164,7 +164,7 @@ private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
             sums[0] = squares.sum(ofTile: gradient + start, min(Tile.count, end - start)) {
               runner.run(range, summing, next: gradient + start, $0, into: $1)
             }
-            used = 0
+            (known, used) = (1, 0)
           } else {
             runner.run(range)
           }

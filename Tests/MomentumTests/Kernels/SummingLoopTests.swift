@@ -13,7 +13,7 @@ final class SummingLoopTests: XCTestCase {
   private func compare<S: BLASScalar>(_: S.Type) throws {
     let cases = FusedProgramCases<S>()
     var variant: Int32 = 0
-    while S._squaresVectors(variant) != nil {
+    while S._squaresVariant(variant).vectors != nil {
       var found = 0
       for number in cases.programs.indices {
         guard let loop = S._summingLoop(variant, cases.programs[number]) else { continue }
@@ -27,7 +27,7 @@ final class SummingLoopTests: XCTestCase {
         }
       }
       // They sum in vectors as wide as those of their program's loops for AVX2; wider ones sum so fast that nothing is gained.
-      XCTAssertEqual(found > 8, String(cString: S._squaresVectors(variant)!) == "AVX2", "variant \(variant)")
+      XCTAssertEqual(found > 8, String(cString: S._squaresVariant(variant).vectors!) == "AVX2", "variant \(variant)")
       variant += 1
     }
   }
@@ -40,7 +40,7 @@ final class SummingLoopTests: XCTestCase {
     let (one, two) = (memory(cases, n), memory(cases, n))
     var random = SeededGenerator(seed: UInt64(n + nextCount))
     let next = GuardedMemory(random.numbers(nextCount) as [S], shift: nextCount % 7)
-    let lanes = GuardedMemory([S](repeating: .nan, count: S._squaresLanes(variant)))
+    let lanes = GuardedMemory([S](repeating: .nan, count: S._squaresVariant(variant).lanes))
     let blocks = nextCount & -lanes.count
     one.map { $0.base as UnsafeMutablePointer? }.withUnsafeBufferPointer {
       S._runSumming(loop, $0.baseAddress!, cases.factors, n, next: next.base, blocks, into: lanes.base)
