@@ -19,7 +19,7 @@ enum { MOMENTUM_SQUARES_TILES = 5 };
 
 typedef struct {
   // The vectors that it uses, such as "AVX2".
-  const char *vectors;
+  const char *vector_name;
   // The most tiles of a call: as many as keep the processor busy.
   ptrdiff_t most;
   // How many tiles a run may have at most for several side by side to take less time than one after the other. What delivers longer
@@ -29,7 +29,7 @@ typedef struct {
   ptrdiff_t lanes;
 } momentum_squares_variant;
 
-// The variant at a position from 0 on, the narrowest vectors first; behind the last one that this processor runs, one whose `vectors`
+// The variant at a position from 0 on, the narrowest vectors first; behind the last one that this processor runs, one whose `vector_name`
 // is NULL.
 momentum_squares_variant momentum_squares_variant_float(int position);
 momentum_squares_variant momentum_squares_variant_double(int position);

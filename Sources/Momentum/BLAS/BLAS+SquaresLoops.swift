@@ -11,7 +11,7 @@ extension BLAS.Behavior {
   public var doubleNormLoop: String? { Self.vectors(doubleSquaresVariant, Double.self) }
 
   private static func vectors<S: BLASScalar>(_ variant: Int32?, _: S.Type) -> String? {
-    variant.flatMap { S._squaresVariant($0).vectors }.map { String(cString: $0) }
+    variant.flatMap { S._squaresVariant($0).vectorName }.map { String(cString: $0) }
   }
 
   /// Finds the widest loop that sums squares with the bits of dot.
@@ -21,7 +21,7 @@ extension BLAS.Behavior {
   /// squares overflow, and on numbers of one sign and size, whose sums all round alike.
   static func squaresVariant<S: BLASScalar>(_: S.Type) -> Int32? {
     var count: Int32 = 0
-    while S._squaresVariant(count).vectors != nil { count += 1 }
+    while S._squaresVariant(count).vectorName != nil { count += 1 }
     return (0..<count).last { variant in
       sumsAgree(S.self, tiles: S._squaresVariant(variant).most) { S._sumSquares(variant, $0, $1, into: $2) }
     }

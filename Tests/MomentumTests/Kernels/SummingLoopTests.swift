@@ -13,7 +13,7 @@ final class SummingLoopTests: XCTestCase {
   private func compare<S: BLASScalar>(_: S.Type) throws {
     let cases = FusedProgramCases<S>()
     var variant: Int32 = 0
-    while S._squaresVariant(variant).vectors != nil {
+    while S._squaresVariant(variant).vectorName != nil {
       var found = 0
       for number in cases.programs.indices {
         guard let loop = S._summingLoop(variant, cases.programs[number]) else { continue }
@@ -27,7 +27,7 @@ final class SummingLoopTests: XCTestCase {
         }
       }
       // They sum in vectors as wide as those of their program's loops for AVX2; wider ones sum so fast that nothing is gained.
-      XCTAssertEqual(found > 8, String(cString: S._squaresVariant(variant).vectors!) == "AVX2", "variant \(variant)")
+      XCTAssertEqual(found > 8, String(cString: S._squaresVariant(variant).vectorName!) == "AVX2", "variant \(variant)")
       variant += 1
     }
   }

@@ -14,7 +14,7 @@ final class SquaresLoopTests: XCTestCase {
     // The widest vectors of this processor that a loop is written for.
     var widest: String?
     var variant: Int32 = 0
-    while let vectors = Float._squaresVariant(variant).vectors {
+    while let vectors = Float._squaresVariant(variant).vectorName {
       (widest, variant) = (String(cString: vectors), variant + 1)
     }
     let core = BLAS.LibraryInfo.current.coreName ?? ""
@@ -30,8 +30,8 @@ final class SquaresLoopTests: XCTestCase {
     }
     XCTAssertEqual(BLASTraits.squaresVariant(Float.self), BLASTraits.behavior.floatSquaresVariant)
     XCTAssertEqual(BLASTraits.squaresVariant(Double.self), BLASTraits.behavior.doubleSquaresVariant)
-    XCTAssertNil(Float._squaresVariant(-1).vectors)
-    XCTAssertNil(Double._squaresVariant(-1).vectors)
+    XCTAssertNil(Float._squaresVariant(-1).vectorName)
+    XCTAssertNil(Double._squaresVariant(-1).vectorName)
     // As many sums as a call may give.
     XCTAssertEqual(TileSquares<Float>.Sums(repeating: 0).count, Int(MOMENTUM_SQUARES_TILES))
   }
@@ -60,7 +60,7 @@ final class SquaresLoopTests: XCTestCase {
     // Loops for other libraries: some differ in the last elements of a call alone.
     if let variant = BLASTraits.squaresVariant(Double.self), S.self == Double.self {
       var other: Int32 = 0
-      while S._squaresVariant(other).vectors != nil {
+      while S._squaresVariant(other).vectorName != nil {
         // Narrower vectors in the same order have the same bits: two variants before.
         let isSameOrder = other == variant || other == variant - 2 && variant < 4
         let agree = BLAS.Behavior.sumsAgree(S.self, tiles: S._squaresVariant(other).most) {
@@ -159,7 +159,7 @@ final class SquaresLoopTests: XCTestCase {
 
   /// The order of Haswell's kernels in vectors of 512 bits, whatever the BLAS at hand does.
   func testWiderVectorsGiveTheSameBitsInTheSameOrder() throws {
-    guard Float._squaresVariant(1).vectors != nil else { throw XCTSkip("this processor has no AVX-512") }
+    guard Float._squaresVariant(1).vectorName != nil else { throw XCTSkip("this processor has no AVX-512") }
     compareOrders(Float.self, [(0, 1)])
     compareOrders(Double.self, [(0, 2), (1, 3)])
   }
