@@ -22,16 +22,16 @@ enum Matrices {
     return (difference / y.reduce(0) { $0 + $1 * $1 }).squareRoot()
   }
 
+  /// The product, each element added up in order: how accurate it is does not depend on the kernels of gemm.
   static func product<S: BLASScalar>(
-    _ a: [S], _ m: Int, _ k: Int, _ b: [S], _ n: Int, transposed: Bool = false
+    _ a: [S], _ m: Int, _ k: Int, _ b: [S], _ n: Int, transposed isTransposed: Bool = false
   ) -> [S] {
+    let b = isTransposed ? transposed(b, n, k) : b
     var c = [S](repeating: 0, count: m * n)
-    a.withUnsafeBufferPointer { a in
-      b.withUnsafeBufferPointer { b in
-        c.withUnsafeMutableBufferPointer { c in
-          S._gemm(
-            false, transposed, Int32(m), Int32(n), Int32(k), 1, a.baseAddress!, Int32(k), b.baseAddress!,
-            Int32(transposed ? k : n), 0, c.baseAddress!, Int32(n))
+    b.withUnsafeBufferPointer { b in
+      c.withUnsafeMutableBufferPointer { c in
+        for i in 0..<m {
+          for j in 0..<k { S._axpy(Int32(n), a[i * k + j], b.baseAddress! + j * n, 1, c.baseAddress! + i * n, 1) }
         }
       }
     }
