@@ -11,7 +11,9 @@ extension Optimizer {
     try rules.validate(groups, clipping, averaging)
     try mode.validate(nonFinitePolicy, clipping, groups, averaging)
     try mode.validate(rules, adaptedLossScale, adaptedLimit)
-    try checkVelocities()
+    velocitiesConflict = false
+    for index in states.velocities.indices where conflicts(index) { velocitiesConflict = true }
+    if velocitiesConflict { try checkVelocities() }
     if haveChanged { try Self.checkTransforms(rules, table) }
     // Done last, so that the reports stay those of the last step until another step is taken.
     if haveChanged {
@@ -47,13 +49,15 @@ extension Optimizer {
     }
   }
 
-  /// Throws if a velocity is in a form that its rule would misread. That of a tensor which has no gradient in this step is
-  /// checked where a program is compiled for it.
-  private func checkVelocities() throws(MomentumError) {
-    for index in states.velocities.indices where table.entries[index].gradient != nil {
-      let rule = rules.traits(of: table.decisions[index].group)
-      guard states.velocities[index].conflicts(with: rule) else { continue }
-      throw rule.conflict(tensor: layout.tensors[index].name)
+  /// Throws if the velocity of a tensor that has a gradient in this step is in a form that its rule would misread.
+  @inline(never)
+  func checkVelocities() throws(MomentumError) {
+    for index in states.velocities.indices where table.entries[index].gradient != nil && conflicts(index) {
+      throw rules.traits(of: table.decisions[index].group).conflict(tensor: layout.tensors[index].name)
     }
+  }
+
+  private func conflicts(_ index: Int) -> Bool {
+    states.velocities[index].conflicts(with: rules.traits(of: table.decisions[index].group))
   }
 }

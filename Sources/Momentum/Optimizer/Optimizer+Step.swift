@@ -41,7 +41,11 @@ extension Optimizer {
   private mutating func computeStep(
     _ divisor: ScaledDouble, _ lossScale: Double, _ isMeasured: Bool, _ meetings: NormMeetings?
   ) throws(MomentumError) {
-    if !areSettingsChecked || !rules.holdForEveryStep { try checkSettings() }
+    if !areSettingsChecked || !rules.holdForEveryStep {
+      try checkSettings()
+    } else if velocitiesConflict {
+      try checkVelocities()
+    }
     stage.gradientFactor =
       lossScale == 1 && divisor == ScaledDouble(1) ? divisor : ScaledDouble(1) / (ScaledDouble(lossScale) * divisor)
     if let meetings {

@@ -126,6 +126,9 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   let speculation = SpeculativePass()
   /// Whether the settings are unchanged since the last step checked them.
   var areSettingsChecked = false
+  /// Whether a velocity is in a form that its rule would misread. A step is refused in which such a tensor has a gradient; one
+  /// in which it has none is not, so it may be any step after the one that checked the settings.
+  var velocitiesConflict = false
   var areGroupsBound = false
   /// The names of the groups of the last step.
   var reportedGroups: [String] = []

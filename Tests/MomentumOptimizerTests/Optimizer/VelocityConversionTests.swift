@@ -77,4 +77,25 @@ final class VelocityConversionTests: XCTestCase {
       XCTAssertEqual(run.parameters, [[moved]])
     }
   }
+
+  /// Found by the fuzzer of steps: settings are checked in a step in which the tensor has no gradient; when it has one, the
+  /// step is refused before its gradient is looked at, and so as after a restart.
+  func testAVelocityOfAnotherKindIsRefusedInTheStepThatNeedsIt() throws {
+    for policy in [NonFinitePolicy.skipStep, .propagate] {
+      var run = try EngineRun<Double>(
+        [[1], [1]], rule: SGD(learningRate: 0.5, momentum: 0.5), clipping: .byGlobalNorm(100), policy: policy)
+      try run.step([[1], [1]])
+      run.optimizer.rule = try SGD(learningRate: 0.5, momentum: 0.5, convention: .keras)
+      try run.optimizer.convertVelocity(toKeepLearningRate: true, learningRate: 0.5)
+      try run.step([[1], [1]])
+      run.optimizer.rule = try SGD(learningRate: 0.5, momentum: 0.5)
+      XCTAssertNoThrow(try run.step([nil, nil]))
+      for gradient in [Double.infinity, 1] {
+        XCTAssertThrowsError(try run.step([nil, [gradient]])) {
+          XCTAssertTrue("\($0)".hasPrefix("rule of tensor"), "\($0)")
+        }
+      }
+      XCTAssertNoThrow(try run.step([nil, nil]))
+    }
+  }
 }
