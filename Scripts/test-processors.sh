@@ -125,7 +125,7 @@ aarch64() {
         -o "$work/$target-$(basename "$source" .c).o"
     done
   done
-  local harness=("$root/Tests/Processors/element_loops_bits.c" "$root/Sources/CMomentumKernels/element_loops.c"
+  local harness=("$root/Tests/Processors/element_loops_bits.c" "$root"/Sources/CMomentumKernels/{element,measure}_loops.c
     -I "$root/Sources/CMomentumKernels/include")
   gcc "${flags[@]}" -o "$work/bits-here" "${harness[@]}"
   aarch64-linux-gnu-gcc "${flags[@]}" -static -o "$work/bits-aarch64" "${harness[@]}"

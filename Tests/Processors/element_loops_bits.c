@@ -1,11 +1,12 @@
-// Prints a number that depends on every bit of the results of the element loops, for Scripts/test-processors.sh: it must be the
-// same on every processor, and for every variant of the loops.
+// Prints a number that depends on every bit of the results of the element loops and of measures, for
+// Scripts/test-processors.sh: it must be the same on every processor, and for every variant of the loops.
 
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "element_loops.h"
+#include "measure_loops.h"
 
 static uint64_t state = 1, hash = 0xcbf29ce484222325;
 
@@ -17,6 +18,8 @@ static uint64_t next(void) {
 static void add(const void *bytes, size_t count) {
   for (size_t i = 0; i < count; i++) hash = (hash ^ ((const unsigned char *)bytes)[i]) * 0x100000001b3;
 }
+
+static void add_sum(double sum) { add(&sum, sizeof sum); }
 
 enum { MOST = 300 };
 
@@ -38,6 +41,10 @@ enum { MOST = 300 };
     add(y, (size_t)n * sizeof *y);                                                            \
     momentum_clear_nonfinite_##suffix(x, y, n);                                               \
     add(y, (size_t)n * sizeof *y);                                                            \
+    const type largest = momentum_largest_magnitude_##suffix(x, n);                           \
+    add(&largest, sizeof largest);                                                            \
+    add_sum(momentum_wide_squares_##suffix(y, n));                                            \
+    add_sum(momentum_wide_magnitudes_##suffix(y, n));                                         \
   }
 
 RUN(float, uint32_t, float)

@@ -31,6 +31,14 @@ momentum_tile_product_double momentum_multiply_tiles_double;
 void momentum_transpose_tile_float(const float *x, ptrdiff_t m, ptrdiff_t n, float *y);
 void momentum_transpose_tile_double(const double *x, ptrdiff_t m, ptrdiff_t n, double *y);
 
+// y = x, m rows of n elements that begin x_row and y_row elements apart; on any processor. x and y do not overlap.
+void momentum_copy_tile_float(const float *x, ptrdiff_t x_row, float *y, ptrdiff_t y_row, ptrdiff_t m, ptrdiff_t n);
+void momentum_copy_tile_double(const double *x, ptrdiff_t x_row, double *y, ptrdiff_t y_row, ptrdiff_t m, ptrdiff_t n);
+
+// y = ((x * a) * b) * c, each product rounded; on any processor. y may be x.
+void momentum_multiply_thrice_float(const float *x, float a, float b, float c, float *y, ptrdiff_t n);
+void momentum_multiply_thrice_double(const double *x, double a, double b, double c, double *y, ptrdiff_t n);
+
 // The same for one kind of processor, for tests: which bits come out must not depend on it.
 typedef struct {
   const char *name;

@@ -71,6 +71,12 @@ where Exponent == Int, Compute == Self {
     into sums: UnsafeMutablePointer<Self>
   ) -> Int
 
+  // MARK: Measures of elements
+
+  static func _maximumMagnitude(_ x: UnsafePointer<Self>, _ n: Int) -> Self
+  static func _wideSquares(_ x: UnsafePointer<Self>, _ n: Int) -> Double
+  static func _wideMagnitudes(_ x: UnsafePointer<Self>, _ n: Int) -> Double
+
   // MARK: Loops of matrices in tiles (see `MatrixTile`)
 
   static func _multiplyTiles(
@@ -78,6 +84,10 @@ where Exponent == Int, Compute == Self {
     adds: Bool, lower: Bool, next: (UnsafePointer<Self>?, UnsafePointer<Self>?))
   static func _transposeTile(
     _ x: UnsafePointer<Self>, _ m: Int, _ n: Int, into y: UnsafeMutablePointer<Self>)
+  static func _copyTile(
+    _ x: UnsafePointer<Self>, _ xRow: Int, into y: UnsafeMutablePointer<Self>, _ yRow: Int, _ m: Int, _ n: Int)
+  static func _multiply(
+    _ x: UnsafePointer<Self>, by factors: (Self, Self, Self), into y: UnsafeMutablePointer<Self>, _ n: Int)
 
   // MARK: Traits
 
@@ -92,7 +102,4 @@ where Exponent == Int, Compute == Self {
   /// The number of elements that one dot product may sum where its error must stay below that of `Double` lanes; see
   /// `UnitSum`.
   static var _unitDotCount: Int { get }
-  /// The integer type of the bit patterns without sign: it orders them as the magnitudes are ordered.
-  associatedtype _MagnitudeBits: FixedWidthInteger & SignedInteger
-  static func _number(ofMagnitude bits: _MagnitudeBits) -> Self
 }

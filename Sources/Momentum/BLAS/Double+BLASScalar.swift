@@ -138,10 +138,19 @@ extension Double: BLASScalar {
     momentum_squares_clamped_double(variant, x, n, lower, upper, sums)
   }
 
+  public static func _maximumMagnitude(_ x: UnsafePointer<Double>, _ n: Int) -> Double {
+    momentum_largest_magnitude_double(x, n)
+  }
+
+  public static func _wideSquares(_ x: UnsafePointer<Double>, _ n: Int) -> Double { momentum_wide_squares_double(x, n) }
+
+  public static func _wideMagnitudes(_ x: UnsafePointer<Double>, _ n: Int) -> Double {
+    momentum_wide_magnitudes_double(x, n)
+  }
+
   public static func _multiplyTiles(
     _ a: UnsafePointer<Double>, _ b: UnsafePointer<Double>, _ c: UnsafeMutablePointer<Double>, _ m: Int, _ n: Int,
-    _ k: Int,
-    adds: Bool, lower: Bool, next: (UnsafePointer<Double>?, UnsafePointer<Double>?)
+    _ k: Int, adds: Bool, lower: Bool, next: (UnsafePointer<Double>?, UnsafePointer<Double>?)
   ) {
     momentum_multiply_tiles_double(a, b, c, m, n, k, adds ? 1 : 0, lower ? 1 : 0, next.0, next.1)
   }
@@ -152,11 +161,19 @@ extension Double: BLASScalar {
     momentum_transpose_tile_double(x, m, n, y)
   }
 
+  public static func _copyTile(
+    _ x: UnsafePointer<Double>, _ xRow: Int, into y: UnsafeMutablePointer<Double>, _ yRow: Int, _ m: Int, _ n: Int
+  ) {
+    momentum_copy_tile_double(x, xRow, y, yRow, m, n)
+  }
+
+  public static func _multiply(
+    _ x: UnsafePointer<Double>, by factors: (Double, Double, Double), into y: UnsafeMutablePointer<Double>, _ n: Int
+  ) {
+    momentum_multiply_thrice_double(x, factors.0, factors.1, factors.2, y, n)
+  }
+
   @inlinable public static var _hasExactSquares: Bool { false }
   @inlinable public static var _leastTrustedSquares: Double { 0x1p-900 }
   @inlinable public static var _unitDotCount: Int { 512 }
-
-  @inlinable public static func _number(ofMagnitude bits: Int64) -> Double {
-    Double(bitPattern: UInt64(bitPattern: bits))
-  }
 }

@@ -138,10 +138,19 @@ extension Float: BLASScalar {
     momentum_squares_clamped_float(variant, x, n, lower, upper, sums)
   }
 
+  public static func _maximumMagnitude(_ x: UnsafePointer<Float>, _ n: Int) -> Float {
+    momentum_largest_magnitude_float(x, n)
+  }
+
+  public static func _wideSquares(_ x: UnsafePointer<Float>, _ n: Int) -> Double { momentum_wide_squares_float(x, n) }
+
+  public static func _wideMagnitudes(_ x: UnsafePointer<Float>, _ n: Int) -> Double {
+    momentum_wide_magnitudes_float(x, n)
+  }
+
   public static func _multiplyTiles(
     _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>, _ m: Int, _ n: Int,
-    _ k: Int,
-    adds: Bool, lower: Bool, next: (UnsafePointer<Float>?, UnsafePointer<Float>?)
+    _ k: Int, adds: Bool, lower: Bool, next: (UnsafePointer<Float>?, UnsafePointer<Float>?)
   ) {
     momentum_multiply_tiles_float(a, b, c, m, n, k, adds ? 1 : 0, lower ? 1 : 0, next.0, next.1)
   }
@@ -152,11 +161,19 @@ extension Float: BLASScalar {
     momentum_transpose_tile_float(x, m, n, y)
   }
 
+  public static func _copyTile(
+    _ x: UnsafePointer<Float>, _ xRow: Int, into y: UnsafeMutablePointer<Float>, _ yRow: Int, _ m: Int, _ n: Int
+  ) {
+    momentum_copy_tile_float(x, xRow, y, yRow, m, n)
+  }
+
+  public static func _multiply(
+    _ x: UnsafePointer<Float>, by factors: (Float, Float, Float), into y: UnsafeMutablePointer<Float>, _ n: Int
+  ) {
+    momentum_multiply_thrice_float(x, factors.0, factors.1, factors.2, y, n)
+  }
+
   @inlinable public static var _hasExactSquares: Bool { true }
   @inlinable public static var _leastTrustedSquares: Float { 0x1p-80 }
   @inlinable public static var _unitDotCount: Int { 128 }
-
-  @inlinable public static func _number(ofMagnitude bits: Int32) -> Float {
-    Float(bitPattern: UInt32(bitPattern: bits))
-  }
 }

@@ -16,7 +16,7 @@ enum HalfLoops {
     if type == .bfloat16 { momentum_narrow_bfloat16(x, y, n) } else { momentum_narrow_float16(x, y, n) }
   }
 
-  /// `Σ x²` in `Double` on 32 fixed lanes: the bits of ``ElementLoops/sumOfSquares(_:_:)`` of the widened elements.
+  /// `Σ x²` in `Double` on 32 fixed lanes: the bits of the same sum of the widened elements.
   @inline(__always)
   static func sumOfSquares(_ x: UnsafeRawPointer, _ type: ElementType, _ n: Int) -> Double {
     let x = x.assumingMemoryBound(to: UInt16.self)

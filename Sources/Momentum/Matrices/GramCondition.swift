@@ -18,7 +18,7 @@ struct GramCondition<Scalar: BLASScalar> {
   /// Memory for a matrix of the same size.
   let memory: TiledMatrix<Scalar>
   /// Memory for a number of each row of tiles.
-  let measures: UnsafeMutablePointer<Double>
+  let measures: UnsafeMutablePointer<MatrixTileMeasure>
 
   /// The least eigenvalue that keeps its digits, relative to the norm of the largest row.
   private static var least: Double { 0.125 }
@@ -26,7 +26,7 @@ struct GramCondition<Scalar: BLASScalar> {
   /// Asks by a Cholesky factorisation: `r³/3` operations, fewer if there is none.
   func isGood(_ crew: TaskCrew<Scalar>) -> Bool {
     crew.run(RowTask(gram: gram, measures: measures), count: gram.tileRows)
-    let largest = (0..<gram.tileRows).reduce(0) { max($0, measures[$1]) }
+    let largest = (0..<gram.tileRows).reduce(0) { max($0, measures[$1].largest) }
     return CholeskyFactorization(gram: gram, factor: memory)
       .exists(above: Scalar(Self.least * largest.squareRoot()), crew)
   }
@@ -34,7 +34,7 @@ struct GramCondition<Scalar: BLASScalar> {
   /// Measures the largest sum of squares of a row among those of a row of tiles.
   private struct RowTask: MatrixTask {
     let gram: TiledMatrix<Scalar>
-    let measures: UnsafeMutablePointer<Double>
+    let measures: UnsafeMutablePointer<MatrixTileMeasure>
 
     @specialized(where Scalar == Float)
     @specialized(where Scalar == Double)
@@ -44,11 +44,11 @@ struct GramCondition<Scalar: BLASScalar> {
         var sum = 0.0
         for j in 0..<gram.tileColumns {
           let width = gram.width(j)
-          sum += ElementLoops.sumOfSquares(gram.tile(index, j) + row * width, width)
+          sum += Scalar._wideSquares(gram.tile(index, j) + row * width, width)
         }
         largest = max(largest, sum)
       }
-      measures[index] = largest
+      measures[index].largest = largest
     }
   }
 }

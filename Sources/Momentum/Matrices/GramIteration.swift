@@ -33,20 +33,19 @@ struct GramIteration<Scalar: BLASScalar> {
   @discardableResult
   mutating func run(_ method: borrowing NewtonSchulz) -> Int {
     let packing = MatrixPacking(matrix: matrix, tiles: memory.tiles, measures: memory.measures)
-    guard let rest = packing.normalize(method.epsilon, method.epsilonUse, crew) else { return 0 }
+    guard let (scaled, rest) = packing.normalize(method.epsilon, method.epsilonUse, crew) else { return 0 }
+    gramProduct.run(making: scaled, crew)
     if matrix.layout.iteratesPlainly {
       PlainIteration(memory, crew).run(method, rest, packing)
       return method.steps.count - 1
     }
-    computeGram()
     let restarts = needsRestarts(method) ? method.restarts : []
     for index in 0..<method.steps.count {
       let isLast = index + 1 == method.steps.count
       let isRestarted = restarts.contains(index + 1)
       step(method.step(index, rest), keepsGram: !isLast && !isRestarted)
       if isRestarted {
-        run(RestartTask(q: memory.accumulated, tiles: memory.tiles), count: memory.tiles.tileColumns)
-        computeGram()
+        gramProduct.run(making: RestartTask(q: memory.accumulated, tiles: memory.tiles), crew)
         isFresh = true
       }
     }
@@ -63,10 +62,7 @@ struct GramIteration<Scalar: BLASScalar> {
     return !GramCondition(gram: memory.gram, memory: memory.factor, measures: memory.measures).isGood(crew)
   }
 
-  private func computeGram() {
-    let task = GramTask(tiles: memory.tiles, gram: memory.gram)
-    run(task, count: task.count)
-  }
+  private var gramProduct: GramProduct<Scalar> { GramProduct(tiles: memory.tiles, gram: memory.gram) }
 
   private mutating func step(_ step: NewtonSchulz.Step, keepsGram: Bool) {
     run(
@@ -93,30 +89,6 @@ struct GramIteration<Scalar: BLASScalar> {
   }
 
   private func run(_ task: some MatrixTask<Scalar>, count: Int) { crew.run(task, count: count) }
-}
-
-/// `R(i, j) ← Σₖ X(i, k) X(j, k)ᵀ`, for some rows i at once, which share the transposed tile.
-struct GramTask<Scalar: BLASScalar>: MatrixTask {
-  let tiles: TiledMatrix<Scalar>
-  let gram: TiledMatrix<Scalar>
-
-  /// Three: with more the threads wait longer for the last task than there is left to save.
-  private static var rows: Int { 3 }
-
-  /// The number of tasks. Some may be empty, behind the last column.
-  var count: Int { Self.rows * LowerTiles.count((tiles.tileRows + Self.rows - 1) / Self.rows) }
-
-  @specialized(where Scalar == Float)
-  @specialized(where Scalar == Double)
-  func run(_ index: Int, _ scratch: UnsafeMutablePointer<Scalar>) {
-    let (group, columns) = LowerTiles.tile(at: index / Self.rows)
-    let j = columns * Self.rows + index % Self.rows
-    let end = min((group + 1) * Self.rows, tiles.tileRows)
-    guard j < end else { return }
-    let (rows, column) = (max(group * Self.rows, j)..<end, scratch + MatrixTile.count)
-    tiles.multiplyByOwnTranspose(rows, j, into: column, scratch: scratch)
-    for i in rows { gram.storeSymmetric(i, j, column + (i - rows.lowerBound) * MatrixTile.side * tiles.height(j)) }
-  }
 }
 
 /// `Z(i, j) ← a·I + b·R(i, j) + c·Σₖ R(i, k) R(k, j)`.
@@ -158,20 +130,23 @@ private struct ProductTask<Scalar: BLASScalar>: MatrixTask {
 }
 
 /// `X(·, j) ← Q X(·, j)`.
-private struct RestartTask<Scalar: BLASScalar>: MatrixTask {
+private struct RestartTask<Scalar: BLASScalar>: ColumnTask {
   let q: TiledMatrix<Scalar>
   let tiles: TiledMatrix<Scalar>
 
+  func count(_ columns: Range<Int>) -> Int { columns.count }
+
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
-  func run(_ index: Int, _ scratch: UnsafeMutablePointer<Scalar>) {
+  func run(_ index: Int, _ columns: Range<Int>, _ scratch: UnsafeMutablePointer<Scalar>) {
     let column = scratch + MatrixTile.count
-    let width = tiles.width(index)
+    let j = columns.lowerBound + index
+    let width = tiles.width(j)
     func place(_ i: Int) -> UnsafeMutablePointer<Scalar> { column + i * MatrixTile.side * width }
     for first in stride(from: 0, to: tiles.tileRows, by: 2) {
-      q.multiply(first..<min(first + 2, tiles.tileRows), tiles, index, into: place(first))
+      q.multiply(first..<min(first + 2, tiles.tileRows), tiles, j, into: place(first))
     }
-    for i in 0..<tiles.tileRows { tiles.tile(i, index).update(from: place(i), count: tiles.height(i) * width) }
+    for i in 0..<tiles.tileRows { tiles.tile(i, j).update(from: place(i), count: tiles.height(i) * width) }
   }
 }
 

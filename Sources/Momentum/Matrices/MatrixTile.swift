@@ -60,16 +60,18 @@ extension TiledMatrix {
     }
   }
 
-  /// `c(i) ← Σₖ self(i, k) · self(j, k)ᵀ` for some rows i of tiles, one behind the other, each in the order of k. Each tile
-  /// is transposed once for all of them. A tile on the diagonal has only its lower half.
+  /// `c(i) ← Σₖ self(i, k) · self(j, k)ᵀ`, or where k does not begin with 0 `c(i) ← c(i) + Σₖ ...`, for some rows i of tiles,
+  /// one behind the other, each in the order of k. Each tile is transposed once for all of them. A tile on the diagonal has
+  /// only its lower half.
   ///
   /// - Parameter scratch: A tile.
   func multiplyByOwnTranspose(
-    _ rows: Range<Int>, _ j: Int, into c: UnsafeMutablePointer<Scalar>, scratch: UnsafeMutablePointer<Scalar>
+    _ rows: Range<Int>, _ j: Int, _ depth: Range<Int>, into c: UnsafeMutablePointer<Scalar>,
+    scratch: UnsafeMutablePointer<Scalar>
   ) {
-    for k in 0..<tileColumns {
+    for k in depth {
       Scalar._transposeTile(tile(j, k), height(j), width(k), into: scratch)
-      let next = k + 1 < tileColumns ? tile(j, k + 1) : nil
+      let next = k + 1 < depth.upperBound ? tile(j, k + 1) : nil
       multiply(rows, k, scratch, height(j), next: next, into: c, adds: k > 0, lower: j)
     }
   }
@@ -93,18 +95,23 @@ extension TiledMatrix {
     }
   }
 
-  /// Writes a tile of the lower half of a symmetric matrix to both of its places. The half above the diagonal of a tile
-  /// on the diagonal is that below it.
+  /// Writes a tile of the lower half of a symmetric matrix to both of its places.
   ///
-  /// - Parameter c: The tile; what is above its diagonal is not read, and may be overwritten.
-  func storeSymmetric(_ i: Int, _ j: Int, _ c: UnsafeMutablePointer<Scalar>) {
-    let (m, n) = (height(i), height(j))
+  /// - Parameter c: The tile; what is above its diagonal is not read.
+  func storeSymmetric(_ i: Int, _ j: Int, _ c: UnsafePointer<Scalar>) {
+    tile(i, j).update(from: c, count: count(i, j))
+    mirror(i, j)
+  }
+
+  /// Copies a tile of the lower half of a symmetric matrix to its other place. The half above the diagonal of a tile on the
+  /// diagonal is that below it.
+  func mirror(_ i: Int, _ j: Int) {
+    let (m, n, c) = (height(i), width(j), tile(i, j))
     if i == j {
       for row in 1..<max(m, 1) { for column in 0..<row { c[column * n + row] = c[row * n + column] } }
     } else {
       Scalar._transposeTile(c, m, n, into: tile(j, i))
     }
-    tile(i, j).update(from: c, count: m * n)
   }
 }
 

@@ -8,7 +8,7 @@ internal import Synchronization
 final class MatrixWorkspace<Scalar: BLASScalar>: @unchecked Sendable {  // threads have own parts
   let threads: Int
   private let elements: OwnedBuffer<Scalar>
-  private let measures: OwnedBuffer<Double>
+  private let measures: OwnedBuffer<MatrixTileMeasure>
   private let largest: Size
   private let largestSmall: Size
   private let scratchSide: Int
@@ -76,7 +76,7 @@ final class MatrixWorkspace<Scalar: BLASScalar>: @unchecked Sendable {  // threa
 
   /// The number of bytes.
   var byteCount: Int {
-    elements.count * MemoryLayout<Scalar>.stride + measures.count * MemoryLayout<Double>.stride
+    elements.count * MemoryLayout<Scalar>.stride + measures.count * MemoryLayout<MatrixTileMeasure>.stride
   }
 
   /// A tile, and a column of tiles.
@@ -121,5 +121,5 @@ struct GramMemory<Scalar: BLASScalar> {
   /// Where the next Q is made.
   var spare: TiledMatrix<Scalar>
   /// A number of each tile of X.
-  let measures: UnsafeMutablePointer<Double>
+  let measures: UnsafeMutablePointer<MatrixTileMeasure>
 }

@@ -18,7 +18,7 @@ struct PlainIteration<Scalar: BLASScalar> {
 
   init(_ memory: GramMemory<Scalar>, _ crew: TaskCrew<Scalar>) { (self.memory, self.crew) = (memory, crew) }
 
-  /// Takes the steps, and writes the result to where the matrix lies.
+  /// Takes the steps, and writes the result to where the matrix lies. The first R is there.
   ///
   /// - Parameter rest: The factor that X lacks; see ``GramIteration``.
   func run(_ method: borrowing NewtonSchulz, _ rest: Double, _ packing: MatrixPacking<Scalar>) {
@@ -27,8 +27,8 @@ struct PlainIteration<Scalar: BLASScalar> {
     var (x, next) = (tiles, TiledMatrix(base: memory.product.base, rows: tiles.rows, columns: tiles.columns))
     for index in 0..<method.steps.count {
       let step = method.step(index, rest)
-      let gram = GramTask(tiles: x, gram: memory.gram)
-      crew.run(gram, count: gram.count)
+      // That of the matrix as it came has been computed as it was packed.
+      if index > 0 { GramProduct(tiles: x, gram: memory.gram).run(crew) }
       let addsApart = index < Self.apart
       crew.run(
         FactorTask(

@@ -30,9 +30,10 @@ final class PolarWorkspace<Scalar: BLASScalar> {
     let (layout, x) = (matrix.layout, elements.base)
     let (rows, columns) = (layout.shortSide, layout.longSide)
     forEachElement(of: layout) { element, place in x[element] = matrix.base[place] }
-    let largest = ElementLoops.maximumMagnitude(x, layout.count)
+    let largest = Scalar._maximumMagnitude(x, layout.count)
     if largest.isFinite, largest > 0 {
-      ElementLoops.multiply(x, byPowerOfTwo: Int(-largest.exponent), layout.count)
+      let (first, second) = ElementLoops.powerOfTwo(Int(-largest.exponent), as: Scalar.self)
+      Scalar._multiply(x, by: (first, second, 1), into: x, layout.count)
       if !routine.replace(x, rows, columns, memory.base) { x.update(repeating: .nan, count: layout.count) }
     } else {
       x.update(repeating: largest == 0 ? 0 : .nan, count: layout.count)

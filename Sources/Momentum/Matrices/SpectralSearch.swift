@@ -15,14 +15,14 @@ struct SpectralSearch {
     _ base: UnsafePointer<Scalar>, _ layout: MatrixLayout, _ tolerance: Double
   ) throws(MomentumError) -> SpectralNorm {
     let tiles = memory.tiles
-    crew.run(WideningTask(base: base, layout: layout, tiles: tiles, measures: memory.measures), count: tiles.tileCount)
-    let scaling = TileScaling(tiles: tiles, measures: memory.measures)
-    guard let frobenius = scaling.bringLargestToOne(crew) else {
-      let value = ScaledDouble(scaling.largest)
+    let source = MatrixSource(base, layout, tiles)
+    let frobenius = source.measure(memory.measures, crew)
+    guard frobenius.isPositive else {
+      let value = ScaledDouble(frobenius.largest)
       return SpectralNorm(lower: value, upper: value, iterations: 0)
     }
-    let gram = GramTask(tiles: tiles, gram: memory.gram)
-    crew.run(gram, count: gram.count)
+    GramProduct(tiles: tiles, gram: memory.gram)
+      .run(making: PackTask(source, exponent: -frobenius.exponent, factor: 1), crew)
     let bounds = try bounds(frobenius.scaled, tolerance)
     func scaled(_ square: Double) -> ScaledDouble {
       ScaledDouble(max(square, 0).squareRoot(), exponent: frobenius.exponent)
@@ -64,33 +64,5 @@ struct SpectralSearch {
       if !lanczos.canContinue { tolerance *= 4 }
       lanczos.extend()
     }
-  }
-}
-
-/// Copies a tile of a matrix as `Double`s, transposed if the matrix has more rows than columns, and measures the largest
-/// magnitude in it.
-private struct WideningTask<Source: BLASScalar>: MatrixTask, @unchecked Sendable {
-  let base: UnsafePointer<Source>
-  let layout: MatrixLayout
-  let tiles: TiledMatrix<Double>
-  let measures: UnsafeMutablePointer<Double>
-
-  @specialized(where Source == Float)
-  @specialized(where Source == Double)
-  func run(_ index: Int, _ scratch: UnsafeMutablePointer<Double>) {
-    let (i, j) = tiles.place(index)
-    let tile = tiles.tile(i, j)
-    let (height, width) = (tiles.height(i), tiles.width(j))
-    let (firstRow, firstColumn) = (i * MatrixTile.side, j * MatrixTile.side)
-    let isTransposed = layout.rows > layout.columns
-    for row in 0..<height {
-      for column in 0..<width {
-        let (m, n) = (firstRow + row, firstColumn + column)
-        let place =
-          isTransposed ? layout.rowOffset(n) + layout.columnOffset(m) : layout.rowOffset(m) + layout.columnOffset(n)
-        tile[row * width + column] = Double(base[place])
-      }
-    }
-    measures[index] = ElementLoops.maximumMagnitude(tile, height * width)
   }
 }

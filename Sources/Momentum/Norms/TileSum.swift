@@ -20,11 +20,11 @@ struct TileSum: Sendable {
     case .portableSquares:
       return carefulSquares(x, n)
     case .magnitudes:
-      let sum = ElementLoops.sumOfMagnitudes(x, n)
+      let sum = S._wideMagnitudes(x, n)
       if sum < .infinity { return TileSum(value: sum) }
       return exactly(x, n) { $0.add($1.magnitude) }
     case .maximum:
-      let maximum = ElementLoops.maximumMagnitude(x, n)
+      let maximum = S._maximumMagnitude(x, n)
       if maximum < .infinity { return TileSum(value: Double(maximum)) }
       return counting(x, n) { x, n in
         var maximum: S = 0
@@ -101,7 +101,7 @@ struct TileSum: Sendable {
   static func carefulSquares<S: BLASScalar>(_ x: UnsafePointer<S>, _ n: Int) -> TileSum {
     if S._hasExactSquares {
       // The square of a Float is exact in Double, so a sum that is not finite contains an element that is not.
-      let sum = ElementLoops.sumOfSquares(x, n)
+      let sum = S._wideSquares(x, n)
       if sum < .infinity { return TileSum(value: sum) }
     }
     return exactly(x, n) { $0.addSquare($1) }

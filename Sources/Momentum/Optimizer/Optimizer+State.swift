@@ -136,7 +136,7 @@ extension Optimizer {
     guard direction.isHalf, let start = values.baseAddress else { return }
     // The first number that is rounded to infinity.
     let limit = Scalar(0x1.ffp127 as Double)
-    guard ElementLoops.maximumMagnitude(start, values.count) >= limit else { return }
+    guard Scalar._maximumMagnitude(start, values.count) >= limit else { return }
     let first = values.firstIndex { $0.magnitude >= limit }!
     throw .nonFiniteState(
       what: "velocity", tensor: table.name(of: index), index: first, value: Double(values[first]))
@@ -168,7 +168,7 @@ extension Optimizer {
     _ what: String, _ values: UnsafeBufferPointer<Scalar>, ofTensor index: Int, _ factor: ScaledDouble
   ) throws(MomentumError) {
     guard let start = values.baseAddress else { return }
-    let largest = ElementLoops.maximumMagnitude(start, values.count)
+    let largest = Scalar._maximumMagnitude(start, values.count)
     guard !Self.product(largest, factor).isFinite else { return }
     let first = values.firstIndex { !Self.product($0, factor).isFinite }!
     let value = values[first].isFinite ? Self.product(values[first], factor) : values[first]

@@ -129,7 +129,7 @@ final class HalfLoopsTests: XCTestCase {
         for count in Array(0...100) + [2047, 2048] {
           let shift = count % 9
           let expected = wide.withUnsafeBufferPointer {
-            ElementLoops.sumOfSquares($0.baseAddress! + shift, count)
+            Float._wideSquares($0.baseAddress! + shift, count)
           }
           let found = bits.withUnsafeBufferPointer { squares?($0.baseAddress! + shift, count) }
           XCTAssertEqual(found, expected, "\(String(cString: loops.name)), \(type), \(count) elements")

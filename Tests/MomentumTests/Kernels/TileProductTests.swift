@@ -125,7 +125,7 @@ final class TileProductTests: XCTestCase {
       let scratch = UnsafeMutablePointer<S>.allocate(capacity: 4 * MatrixTile.count)
       defer { scratch.deallocate() }
       scratch.initialize(repeating: .nan, count: 4 * MatrixTile.count)
-      let task = GramTask(tiles: tiles, gram: gram)
+      let task = GramTask(tiles: tiles, gram: gram, depth: 0..<tiles.tileColumns)
       for index in 0..<task.count { task.run(index, scratch) }
 
       for i in 0..<tiles.tileRows {
@@ -144,6 +144,92 @@ final class TileProductTests: XCTestCase {
             XCTAssertEqual(gram.tile(j, i)[column * m + row], value, "\(rows) × \(columns), (\(j), \(i))")
           }
         }
+      }
+    }
+  }
+
+  func testGramProductInPiecesFloat() { gramProductInPieces(Float.self) }
+  func testGramProductInPiecesDouble() { gramProductInPieces(Double.self) }
+
+  /// Copies some columns of tiles of a matrix.
+  private struct CopyTask<S: BLASScalar>: ColumnTask {
+    let source: TiledMatrix<S>
+    let tiles: TiledMatrix<S>
+
+    func count(_ columns: Range<Int>) -> Int { columns.count }
+
+    func run(_ index: Int, _ columns: Range<Int>, _ scratch: UnsafeMutablePointer<S>) {
+      let j = columns.lowerBound + index
+      for i in 0..<tiles.tileRows { tiles.tile(i, j).update(from: source.tile(i, j), count: tiles.count(i, j)) }
+    }
+  }
+
+  /// `X Xᵀ` of an X that is made meanwhile, in more pieces than one, has the bits of that of an X that is there.
+  private func gramProductInPieces<S: BLASScalar>(_: S.Type) {
+    var random = SeededGenerator(seed: 153)
+    for (rows, columns) in [(3, 20000), (70, 17000), (200, 12345), (1, 64), (130, 140)] {
+      func matrix(_ rows: Int, _ columns: Int, _ values: [S]) -> TiledMatrix<S> {
+        let base = UnsafeMutablePointer<S>.allocate(capacity: rows * columns)
+        for index in 0..<rows * columns { base[index] = values[index] }
+        return TiledMatrix(base: base, rows: rows, columns: columns)
+      }
+      let nothing = [S](repeating: .nan, count: max(rows * columns, rows * rows))
+      let x = matrix(rows, columns, random.numbers(rows * columns))
+      let made = matrix(rows, columns, nothing)
+      let (whole, pieces) = (matrix(rows, rows, nothing), matrix(rows, rows, nothing))
+      defer { for matrix in [x, made, whole, pieces] { matrix.base.deallocate() } }
+      let layout = MatrixLayout(rows: rows, columns: columns)
+      for threads in [1, 3] {
+        guard let workspace = try? MatrixWorkspace<S>(CollectionOfOne(layout), threads: threads) else {
+          return XCTFail("no memory")
+        }
+        let call = EngineCall.begin()
+        defer { call.end() }
+        let crew = TaskCrew(MatrixWork.team(threads, for: layout), workspace)
+        GramProduct(tiles: x, gram: whole).run(crew)
+        made.base.update(repeating: .nan, count: rows * columns)
+        GramProduct(tiles: made, gram: pieces).run(making: CopyTask(source: x, tiles: made), crew)
+        for place in 0..<rows * rows where whole.base[place] != pieces.base[place] {
+          return XCTFail("\(rows) × \(columns), element \(place): \(pieces.base[place]), not \(whole.base[place])")
+        }
+      }
+    }
+  }
+
+  func testCopiesFloat() { copies(Float.self) }
+  func testCopiesDouble() { copies(Double.self) }
+
+  private func copies<S: BLASScalar>(_: S.Type) {
+    for (m, n, xRow, yRow) in [
+      (64, 64, 64, 64), (64, 64, 201, 64), (63, 64, 64, 90), (5, 17, 40, 17), (1, 1, 1, 1), (9, 63, 70, 63),
+    ] {
+      let x = (0..<m * xRow).map { S($0) }
+      let y = GuardedMemory([S](repeating: -1, count: m * yRow), shift: n % 16)
+      S._copyTile(x, xRow, into: y.buffer.baseAddress!, yRow, m, n)
+      let expected = (0..<m * yRow).map { $0 % yRow < n ? x[$0 / yRow * xRow + $0 % yRow] : -1 }
+      XCTAssertEqual(Array(y.buffer), expected, "\(m) x \(n) of rows of \(xRow) to rows of \(yRow)")
+      XCTAssertTrue(y.guardsAreIntact)
+    }
+  }
+
+  func testProductsWithPowersOfTwoFloat() { productsWithPowersOfTwo(Float.self) }
+  func testProductsWithPowersOfTwoDouble() { productsWithPowersOfTwo(Double.self) }
+
+  /// Each product is rounded by itself, also where numbers become subnormal.
+  private func productsWithPowersOfTwo<S: BLASScalar>(_: S.Type) {
+    var random = SeededGenerator(seed: 154)
+    let least = S.leastNormalMagnitude
+    for count in Array(0...40) + [4096] {
+      let x: [S] = random.numbers(count)
+      for factors in [(S(1), S(1), S(0)), (4, 0.5, 0.25), (least * 4, 1, 0.125), (least, 0.25, 8)] {
+        let expected = x.map { $0 * factors.0 * factors.1 * factors.2 }
+        var (other, same) = ([S](repeating: .nan, count: count), x)
+        S._multiply(x, by: factors, into: &other, count)
+        same.withUnsafeMutableBufferPointer {
+          if let base = $0.baseAddress { S._multiply(base, by: factors, into: base, count) }
+        }
+        XCTAssertEqual(other, expected, "\(count) elements")
+        XCTAssertEqual(same, expected, "\(count) elements in place")
       }
     }
   }

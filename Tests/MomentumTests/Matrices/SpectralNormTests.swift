@@ -72,6 +72,12 @@ final class SpectralNormTests: XCTestCase {
 
   func testNaNAndInfinity() throws {
     XCTAssertTrue(try norm([1, .nan, .infinity, 2] as [Float], 2, 2).value.isNaN)
+    // In any tile, also with an infinity or numbers in those behind it.
+    var many = [Float](repeating: 1, count: 130 * 200)
+    many[0] = .nan
+    XCTAssertTrue(try norm(many, 130, 200).value.isNaN)
+    many[25_000] = .infinity
+    XCTAssertTrue(try norm(many, 130, 200).value.isNaN)
     XCTAssertEqual(try norm([1, -.infinity, 0, 2] as [Float], 2, 2).value, .infinity)
   }
 

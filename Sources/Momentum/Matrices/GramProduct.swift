@@ -1,0 +1,97 @@
+/// Tasks that make some columns of tiles of a matrix.
+protocol ColumnTask<Scalar> {
+  associatedtype Scalar: BLASScalar
+
+  /// The number of tasks for some columns.
+  func count(_ columns: Range<Int>) -> Int
+
+  /// Does one of the tasks.
+  ///
+  /// - Parameter scratch: Tiles of the thread's own.
+  func run(_ index: Int, _ columns: Range<Int>, _ scratch: UnsafeMutablePointer<Scalar>)
+}
+
+/// `R ← X Xᵀ`.
+struct GramProduct<Scalar: BLASScalar> {
+  let tiles: TiledMatrix<Scalar>
+  let gram: TiledMatrix<Scalar>
+
+  /// Of an X that is there.
+  func run(_ crew: TaskCrew<Scalar>) {
+    let task = task(0..<tiles.tileColumns)
+    crew.run(task, count: task.count)
+  }
+
+  /// Of an X that is made here, some columns of tiles at a time: they are multiplied while caches hold them, so that a large X
+  /// goes to memory once, and does not come from there as often as there are rows of tasks. The next columns are made beside
+  /// the products of those before.
+  ///
+  /// Each sum goes on where it ended with the columns before, so that the bits are those of ``run(_:)``.
+  func run(making columns: some ColumnTask<Scalar>, _ crew: TaskCrew<Scalar>) {
+    var (made, next) = (0..<0, piece(from: 0))
+    while !(made.isEmpty && next.isEmpty) {
+      let product = made.isEmpty ? nil : task(made)
+      let work = Both(product: product, columns: columns, range: next)
+      crew.run(work, count: work.count)
+      (made, next) = (next, piece(from: next.upperBound))
+    }
+  }
+
+  private func task(_ depth: Range<Int>) -> GramTask<Scalar> { GramTask(tiles: tiles, gram: gram, depth: depth) }
+
+  /// So many columns of tiles that a last-level cache holds them: 2²⁰ elements, and at least 16, because every sum is
+  /// fetched and stored for each piece.
+  private func piece(from start: Int) -> Range<Int> {
+    let count = max(16, (1 << 20) / (MatrixTile.count * max(tiles.tileRows, 1)))
+    return start..<min(start + count, tiles.tileColumns)
+  }
+
+  /// Products of some columns, and the making of others.
+  private struct Both<Columns: ColumnTask<Scalar>>: MatrixTask {
+    let product: GramTask<Scalar>?
+    let columns: Columns
+    let range: Range<Int>
+
+    private var products: Int { product?.count ?? 0 }
+    var count: Int { products + (range.isEmpty ? 0 : columns.count(range)) }
+
+    func run(_ index: Int, _ scratch: UnsafeMutablePointer<Scalar>) {
+      if index < products { product?.run(index, scratch) } else { columns.run(index - products, range, scratch) }
+    }
+  }
+}
+
+/// `R(i, j) ← Σₖ X(i, k) X(j, k)ᵀ`, for some rows i at once, which share the transposed tile. Adds to what is there unless k
+/// begins with 0.
+struct GramTask<Scalar: BLASScalar>: MatrixTask {
+  let tiles: TiledMatrix<Scalar>
+  let gram: TiledMatrix<Scalar>
+  /// The columns k of tiles.
+  let depth: Range<Int>
+
+  /// Three: with more the threads wait longer for the last task than there is left to save.
+  private static var rows: Int { 3 }
+
+  /// The number of tasks. Some may be empty, behind the last column.
+  var count: Int { Self.rows * LowerTiles.count((tiles.tileRows + Self.rows - 1) / Self.rows) }
+
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  func run(_ index: Int, _ scratch: UnsafeMutablePointer<Scalar>) {
+    let (group, columns) = LowerTiles.tile(at: index / Self.rows)
+    let j = columns * Self.rows + index % Self.rows
+    let end = min((group + 1) * Self.rows, tiles.tileRows)
+    guard j < end else { return }
+    let rows = max(group * Self.rows, j)..<end
+    // The sums stay beside the transposed tile: in their places in R they were found to be slower in some processes.
+    let column = scratch + MatrixTile.count
+    func sum(_ i: Int) -> UnsafeMutablePointer<Scalar> {
+      column + (i - rows.lowerBound) * MatrixTile.side * gram.width(j)
+    }
+    if depth.lowerBound > 0 { for i in rows { sum(i).update(from: gram.tile(i, j), count: gram.count(i, j)) } }
+    tiles.multiplyByOwnTranspose(rows, j, depth, into: column, scratch: scratch)
+    for i in rows { gram.tile(i, j).update(from: sum(i), count: gram.count(i, j)) }
+    // The other half has been nowhere so far.
+    if depth.upperBound == tiles.tileColumns { for i in rows { gram.mirror(i, j) } }
+  }
+}
