@@ -19,13 +19,17 @@ struct TileSquares<Scalar: BLASScalar> {
     (most, near) = (loop?.most ?? 1, loop?.near ?? 0)
   }
 
+  /// Whether several tiles side by side take less time than one after the other. Farther away than ``near``, what delivers a
+  /// tile takes longer than its sum waits for itself, and is faster as one stream.
+  @inline(__always)
+  func takesSeveral(of tiles: Int) -> Bool { tiles <= near }
+
   /// The number of tiles to sum next, of those that n elements fill.
   ///
-  /// A tile by itself takes almost as long as two, so calls get about as many each. Farther away than ``near``, one at a time
-  /// is read: what delivers it takes longer than its sum waits for itself, and is faster as one stream.
+  /// A tile by itself takes almost as long as two, so calls get about as many each.
   @inline(__always)
   private func share(of tiles: Int) -> Int {
-    if tiles > near { return 1 }
+    if !takesSeveral(of: tiles) { return 1 }
     if tiles <= most { return tiles }
     return tiles < 2 * most ? (tiles &+ 1) / 2 : most
   }

@@ -8,8 +8,10 @@ extension Optimizer {
     let compiler = compiler(clearsNonFinite: outcome.clearsNonFinite)
     try compiler.compile(rules, states, into: programs)
     // A rule that cannot correct a step must not take one before the norm is known.
-    guard try compiler.compileCorrections(by: ScaledDouble(0), rules, states, into: corrections) else {
-      throw .invalidSetting(name: "mode", value: mode.rawValue, expected: "twoPass for this update rule")
+    if !rules.correctEveryStep {
+      guard try compiler.compileCorrections(by: ScaledDouble(0), rules, states, into: corrections) else {
+        throw .invalidSetting(name: "mode", value: mode.rawValue, expected: "twoPass for this update rule")
+      }
     }
 
     let limit = (ScaledDouble(clipping.globalNorm ?? .infinity) / stage.gradientFactor).double

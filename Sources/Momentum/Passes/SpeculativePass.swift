@@ -127,6 +127,7 @@ private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
     if table.usesHalves { return runHalves(table, segments, share, programs, trial, scratch) }
     var (runner, loaded) = (TileRunner<Scalar>(scratch), -1)
     var summing: SummingLoop<Scalar>?
+    var ahead = 1
     let squares = TileSquares<Scalar>(prefersLoops: table.kernels.prefersLoops)
     var sumsSquares = false
     if case .squares = trial.measure { sumsSquares = true }
@@ -140,6 +141,8 @@ private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
             programs.baseAddress! + entry.pointee.program, cacheBytes: table.cacheBytes, table.kernels)
           loaded = entry.pointee.program
           summing = sumsSquares ? runner.program.summingLoop : nil
+          // Two side by side keep a processor busy, and the first-level cache still holds both when the program comes.
+          ahead = summing == nil && squares.takesSeveral(of: table.tiles) ? 2 : 1
         }
         runner.current.bind(table, index, at: 0)
         runner.begin()
@@ -150,7 +153,7 @@ private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
         while start < end {
           let (x, n) = (gradient + start, min(Tile.count, end - start))
           if sumsSquares, used == known {
-            known = squares.sum(x, summing == nil ? end - start : n, into: &sums, copy: scratch.gradientTile)
+            known = squares.sum(x, min(ahead * Tile.count, end - start), into: &sums, copy: scratch.gradientTile)
             used = 0
           }
           let tile: TileSum = sumsSquares ? .squares(sums[used], x, n) : .measure(x, n, trial.measure)

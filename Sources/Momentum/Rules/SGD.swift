@@ -65,6 +65,7 @@ extension SGD: SchedulableRule {
   public var usesVelocity: Bool { momentum > 0 }
   public var gradientWeight: Double { 1 - dampening }
   public var dependsOnShape: Bool { false }
+  public var correctsEveryStep: Bool { true }
 
   public func validate() throws(MomentumError) {
     // Called one by one, not over an array: every step checks the settings, and an array would take longer than the

@@ -38,6 +38,7 @@ public struct Scheduled<Rule: SchedulableRule>: UpdateRule {
   public var convention: Convention { rule.convention }
   public var keepsLearningRateInVelocity: Bool { rule.keepsLearningRateInVelocity }
   public var dependsOnShape: Bool { rule.dependsOnShape }
+  public var correctsEveryStep: Bool { rule.correctsEveryStep }
 
   /// Whether the rule keeps a velocity, now or perhaps later.
   public var usesVelocity: Bool { rule.usesVelocity || momentum != nil }

@@ -19,6 +19,8 @@ struct StepRules {
   private(set) var transformTensors = false
   /// Whether a rule scales units of tensors.
   private(set) var scaleUnits = false
+  /// Whether every rule can correct every step.
+  private(set) var correctEveryStep = false
   /// What reports say of the optimizer's own rule, kept because asking a rule takes long beside a short step.
   private(set) var learningRate: Double?
   private(set) var momentum: Double?
@@ -51,7 +53,7 @@ struct StepRules {
   /// Replaces the rules by those after a number of steps.
   mutating func resolve(_ rule: any UpdateRule, _ groups: [ParameterGroup], at step: Int) throws(MomentumError) {
     rules.removeAll(keepingCapacity: true)
-    (holdForEveryStep, useVelocity, useSecondMoment, scaleUnits) = (true, false, false, false)
+    (holdForEveryStep, useVelocity, useSecondMoment, scaleUnits, correctEveryStep) = (true, false, false, false, true)
     func resolve(_ rule: any UpdateRule) throws(MomentumError) -> any UpdateRule {
       guard let resolved = try rule.resolved(at: step) else { return rule }
       holdForEveryStep = false
@@ -73,6 +75,7 @@ struct StepRules {
       if rule.usesVelocity { useVelocity = true }
       if rule.usesSecondMoment { useSecondMoment = true }
       if rule.units != nil { scaleUnits = true }
+      if !rule.correctsEveryStep { correctEveryStep = false }
     }
   }
 

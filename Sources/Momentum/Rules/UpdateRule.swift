@@ -99,6 +99,10 @@ public protocol UpdateRule: Sendable {
   func compileCorrection(
     _ tensor: TensorState, change: ScaledDouble, scale: Double, into program: inout StepProgram
   ) -> Bool
+
+  /// Whether ``compileCorrection(_:change:scale:into:)`` can correct every step, whatever the state of a tensor is; by
+  /// default `false`: then it is asked before each step in one pass, which must not be taken if it cannot be corrected.
+  var correctsEveryStep: Bool { get }
 }
 
 extension UpdateRule {
@@ -118,4 +122,5 @@ extension UpdateRule {
   public func compileCorrection(
     _ tensor: TensorState, change: ScaledDouble, scale: Double, into program: inout StepProgram
   ) -> Bool { false }
+  public var correctsEveryStep: Bool { false }
 }
