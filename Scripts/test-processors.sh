@@ -127,6 +127,8 @@ aarch64() {
   done
   local harness=("$root/Tests/Processors/element_loops_bits.c" "$root"/Sources/CMomentumKernels/{element,measure}_loops.c
     -I "$root/Sources/CMomentumKernels/include")
+  # Nor does it heed the standard's pragma against contraction, which the package's compiler does.
+  flags+=(-ffp-contract=off)
   gcc "${flags[@]}" -o "$work/bits-here" "${harness[@]}"
   aarch64-linux-gnu-gcc "${flags[@]}" -static -o "$work/bits-aarch64" "${harness[@]}"
   local here there old

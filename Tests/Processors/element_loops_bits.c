@@ -43,6 +43,8 @@ enum { MOST = 300 };
     add(y, (size_t)n * sizeof *y);                                                            \
     const type largest = momentum_largest_magnitude_##suffix(x, n);                           \
     add(&largest, sizeof largest);                                                            \
+    /* Sums of numbers of one size, which do not overflow. */                                 \
+    for (int i = 0; i < n; i++) y[i] = (type)(int64_t)next() * (type)0x1p-63;                 \
     add_sum(momentum_wide_squares_##suffix(y, n));                                            \
     add_sum(momentum_wide_magnitudes_##suffix(y, n));                                         \
   }

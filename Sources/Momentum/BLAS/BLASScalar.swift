@@ -89,6 +89,11 @@ where Exponent == Int, Compute == Self {
   static func _multiply(
     _ x: UnsafePointer<Self>, by factors: (Self, Self, Self), into y: UnsafeMutablePointer<Self>, _ n: Int)
 
+  static func _combine(
+    _ a: Self, _ y: UnsafeMutablePointer<Self>, _ b: Self, _ x: UnsafePointer<Self>, _ n: Int)
+  static func _factorizeTile(_ a: UnsafeMutablePointer<Self>, _ n: Int) -> Bool
+  static func _solveTile(_ u: UnsafePointer<Self>, _ n: Int, _ x: UnsafeMutablePointer<Self>, _ columns: Int)
+
   // MARK: Traits
 
   /// Whether the square of every number of this type is exact in `Double`, without overflow or underflow.

@@ -173,6 +173,22 @@ extension Double: BLASScalar {
     momentum_multiply_thrice_double(x, factors.0, factors.1, factors.2, y, n)
   }
 
+  public static func _combine(
+    _ a: Double, _ y: UnsafeMutablePointer<Double>, _ b: Double, _ x: UnsafePointer<Double>, _ n: Int
+  ) {
+    momentum_combine_tiles_double(a, y, b, x, n)
+  }
+
+  public static func _factorizeTile(_ a: UnsafeMutablePointer<Double>, _ n: Int) -> Bool {
+    momentum_factorize_tile_double(a, n) != 0
+  }
+
+  public static func _solveTile(
+    _ u: UnsafePointer<Double>, _ n: Int, _ x: UnsafeMutablePointer<Double>, _ columns: Int
+  ) {
+    momentum_solve_tile_double(u, n, x, columns)
+  }
+
   @inlinable public static var _hasExactSquares: Bool { false }
   @inlinable public static var _leastTrustedSquares: Double { 0x1p-900 }
   @inlinable public static var _unitDotCount: Int { 512 }

@@ -173,6 +173,22 @@ extension Float: BLASScalar {
     momentum_multiply_thrice_float(x, factors.0, factors.1, factors.2, y, n)
   }
 
+  public static func _combine(
+    _ a: Float, _ y: UnsafeMutablePointer<Float>, _ b: Float, _ x: UnsafePointer<Float>, _ n: Int
+  ) {
+    momentum_combine_tiles_float(a, y, b, x, n)
+  }
+
+  public static func _factorizeTile(_ a: UnsafeMutablePointer<Float>, _ n: Int) -> Bool {
+    momentum_factorize_tile_float(a, n) != 0
+  }
+
+  public static func _solveTile(
+    _ u: UnsafePointer<Float>, _ n: Int, _ x: UnsafeMutablePointer<Float>, _ columns: Int
+  ) {
+    momentum_solve_tile_float(u, n, x, columns)
+  }
+
   @inlinable public static var _hasExactSquares: Bool { true }
   @inlinable public static var _leastTrustedSquares: Float { 0x1p-80 }
   @inlinable public static var _unitDotCount: Int { 128 }

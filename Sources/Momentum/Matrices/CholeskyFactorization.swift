@@ -43,9 +43,8 @@ struct CholeskyFactorization<Scalar: BLASScalar> {
       let column = row + 1 + index
       let tile = factor.tile(row, column)
       update(row, column)
-      Self.solve(factor.tile(row, row), factor.height(row), tile, factor.width(column))
-      let count = factor.count(row, column)
-      for place in 0..<count { scratch[place] = -tile[place] }
+      Scalar._solveTile(factor.tile(row, row), factor.height(row), tile, factor.width(column))
+      Scalar._multiply(tile, by: (-1, 1, 1), into: scratch, factor.count(row, column))
       Scalar._transposeTile(scratch, factor.height(row), factor.width(column), into: factor.tile(column, row))
       if index == 0 { factorizeDiagonal(column) }
     }
@@ -57,45 +56,15 @@ struct CholeskyFactorization<Scalar: BLASScalar> {
     func factorizeDiagonal(_ i: Int) {
       update(i, i)
       let (a, n) = (factor.tile(i, i), factor.height(i))
-      for q in 0..<n {
-        let top = a + q * n
-        // Written so that NaN fails it.
-        guard top[q] > 0 else {
-          a[n * n - 1] = 0
-          return
-        }
-        let root = top[q].squareRoot()
-        top[q] = root
-        for j in q + 1..<n { top[j] /= root }
-        for p in q + 1..<n { Self.subtract(top[p], top + p, from: a + p * n + p, n - p) }
-      }
+      if !Scalar._factorizeTile(a, n) { a[n * n - 1] = 0 }
     }
 
     /// `U(i, j) ← A(i, j) - Σₖ U(k, i)ᵀ U(k, j)` over the rows k of tiles before i.
     private func update(_ i: Int, _ j: Int) {
       let (tile, source, width) = (factor.tile(i, j), gram.tile(i, j), factor.width(j))
-      for place in 0..<factor.count(i, j) { tile[place] = sign * source[place] }
+      Scalar._multiply(source, by: (sign, 1, 1), into: tile, factor.count(i, j))
       if i == j { for place in 0..<width { tile[place * (width + 1)] += shift } }
       factor.multiply(i..<i + 1, factor, j, depth: i, into: tile, adds: true)
-    }
-
-    /// `X ← U⁻ᵀ X` for the n × n elements of a tile on the diagonal.
-    private static func solve(
-      _ u: UnsafePointer<Scalar>, _ n: Int, _ x: UnsafeMutablePointer<Scalar>, _ width: Int
-    ) {
-      for p in 0..<n {
-        let row = x + p * width
-        for q in 0..<p { subtract(u[q * n + p], x + q * width, from: row, width) }
-        let pivot = u[p * (n + 1)]
-        for j in 0..<width { row[j] /= pivot }
-      }
-    }
-
-    @inline(__always)
-    private static func subtract(
-      _ factor: Scalar, _ x: UnsafePointer<Scalar>, from y: UnsafeMutablePointer<Scalar>, _ count: Int
-    ) {
-      for j in 0..<count { y[j] -= factor * x[j] }
     }
   }
 }

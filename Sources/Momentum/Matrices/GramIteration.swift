@@ -104,9 +104,8 @@ struct FactorTask<Scalar: BLASScalar>: MatrixTask {
   func run(_ index: Int, _ scratch: UnsafeMutablePointer<Scalar>) {
     let (i, j) = LowerTiles.tile(at: index)
     gram.multiply(i..<i + 1, gram, j, into: scratch, isSymmetric: true)
-    let own = gram.tile(i, j)
     let width = gram.width(j)
-    for place in 0..<gram.height(i) * width { scratch[place] = c * scratch[place] + b * own[place] }
+    Scalar._combine(c, scratch, b, gram.tile(i, j), gram.height(i) * width)
     if i == j { for place in 0..<width { scratch[place * (width + 1)] += a } }
     factor.storeSymmetric(i, j, scratch)
   }
@@ -177,10 +176,7 @@ struct OutputTask<Scalar: BLASScalar>: MatrixTask {
       column + (i - rows.lowerBound) * MatrixTile.side * tiles.width(j)
     }
     if let a {
-      for i in rows {
-        let (x, sum) = (tiles.tile(i, j), place(i))
-        for element in 0..<tiles.count(i, j) { sum[element] = a * x[element] }
-      }
+      for i in rows { Scalar._multiply(tiles.tile(i, j), by: (a, 1, 1), into: place(i), tiles.count(i, j)) }
     }
     q.multiply(rows, tiles, j, into: column, adds: a != nil)
     for i in rows {

@@ -16,13 +16,13 @@ struct GramProduct<Scalar: BLASScalar> {
   let tiles: TiledMatrix<Scalar>
   let gram: TiledMatrix<Scalar>
 
-  /// Of an X that is there.
+  /// Multiplies an X whose tiles are all there.
   func run(_ crew: TaskCrew<Scalar>) {
     let task = task(0..<tiles.tileColumns)
     crew.run(task, count: task.count)
   }
 
-  /// Of an X that is made here, some columns of tiles at a time: they are multiplied while caches hold them, so that a large X
+  /// Multiplies an X whose tiles are made here, some columns of tiles at a time: they are multiplied while caches hold them, so that a large X
   /// goes to memory once, and does not come from there as often as there are rows of tasks. The next columns are made beside
   /// the products of those before.
   ///
@@ -39,8 +39,8 @@ struct GramProduct<Scalar: BLASScalar> {
 
   private func task(_ depth: Range<Int>) -> GramTask<Scalar> { GramTask(tiles: tiles, gram: gram, depth: depth) }
 
-  /// So many columns of tiles that a last-level cache holds them: 2²⁰ elements, and at least 16, because every sum is
-  /// fetched and stored for each piece.
+  /// So many columns of tiles that a last-level cache holds them: 2²⁰ elements. Of more than 1024 rows more, since every sum is
+  /// fetched and stored for each piece: at least 16 columns.
   private func piece(from start: Int) -> Range<Int> {
     let count = max(16, (1 << 20) / (MatrixTile.count * max(tiles.tileRows, 1)))
     return start..<min(start + count, tiles.tileColumns)

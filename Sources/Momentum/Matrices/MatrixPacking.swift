@@ -9,12 +9,12 @@ package struct MatrixPlace<Scalar: BLASScalar>: @unchecked Sendable {  // an add
   }
 }
 
-/// Brings a matrix into tiles and back, transposed if it has more rows than columns, and divides it by its norm.
+/// Finds out by what a matrix is divided as it becomes X, which a ``PackTask`` makes, and writes tiles of the result to it.
 struct MatrixPacking<Scalar: BLASScalar> {
   let matrix: MatrixPlace<Scalar>
   /// X.
   let tiles: TiledMatrix<Scalar>
-  /// Memory for one of each tile.
+  /// Memory for as many measures as X has tiles.
   let measures: UnsafeMutablePointer<MatrixTileMeasure>
 
   /// Finds what makes X of the matrix: elements times a power of two, so that none of them is rounded.

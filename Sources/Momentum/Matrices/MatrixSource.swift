@@ -1,5 +1,5 @@
 /// A matrix in memory, of which the tiles of X are made.
-struct MatrixSource<Element: BLASScalar, Scalar: BLASScalar>: @unchecked Sendable {  // only reads
+struct MatrixSource<Element: BLASScalar, Scalar: BLASScalar> {
   private let base: UnsafePointer<Element>
   private let layout: MatrixLayout
   /// X.
@@ -53,7 +53,7 @@ struct MatrixMeasure {
 extension MatrixSource {
   /// Reads the matrix once.
   ///
-  /// - Parameter measures: Memory for one of each tile.
+  /// - Parameter measures: Memory for as many as X has tiles.
   func measure(_ measures: UnsafeMutablePointer<MatrixTileMeasure>, _ crew: TaskCrew<Scalar>) -> MatrixMeasure {
     crew.run(MeasureTask(source: self, measures: measures), count: tiles.tileCount)
     var largest = 0.0
@@ -120,7 +120,7 @@ struct PackTask<Element: BLASScalar, Scalar: BLASScalar>: ColumnTask {
   @specialized(where Element == Float, Scalar == Double)
   @specialized(where Element == Double, Scalar == Double)
   func run(_ index: Int, _ columns: Range<Int>, _ scratch: UnsafeMutablePointer<Scalar>) {
-    // Along the rows: what lies side by side in memory soon follows.
+    // Along the rows of X: where it is no transpose, what lies side by side in memory soon follows.
     let (i, place) = index.quotientAndRemainder(dividingBy: columns.count)
     let j = columns.lowerBound + place
     let tile = source.tiles.tile(i, j)

@@ -120,6 +120,6 @@ struct GramMemory<Scalar: BLASScalar> {
   var accumulated: TiledMatrix<Scalar>
   /// Where the next Q is made.
   var spare: TiledMatrix<Scalar>
-  /// A number of each tile of X.
+  /// Memory for what is measured of each tile of X.
   let measures: UnsafeMutablePointer<MatrixTileMeasure>
 }

@@ -8,10 +8,9 @@ extension Optimizer {
     let compiler = compiler(clearsNonFinite: outcome.clearsNonFinite)
     try compiler.compile(rules, states, into: programs)
     // A rule that cannot correct a step must not take one before the norm is known.
-    if !rules.correctEveryStep {
-      guard try compiler.compileCorrections(by: ScaledDouble(0), rules, states, into: corrections) else {
-        throw .invalidSetting(name: "mode", value: mode.rawValue, expected: "twoPass for this update rule")
-      }
+    if !rules.correctEveryStep || !correctionsAreChecked {
+      try compileCorrections(by: ScaledDouble(0), compiler)
+      correctionsAreChecked = true
     }
 
     let limit = (ScaledDouble(clipping.globalNorm ?? .infinity) / stage.gradientFactor).double
@@ -27,13 +26,21 @@ extension Optimizer {
       if outcome.report.wasClipped {
         // All tensors have the same coefficient, so the same tensors share programs as before, and the numbers of the
         // programs stay valid.
-        // Rules were checked above, with other factors: one whose program is sound for some factors only is found too late.
         try compiler.compile(rules, states, into: programs)
-        let change = (ScaledDouble(outcome.report.clipCoefficient) + -1) * stage.gradientFactor
-        _ = try compiler.compileCorrections(by: change, rules, states, into: corrections)
+        // Rules were checked before, with another factor: one that corrects some steps only, against its word, is found too
+        // late.
+        try compileCorrections(by: (ScaledDouble(outcome.report.clipCoefficient) + -1) * stage.gradientFactor, compiler)
       }
       speculation.finish(table, updated: corrections.all, rest: programs.all, team)
     }
     commit()
+  }
+
+  private func compileCorrections(
+    by change: ScaledDouble, _ compiler: StepCompiler<Scalar>
+  ) throws(MomentumError) {
+    guard try compiler.compileCorrections(by: change, rules, states, into: corrections) else {
+      throw .invalidSetting(name: "mode", value: mode.rawValue, expected: "twoPass for this update rule")
+    }
   }
 }

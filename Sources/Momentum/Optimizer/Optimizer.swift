@@ -145,6 +145,8 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   let programs: ProgramBuffer<Scalar>
   /// The programs that correct an update where ``StepMode/onePass`` went too far.
   let corrections: ProgramBuffer<Scalar>
+  /// Whether the rules have been asked for corrections since settings last changed.
+  var correctionsAreChecked = false
 
   // One call lets everything go. Without it each function of a client that has an optimizer lets go of every part by itself,
   // over which compilers take longer than over all else.

@@ -141,7 +141,7 @@ private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
             programs.baseAddress! + entry.pointee.program, cacheBytes: table.cacheBytes, table.kernels)
           loaded = entry.pointee.program
           summing = sumsSquares ? runner.program.summingLoop : nil
-          // Two side by side keep a processor busy, and the first-level cache still holds both when the program comes.
+          // Two side by side keep a processor busy, and are still near when the program comes; more are not.
           ahead = summing == nil && squares.takesSeveral(of: table.tiles) ? 2 : 1
         }
         runner.current.bind(table, index, at: 0)

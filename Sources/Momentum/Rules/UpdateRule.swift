@@ -100,8 +100,9 @@ public protocol UpdateRule: Sendable {
     _ tensor: TensorState, change: ScaledDouble, scale: Double, into program: inout StepProgram
   ) -> Bool
 
-  /// Whether ``compileCorrection(_:change:scale:into:)`` can correct every step, whatever the state of a tensor is; by
-  /// default `false`: then it is asked before each step in one pass, which must not be taken if it cannot be corrected.
+  /// Whether ``compileCorrection(_:change:scale:into:)`` corrects every step, by valid operations whatever the change and the
+  /// state of a tensor are; by default `false`: then it is asked before each step in one pass, which must not be taken if it
+  /// cannot be corrected. Otherwise it is asked before the first one after settings have changed.
   var correctsEveryStep: Bool { get }
 }
 

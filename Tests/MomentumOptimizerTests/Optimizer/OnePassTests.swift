@@ -179,6 +179,47 @@ final class OnePassTests: XCTestCase {
     XCTAssertEqual(parameters.withUnsafeBufferPointer { Array($0) }, [1, 2, 3])
   }
 
+  /// A rule that promises to correct every step is believed only as far as the first one shows.
+  func testARuleThatBreaksItsPromiseIsRefused() throws {
+    struct Promising: UpdateRule {
+      /// Whether corrections by 0 are made, and all others.
+      var correctsNothing, correctsOthers: Bool
+      var convention: Convention { .native }
+      var usesVelocity: Bool { false }
+      var correctsEveryStep: Bool { true }
+      func validate() {}
+      func compile(_ tensor: TensorState, into program: inout StepProgram) -> Double {
+        program.append(.axpy(factor: tensor.gradientFactor, from: .gradient, into: .parameters))
+        return 1
+      }
+      func compileCorrection(
+        _ tensor: TensorState, change: ScaledDouble, scale: Double, into program: inout StepProgram
+      ) -> Bool {
+        program.append(.axpy(factor: change, from: .gradient, into: .parameters))
+        return change.significand == 0 ? correctsNothing : correctsOthers
+      }
+    }
+    func expectRefusal(_ rule: Promising, _ gradient: [Float], _ parameters: [Float]) throws {
+      var run = try EngineRun<Float>(
+        [[1, 2, 3]], rule: rule, clipping: .byGlobalNorm(1), policy: .propagate, mode: .onePass)
+      XCTAssertThrowsError(try run.step([gradient])) { error in
+        XCTAssertEqual("\(error)", "mode is onePass; expected twoPass for this update rule")
+      }
+      XCTAssertEqual(run.parameters, [parameters])
+      XCTAssertEqual(run.optimizer.stepCount, 0)
+    }
+    try expectRefusal(Promising(correctsNothing: false, correctsOthers: true), [1, 1, 1], [1, 2, 3])
+
+    // The promise was kept at first, so it is broken by a step that has to be corrected.
+    var run = try EngineRun<Float>(
+      [[1, 2, 3]], rule: Promising(correctsNothing: true, correctsOthers: false), clipping: .byGlobalNorm(4),
+      policy: .propagate, mode: .onePass)
+    try run.step([[1, 1, 1]])
+    XCTAssertThrowsError(try run.step([[3, 3, 3]])) { error in
+      XCTAssertEqual("\(error)", "mode is onePass; expected twoPass for this update rule")
+    }
+  }
+
   private func prepared<S: BLASScalar>(
     _ start: [[S]], _ rule: SGD, _ limit: Double, _ mode: StepMode, policy: NonFinitePolicy = .propagate
   ) throws -> EngineRun<S> {
