@@ -11,7 +11,8 @@
 #   2. an Intel processor of a model that OpenBLAS 0.3.21 does not know gets the kernels for AVX2 and not the oldest ones: plainly,
 #      through the loader, with a host that loads the library; a host with threads is refused, and computes right;
 #   3. a processor without AVX runs the command, and all routines of BLAS are right;
-#   4. the C targets compile for aarch64 without a warning, and the element loops give the same bits there as here;
+#   4. the C targets compile for aarch64 without a warning, and the element loops, measures and factors
+#      of tiles give the same bits there as here;
 #   5. the fused loops and the products of tiles have the bits of their operations one after another on aarch64.
 source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
@@ -125,9 +126,10 @@ aarch64() {
         -o "$work/$target-$(basename "$source" .c).o"
     done
   done
-  local harness=("$root/Tests/Processors/element_loops_bits.c" "$root"/Sources/CMomentumKernels/{element,measure}_loops.c
-    -I "$root/Sources/CMomentumKernels/include")
-  # Nor does it heed the standard's pragma against contraction, which the package's compiler does.
+  local kernels="$root/Sources/CMomentumKernels"
+  local harness=("$root/Tests/Processors/element_loops_bits.c" "$kernels"/{element_loops,measure_loops,tile_factors}.c
+    -I "$kernels/include" -lm)
+  # GCC does not heed the standard's pragma against contraction either, which the package's compiler does.
   flags+=(-ffp-contract=off)
   gcc "${flags[@]}" -o "$work/bits-here" "${harness[@]}"
   aarch64-linux-gnu-gcc "${flags[@]}" -static -o "$work/bits-aarch64" "${harness[@]}"
@@ -135,8 +137,8 @@ aarch64() {
   here=$("$work/bits-here")
   old=$(qemu-x86_64 -cpu Nehalem "$work/bits-here")
   there=$(qemu-aarch64 "$work/bits-aarch64")
-  echo "bits of the element loops: here $here, without AVX $old, aarch64 $there"
-  [ "$here" = "$there" ] && [ "$here" = "$old" ] || fail "the element loops give other bits on other processors"
+  echo "bits of the element loops, measures and tile factors: here $here, without AVX $old, aarch64 $there"
+  [ "$here" = "$there" ] && [ "$here" = "$old" ] || fail "the loops give other bits on other processors"
 }
 
 # Compares the fused loops and the products of tiles for NEON with their operations one by one; those of this processor are compared

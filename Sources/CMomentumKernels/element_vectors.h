@@ -15,4 +15,11 @@
 #define WIDEST(function, ...) function##_baseline(__VA_ARGS__)
 #endif
 
+// A root that sets no errno, so that it becomes a vector instruction.
+#if defined(__clang__)
+#define ROOT(x) __builtin_elementwise_sqrt(x)
+#else
+#define ROOT(x) _Generic((x), float: __builtin_sqrtf, double: __builtin_sqrt)(x)
+#endif
+
 #endif

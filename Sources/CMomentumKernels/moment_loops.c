@@ -7,13 +7,6 @@
 
 #pragma STDC FP_CONTRACT OFF
 
-// A root that sets no errno, so that it becomes a vector instruction.
-#if defined(__clang__)
-#define ROOT(x) __builtin_elementwise_sqrt(x)
-#else
-#define ROOT(x) _Generic((x), float: __builtin_sqrtf, double: __builtin_sqrt)(x)
-#endif
-
 #define LOOPS(target, scalar, suffix)                                                                                       \
   target void momentum_sign_##suffix(scalar *x, ptrdiff_t n) {                                                              \
     ELEMENTWISE for (ptrdiff_t i = 0; i < n; i++) {                                                                         \

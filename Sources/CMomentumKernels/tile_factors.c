@@ -5,12 +5,6 @@
 
 #pragma STDC FP_CONTRACT OFF
 
-#if defined(__clang__)
-#define ROOT(x) __builtin_elementwise_sqrt(x)
-#else
-#define ROOT(x) _Generic((x), float: __builtin_sqrtf, double: __builtin_sqrt)(x)
-#endif
-
 #define COMBINE(target, scalar, suffix)                                                                             \
   target void momentum_combine_tiles_##suffix(scalar a, scalar *y, scalar b, const scalar *x, ptrdiff_t n) {        \
     ELEMENTWISE for (ptrdiff_t i = 0; i < n; i++) {                                                                 \

@@ -1,4 +1,4 @@
-// Prints a number that depends on every bit of the results of the element loops and of measures, for
+// Prints a number that depends on every bit of the results of the element loops, of measures, and of sums, factors and solves of tiles, for
 // Scripts/test-processors.sh: it must be the same on every processor, and for every variant of the loops.
 
 #include <stdint.h>
@@ -7,6 +7,7 @@
 
 #include "element_loops.h"
 #include "measure_loops.h"
+#include "tile_factors.h"
 
 static uint64_t state = 1, hash = 0xcbf29ce484222325;
 
@@ -21,7 +22,7 @@ static void add(const void *bytes, size_t count) {
 
 static void add_sum(double sum) { add(&sum, sizeof sum); }
 
-enum { MOST = 300 };
+enum { MOST = 300, MOST_ROWS = 64 };
 
 // Any bits: numbers of every size, subnormal ones, infinities and NaN.
 #define RUN(type, integer, suffix)                                                            \
@@ -52,10 +53,36 @@ enum { MOST = 300 };
 RUN(float, uint32_t, float)
 RUN(double, uint64_t, double)
 
+// A symmetric matrix with so much on the diagonal that there is a factor, and as many columns to solve for.
+#define FACTORIZE(type, suffix)                                                                \
+  static void factorize_##suffix(int n) {                                                      \
+    type a[MOST_ROWS * MOST_ROWS], x[MOST_ROWS * MOST_ROWS];                                   \
+    for (int i = 0; i < n; i++) {                                                              \
+      for (int j = 0; j <= i; j++) {                                                           \
+        a[i * n + j] = a[j * n + i] = i == j ? (type)(4 * n) : (type)(int64_t)next() * (type)0x1p-63; \
+      }                                                                                        \
+    }                                                                                          \
+    for (int i = 0; i < n * n; i++) x[i] = (type)(int64_t)next() * (type)0x1p-63;              \
+    const int found = momentum_factorize_tile_##suffix(a, n);                                  \
+    add(&found, sizeof found);                                                                 \
+    add(a, (size_t)(n * n) * sizeof *a);                                                       \
+    momentum_solve_tile_##suffix(a, n, x, n);                                                  \
+    add(x, (size_t)(n * n) * sizeof *x);                                                       \
+    momentum_combine_tiles_##suffix((type)0.3, x, (type)-1.7, a, n * n);                       \
+    add(x, (size_t)(n * n) * sizeof *x);                                                       \
+  }
+
+FACTORIZE(float, float)
+FACTORIZE(double, double)
+
 int main(void) {
   for (int n = 0; n < MOST; n++) {
     run_float(n);
     run_double(n);
+  }
+  for (int n = 1; n <= MOST_ROWS; n++) {
+    factorize_float(n);
+    factorize_double(n);
   }
   printf("%016llx\n", (unsigned long long)hash);
   return 0;

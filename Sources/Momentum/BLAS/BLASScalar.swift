@@ -88,7 +88,6 @@ where Exponent == Int, Compute == Self {
     _ x: UnsafePointer<Self>, _ xRow: Int, into y: UnsafeMutablePointer<Self>, _ yRow: Int, _ m: Int, _ n: Int)
   static func _multiply(
     _ x: UnsafePointer<Self>, by factors: (Self, Self, Self), into y: UnsafeMutablePointer<Self>, _ n: Int)
-
   static func _combine(
     _ a: Self, _ y: UnsafeMutablePointer<Self>, _ b: Self, _ x: UnsafePointer<Self>, _ n: Int)
   static func _factorizeTile(_ a: UnsafeMutablePointer<Self>, _ n: Int) -> Bool

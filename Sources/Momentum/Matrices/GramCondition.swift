@@ -17,7 +17,7 @@ struct GramCondition<Scalar: BLASScalar> {
   let gram: TiledMatrix<Scalar>
   /// Memory for a matrix of the same size.
   let memory: TiledMatrix<Scalar>
-  /// Memory for a number of each row of tiles.
+  /// Memory for a measure of each row of tiles: here the largest sum of squares of a row.
   let measures: UnsafeMutablePointer<MatrixTileMeasure>
 
   /// The least eigenvalue that keeps its digits, relative to the norm of the largest row.

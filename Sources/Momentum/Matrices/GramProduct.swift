@@ -91,7 +91,7 @@ struct GramTask<Scalar: BLASScalar>: MatrixTask {
     if depth.lowerBound > 0 { for i in rows { sum(i).update(from: gram.tile(i, j), count: gram.count(i, j)) } }
     tiles.multiplyByOwnTranspose(rows, j, depth, into: column, scratch: scratch)
     for i in rows { gram.tile(i, j).update(from: sum(i), count: gram.count(i, j)) }
-    // The other half has been nowhere so far.
+    // The half above the diagonal is written once, when the sums are complete.
     if depth.upperBound == tiles.tileColumns { for i in rows { gram.mirror(i, j) } }
   }
 }

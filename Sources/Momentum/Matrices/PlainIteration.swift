@@ -18,7 +18,7 @@ struct PlainIteration<Scalar: BLASScalar> {
 
   init(_ memory: GramMemory<Scalar>, _ crew: TaskCrew<Scalar>) { (self.memory, self.crew) = (memory, crew) }
 
-  /// Takes the steps, and writes the result to where the matrix lies. The first R is there.
+  /// Takes the steps, and writes the result to where the matrix lies. The R of the first step has been computed.
   ///
   /// - Parameter rest: The factor that X lacks; see ``GramIteration``.
   func run(_ method: borrowing NewtonSchulz, _ rest: Double, _ packing: MatrixPacking<Scalar>) {
@@ -27,7 +27,7 @@ struct PlainIteration<Scalar: BLASScalar> {
     var (x, next) = (tiles, TiledMatrix(base: memory.product.base, rows: tiles.rows, columns: tiles.columns))
     for index in 0..<method.steps.count {
       let step = method.step(index, rest)
-      // That of the matrix as it came has been computed as it was packed.
+      // The first R was computed while the matrix was packed.
       if index > 0 { GramProduct(tiles: x, gram: memory.gram).run(crew) }
       let addsApart = index < Self.apart
       crew.run(

@@ -102,7 +102,8 @@ public protocol UpdateRule: Sendable {
 
   /// Whether ``compileCorrection(_:change:scale:into:)`` corrects every step, by valid operations whatever the change and the
   /// state of a tensor are; by default `false`: then it is asked before each step in one pass, which must not be taken if it
-  /// cannot be corrected. Otherwise it is asked before the first one after settings have changed.
+  /// cannot be corrected. Otherwise it is asked before the first one after settings have changed. A rule that breaks its word
+  /// makes the first step that has to be corrected throw when parameters have been written.
   var correctsEveryStep: Bool { get }
 }
 
