@@ -5,7 +5,7 @@
 
 #include "fused_loops.h"
 
-// Operations by the first letters of their operands: Gradient, Direction, Parameters, Average, Copy.
+// Operations by the first letters of their operands: Gradient, Direction, Parameters, Average, Update, Copy.
 #define AXPY(from, into) MOMENTUM_FUSED_CODE(MOMENTUM_FUSED_AXPY + (from), into)
 #define GD AXPY(MOMENTUM_FUSED_GRADIENT, MOMENTUM_FUSED_DIRECTION)
 #define GP AXPY(MOMENTUM_FUSED_GRADIENT, MOMENTUM_FUSED_PARAMETERS)
@@ -13,9 +13,13 @@
 #define PD AXPY(MOMENTUM_FUSED_PARAMETERS, MOMENTUM_FUSED_DIRECTION)
 #define CP AXPY(MOMENTUM_FUSED_COPY, MOMENTUM_FUSED_PARAMETERS)
 #define PA AXPY(MOMENTUM_FUSED_PARAMETERS, MOMENTUM_FUSED_AVERAGE)
+#define GU AXPY(MOMENTUM_FUSED_GRADIENT, MOMENTUM_FUSED_UPDATE)
+#define PU AXPY(MOMENTUM_FUSED_PARAMETERS, MOMENTUM_FUSED_UPDATE)
+#define UP AXPY(MOMENTUM_FUSED_UPDATE, MOMENTUM_FUSED_PARAMETERS)
 #define SCALE(vector) MOMENTUM_FUSED_CODE(MOMENTUM_FUSED_SCAL, vector)
 #define SG SCALE(MOMENTUM_FUSED_GRADIENT)
 #define SD SCALE(MOMENTUM_FUSED_DIRECTION)
+#define SU SCALE(MOMENTUM_FUSED_UPDATE)
 #define GC AXPY(MOMENTUM_FUSED_GRADIENT, MOMENTUM_FUSED_COPY)
 #define SIGN_C MOMENTUM_FUSED_CODE(MOMENTUM_FUSED_SIGN, MOMENTUM_FUSED_COPY)
 #define SQUARES \
@@ -23,6 +27,7 @@
 #define ROOT_C MOMENTUM_FUSED_CODE(MOMENTUM_FUSED_DIVIDE_BY_ROOT + MOMENTUM_FUSED_SECOND_MOMENT, MOMENTUM_FUSED_COPY)
 #define COPY_D MOMENTUM_FUSED_CODE(MOMENTUM_FUSED_ASSIGN + MOMENTUM_FUSED_DIRECTION, MOMENTUM_FUSED_COPY)
 #define COPY_P MOMENTUM_FUSED_CODE(MOMENTUM_FUSED_ASSIGN + MOMENTUM_FUSED_PARAMETERS, MOMENTUM_FUSED_COPY)
+#define D_TO_U MOMENTUM_FUSED_CODE(MOMENTUM_FUSED_ASSIGN + MOMENTUM_FUSED_DIRECTION, MOMENTUM_FUSED_UPDATE)
 #define CLEAR MOMENTUM_FUSED_CODE(MOMENTUM_FUSED_CLEAR, MOMENTUM_FUSED_COPY)
 #define CLAMP MOMENTUM_FUSED_CODE(MOMENTUM_FUSED_CLAMP, MOMENTUM_FUSED_COPY)
 #define CLEAR_IN_PLACE MOMENTUM_FUSED_CODE(MOMENTUM_FUSED_CLEAR, MOMENTUM_FUSED_GRADIENT)
@@ -37,17 +42,31 @@
 #define SEVEN(a, b, c, d, e, f, g) (SIX(a, b, c, d, e, f) | (g) << 48)
 #define EIGHT(a, b, c, d, e, f, g, h) (SEVEN(a, b, c, d, e, f, g) | (h) << 56)
 
-// The step of a rule: by itself, on a clamped or a cleared gradient, and with an average of the parameters behind it.
+// What a rule makes of a gradient: of it as it is, clamped, or cleared.
+#define OF_GRADIENT(X, name, program)       \
+  X(name, program)                          \
+  X(name##_clamped, CLAMP | (program) << 8) \
+  X(name##_cleared, CLEAR | (program) << 8)
+
+// What ends with the parameters: by itself, and with an average of them behind it.
+#define OF_PARAMETERS(X, name, length, program) \
+  X(name, program)                              \
+  X(name##_averaged, (program) | PA << (8 * (length)))
+
+// The step of a rule.
 #define STEP(X, name, length, program)                 \
-  X(name, program)                                     \
-  X(name##_clamped, CLAMP | (program) << 8)            \
-  X(name##_cleared, CLEAR | (program) << 8)            \
+  OF_GRADIENT(X, name, program)                        \
   X(name##_averaged, (program) | PA << (8 * (length)))
 
 // The step of a rule with momentum: the direction takes in its scale now and then.
 #define MOMENTUM_STEP(X, name, length, program, scaled) \
   STEP(X, name, length, program)                        \
   STEP(X, scaled_##name, length + 1, scaled)
+
+// What comes before a transform of the update, of a rule with momentum.
+#define UPDATE_MADE(X, name, program, scaled) \
+  OF_GRADIENT(X, name, program)               \
+  OF_GRADIENT(X, scaled_##name, scaled)
 
 #define FUSED_PROGRAMS(X)                                                                                              \
   STEP(X, plain, 1, ONE(GP))                                                                                           \
@@ -73,6 +92,17 @@
   X(scaled_signum, FIVE(SD, GD, COPY_D, SIGN_C, CP))                                                                   \
   X(signum_decay, SIX(COPY_P, CP, GD, COPY_D, SIGN_C, CP))                                                             \
   X(scaled_signum_decay, SEVEN(COPY_P, CP, SD, GD, COPY_D, SIGN_C, CP))                                                \
+  /* Muon before its matrices are orthogonalised, with SU where an epsilon enters, and with decay as MLX has it; and after. */\
+  UPDATE_MADE(X, update, TWO(GD, D_TO_U), THREE(SD, GD, D_TO_U))                                                       \
+  UPDATE_MADE(X, update_scaled, THREE(GD, D_TO_U, SU), FOUR(SD, GD, D_TO_U, SU))                                       \
+  UPDATE_MADE(X, update_nesterov, THREE(GD, D_TO_U, GU), FOUR(SD, GD, D_TO_U, GU))                                     \
+  UPDATE_MADE(X, update_nesterov_scaled, FOUR(GD, D_TO_U, SU, GU), FIVE(SD, GD, D_TO_U, SU, GU))                       \
+  UPDATE_MADE(X, update_decay, THREE(GD, PD, D_TO_U), FOUR(SD, GD, PD, D_TO_U))                                        \
+  UPDATE_MADE(X, update_nesterov_decay, FIVE(GD, PD, D_TO_U, GU, PU), SIX(SD, GD, PD, D_TO_U, GU, PU))                 \
+  UPDATE_MADE(X, update_decay_scaled, FOUR(GD, PD, D_TO_U, SU), FIVE(SD, GD, PD, D_TO_U, SU))                          \
+  UPDATE_MADE(X, update_nesterov_decay_scaled, SIX(GD, PD, D_TO_U, SU, GU, PU), SEVEN(SD, GD, PD, D_TO_U, SU, GU, PU)) \
+  OF_PARAMETERS(X, update_taken, 1, ONE(UP))                                                                           \
+  OF_PARAMETERS(X, update_taken_decay, 3, THREE(COPY_P, CP, UP))                                                       \
   /* The correction of a step in one pass. */                                                                          \
   X(correction, TWO(GD, GP))                                                                                           \
   X(correction_cleared, THREE(CLEAR, GD, GP))                                                                          \
