@@ -26,6 +26,34 @@ struct FusedLoop<Scalar: BLASScalar> {
   }
 }
 
+/// A loop with its factors and the vectors of a tensor, all but the update.
+struct BoundLoop<Scalar: BLASScalar> {
+  private let loop: FusedLoop<Scalar>
+  private let factors: UnsafePointer<Scalar>
+  private let operands: InlineArray<6, UnsafeMutablePointer<Scalar>?>
+
+  /// - Parameters:
+  ///   - factors: See ``FusedLoop/run(_:_:_:)``; they stay where they are.
+  ///   - operands: The addresses of the tensor's first elements.
+  init(
+    _ loop: FusedLoop<Scalar>, _ factors: UnsafePointer<Scalar>,
+    _ operands: UnsafePointer<UnsafeMutablePointer<Scalar>?>
+  ) {
+    (self.loop, self.factors) = (loop, factors)
+    self.operands = InlineArray { operands[$0] }
+  }
+
+  /// Runs the loop on n elements of the tensor, whose update lies elsewhere.
+  @inline(__always)
+  func run(at position: Int, _ n: Int, update: UnsafePointer<Scalar>) {
+    var addresses: InlineArray<6, UnsafeMutablePointer<Scalar>?> = InlineArray { operands[$0].map { $0 + position } }
+    addresses[Int(MOMENTUM_FUSED_UPDATE.rawValue)] = UnsafeMutablePointer(mutating: update)
+    withUnsafePointer(to: addresses) {
+      $0.withMemoryRebound(to: UnsafeMutablePointer<Scalar>?.self, capacity: 6) { loop.run($0, factors, n) }
+    }
+  }
+}
+
 /// A loop that runs a program on one tile and adds up the squares of the next one, as ``TileSquares`` asks for it.
 struct SummingLoop<Scalar: BLASScalar> {
   private let address: OpaquePointer

@@ -33,8 +33,7 @@ struct GramIteration<Scalar: BLASScalar> {
   @discardableResult
   mutating func run(_ method: borrowing NewtonSchulz) -> Int {
     let packing = MatrixPacking(matrix: matrix, tiles: memory.tiles, measures: memory.measures)
-    guard let (scaled, rest) = packing.normalize(method.epsilon, method.epsilonUse, crew) else { return 0 }
-    gramProduct.run(making: scaled, crew)
+    guard let rest = packing.multiply(gramProduct, method.epsilon, method.epsilonUse, crew) else { return 0 }
     if matrix.layout.iteratesPlainly {
       PlainIteration(memory, crew).run(method, rest, packing)
       return method.steps.count - 1

@@ -1,16 +1,3 @@
-/// Tasks that make some columns of tiles of a matrix.
-protocol ColumnTask<Scalar> {
-  associatedtype Scalar: BLASScalar
-
-  /// The number of tasks for some columns.
-  func count(_ columns: Range<Int>) -> Int
-
-  /// Does one of the tasks.
-  ///
-  /// - Parameter scratch: Tiles of the thread's own.
-  func run(_ index: Int, _ columns: Range<Int>, _ scratch: UnsafeMutablePointer<Scalar>)
-}
-
 /// `R ← X Xᵀ`.
 struct GramProduct<Scalar: BLASScalar> {
   let tiles: TiledMatrix<Scalar>
@@ -27,38 +14,19 @@ struct GramProduct<Scalar: BLASScalar> {
   /// the products of those before.
   ///
   /// Each sum goes on where it ended with the columns before, so that the bits are those of ``run(_:)``.
-  func run(making columns: some ColumnTask<Scalar>, _ crew: TaskCrew<Scalar>) {
-    var (made, next) = (0..<0, piece(from: 0))
+  ///
+  /// - Parameter first: The first columns if they are there already, or none.
+  func run(making columns: some ColumnTask<Scalar>, behind first: Range<Int> = 0..<0, _ crew: TaskCrew<Scalar>) {
+    var (made, next) = (first, tiles.piece(from: first.upperBound))
     while !(made.isEmpty && next.isEmpty) {
-      let product = made.isEmpty ? nil : task(made)
-      let work = Both(product: product, columns: columns, range: next)
+      let products = made.isEmpty ? nil : task(made)
+      let work = ProductsBeside(products: products, productCount: products?.count ?? 0, columns: columns, range: next)
       crew.run(work, count: work.count)
-      (made, next) = (next, piece(from: next.upperBound))
+      (made, next) = (next, tiles.piece(from: next.upperBound))
     }
   }
 
   private func task(_ depth: Range<Int>) -> GramTask<Scalar> { GramTask(tiles: tiles, gram: gram, depth: depth) }
-
-  /// So many columns of tiles that a last-level cache holds them: 2²⁰ elements. Of more than 1024 rows more, since every sum is
-  /// fetched and stored for each piece: at least 16 columns.
-  private func piece(from start: Int) -> Range<Int> {
-    let count = max(16, (1 << 20) / (MatrixTile.count * max(tiles.tileRows, 1)))
-    return start..<min(start + count, tiles.tileColumns)
-  }
-
-  /// Products of some columns, and the making of others.
-  private struct Both<Columns: ColumnTask<Scalar>>: MatrixTask {
-    let product: GramTask<Scalar>?
-    let columns: Columns
-    let range: Range<Int>
-
-    private var products: Int { product?.count ?? 0 }
-    var count: Int { products + (range.isEmpty ? 0 : columns.count(range)) }
-
-    func run(_ index: Int, _ scratch: UnsafeMutablePointer<Scalar>) {
-      if index < products { product?.run(index, scratch) } else { columns.run(index - products, range, scratch) }
-    }
-  }
 }
 
 /// `R(i, j) ← Σₖ X(i, k) X(j, k)ᵀ`, for some rows i at once, which share the transposed tile. Adds to what is there unless k

@@ -15,6 +15,9 @@ extension MatrixLayout {
     return isTransposed ? (column, row) : (row, column)
   }
 
+  /// Whether elements of a row lie side by side, and all rows are equally far apart.
+  var isDense: Bool { columnStride == 1 && rowStride != nil }
+
   /// Where a tile begins, and how far its rows are apart; `nil` if that is not the same for all, or if the elements of a row do
   /// not lie side by side.
   func denseRows(ofTile i: Int, _ j: Int) -> (start: Int, distance: Int)? {
@@ -22,6 +25,27 @@ extension MatrixLayout {
     let corner = corner(ofTile: i, j)
     return (rowOffset(corner.row) + corner.column, distance)
   }
+
+  /// The number of blocks of some columns of tiles: parts for single tasks, whose elements lie in rows so long that memory
+  /// delivers what comes next without being asked.
+  func blockCount(_ columns: Range<Int>) -> Int {
+    isTransposed ? columns.count : MatrixTile.number(of: shortSide) * Self.blocksOfRow(columns)
+  }
+
+  /// The tiles of a block.
+  func block(_ index: Int, of columns: Range<Int>) -> (rows: Range<Int>, columns: Range<Int>) {
+    if isTransposed {
+      let j = columns.lowerBound + index
+      return (0..<MatrixTile.number(of: shortSide), j..<j + 1)
+    }
+    let count = Self.blocksOfRow(columns)
+    let (i, place) = index.quotientAndRemainder(dividingBy: count)
+    func start(_ place: Int) -> Int { columns.lowerBound + columns.count * place / count }
+    return (i..<i + 1, start(place)..<start(place + 1))
+  }
+
+  /// A block has up to 16 tiles of a row.
+  private static func blocksOfRow(_ columns: Range<Int>) -> Int { (columns.count + 15) / 16 }
 
   /// Calls `body` with the place of each element of a tile in the tensor, and that in the tile as the matrix is stored.
   @inline(__always)

@@ -1,15 +1,4 @@
-/// A matrix in memory.
-package struct MatrixPlace<Scalar: BLASScalar>: @unchecked Sendable {  // an address; whoever holds it guards the access
-  /// The first element of the tensor.
-  package let base: UnsafeMutablePointer<Scalar>
-  package let layout: MatrixLayout
-
-  package init(_ base: UnsafeMutablePointer<Scalar>, _ layout: MatrixLayout) {
-    (self.base, self.layout) = (base, layout)
-  }
-}
-
-/// Finds out by what a matrix is divided as it becomes X, which a ``PackTask`` makes, and writes tiles of the result to it.
+/// Makes X of a matrix, and writes tiles of the result to the matrix.
 struct MatrixPacking<Scalar: BLASScalar> {
   let matrix: MatrixPlace<Scalar>
   /// X.
@@ -17,28 +6,25 @@ struct MatrixPacking<Scalar: BLASScalar> {
   /// Memory for as many measures as X has tiles.
   let measures: UnsafeMutablePointer<MatrixTileMeasure>
 
-  /// Finds what makes X of the matrix: elements times a power of two, so that none of them is rounded.
+  /// Makes X of the matrix, and `R = X Xᵀ`.
   ///
-  /// - Returns: What packs X, and the factor of X, in 1..<2, that the division of the matrix by its Frobenius norm still lacks.
-  ///   `nil` if there is no work left: the matrix already is what it must become then, zeros, or NaN everywhere if an element
-  ///   is NaN or infinite.
-  func normalize(
-    _ epsilon: Double, _ use: NewtonSchulz.EpsilonUse, _ crew: TaskCrew<Scalar>
-  ) -> (scaled: PackTask<Scalar, Scalar>, rest: Double)? {
-    let source = MatrixSource(UnsafePointer(matrix.base), matrix.layout, tiles)
-    let measure = source.measure(measures, crew)
+  /// - Returns: The factor that X lacks to be the matrix divided by its Frobenius norm. `nil` if there is no work left: the
+  ///   matrix already is what it must become then, zeros, or NaN everywhere if an element is NaN or infinite.
+  func multiply(
+    _ product: GramProduct<Scalar>, _ epsilon: Double, _ use: NewtonSchulz.EpsilonUse, _ crew: TaskCrew<Scalar>
+  ) -> Double? {
+    let source = MatrixSource(UnsafePointer(matrix.base), matrix.layout, tiles, measures)
+    let (measure, exponent) = source.multiply(product, crew)
     guard measure.isPositive else {
       crew.run(FillTask(packing: self, value: measure.largest == 0 ? 0 : .nan), count: tiles.tileCount)
       return nil
     }
     let exact = ScaledDouble(measure.scaled, exponent: measure.exponent)
     let divisor = use == .added ? exact + epsilon : exact < ScaledDouble(epsilon) ? ScaledDouble(epsilon) : exact
-    let factor = (ScaledDouble(1, exponent: measure.exponent) / divisor).double
-    let power = factor == 0 ? 0 : Scalar(sign: .plus, exponent: Scalar.Exponent(factor.exponent), significand: 1)
-    return (PackTask(source, exponent: -measure.exponent, factor: power), factor == 0 ? 1 : factor.significand)
+    return (ScaledDouble(1, exponent: -exponent) / divisor).double
   }
 
-  /// Writes the elements of a tile to the matrix.
+  /// Writes the elements of a tile of the result to the matrix, or gives them to its epilogue.
   ///
   /// - Parameter scratch: Another tile.
   func unpack(_ i: Int, _ j: Int, _ tile: UnsafePointer<Scalar>, _ scratch: UnsafeMutablePointer<Scalar>) {
@@ -47,6 +33,12 @@ struct MatrixPacking<Scalar: BLASScalar> {
     let stored = layout.isTransposed ? UnsafePointer(scratch) : tile
     if let (start, distance) = layout.denseRows(ofTile: i, j) {
       let sides = layout.sides(ofTile: i, j)
+      if let epilogue = matrix.epilogue {
+        for row in 0..<sides.rows {
+          epilogue.run(at: start + row * distance, sides.columns, update: stored + row * sides.columns)
+        }
+        return
+      }
       Scalar._copyTile(stored, sides.columns, into: matrix.base + start, distance, sides.rows, sides.columns)
     } else {
       layout.forEachElement(ofTile: i, j) { matrix.base[$0] = stored[$1] }
@@ -63,7 +55,7 @@ private struct FillTask<Scalar: BLASScalar>: MatrixTask {
   @specialized(where Scalar == Double)
   func run(_ index: Int, _ scratch: UnsafeMutablePointer<Scalar>) {
     let (i, j) = packing.tiles.place(index)
-    let tile = packing.tiles.tile(i, j)
+    let tile = scratch + MatrixTile.count
     tile.update(repeating: value, count: packing.tiles.count(i, j))
     packing.unpack(i, j, tile, scratch)
   }

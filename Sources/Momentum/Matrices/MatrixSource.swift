@@ -1,12 +1,17 @@
 /// A matrix in memory, of which the tiles of X are made.
 struct MatrixSource<Element: BLASScalar, Scalar: BLASScalar> {
-  private let base: UnsafePointer<Element>
-  private let layout: MatrixLayout
+  fileprivate let base: UnsafePointer<Element>
+  fileprivate let layout: MatrixLayout
   /// X.
   let tiles: TiledMatrix<Scalar>
+  /// Memory for as many measures as X has tiles.
+  fileprivate let measures: UnsafeMutablePointer<MatrixTileMeasure>
 
-  init(_ base: UnsafePointer<Element>, _ layout: MatrixLayout, _ tiles: TiledMatrix<Scalar>) {
-    (self.base, self.layout, self.tiles) = (base, layout, tiles)
+  init(
+    _ base: UnsafePointer<Element>, _ layout: MatrixLayout, _ tiles: TiledMatrix<Scalar>,
+    _ measures: UnsafeMutablePointer<MatrixTileMeasure>
+  ) {
+    (self.base, self.layout, self.tiles, self.measures) = (base, layout, tiles, measures)
   }
 
   /// Copies the elements of a tile from the matrix.
@@ -28,103 +33,123 @@ struct MatrixSource<Element: BLASScalar, Scalar: BLASScalar> {
   }
 }
 
-/// What is measured of a tile before it is scaled.
-struct MatrixTileMeasure: BitwiseCopyable {
-  /// The largest magnitude; NaN if an element is NaN.
-  var largest = 0.0
-  /// The sum of squares is `squares · 2^exponent`, where all elements are finite.
-  var squares = 0.0
-  var exponent = 0
-}
-
-/// What is measured of a matrix before any of it is kept.
-struct MatrixMeasure {
-  /// The largest magnitude; NaN if an element is NaN.
-  let largest: Double
-  /// The Frobenius norm is `scaled · 2^exponent`, and the exponent is that of the largest magnitude; 0 if that is 0 or not
-  /// finite.
-  let scaled: Double
-  let exponent: Int
-
-  /// Whether there is something to compute.
-  var isPositive: Bool { largest > 0 && largest < .infinity }
-}
-
 extension MatrixSource {
-  /// Reads the matrix once.
+  /// Makes X of the matrix times a power of two, so that no element is rounded that stays in the normal range, and `R ← X Xᵀ`.
   ///
-  /// - Parameter measures: Memory for as many as X has tiles.
-  func measure(_ measures: UnsafeMutablePointer<MatrixTileMeasure>, _ crew: TaskCrew<Scalar>) -> MatrixMeasure {
-    crew.run(MeasureTask(source: self, measures: measures), count: tiles.tileCount)
-    var largest = 0.0
-    for index in 0..<tiles.tileCount {
-      // NaN stays.
-      if !(measures[index].largest <= largest) { largest = measures[index].largest }
-      if largest.isNaN { break }
+  /// The power brings the largest element among the first columns of tiles into 1..<2, so that what follows does not depend on the
+  /// scale of the matrix. Where others turn out to be of quite another size, X and R are made once more, by the power that brings the
+  /// largest of all there.
+  ///
+  /// - Returns: What is measured of the matrix, and the exponent of the power of two. X and R mean nothing where no element is
+  ///   positive, or one is not finite.
+  func multiply(_ product: GramProduct<Scalar>, _ crew: TaskCrew<Scalar>) -> (measure: MatrixMeasure, exponent: Int) {
+    let first = tiles.piece(from: 0)
+    crew.run(PackTask(source: self, measures: true, power: PowerOfTwo(0)), first)
+    let measure = measure(columns: first)
+    if first.count == tiles.tileColumns, !measure.isPositive { return (measure, 0) }
+    crew.run(ScaleTask(tiles: tiles, power: PowerOfTwo(-measure.exponent)), first)
+    product.run(
+      making: PackTask(source: self, measures: true, power: PowerOfTwo(-measure.exponent)), behind: first, crew)
+    let all = self.measure(columns: 0..<tiles.tileColumns)
+    guard all.isPositive, abs(all.exponent - measure.exponent) > Self.mostDifference else {
+      return (all, -measure.exponent)
     }
+    product.run(
+      making: PackTask(source: self, measures: false, power: PowerOfTwo(-all.exponent)), behind: 0..<0, crew)
+    return (all, -all.exponent)
+  }
+
+  /// How far the exponent of the largest element may be from that of the largest among the first columns. With 2⁴ times as large
+  /// elements the squares of the largest sums, r·c of 2⁴⁷ elements, stay in the range of `Float`.
+  private static var mostDifference: Int { 4 }
+
+  /// Puts together what has been measured of the tiles of some columns.
+  private func measure(columns: Range<Int>) -> MatrixMeasure {
+    var largest = 0.0
+    func forEach(_ body: (MatrixTileMeasure) -> Void) {
+      for i in 0..<tiles.tileRows { for j in columns { body(measures[i * tiles.tileColumns + j]) } }
+    }
+    // NaN stays.
+    forEach { if !largest.isNaN, !($0.largest <= largest) { largest = $0.largest } }
     guard largest.isFinite, largest > 0 else { return MatrixMeasure(largest: largest, scaled: 0, exponent: 0) }
     let exponent = Int(largest.exponent)
     var sum = 0.0
-    for index in 0..<tiles.tileCount {
-      sum += Double(
-        sign: .plus, exponent: measures[index].exponent - 2 * exponent, significand: measures[index].squares)
-    }
+    forEach { sum += Double(sign: .plus, exponent: $0.exponent - 2 * exponent, significand: $0.squares) }
     return MatrixMeasure(largest: largest, scaled: sum.squareRoot(), exponent: exponent)
   }
 }
 
-/// Measures a tile.
-private struct MeasureTask<Element: BLASScalar, Scalar: BLASScalar>: MatrixTask {
+/// Packs tiles of X: elements of the matrix times a power of two.
+private struct PackTask<Element: BLASScalar, Scalar: BLASScalar>: ColumnTask {
   let source: MatrixSource<Element, Scalar>
-  let measures: UnsafeMutablePointer<MatrixTileMeasure>
+  /// Whether tiles are measured before they are scaled.
+  let measures: Bool
+  let power: PowerOfTwo<Scalar>
 
-  @specialized(where Element == Float, Scalar == Float)
-  @specialized(where Element == Float, Scalar == Double)
-  @specialized(where Element == Double, Scalar == Double)
-  func run(_ index: Int, _ scratch: UnsafeMutablePointer<Scalar>) {
-    let (i, j) = source.tiles.place(index)
-    let (tile, count) = (scratch + MatrixTile.count, source.tiles.count(i, j))
-    source.pack(i, j, into: tile, scratch)
-    var measure = MatrixTileMeasure(largest: Double(Scalar._maximumMagnitude(tile, count)))
-    if measure.largest > 0, measure.largest < .infinity {
-      if !Scalar._hasExactSquares {
-        // No square leaves the range then.
-        measure.exponent = 2 * Int(measure.largest.exponent)
-        let (first, second) = ElementLoops.powerOfTwo(-Int(measure.largest.exponent), as: Scalar.self)
-        Scalar._multiply(tile, by: (first, second, 1), into: tile, count)
-      }
-      measure.squares = Scalar._wideSquares(tile, count)
-    }
-    measures[index] = measure
-  }
-}
-
-/// Packs tiles of X: elements of the matrix times a power of two, which rounds none of them that stays in the normal range.
-struct PackTask<Element: BLASScalar, Scalar: BLASScalar>: ColumnTask {
-  private let source: MatrixSource<Element, Scalar>
-  private let factors: (Scalar, Scalar, Scalar)
-
-  /// - Parameters:
-  ///   - exponent: That of the power of two which brings the largest element into 1..<2, so that what follows does not depend
-  ///     on the scale of the matrix.
-  ///   - factor: A power of two by which all is multiplied then, or 0.
-  init(_ source: MatrixSource<Element, Scalar>, exponent: Int, factor: Scalar) {
-    self.source = source
-    let (first, second) = ElementLoops.powerOfTwo(exponent, as: Scalar.self)
-    factors = (first, second, factor)
-  }
-
-  func count(_ columns: Range<Int>) -> Int { source.tiles.tileRows * columns.count }
+  func count(_ columns: Range<Int>) -> Int { source.layout.blockCount(columns) }
 
   @specialized(where Element == Float, Scalar == Float)
   @specialized(where Element == Float, Scalar == Double)
   @specialized(where Element == Double, Scalar == Double)
   func run(_ index: Int, _ columns: Range<Int>, _ scratch: UnsafeMutablePointer<Scalar>) {
-    // Along the rows of X: where it is no transpose, what lies side by side in memory soon follows.
-    let (i, place) = index.quotientAndRemainder(dividingBy: columns.count)
-    let j = columns.lowerBound + place
-    let tile = source.tiles.tile(i, j)
+    let (rows, columns) = source.layout.block(index, of: columns)
+    for i in rows { for j in columns { pack(i, j, scratch) } }
+  }
+
+  /// - Parameter scratch: Another tile.
+  @inline(__always)
+  private func pack(_ i: Int, _ j: Int, _ scratch: UnsafeMutablePointer<Scalar>) {
+    let (tile, count) = (source.tiles.tile(i, j), source.tiles.count(i, j))
     source.pack(i, j, into: tile, scratch)
-    Scalar._multiply(tile, by: factors, into: tile, source.tiles.count(i, j))
+    if measures { source.measures[i * source.tiles.tileColumns + j] = measure(tile, count, scratch) }
+    power.multiply(tile, into: tile, count)
+  }
+
+  /// - Parameter scratch: Another tile.
+  @inline(__always)
+  private func measure(
+    _ tile: UnsafeMutablePointer<Scalar>, _ count: Int, _ scratch: UnsafeMutablePointer<Scalar>
+  ) -> MatrixTileMeasure {
+    var measure = MatrixTileMeasure(largest: Double(Scalar._maximumMagnitude(tile, count)))
+    guard measure.largest > 0, measure.largest < .infinity else { return measure }
+    if Scalar._hasExactSquares {
+      measure.squares = Scalar._wideSquares(tile, count)
+    } else {
+      // No square leaves the range then.
+      let exponent = Int(measure.largest.exponent)
+      measure.exponent = 2 * exponent
+      PowerOfTwo(-exponent).multiply(tile, into: scratch, count)
+      measure.squares = Scalar._wideSquares(scratch, count)
+    }
+    return measure
+  }
+}
+
+/// Multiplies tiles of X by a power of two.
+private struct ScaleTask<Scalar: BLASScalar>: ColumnTask {
+  let tiles: TiledMatrix<Scalar>
+  let power: PowerOfTwo<Scalar>
+
+  func count(_ columns: Range<Int>) -> Int { tiles.tileRows * columns.count }
+
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  func run(_ index: Int, _ columns: Range<Int>, _ scratch: UnsafeMutablePointer<Scalar>) {
+    let (i, place) = index.quotientAndRemainder(dividingBy: columns.count)
+    let (j, tile) = (columns.lowerBound + place, tiles.tile(i, columns.lowerBound + place))
+    power.multiply(tile, into: tile, tiles.count(i, j))
+  }
+}
+
+/// A power of two as a factor.
+private struct PowerOfTwo<Scalar: BLASScalar> {
+  private let factors: (Scalar, Scalar)
+
+  init(_ exponent: Int) { factors = ElementLoops.powerOfTwo(exponent, as: Scalar.self) }
+
+  /// `y ← 2^exponent · x`; x and y may be the same.
+  func multiply(_ x: UnsafeMutablePointer<Scalar>, into y: UnsafeMutablePointer<Scalar>, _ count: Int) {
+    if x == y, factors == (1, 1) { return }
+    Scalar._multiply(x, by: (factors.0, factors.1, 1), into: y, count)
   }
 }

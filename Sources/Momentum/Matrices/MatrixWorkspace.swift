@@ -108,7 +108,7 @@ final class MatrixWorkspace<Scalar: BLASScalar>: @unchecked Sendable {  // threa
 
 /// The matrices of an iteration, in tiles.
 struct GramMemory<Scalar: BLASScalar> {
-  /// X: the matrix, or its transpose if that has fewer rows, divided by its norm.
+  /// X: the matrix, or its transpose if that has fewer rows, times a power of two.
   var tiles: TiledMatrix<Scalar>
   /// R: the Gram matrix `X Xᵀ` of the matrix as the steps so far have made it.
   var gram: TiledMatrix<Scalar>

@@ -15,17 +15,15 @@ struct SpectralSearch {
     _ base: UnsafePointer<Scalar>, _ layout: MatrixLayout, _ tolerance: Double
   ) throws(MomentumError) -> SpectralNorm {
     let tiles = memory.tiles
-    let source = MatrixSource(base, layout, tiles)
-    let frobenius = source.measure(memory.measures, crew)
+    let source = MatrixSource(base, layout, tiles, memory.measures)
+    let (frobenius, exponent) = source.multiply(GramProduct(tiles: tiles, gram: memory.gram), crew)
     guard frobenius.isPositive else {
       let value = ScaledDouble(frobenius.largest)
       return SpectralNorm(lower: value, upper: value, iterations: 0)
     }
-    GramProduct(tiles: tiles, gram: memory.gram)
-      .run(making: PackTask(source, exponent: -frobenius.exponent, factor: 1), crew)
-    let bounds = try bounds(frobenius.scaled, tolerance)
+    let bounds = try bounds(ScaledDouble(frobenius.scaled, exponent: frobenius.exponent + exponent).double, tolerance)
     func scaled(_ square: Double) -> ScaledDouble {
-      ScaledDouble(max(square, 0).squareRoot(), exponent: frobenius.exponent)
+      ScaledDouble(max(square, 0).squareRoot(), exponent: -exponent)
     }
     return SpectralNorm(
       lower: scaled(bounds.lower), upper: scaled(bounds.upper), iterations: bounds.iterations)

@@ -1,7 +1,8 @@
 /// The tensors of a step whose update is transformed as a whole: what each of them needs, and the memory for it.
 ///
 /// Tensors are taken in waves, as many at a time as fit beside the largest: the operations before the transform on all
-/// tiles of a wave, the transform of each of its matrices, then the other operations. The memory of a wave is used
+/// tiles of a wave, the transform of each of its matrices, then the other operations, unless these take the results of the transform
+/// as they are computed (``MatrixPlace/epilogue``). The memory of a wave is used
 /// again by the next, so it is that of the largest tensor, or of 2²⁰ elements; and that of the transform. It is
 /// allocated when a step first has such tensors, before anything is written; later steps allocate nothing.
 final class MatrixStage<Scalar: BLASScalar>: @unchecked Sendable {  // changed between passes, by one thread
@@ -11,14 +12,20 @@ final class MatrixStage<Scalar: BLASScalar>: @unchecked Sendable {  // changed b
     let transform: MatrixTransform
     let layouts: [MatrixLayout]
     let count: Int
+    /// Whether results can be taken as they are computed; see ``MatrixPlace/epilogue``.
+    let mayHaveEpilogue: Bool
     /// The tensor's program in this step; -1 leaves it alone.
     var program = -1
+    /// The operations behind the transform, if they take its results as they are computed.
+    var epilogue: BoundLoop<Scalar>?
     /// The tensor's first element in the wave.
     var start = 0
   }
 
   private(set) var members: [Member] = []
   private var update: OwnedBuffer<Scalar>?
+  /// The factors of each member's epilogue.
+  private var epilogueFactors: OwnedBuffer<Scalar>?
   private var workspace: MatrixWorkspace<Scalar>?
   /// For the members whose method is ``Orthogonalization/polar``, if there are any.
   private var polar: PolarWorkspace<Scalar>?
@@ -41,10 +48,11 @@ final class MatrixStage<Scalar: BLASScalar>: @unchecked Sendable {  // changed b
     for index in table.entries.indices {
       guard let own = transform(table.decisions[index].group) else { continue }
       let matrices = try own.view.matrices(of: table.shapes[index], tensor: table.name(of: index))
+      let layouts = (0..<matrices.count).map { matrices[$0] }
       members.append(
         Member(
-          tensor: index, transform: own, layouts: (0..<matrices.count).map { matrices[$0] },
-          count: table.entries[index].count))
+          tensor: index, transform: own, layouts: layouts, count: table.entries[index].count,
+          mayHaveEpilogue: own.method != .polar && layouts.allSatisfy(\.isDense)))
     }
     let room = members.map { Self.rounded($0.count) }
     let capacity = max(room.max() ?? 0, min(room.reduce(0, +), Self.leastCapacity))
@@ -53,7 +61,9 @@ final class MatrixStage<Scalar: BLASScalar>: @unchecked Sendable {  // changed b
     let workspace = try MatrixWorkspace<Scalar>(
       members.filter { $0.transform.method != .polar }.flatMap(\.layouts), threads: threads)
     let polar = decomposed.isEmpty ? nil : try PolarWorkspace<Scalar>(decomposed)
+    let factors = try OwnedBuffer<Scalar>(count: members.count * ProgramLoop<Scalar>.factorCount)
     update = try OwnedBuffer<Scalar>(count: capacity)
+    epilogueFactors = consume factors
     (self.workspace, self.polar, self.members, self.threads) = (workspace, polar, members, threads)
     places.reserveCapacity(members.reduce(0) { $0 + $1.layouts.count })
   }
@@ -114,13 +124,17 @@ final class MatrixStage<Scalar: BLASScalar>: @unchecked Sendable {  // changed b
           programs: programs, team: team, scratch: scratch))
     }
     pass(beforeTransform: true)
+    for index in wave { members[index].epilogue = epilogue(index, programs, table) }
     var first = wave.lowerBound
     while first < wave.upperBound {
       let method = members[first].transform.method
       places.removeAll(keepingCapacity: true)
       while first < wave.upperBound, members[first].transform.method == method {
         if members[first].program >= 0, programs[members[first].program].transformPosition != nil {
-          for layout in members[first].layouts { places.append(MatrixPlace(base + members[first].start, layout)) }
+          let member = members[first]
+          for layout in member.layouts {
+            places.append(MatrixPlace(base + member.start, layout, epilogue: member.epilogue))
+          }
         }
         first += 1
       }
@@ -131,6 +145,22 @@ final class MatrixStage<Scalar: BLASScalar>: @unchecked Sendable {  // changed b
         }
       }
     }
-    pass(beforeTransform: false)
+    if wave.contains(where: { members[$0].program >= 0 && members[$0].epilogue == nil }) {
+      pass(beforeTransform: false)
+    }
+  }
+
+  /// A loop of the operations behind a member's transform, where there is one.
+  private func epilogue(
+    _ index: Int, _ programs: UnsafeBufferPointer<StepProgram>, _ table: TensorTable<Scalar>
+  ) -> BoundLoop<Scalar>? {
+    let member = members[index]
+    guard member.program >= 0, member.mayHaveEpilogue, !table.usesHalves, table.kernels.prefersLoops,
+      let factors = epilogueFactors?.base, let part = programs[member.program].partBehindTransform
+    else { return nil }
+    let own = factors + index * ProgramLoop<Scalar>.factorCount
+    return withUnsafePointer(to: part) { $0.signature(writing: own) }.flatMap { FusedLoop($0) }.map { loop in
+      OperandPlaces(table, tensor: member.tensor, at: 0).withAddresses(at: 0) { BoundLoop(loop, own, $0) }
+    }
   }
 }

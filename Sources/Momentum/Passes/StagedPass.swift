@@ -24,8 +24,9 @@ struct StagedWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {  // each 
     for index in work.wave {
       let member = work.stage.members[index]
       let (lower, upper) = (max(share.lowerBound - member.start, 0), min(share.upperBound - member.start, member.count))
-      guard member.program >= 0, lower < upper else { continue }
-      let part = work.part(of: work.programs[member.program])
+      guard member.program >= 0, lower < upper, work.isFirst || member.epilogue == nil else { continue }
+      let program = work.programs[member.program]
+      guard let part = work.isFirst ? program.partBeforeTransform : program.partBehindTransform else { continue }
       let update = work.update + member.start
       withUnsafePointer(to: part) { part in
         if table.usesHalves {
@@ -40,10 +41,5 @@ struct StagedWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {  // each 
         runner.execute(upper - lower)
       }
     }
-  }
-
-  private func part(of program: StepProgram) -> StepProgram {
-    guard let position = program.transformPosition else { return isFirst ? program : StepProgram() }
-    return isFirst ? program.part(0..<position) : program.part(position + 1..<program.count)
   }
 }

@@ -2,8 +2,12 @@ extension StepKernels {
   /// Whether a program on vectors of a type runs as a loop.
   ///
   /// - Parameter cacheBytes: As for ``TileProgram/load(_:cacheBytes:_:)``.
-  func fuses<Scalar: BLASScalar>(_ program: StepProgram, _: Scalar.Type, cacheBytes: Int) -> Bool {
-    withUnsafeTemporaryAllocation(byteCount: TileProgram<Scalar>.byteCount, alignment: 64) { storage in
+  func fuses<Scalar: BLASScalar>(_ program: StepProgram, _ type: Scalar.Type, cacheBytes: Int) -> Bool {
+    if let behind = program.partBehindTransform {
+      // What a transform has computed comes from a cache.
+      return fuses(program.partBeforeTransform, type, cacheBytes: cacheBytes) && fuses(behind, type, cacheBytes: .max)
+    }
+    return withUnsafeTemporaryAllocation(byteCount: TileProgram<Scalar>.byteCount, alignment: 64) { storage in
       var tile = TileProgram<Scalar>(storage: storage.baseAddress!)
       withUnsafePointer(to: program) { tile.load($0, cacheBytes: cacheBytes, self) }
       return tile.loop != nil

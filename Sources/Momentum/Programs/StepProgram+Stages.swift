@@ -5,8 +5,14 @@ extension StepProgram {
     return nil
   }
 
+  /// The operations before the transform: all if there is none.
+  var partBeforeTransform: StepProgram { transformPosition.map { part(0..<$0) } ?? self }
+
+  /// The operations behind the transform; `nil` if there is none.
+  var partBehindTransform: StepProgram? { transformPosition.map { part($0 + 1..<count) } }
+
   /// Some of the operations, as a program of their own.
-  func part(_ positions: Range<Int>) -> StepProgram {
+  private func part(_ positions: Range<Int>) -> StepProgram {
     var part = StepProgram()
     for position in positions { part.append(self[position]) }
     return part

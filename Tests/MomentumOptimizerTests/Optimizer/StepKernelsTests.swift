@@ -88,6 +88,54 @@ final class StepKernelsTests: XCTestCase {
     try compare(Double.self, Array(few().prefix(2)), tensors, threads: 2)
   }
 
+  /// The operations before and behind an orthogonalised matrix: in matrices of one tile, of several, taller and wider ones, and in one
+  /// whose elements do not lie side by side.
+  func testBothWaysGiveTheSameBitsAroundMatrices() throws {
+    var setups: [Setup] = []
+    for convention in [Convention.native, .pytorch, .optax, .keras, .mlx] {
+      for nesterov in [false, true] {
+        let rule = try Muon(learningRate: 0.05, nesterov: nesterov, weightDecay: 0.1, convention: convention)
+        setups.append(Setup(name: "\(rule)", rule: rule))
+      }
+      let rule = try Muon(learningRate: 0.05, weightDecay: 0, convention: convention)
+      setups.append(Setup(name: "\(rule), value", rule: rule, clipping: try GradientClipping(value: -0.3...0.2)))
+      setups.append(Setup(name: "\(rule), averages", rule: rule, averaging: try .exponential(decay: 0.9)))
+    }
+    let apart = try Muon(learningRate: 0.05, weightDecay: 0.1, view: .axes(inputs: [0], outputs: [-1]))
+    setups.append(Setup(name: "\(apart)", rule: apart))
+    let cleared = try Muon(learningRate: 0.05)
+    setups.append(
+      Setup(name: "\(cleared), global norm", rule: cleared, clipping: try .byGlobalNorm(0.5), policy: .zero))
+    let tensors = [("a", [41, 51]), ("b", [3, 7, 31]), ("c", [70, 130]), ("d", [200, 66])]
+    for threads in [1, 3] {
+      try compare(Float.self, setups, tensors, threads: threads)
+      try compare(Double.self, setups, tensors, alternates: true, threads: threads)
+    }
+  }
+
+  /// Gradients of zeros, and with a NaN: no matrix is multiplied then.
+  func testBothWaysGiveTheSameBitsWhereThereIsNoMatrix() throws {
+    let layout = try ParameterLayout([("a", [65, 70])])
+    var random = SeededGenerator(seed: 31)
+    let start: [Float] = vector(layout.count, &random)
+    for value in [Float(0), .nan] {
+      let gradient = [Float](repeating: value, count: layout.count)
+      let rule = try Muon(learningRate: 0.05, weightDecay: 0.1)
+      let results = try [StepKernels.blas, .fused].map { kernels in
+        var optimizer = try Optimizer<Float>(layout, rule: rule, nonFinitePolicy: .propagate, threads: 2)
+        optimizer.kernels = kernels
+        var parameters = start
+        for _ in 0..<2 {
+          var span = parameters.mutableSpan
+          try optimizer.step(&span, gradients: gradient.span)
+        }
+        return parameters
+      }
+      assertSameBits(results[0], results[1], "\(value)")
+      XCTAssertEqual(results[0].allSatisfy(\.isNaN), value.isNaN)
+    }
+  }
+
   /// A few settings whose programs are of all kinds: they scale, add, filter, copy, and work on an average or a second
   /// moment.
   private func few() throws -> [Setup] {

@@ -106,6 +106,48 @@ final class NewtonSchulzTests: XCTestCase {
     }
   }
 
+  /// X is scaled by the largest element of its first columns: these may have nothing, or elements of another size than the others.
+  func testFirstColumnsOfAnotherSize() throws {
+    try firstColumnsOfAnotherSize(Float.self, powers: [-120, -30, -5, -4, 4, 5, 30, 100], within: 1e-5)
+    try firstColumnsOfAnotherSize(Double.self, powers: [-450, -5, 4, 450], within: 1e-13)
+  }
+
+  private func firstColumnsOfAnotherSize<S: BLASScalar>(_: S.Type, powers: [Int], within tolerance: Double) throws {
+    let (rows, columns) = (6, 16_640)
+    let first = TiledMatrix<S>(base: .init(bitPattern: 8)!, rows: rows, columns: columns).piece(from: 0)
+    let start = first.count * MatrixTile.side
+    XCTAssertLessThan(start, columns, "there is a second piece")
+    var random = SeededGenerator(seed: 1510)
+    let x: [S] = random.numbers(rows * columns)
+    func orthogonalized(_ factor: S) throws -> (x: [S], result: [S]) {
+      let scaled = x.enumerated().map { $0 % columns < start ? $1 * factor : $1 }
+      return (scaled, try Matrices.orthogonalized(scaled, rows, columns, .jordan(), threads: 2))
+    }
+    for factor in powers.map({ S(sign: .plus, exponent: S.Exponent($0), significand: 1) }) + [0] {
+      let (scaled, result) = try orthogonalized(factor)
+      let exact = Matrices.steps(scaled.map(Double.init), rows, columns, .jordan())
+      XCTAssertLessThan(Matrices.distance(result, exact), tolerance, "\(factor)")
+      // The columns and their order are the same in the transpose.
+      let transposed = try Matrices.orthogonalized(
+        Matrices.transposed(scaled, rows, columns), columns, rows, .jordan(), threads: 1)
+      assertSameBits(result, Matrices.transposed(transposed, columns, rows), "\(factor)")
+      let halved = try Matrices.orthogonalized(scaled.map { $0 / 2 }, rows, columns, .jordan())
+      if factor == 0 || factor.magnitude > S.leastNormalMagnitude * 1024 {
+        assertSameBits(result, halved, "\(factor), halved")
+      }
+    }
+    for value in [S.nan, .infinity] {
+      for place in [start - 1, start, columns - 1] {
+        var broken = x
+        broken[place] = value
+        let result = try Matrices.orthogonalized(broken, rows, columns, .jordan())
+        XCTAssertTrue(result.allSatisfy(\.isNaN), "\(value) at \(place)")
+      }
+    }
+    let zeros = [S](repeating: 0, count: rows * columns)
+    XCTAssertTrue(try Matrices.orthogonalized(zeros, rows, columns, .jordan()).allSatisfy { $0 == 0 })
+  }
+
   func testTranspositionFloat() throws { try transposition(Float.self) }
   func testTranspositionDouble() throws { try transposition(Double.self) }
 
