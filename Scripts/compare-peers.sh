@@ -41,7 +41,8 @@
 # iteration on both sides do by its condition (the table then shows more than 1, and none that failed); PyTorch's as shipped
 # within what rounding to bfloat16 does, likewise (Scripts/reference/rule_bounds.py derives both), and with its iteration in the
 # parameters' type as the others. The other rules: as the steps above; of Lion and Signum without elements whose sign the last
-# digits decide. Exits with 1 if a trial fails, and keeps its files.
+# digits decide. A trial of Muon that disagrees, but in which the peer itself goes as far elsewhere when all its numbers change in
+# the last place, decides nothing either: the table counts them apart. Exits with 1 if a trial fails, and keeps its files.
 #   --peers LIST      torch,keras,optax,mlx (default: all that are installed)
 #   --seed N          default: a fresh one, which is printed
 #   --output FOLDER   default: report-peers-numbers

@@ -42,17 +42,18 @@ def run(program: str, peer: str, options: argparse.Namespace) -> dict | str:
 
 def compare_rules(options: argparse.Namespace) -> dict[str, dict | str]:
     """The rules beside SGD, by peer and by rule."""
-    print("\n| peer | rule | trials | failed | float32 | float64 |")
-    print("| --- | --- | --: | --: | --: | --: |", flush=True)
+    print("\n| peer | rule | trials | failed | undecided | float32 | float64 |")
+    print("| --- | --- | --: | --: | --: | --: | --: |", flush=True)
     results = {}
     for peer in options.peers:
         results[peer] = result = run("compare_rules.py", peer, options)
         if isinstance(result, str):
-            print(f"| {peer} | none: {result} | | | | |", flush=True)
+            print(f"| {peer} | none: {result} | | | | | |", flush=True)
             continue
         for kind, of_kind in result.items():
             worst = " | ".join(f"{value:.2g}" for value in of_kind["worst"].values())
-            print(f"| {peer} | {kind} | {of_kind['run']} | {len(of_kind['failed'])} | {worst} |", flush=True)
+            counts = f"{of_kind['run']} | {len(of_kind['failed'])} | {of_kind['undecided']}"
+            print(f"| {peer} | {kind} | {counts} | {worst} |", flush=True)
     return results
 
 

@@ -1,6 +1,7 @@
 """How far a rule of this library and of a peer may be apart after a trial; each bound says what it follows from."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -31,6 +32,40 @@ def agrees(found: Tensors, expected: Tensors, trial: RuleTrial) -> bool:
         if not apart <= roundings / (MATRIX_EPSILONS * epsilon * float(np.linalg.norm(tensor))):
             return False
     return True
+
+
+def is_undecided(found: Tensors, expected: Tensors, trial: RuleTrial, peer: Callable[[RuleTrial], Tensors]) -> bool:
+    """Whether the peer itself goes about as far elsewhere when all that it is given changes by one unit of the last place.
+
+    Steps of Muon on a matrix that has almost lost a direction take it from the last digits, those of an exact result too.
+    Decay that is part of the gradient brings parameters to where that happens: there the two cancel.
+    """
+    if not trial.kind.startswith("muon") or trial.in_bfloat16:
+        return False
+    generator = np.random.default_rng(0)
+    others = [peer(neighbour(trial, generator)) for _ in range(4)]
+
+    def distance(one: Tensors, other: Tensors, name: str) -> float:
+        return float(np.linalg.norm(one[name].astype(np.float64) - other[name].astype(np.float64)))
+
+    return all(
+        distance(found, expected, name) <= 2 * max(distance(other, expected, name) for other in others)
+        for name in expected
+        if share({name: found[name]}, {name: expected[name]}, trial) > 1
+    )
+
+
+def neighbour(trial: RuleTrial, generator: np.random.Generator) -> RuleTrial:
+    """The trial with the next number in place of each, up or down."""
+
+    def moved(tensors: Tensors) -> Tensors:
+        return {
+            name: np.nextafter(x, np.where(generator.random(x.shape) < 0.5, np.inf, -np.inf).astype(x.dtype))
+            for name, x in tensors.items()
+        }
+
+    phases = [replace(phase, gradients=moved(phase.gradients)) for phase in trial.phases]
+    return replace(trial, parameters=moved(trial.parameters), phases=phases)
 
 
 def share(found: Tensors, expected: Tensors, trial: RuleTrial) -> float:
