@@ -29,7 +29,10 @@ struct WholeClip<Scalar: BLASScalar> {
 
   /// The norm of all tensors together; `nil` if an element is not finite.
   private var norm: ScaledDouble? {
-    if tensors.count == 1, algorithm == .blas, let norm = NormPass.smallNorm(UnsafeBufferPointer(tensors[0])) {
+    // For Doubles, which a second-level cache holds, the multiplication that follows was found to lose more than this gains.
+    if Scalar._hasExactSquares, tensors.count == 1, algorithm == .blas,
+      let norm = NormPass.smallNorm(UnsafeBufferPointer(tensors[0]))
+    {
       return ScaledDouble(norm)
     }
     return withUnsafeTemporaryAllocation(of: UnsafeBufferPointer<Scalar>.self, capacity: tensors.count) { buffers in

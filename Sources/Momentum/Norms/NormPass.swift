@@ -176,28 +176,27 @@ enum NormPass {
     min(count, Tile.number(of: position) * Tile.count)
   }
 
-  /// The 2-norm of a small buffer of `Float`s by the fast path, or `nil` if that path does not apply.
+  /// The 2-norm of a small buffer by the fast path, or `nil` if that path does not apply.
   ///
-  /// The tiles are added as in ``TileSum/plainSum(_:)``. In cache, where a whole norm takes a third of a microsecond,
-  /// the fast path is noticeably faster.
+  /// The tiles are added as in ``TileSum/plainSum(_:)``, those of `Double`s as in ``TileSum/roundedSum(_:)``. In cache, where a
+  /// whole norm takes a sixth of a microsecond, the fast path is noticeably faster.
   @inline(__always)
   static func smallNorm<Scalar: BLASScalar>(_ x: UnsafeBufferPointer<Scalar>) -> Double? {
-    guard Scalar._hasExactSquares, x.count < ThreadTeam.leastShared, let base = x.baseAddress else {
-      return nil
-    }
+    guard x.count < ThreadTeam.leastShared, let base = x.baseAddress else { return nil }
     let squares = TileSquares<Scalar>(prefersLoops: StepKernels.outsideSteps.prefersLoops)
-    var (sum, smallest) = (0.0, Double.infinity)
+    var (plain, smallest, rounded) = (0.0, Double.infinity, RoundedSum())
     var (start, sums) = (0, TileSquares<Scalar>.Sums(repeating: 0))
     while start < x.count {
       let tiles = squares.sum(base + start, x.count - start, into: &sums)
       for tile in 0..<tiles {
         guard TileSum.isTrusted(sums[tile]) else { return nil }
-        sum += Double(sums[tile])
-        smallest = min(smallest, Double(sums[tile]))
+        let sum = Double(sums[tile])
+        if Scalar._hasExactSquares { (plain, smallest) = (plain + sum, min(smallest, sum)) } else { rounded.add(sum) }
       }
       start += tiles * Tile.count
     }
-    return TileSum.isExact(sum, smallest, 0) ? sum.squareRoot() : nil
+    guard Scalar._hasExactSquares else { return rounded.value?.squareRoot() }
+    return TileSum.isExact(plain, smallest, 0) ? plain.squareRoot() : nil
   }
 }
 

@@ -72,8 +72,7 @@ struct TileSum: Sendable {
       sum += tile.value
       smallest = min(smallest, tile.value)
       digits |= tile.value.bitPattern
-      others |=
-        tile.rest.bitPattern | UInt64(UInt32(bitPattern: tile.exponent)) | UInt64(tile.nan) | UInt64(tile.infinity)
+      others |= tile.others
     }
     return others == 0 && isExact(sum, smallest, digits) ? sum : nil
   }
@@ -85,6 +84,23 @@ struct TileSum: Sendable {
     // The smallest one times 2²⁹ is less than 2⁵³ times its last digit. A zero fails the test, because it would hide
     // the smallest other number.
     digits & 0x1fff_ffff == 0 && sum < smallest * 0x1p29
+  }
+
+  /// The sum of at most ``RoundedSum/most`` tiles, rounded once, or `nil` if additions in `Double` do not give it.
+  @inline(__always)
+  static func roundedSum(_ tiles: UnsafeBufferPointer<TileSum>) -> Double? {
+    var (sum, others) = (RoundedSum(), UInt64(0))
+    for tile in tiles {
+      sum.add(tile.value)
+      others |= tile.others
+    }
+    return others == 0 ? sum.value : nil
+  }
+
+  /// 0 for a tile of finite elements whose sum is its value.
+  @inline(__always)
+  private var others: UInt64 {
+    rest.bitPattern | UInt64(UInt32(bitPattern: exponent)) | UInt64(nan) | UInt64(infinity)
   }
 
   /// Whether a sum of squares can be trusted: all elements are finite, and no square that matters was lost to

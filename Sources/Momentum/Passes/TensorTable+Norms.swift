@@ -4,7 +4,7 @@ extension TensorTable {
   func norm(of index: Int, _ type: NormType, _ measured: MeasuredTiles) -> MeasuredNorm {
     let tiles = tiles(of: entry(index), measured.sums)
     // A few tiles take the fast path if it applies. The sum is exact on every path, and rounded once.
-    if type == .l2, tiles.count <= NormPartial.chunk, let sum = TileSum.plainSum(tiles) {
+    if type == .l2, tiles.count <= NormPartial.chunk, let sum = TileSum.roundedSum(tiles) {
       return MeasuredNorm(finite: ScaledDouble(sum).squareRoot())
     }
     var partial = NormPartial(unchecked: type, divisor: measured.divisor)
@@ -17,22 +17,26 @@ extension TensorTable {
   /// Of a few tiles it is the root of their sum, without the sums in which those of other owners could be merged: making
   /// those takes as long as summing a tile in cache.
   func totalNorm(_ type: NormType, _ measured: MeasuredTiles) -> MeasuredNorm {
-    guard let sum = plainSum(type, measured) else { return MeasuredNorm(exactTotal(type, measured)) }
+    guard let sum = simpleSum(type, measured, TileSum.roundedSum) else {
+      return MeasuredNorm(exactTotal(type, measured))
+    }
     if type == .l2 { return MeasuredNorm(finite: ScaledDouble(sum).squareRoot()) }
     return MeasuredNorm(NormPartial(unchecked: type, divisor: measured.divisor, finiteSum: sum))
   }
 
   /// The same as a part of the norm of tensors that other owners have, too.
   func total(_ type: NormType, _ measured: MeasuredTiles) -> NormPartial {
-    guard let sum = plainSum(type, measured) else { return exactTotal(type, measured) }
+    guard let sum = simpleSum(type, measured, TileSum.plainSum) else { return exactTotal(type, measured) }
     return NormPartial(unchecked: type, divisor: measured.divisor, finiteSum: sum)
   }
 
-  /// The sum of a few tiles, where additions in `Double` give it without rounding.
+  /// The sum of a few tiles, where additions in `Double` give it.
   @inline(__always)
-  private func plainSum(_ type: NormType, _ measured: MeasuredTiles) -> Double? {
+  private func simpleSum(
+    _ type: NormType, _ measured: MeasuredTiles, _ sum: (UnsafeBufferPointer<TileSum>) -> Double?
+  ) -> Double? {
     guard type != .infinity, measured.sums.count <= NormPartial.chunk, hasAllGradients else { return nil }
-    return TileSum.plainSum(UnsafeBufferPointer(measured.sums))
+    return sum(UnsafeBufferPointer(measured.sums))
   }
 
   private func exactTotal(_ type: NormType, _ measured: MeasuredTiles) -> NormPartial {
