@@ -81,11 +81,16 @@ def main() -> None:
     ran = [result for result in results.values() if not isinstance(result, str)]
     ran += [result for kinds in rules.values() if not isinstance(kinds, str) for result in kinds.values()]
     folders = [failure["folder"] for result in ran for failure in result["failed"]]
+    # So many could hide a fault.
+    doubtful = [kind for kinds in rules.values() if not isinstance(kinds, str) for kind, result in kinds.items()
+                if result["undecided"] > max(1, options.trials // 100)]
+    if doubtful:
+        print(f"\ntoo many undecided: {', '.join(doubtful)}")
     if folders:
         print(f"\nfailed, files kept: {' '.join(folders)}")
     elif not ran:
         print("\nnothing was compared")
-    sys.exit(1 if folders or broken or not ran else 0)
+    sys.exit(1 if folders or doubtful or broken or not ran else 0)
 
 
 if __name__ == "__main__":

@@ -18,20 +18,26 @@ BFLOAT16_ROUNDOFF = 2.0**-8
 
 
 def agrees(found: Tensors, expected: Tensors, trial: RuleTrial) -> bool:
-    """Whether all tensors are within their bounds. Where steps of Muon go further than a tensor is long, what their own
+    """Whether all tensors are within their bounds."""
+    return not beyond(found, expected, trial)
+
+
+def beyond(found: Tensors, expected: Tensors, trial: RuleTrial) -> list[str]:
+    """The tensors that are not within their bounds. Where steps of Muon go further than a tensor is long, what their own
     roundings do to it, on both sides, may be more than the bound of the tensor.
     """
+    names = []
     for name, tensor in expected.items():
         apart = share({name: found[name]}, {name: tensor}, trial)
         if apart <= 1:
             continue
-        if not trial.kind.startswith("muon") or trial.in_bfloat16:
-            return False
-        epsilon = float(np.finfo(trial.dtype).eps)
-        roundings = 2 * rounding_bound(trial, name, epsilon / 2)
-        if not apart <= roundings / (MATRIX_EPSILONS * epsilon * float(np.linalg.norm(tensor))):
-            return False
-    return True
+        if trial.kind.startswith("muon") and not trial.in_bfloat16:
+            epsilon = float(np.finfo(trial.dtype).eps)
+            roundings = 2 * rounding_bound(trial, name, epsilon / 2)
+            if apart <= roundings / (MATRIX_EPSILONS * epsilon * float(np.linalg.norm(tensor))):
+                continue
+        names.append(name)
+    return names
 
 
 def is_undecided(found: Tensors, expected: Tensors, trial: RuleTrial, peer: Callable[[RuleTrial], Tensors]) -> bool:
@@ -50,8 +56,7 @@ def is_undecided(found: Tensors, expected: Tensors, trial: RuleTrial, peer: Call
 
     return all(
         distance(found, expected, name) <= 2 * max(distance(other, expected, name) for other in others)
-        for name in expected
-        if share({name: found[name]}, {name: expected[name]}, trial) > 1
+        for name in beyond(found, expected, trial)
     )
 
 

@@ -8,8 +8,8 @@ struct MatrixPacking<Scalar: BLASScalar> {
 
   /// Makes X of the matrix, and `R = X Xᵀ`.
   ///
-  /// - Returns: The factor that X lacks to be the matrix divided by its Frobenius norm. `nil` if there is no work left: the
-  ///   matrix already is what it must become then, zeros, or NaN everywhere if an element is NaN or infinite.
+  /// - Returns: The factor that X lacks to be the matrix divided by its Frobenius norm and epsilon. `nil` if there is no work left:
+  ///   then the result has been written, zeros, or NaN everywhere if an element is NaN or infinite.
   func multiply(
     _ product: GramProduct<Scalar>, _ epsilon: Double, _ use: NewtonSchulz.EpsilonUse, _ crew: TaskCrew<Scalar>
   ) -> Double? {
@@ -21,7 +21,18 @@ struct MatrixPacking<Scalar: BLASScalar> {
     }
     let exact = ScaledDouble(measure.scaled, exponent: measure.exponent)
     let divisor = use == .added ? exact + epsilon : exact < ScaledDouble(epsilon) ? ScaledDouble(epsilon) : exact
-    return (ScaledDouble(1, exponent: -exponent) / divisor).double
+    let factor = (ScaledDouble(1, exponent: -exponent) / divisor).double
+    if factor == 0 {
+      crew.run(FillTask(packing: self, value: 0), count: tiles.tileCount)
+      return nil
+    }
+    // An epsilon much larger than the norm makes X so small that only the factors a of the steps count. X must be that small
+    // itself then: R grows by a² from step to step, and its square would leave the range, which b and c could not bring back.
+    guard (exact / divisor).double < 0.25 else { return factor }
+    let power = Int(factor.exponent)
+    crew.run(ScaleTask(tiles: tiles, power: PowerOfTwo(power)), 0..<tiles.tileColumns)
+    crew.run(ScaleTask(tiles: product.gram, power: PowerOfTwo(2 * power)), 0..<product.gram.tileColumns)
+    return factor.significand
   }
 
   /// Writes the elements of a tile of the result to the matrix, or gives them to its epilogue.

@@ -36,9 +36,9 @@ struct MatrixSource<Element: BLASScalar, Scalar: BLASScalar> {
 extension MatrixSource {
   /// Makes X of the matrix times a power of two, so that no element is rounded that stays in the normal range, and `R ← X Xᵀ`.
   ///
-  /// The power brings the largest element among the first columns of tiles into 1..<2, so that what follows does not depend on the
-  /// scale of the matrix. Where others turn out to be of quite another size, X and R are made once more, by the power that brings the
-  /// largest of all there.
+  /// The power brings the largest element among the first columns of tiles into 1..<2 (it is 1 if that is 0 or not finite). Where others
+  /// turn out to be of quite another size, X and R are made once more, by the power that brings the largest of all there. So the
+  /// scale of the matrix does not matter to what follows.
   ///
   /// - Returns: What is measured of the matrix, and the exponent of the power of two. X and R mean nothing where no element is
   ///   positive, or one is not finite.
@@ -125,8 +125,8 @@ private struct PackTask<Element: BLASScalar, Scalar: BLASScalar>: ColumnTask {
   }
 }
 
-/// Multiplies tiles of X by a power of two.
-private struct ScaleTask<Scalar: BLASScalar>: ColumnTask {
+/// Multiplies tiles by a power of two.
+struct ScaleTask<Scalar: BLASScalar>: ColumnTask {
   let tiles: TiledMatrix<Scalar>
   let power: PowerOfTwo<Scalar>
 
@@ -142,7 +142,7 @@ private struct ScaleTask<Scalar: BLASScalar>: ColumnTask {
 }
 
 /// A power of two as a factor.
-private struct PowerOfTwo<Scalar: BLASScalar> {
+struct PowerOfTwo<Scalar: BLASScalar> {
   private let factors: (Scalar, Scalar)
 
   init(_ exponent: Int) { factors = ElementLoops.powerOfTwo(exponent, as: Scalar.self) }

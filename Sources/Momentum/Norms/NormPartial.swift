@@ -79,7 +79,7 @@ public struct NormPartial: Sendable {
 
   /// The number of tiles that the fast path adds at once. It is small, so that a tile that rules out the fast path does
   /// so for few others.
-  static let chunk = 256
+  static let chunk = RoundedSum.most
 
   mutating func add(_ tiles: UnsafeBufferPointer<TileSum>) {
     guard type != .infinity else { return tiles.forEach { add($0) } }

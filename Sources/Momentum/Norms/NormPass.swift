@@ -182,6 +182,7 @@ enum NormPass {
   /// whole norm takes a sixth of a microsecond, the fast path is noticeably faster.
   @inline(__always)
   static func smallNorm<Scalar: BLASScalar>(_ x: UnsafeBufferPointer<Scalar>) -> Double? {
+    assert(ThreadTeam.leastShared <= RoundedSum.most * Tile.count)
     guard x.count < ThreadTeam.leastShared, let base = x.baseAddress else { return nil }
     let squares = TileSquares<Scalar>(prefersLoops: StepKernels.outsideSteps.prefersLoops)
     var (plain, smallest, rounded) = (0.0, Double.infinity, RoundedSum())

@@ -26,7 +26,8 @@ struct StagedWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {  // each 
       let (lower, upper) = (max(share.lowerBound - member.start, 0), min(share.upperBound - member.start, member.count))
       guard member.program >= 0, lower < upper, work.isFirst || member.epilogue == nil else { continue }
       let program = work.programs[member.program]
-      guard let part = work.isFirst ? program.partBeforeTransform : program.partBehindTransform else { continue }
+      // Without a transform nothing is behind it but copies in half precision.
+      let part = work.isFirst ? program.partBeforeTransform : program.partBehindTransform ?? StepProgram()
       let update = work.update + member.start
       withUnsafePointer(to: part) { part in
         if table.usesHalves {
@@ -34,7 +35,8 @@ struct StagedWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {  // each 
           halves.update = update
           return halves.run(member.tensor, lower..<upper, isLast: !work.isFirst)
         }
-        runner.program.load(part, cacheBytes: table.cacheBytes, table.kernels)
+        // A result comes from where it was computed, not from memory.
+        runner.program.load(part, cacheBytes: work.isFirst ? table.cacheBytes : .max, table.kernels)
         runner.current.bind(table, member.tensor, at: lower)
         runner.current.places[base: .update] = update + lower
         if runner.program.scalesUnits { runner.current.setFactors(table.decision(member.tensor), at: lower) }

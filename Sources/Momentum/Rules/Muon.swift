@@ -36,7 +36,7 @@
 ///
 /// The update of a tensor is kept in memory of its own while it is transformed, that of the largest tensor or of 2²⁰
 /// elements for all. A step reads gradient, velocity, parameters and update, and writes the last three: 7 elements for each
-/// parameter, besides what ``NewtonSchulz`` does. ``StepMode/onePass`` is refused.
+/// parameter, besides what ``NewtonSchulz`` does, which as a rule reads the update in the step's place. ``StepMode/onePass`` is refused.
 public struct Muon: Sendable, Hashable {
   /// The factor k of the orthogonalised matrix.
   public enum Scale: Sendable, Hashable {

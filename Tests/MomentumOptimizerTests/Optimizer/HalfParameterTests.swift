@@ -177,6 +177,38 @@ final class HalfParameterTests: XCTestCase {
     XCTAssertEqual(copy.bits, (0..<100).map { HalfOracle.bits(expected[$0], .bfloat16) })
   }
 
+  /// A rule may do without its transform in some steps: the copy is written then, too.
+  func testCopiesOfARuleThatTransformsLater() throws {
+    struct WarmUp: UpdateRule {
+      var convention: Convention { .native }
+      var usesVelocity: Bool { false }
+      var transform: MatrixTransform? { MatrixTransform(.jordan()) }
+      func validate() throws(MomentumError) {}
+      func compile(_ tensor: TensorState, into program: inout StepProgram) -> Double {
+        if tensor.step == 1 {
+          program.append(.axpy(factor: ScaledDouble(-0.5), from: .gradient, into: .parameters))
+        } else {
+          program.append(.copy(from: .gradient, into: .update))
+          program.append(.transform)
+          program.append(.axpy(factor: ScaledDouble(-0.5), from: .update, into: .parameters))
+        }
+        return tensor.velocityScale
+      }
+    }
+    let layout = try ParameterLayout([("w", [2, 3])])
+    var optimizer = try Optimizer<Float>(layout, rule: WarmUp())
+    var master = try ParameterVector<Float>([1, 2, 3, 4, 5, 6])
+    var copy = try ParameterVector<BFloat16>(layout)
+    let gradients = try ParameterVector<Float>([2, 2, 4, 4, 6, 6])
+    for step in 1...3 {
+      let before = (0..<6).map { master[$0] }
+      try optimizer.step(&master, copy: &copy, gradients: gradients)
+      let elements = (0..<6).map { master[$0] }
+      if step == 1 { XCTAssertEqual(elements, [0, 1, 1, 2, 2, 3]) } else { XCTAssertNotEqual(elements, before) }
+      XCTAssertEqual(copy.bits, elements.map { HalfOracle.bits($0, .bfloat16) }, "step \(step)")
+    }
+  }
+
   func testRoundedAtRandomParametersMove() throws {
     let (mean, lost) = try run(.stochastic(seed: 1), steps: 1000)
     // The exact value is 0.9008; 0.019 is the spread of one parameter.

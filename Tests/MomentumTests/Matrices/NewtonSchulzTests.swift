@@ -268,6 +268,24 @@ final class NewtonSchulzTests: XCTestCase {
     XCTAssertEqual(try Matrices.orthogonalized(nothing, 0, 4, .jordan()), [])
   }
 
+  /// An epsilon far above the norm leaves the factors a, however many steps there are.
+  func testEpsilonAboveTheNorm() throws {
+    var random = SeededGenerator(seed: 1511)
+    for (rows, columns) in [(40, 40), (70, 150), (3, 17_000)] {
+      let x: [Float] = (random.numbers(rows * columns) as [Float]).map { $0 * 1e-25 }
+      for use in [NewtonSchulz.EpsilonUse.added, .least] {
+        for steps in [5, 18] {
+          var method = NewtonSchulz.jordan(steps: steps)
+          (method.epsilon, method.epsilonUse) = (1e-7, use)
+          let found = try Matrices.orthogonalized(x, rows, columns, method)
+          let factor = (0..<steps).reduce(1e7) { product, _ in product * 3.4445 }
+          let distance = Matrices.distance(found, x.map { Double($0) * factor })
+          XCTAssertLessThan(distance, 1e-5, "\(rows) × \(columns), \(steps) steps")
+        }
+      }
+    }
+  }
+
   /// The divisor as the peers have it.
   func testEpsilon() throws {
     let identity = [NewtonSchulz.Step(1, 0, 0)]

@@ -70,6 +70,24 @@ final class SpectralNormTests: XCTestCase {
     XCTAssertEqual(try norm(largest, 2, 2).lower.exponent, 1024)
   }
 
+  /// Columns that are measured and packed in pieces; the first may have nothing, or elements of another size.
+  func testLongMatrices() throws {
+    let columns = 17_000
+    for (first, others) in [(1, 1), (0, 3), (0x1p-40, 1), (0x1p60, 1)] as [(Float, Float)] {
+      for isTransposed in [false, true] {
+        let x = (0..<columns).map { $0 < 16_384 ? first : others }
+        let (rows, columns) = isTransposed ? (columns, 1) : (1, columns)
+        let norm = try x.withUnsafeBufferPointer {
+          try Gradients.spectralNorm(of: BLAS.Matrix($0.baseAddress, rows: rows, columns: columns))
+        }
+        let exact = x.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
+        XCTAssertEqual(norm.value, exact, accuracy: 1e-9 * exact, "\(first), \(others)")
+        XCTAssertLessThanOrEqual(norm.lower.double, exact * (1 + 1e-15))
+        XCTAssertGreaterThanOrEqual(norm.upper.double, exact * (1 - 1e-15))
+      }
+    }
+  }
+
   func testNaNAndInfinity() throws {
     XCTAssertTrue(try norm([1, .nan, .infinity, 2] as [Float], 2, 2).value.isNaN)
     // In any tile, also with an infinity or numbers in those behind it.

@@ -19,7 +19,7 @@ final class RoundedSumTests: XCTestCase {
     var random = SeededGenerator(seed: 2031)
     var (known, all) = (0, 0)
     for trial in 0..<40_000 {
-      let count = Int.random(in: 1...(trial % 10 == 0 ? RoundedSum.most : 8), using: &random)
+      let count = Int.random(in: 1...(trial % 10 == 0 ? RoundedSum.most - 2 : 8), using: &random)
       let range = [0, 1, 30, 60, 200][trial % 5]
       var numbers = (0..<count).map { _ in
         let number = Double(
@@ -34,8 +34,7 @@ final class RoundedSumTests: XCTestCase {
       }
       let (rounded, exact) = sums(numbers)
       if let rounded { XCTAssertEqual(ScaledDouble(rounded), exact, "trial \(trial)") }
-      // Numbers of few digits may well add up to the middle between two of more.
-      guard trial % 4 != 1, trial % 3 != 0 else { continue }
+      guard trial % 4 != 1 else { continue }
       (known, all) = (known + (rounded == nil ? 0 : 1), all + 1)
     }
     XCTAssertGreaterThan(Double(known), 0.99 * Double(all))
@@ -44,10 +43,9 @@ final class RoundedSumTests: XCTestCase {
   func testWhatTakesMoreDigitsIsLeftOpen() {
     let ulp = Double.ulpOfOne
     for (numbers, expected) in [
-      ([1, ulp / 2], nil), ([1, ulp / 2, ulp * 0x1p-60], nil), ([1 + ulp, ulp / 2], nil),
+      ([1, ulp / 2], 1), ([1, ulp / 2, ulp * 0x1p-60], nil), ([1 + ulp, ulp / 2], 1 + 2 * ulp),
       ([1 + ulp, ulp / 4], 1 + ulp), ([1.5, ulp * 0.49, ulp * 0.49], 1.5 + ulp), ([1, ulp / 4], 1),
-      // A third of the distance to the next smaller number, which is half as far away as the next larger one.
-      ([1 - ulp / 2, ulp / 3], nil), ([0], 0), ([], 0), ([.leastNonzeroMagnitude], .leastNonzeroMagnitude),
+      ([1 - ulp / 2, ulp / 3], 1), ([0], 0), ([], 0), ([.leastNonzeroMagnitude], .leastNonzeroMagnitude),
       ([.greatestFiniteMagnitude, .greatestFiniteMagnitude], nil), ([1, .infinity], nil), ([3, 0, 0], 3),
       ([Double.leastNormalMagnitude, 0], .leastNormalMagnitude), ([0x1p-960, 0x1p-1040], 0x1p-960),
     ] as [([Double], Double?)] {
