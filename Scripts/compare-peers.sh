@@ -42,7 +42,8 @@
 # within what rounding to bfloat16 does, likewise (Scripts/reference/rule_bounds.py derives both), and with its iteration in the
 # parameters' type as the others. The other rules: as the steps above; of Lion and Signum without elements whose sign the last
 # digits decide. A trial of Muon that disagrees, but in which the peer itself goes as far elsewhere when all its numbers change in
-# the last place, decides nothing either: the table counts them apart. Exits with 1 if a trial fails, and keeps its files.
+# the last place, decides nothing either: the table counts them apart, of each rule up to one in a hundred, or one. Exits with 1
+# if a trial fails, whose files are kept, or if more are undecided.
 #   --peers LIST      torch,keras,optax,mlx (default: all that are installed)
 #   --seed N          default: a fresh one, which is printed
 #   --output FOLDER   default: report-peers-numbers

@@ -48,25 +48,26 @@
   X(name##_clamped, CLAMP | (program) << 8) \
   X(name##_cleared, CLEAR | (program) << 8)
 
-// What ends with the parameters: by itself, and with an average of them behind it.
-#define OF_PARAMETERS(X, name, length, program) \
-  X(name, program)                              \
-  X(name##_averaged, (program) | PA << (8 * (length)))
+// What ends with the parameters, with an average of them behind it.
+#define AVERAGED(X, name, length, program) X(name##_averaged, (program) | PA << (8 * (length)))
 
 // The step of a rule.
-#define STEP(X, name, length, program)                 \
-  OF_GRADIENT(X, name, program)                        \
-  X(name##_averaged, (program) | PA << (8 * (length)))
+#define STEP(X, name, length, program) \
+  OF_GRADIENT(X, name, program)        \
+  AVERAGED(X, name, length, program)
 
 // The step of a rule with momentum: the direction takes in its scale now and then.
 #define MOMENTUM_STEP(X, name, length, program, scaled) \
   STEP(X, name, length, program)                        \
   STEP(X, scaled_##name, length + 1, scaled)
 
-// What comes before a transform of the update, of a rule with momentum.
+// What comes before a transform of the update, of a rule with momentum; and what comes behind it.
 #define UPDATE_MADE(X, name, program, scaled) \
   OF_GRADIENT(X, name, program)               \
   OF_GRADIENT(X, scaled_##name, scaled)
+#define UPDATE_TAKEN(X, name, length, program) \
+  X(name, program)                             \
+  AVERAGED(X, name, length, program)
 
 #define FUSED_PROGRAMS(X)                                                                                              \
   STEP(X, plain, 1, ONE(GP))                                                                                           \
@@ -92,7 +93,7 @@
   X(scaled_signum, FIVE(SD, GD, COPY_D, SIGN_C, CP))                                                                   \
   X(signum_decay, SIX(COPY_P, CP, GD, COPY_D, SIGN_C, CP))                                                             \
   X(scaled_signum_decay, SEVEN(COPY_P, CP, SD, GD, COPY_D, SIGN_C, CP))                                                \
-  /* Muon before its matrices are orthogonalised, with SU where an epsilon enters, and with decay as MLX has it; and after. */\
+  /* Muon before its matrices are orthogonalised, SU where an epsilon enters, with decay as MLX has it; and after. */  \
   UPDATE_MADE(X, update, TWO(GD, D_TO_U), THREE(SD, GD, D_TO_U))                                                       \
   UPDATE_MADE(X, update_scaled, THREE(GD, D_TO_U, SU), FOUR(SD, GD, D_TO_U, SU))                                       \
   UPDATE_MADE(X, update_nesterov, THREE(GD, D_TO_U, GU), FOUR(SD, GD, D_TO_U, GU))                                     \
@@ -101,8 +102,8 @@
   UPDATE_MADE(X, update_nesterov_decay, FIVE(GD, PD, D_TO_U, GU, PU), SIX(SD, GD, PD, D_TO_U, GU, PU))                 \
   UPDATE_MADE(X, update_decay_scaled, FOUR(GD, PD, D_TO_U, SU), FIVE(SD, GD, PD, D_TO_U, SU))                          \
   UPDATE_MADE(X, update_nesterov_decay_scaled, SIX(GD, PD, D_TO_U, SU, GU, PU), SEVEN(SD, GD, PD, D_TO_U, SU, GU, PU)) \
-  OF_PARAMETERS(X, update_taken, 1, ONE(UP))                                                                           \
-  OF_PARAMETERS(X, update_taken_decay, 3, THREE(COPY_P, CP, UP))                                                       \
+  UPDATE_TAKEN(X, update_taken, 1, ONE(UP))                                                                            \
+  UPDATE_TAKEN(X, update_taken_decay, 3, THREE(COPY_P, CP, UP))                                                        \
   /* The correction of a step in one pass. */                                                                          \
   X(correction, TWO(GD, GP))                                                                                           \
   X(correction_cleared, THREE(CLEAR, GD, GP))                                                                          \

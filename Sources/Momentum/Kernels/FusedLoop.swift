@@ -28,9 +28,12 @@ struct FusedLoop<Scalar: BLASScalar> {
 
 /// A loop with its factors and the vectors of a tensor, all but the update.
 struct BoundLoop<Scalar: BLASScalar> {
+  /// One address for each operand that is a vector.
+  private typealias Addresses = InlineArray<6, UnsafeMutablePointer<Scalar>?>
+
   private let loop: FusedLoop<Scalar>
   private let factors: UnsafePointer<Scalar>
-  private let operands: InlineArray<6, UnsafeMutablePointer<Scalar>?>
+  private let operands: Addresses
 
   /// - Parameters:
   ///   - factors: See ``FusedLoop/run(_:_:_:)``; they stay where they are.
@@ -39,17 +42,20 @@ struct BoundLoop<Scalar: BLASScalar> {
     _ loop: FusedLoop<Scalar>, _ factors: UnsafePointer<Scalar>,
     _ operands: UnsafePointer<UnsafeMutablePointer<Scalar>?>
   ) {
+    assert(MOMENTUM_FUSED_COPY.rawValue == Addresses.count)
     (self.loop, self.factors) = (loop, factors)
-    self.operands = InlineArray { operands[$0] }
+    self.operands = Addresses { operands[$0] }
   }
 
   /// Runs the loop on n elements of the tensor, whose update lies elsewhere.
   @inline(__always)
   func run(at position: Int, _ n: Int, update: UnsafePointer<Scalar>) {
-    var addresses: InlineArray<6, UnsafeMutablePointer<Scalar>?> = InlineArray { operands[$0].map { $0 + position } }
+    var addresses = Addresses { operands[$0].map { $0 + position } }
     addresses[Int(MOMENTUM_FUSED_UPDATE.rawValue)] = UnsafeMutablePointer(mutating: update)
     withUnsafePointer(to: addresses) {
-      $0.withMemoryRebound(to: UnsafeMutablePointer<Scalar>?.self, capacity: 6) { loop.run($0, factors, n) }
+      $0.withMemoryRebound(to: UnsafeMutablePointer<Scalar>?.self, capacity: Addresses.count) {
+        loop.run($0, factors, n)
+      }
     }
   }
 }

@@ -9,25 +9,6 @@ protocol ColumnTask<Scalar> {
   func run(_ index: Int, _ columns: Range<Int>, _ scratch: UnsafeMutablePointer<Scalar>)
 }
 
-/// Products of some columns, and tasks on others that they do not need.
-struct ProductsBeside<Products: MatrixTask, Columns: ColumnTask>: MatrixTask where Products.Scalar == Columns.Scalar {
-  let products: Products?
-  let productCount: Int
-  let columns: Columns
-  let range: Range<Int>
-
-  /// The number of tasks.
-  var count: Int { productCount + (range.isEmpty ? 0 : columns.count(range)) }
-
-  func run(_ index: Int, _ scratch: UnsafeMutablePointer<Columns.Scalar>) {
-    if index < productCount {
-      products?.run(index, scratch)
-    } else {
-      columns.run(index - productCount, range, scratch)
-    }
-  }
-}
-
 extension TaskCrew {
   /// Does all tasks on some columns; returns when they are done.
   func run(_ task: some ColumnTask<Scalar>, _ columns: Range<Int>) {

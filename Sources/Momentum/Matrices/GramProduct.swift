@@ -19,14 +19,31 @@ struct GramProduct<Scalar: BLASScalar> {
   func run(making columns: some ColumnTask<Scalar>, behind first: Range<Int> = 0..<0, _ crew: TaskCrew<Scalar>) {
     var (made, next) = (first, tiles.piece(from: first.upperBound))
     while !(made.isEmpty && next.isEmpty) {
-      let products = made.isEmpty ? nil : task(made)
-      let work = ProductsBeside(products: products, productCount: products?.count ?? 0, columns: columns, range: next)
+      let work = Both(products: made.isEmpty ? nil : task(made), columns: columns, range: next)
       crew.run(work, count: work.count)
       (made, next) = (next, tiles.piece(from: next.upperBound))
     }
   }
 
   private func task(_ depth: Range<Int>) -> GramTask<Scalar> { GramTask(tiles: tiles, gram: gram, depth: depth) }
+
+  /// Products of some columns, and the making of others.
+  private struct Both<Columns: ColumnTask<Scalar>>: MatrixTask {
+    let products: GramTask<Scalar>?
+    let columns: Columns
+    let range: Range<Int>
+
+    private var productCount: Int { products?.count ?? 0 }
+    var count: Int { productCount + (range.isEmpty ? 0 : columns.count(range)) }
+
+    func run(_ index: Int, _ scratch: UnsafeMutablePointer<Scalar>) {
+      if index < productCount {
+        products?.run(index, scratch)
+      } else {
+        columns.run(index - productCount, range, scratch)
+      }
+    }
+  }
 }
 
 /// `R(i, j) ← Σₖ X(i, k) X(j, k)ᵀ`, for some rows i at once, which share the transposed tile. Adds to what is there unless k

@@ -43,20 +43,19 @@ extension MatrixSource {
   /// - Returns: What is measured of the matrix, and the exponent of the power of two. X and R mean nothing where no element is
   ///   positive, or one is not finite.
   func multiply(_ product: GramProduct<Scalar>, _ crew: TaskCrew<Scalar>) -> (measure: MatrixMeasure, exponent: Int) {
-    let first = tiles.piece(from: 0)
+    let (all, first) = (0..<tiles.tileColumns, tiles.piece(from: 0))
     crew.run(PackTask(source: self, measures: true, power: PowerOfTwo(0)), first)
-    let measure = measure(columns: first)
-    if first.count == tiles.tileColumns, !measure.isPositive { return (measure, 0) }
-    crew.run(ScaleTask(tiles: tiles, power: PowerOfTwo(-measure.exponent)), first)
-    product.run(
-      making: PackTask(source: self, measures: true, power: PowerOfTwo(-measure.exponent)), behind: first, crew)
-    let all = self.measure(columns: 0..<tiles.tileColumns)
-    guard all.isPositive, abs(all.exponent - measure.exponent) > Self.mostDifference else {
-      return (all, -measure.exponent)
+    let ofFirst = measure(columns: first)
+    if first == all, !ofFirst.isPositive { return (ofFirst, 0) }
+    let power = PowerOfTwo<Scalar>(-ofFirst.exponent)
+    crew.run(ScaleTask(tiles: tiles, power: power), first)
+    product.run(making: PackTask(source: self, measures: true, power: power), behind: first, crew)
+    let ofAll = measure(columns: all)
+    guard ofAll.isPositive, abs(ofAll.exponent - ofFirst.exponent) > Self.mostDifference else {
+      return (ofAll, -ofFirst.exponent)
     }
-    product.run(
-      making: PackTask(source: self, measures: false, power: PowerOfTwo(-all.exponent)), behind: 0..<0, crew)
-    return (all, -all.exponent)
+    product.run(making: PackTask(source: self, measures: false, power: PowerOfTwo(-ofAll.exponent)), crew)
+    return (ofAll, -ofAll.exponent)
   }
 
   /// How far the exponent of the largest element may be from that of the largest among the first columns. With 2⁴ times as large

@@ -35,7 +35,7 @@ struct RoundedSum {
   @inline(__always)
   var value: Double? {
     let value = sum + errors
-    if lost == 0 { return value }
+    if lost == 0, value < .infinity { return value }
     // Half the distance to the next number; below a power of two they lie closer.
     let left = (sum - value) + errors
     let power = Double(bitPattern: value.bitPattern & Double.infinity.bitPattern)

@@ -1,10 +1,10 @@
 /// The tensors of a step whose update is transformed as a whole: what each of them needs, and the memory for it.
 ///
 /// Tensors are taken in waves, as many at a time as fit beside the largest: the operations before the transform on all
-/// tiles of a wave, the transform of each of its matrices, then the other operations, unless these take the results of the transform
-/// as they are computed (``MatrixPlace/epilogue``). The memory of a wave is used
-/// again by the next, so it is that of the largest tensor, or of 2²⁰ elements; and that of the transform. It is
-/// allocated when a step first has such tensors, before anything is written; later steps allocate nothing.
+/// tiles of a wave, the transform of each of its matrices, then the other operations, unless these take the results of
+/// the transform as they are computed (``MatrixPlace/epilogue``). The memory of a wave is used again by the next, so it is
+/// that of the largest tensor, or of 2²⁰ elements; and that of the transform. It is allocated when a step first has such
+/// tensors, before anything is written; later steps allocate nothing.
 final class MatrixStage<Scalar: BLASScalar>: @unchecked Sendable {  // changed between passes, by one thread
   /// A tensor with a transform.
   struct Member {

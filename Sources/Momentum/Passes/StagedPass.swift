@@ -35,7 +35,7 @@ struct StagedWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {  // each 
           halves.update = update
           return halves.run(member.tensor, lower..<upper, isLast: !work.isFirst)
         }
-        // A result comes from where it was computed, not from memory.
+        // Behind a transform in the way of an epilogue, also where there is none.
         runner.program.load(part, cacheBytes: work.isFirst ? table.cacheBytes : .max, table.kernels)
         runner.current.bind(table, member.tensor, at: lower)
         runner.current.places[base: .update] = update + lower

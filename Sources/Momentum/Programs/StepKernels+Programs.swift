@@ -4,7 +4,7 @@ extension StepKernels {
   /// - Parameter cacheBytes: As for ``TileProgram/load(_:cacheBytes:_:)``.
   func fuses<Scalar: BLASScalar>(_ program: StepProgram, _ type: Scalar.Type, cacheBytes: Int) -> Bool {
     if let behind = program.partBehindTransform {
-      // What a transform has computed comes from a cache.
+      // Behind a transform a loop takes each tile of the result as it is computed, so that no vector has to stay in cache.
       return fuses(program.partBeforeTransform, type, cacheBytes: cacheBytes) && fuses(behind, type, cacheBytes: .max)
     }
     return withUnsafeTemporaryAllocation(byteCount: TileProgram<Scalar>.byteCount, alignment: 64) { storage in

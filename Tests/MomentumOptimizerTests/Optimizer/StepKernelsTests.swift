@@ -251,6 +251,21 @@ final class StepKernelsTests: XCTestCase {
     XCTAssertEqual(fuses(plain, .automatic, .max), isFast)
     XCTAssertEqual(fuses(longer, .automatic, 32 << 10), isFast)
     XCTAssertFalse(fuses(plain, .automatic, 32 << 10))
+    // Behind a transform one is a loop all the same, if what is before it is.
+    func around(_ made: StepOperation...) -> StepProgram {
+      var program = StepProgram()
+      for operation in made { program.append(operation) }
+      program.append(.transform)
+      program.append(.axpy(factor: ScaledDouble(-0.1), from: .update, into: .parameters))
+      return program
+    }
+    let signs = around(.copy(from: .direction, into: .update), .sign(.update))
+    XCTAssertFalse(fuses(signs, .fused, .max), "no rule makes such an update")
+    let update = around(
+      .axpy(factor: ScaledDouble(0.5), from: .gradient, into: .direction), .copy(from: .direction, into: .update))
+    XCTAssertEqual(fuses(update, .automatic, 32 << 10), isFast)
+    XCTAssertEqual(fuses(update, .fused, 32 << 10), canFuse)
+    XCTAssertFalse(fuses(update, .blas, 32 << 10))
   }
 
   func testAutomaticIsBLASWhereNoCompilerOptimisedTheLoops() {

@@ -47,6 +47,8 @@ final class RoundedSumTests: XCTestCase {
       ([1 + ulp, ulp / 4], 1 + ulp), ([1.5, ulp * 0.49, ulp * 0.49], 1.5 + ulp), ([1, ulp / 4], 1),
       ([1 - ulp / 2, ulp / 3], 1), ([0], 0), ([], 0), ([.leastNonzeroMagnitude], .leastNonzeroMagnitude),
       ([.greatestFiniteMagnitude, .greatestFiniteMagnitude], nil), ([1, .infinity], nil), ([3, 0, 0], 3),
+      // Half a unit more than the largest number.
+      ([.greatestFiniteMagnitude, 0x1p970], nil), ([.greatestFiniteMagnitude, 0x1p969], .greatestFiniteMagnitude),
       ([Double.leastNormalMagnitude, 0], .leastNormalMagnitude), ([0x1p-960, 0x1p-1040], 0x1p-960),
     ] as [([Double], Double?)] {
       XCTAssertEqual(sums(numbers).rounded, expected, "\(numbers)")
