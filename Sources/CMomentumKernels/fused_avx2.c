@@ -12,7 +12,8 @@ static const int64_t first_doubles[8] = {-1, -1, -1, -1};
 #define NAME(x) fused_avx2_float_##x
 typedef momentum_fused_loop_float fused_avx2_float_loop;
 typedef momentum_summing_loop_float fused_avx2_float_summing_loop;
-#define SUMMING
+#define SUMMING_PACE 2
+#define SUMMING_HASWELL 4
 #define TARGET __attribute__((target("avx2,fma")))
 #define SCALAR float
 #define VECTOR __m256
@@ -46,7 +47,8 @@ typedef momentum_summing_loop_float fused_avx2_float_summing_loop;
 #define NAME(x) fused_avx2_double_##x
 typedef momentum_fused_loop_double fused_avx2_double_loop;
 typedef momentum_summing_loop_double fused_avx2_double_summing_loop;
-#define SUMMING
+#define SUMMING_PACE 2
+#define SUMMING_HASWELL 4
 #define TARGET __attribute__((target("avx2,fma")))
 #define SCALAR double
 #define VECTOR __m256d

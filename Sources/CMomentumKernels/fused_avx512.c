@@ -7,6 +7,10 @@
 // Of two equal operands, and of two of which one is NaN, max and min return the second.
 #define NAME(x) fused_avx512_float_##x
 typedef momentum_fused_loop_float fused_avx512_float_loop;
+typedef momentum_summing_loop_float fused_avx512_float_summing_loop;
+#define SUMMING_PACE 1
+#define SUMMING_HASWELL 2
+#define SUMMING_SKYLAKEX 4
 #define TARGET __attribute__((target("avx512f")))
 #define SCALAR float
 #define VECTOR __m512
@@ -39,6 +43,10 @@ typedef momentum_fused_loop_float fused_avx512_float_loop;
 
 #define NAME(x) fused_avx512_double_##x
 typedef momentum_fused_loop_double fused_avx512_double_loop;
+typedef momentum_summing_loop_double fused_avx512_double_summing_loop;
+#define SUMMING_PACE 2
+#define SUMMING_HASWELL 2
+#define SUMMING_SKYLAKEX 4
 #define TARGET __attribute__((target("avx512f")))
 #define SCALAR double
 #define VECTOR __m512d

@@ -8,7 +8,8 @@
 //
 //   MASK      where the processor reads and writes a part of a vector without touching the rest: the type that says which part, with
 //             ALL, FIRST(n), LOAD_PART(p, mask) and STORE_PART(p, x, mask), also for ALL
-//   SUMMING   for loops that also sum squares
+//   SUMMING_HASWELL, SUMMING_SKYLAKEX   for loops that also sum squares in the order of those kernels: in how many vectors
+//   SUMMING_PACE                        and how many blocks of squares beside one of the program
 //
 // and this file undefines all of them. Everything that depends on the program is a constant where a loop is made, so that the
 // compiler leaves out what the program does not do.
@@ -153,10 +154,20 @@ NAME(loop) *NAME(find)(momentum_fused_signature program) {
 }
 #undef FOUND
 
-#if defined(SUMMING)
+#if defined(SUMMING_HASWELL)
+#define SUMMED(x) NAME(haswell_##x)
+#define VECTORS SUMMING_HASWELL
 #include "summing_template.h"
-#undef SUMMING
+#undef SUMMING_HASWELL
 #endif
+
+#if defined(SUMMING_SKYLAKEX)
+#define SUMMED(x) NAME(skylakex_##x)
+#define VECTORS SUMMING_SKYLAKEX
+#include "summing_template.h"
+#undef SUMMING_SKYLAKEX
+#endif
+#undef SUMMING_PACE
 
 #undef MASK
 #undef ALL

@@ -10,6 +10,7 @@
 #define TARGET __attribute__((target("avx2,fma")))
 #define VECTORS_NAME "AVX2"
 // Runs that come from memory: 4 MiB and more.
+#define BESIDE PTRDIFF_MAX
 #define NEAR (512 * 4 / (ptrdiff_t)sizeof(SCALAR))
 
 TARGET static inline __attribute__((always_inline)) ptrdiff_t total_float(__m256i counts) {
@@ -27,7 +28,6 @@ TARGET static inline __attribute__((always_inline)) ptrdiff_t total_double(__m25
 #define NO_COUNTS _mm256_setzero_si256()
 
 #define LOOPS squares_loops_float
-#define FIND_SUMMING fused_avx2_float_summing_find
 #define SCALAR float
 #define VECTOR __m256
 #define WIDTH 8
@@ -45,13 +45,13 @@ TARGET static inline __attribute__((always_inline)) ptrdiff_t total_double(__m25
 #define LEAST(a, b) _mm256_castsi256_ps(_mm256_min_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b)))
 
 #define NAME(x) squares_avx2_haswell_float_##x
+#define FIND_SUMMING fused_avx2_float_haswell_find
 #define VECTORS 4
 #define MOST 3
 #define END(s, x, n) rest_float(haswell_fold_float(s[0], s[1], s[2], s[3]), x, n)
 #include "squares_template.h"
 
 #undef LOOPS
-#undef FIND_SUMMING
 #undef SCALAR
 #undef VECTOR
 #undef WIDTH
@@ -67,7 +67,6 @@ TARGET static inline __attribute__((always_inline)) ptrdiff_t total_double(__m25
 #undef LEAST
 
 #define LOOPS squares_loops_double
-#define FIND_SUMMING fused_avx2_double_summing_find
 #define SCALAR double
 #define VECTOR __m256d
 #define WIDTH 4
@@ -84,12 +83,14 @@ TARGET static inline __attribute__((always_inline)) ptrdiff_t total_double(__m25
 #define LEAST(a, b) _mm256_min_pd(a, b)
 
 #define NAME(x) squares_avx2_haswell_double_##x
+#define FIND_SUMMING fused_avx2_double_haswell_find
 #define VECTORS 4
 #define MOST 3
 #define END(s, x, n) rest_double(haswell_fold_double(s[0], s[1], s[2], s[3]), x, n)
 #include "squares_template.h"
 
 #define NAME(x) squares_avx2_haswell_fused_double_##x
+#define FIND_SUMMING fused_avx2_double_haswell_find
 #define VECTORS 4
 #define MOST 3
 #define END(s, x, n) rest_fused_double(haswell_fold_double(s[0], s[1], s[2], s[3]), x, n)

@@ -27,7 +27,7 @@ static int double_count(void) { return 0; }
 
 #endif
 
-static const momentum_squares_variant no_variant = {NULL, 0, 0, 0};
+static const momentum_squares_variant no_variant = {NULL, 0, 0, 0, 0};
 
 momentum_squares_variant momentum_squares_variant_float(int position) {
   return position >= 0 && position < float_count() ? floats[position]->variant : no_variant;
@@ -64,11 +64,9 @@ double momentum_finish_squares_double(int position, const double *lanes, const d
 }
 
 momentum_summing_loop_float *momentum_find_summing_loop_float(int position, momentum_fused_signature program) {
-  momentum_summing_loop_float *(*find)(momentum_fused_signature) = floats[position]->find_summing;
-  return find ? find(program) : NULL;
+  return floats[position]->find_summing(program);
 }
 
 momentum_summing_loop_double *momentum_find_summing_loop_double(int position, momentum_fused_signature program) {
-  momentum_summing_loop_double *(*find)(momentum_fused_signature) = doubles[position]->find_summing;
-  return find ? find(program) : NULL;
+  return doubles[position]->find_summing(program);
 }

@@ -14,9 +14,10 @@
 //                         the order of BLAS
 //   LOOPS     the structure of the loops of this type, VECTORS_NAME what its vectors are called
 //   NEAR      how many tiles a run may have at most for several side by side to take less time than one after the other
-//   FIND_SUMMING   finds the loop of a program that sums beside it in this order; NULL if there are none
+//   BESIDE    how many tiles a run may have at most for a sum beside a program to take less time than by itself
+//   FIND_SUMMING   finds the loop of a program that sums beside it in this order
 //
-// and this file defines NAME(loops), and undefines NAME, VECTORS, MOST and END, for the next kernels of the same type.
+// and this file defines NAME(loops), and undefines NAME, VECTORS, MOST, END and FIND_SUMMING, for the next kernels of the same type.
 
 #define INLINE TARGET static inline __attribute__((always_inline))
 
@@ -123,10 +124,11 @@ TARGET static ptrdiff_t NAME(clamped)(const SCALAR *x, ptrdiff_t n, SCALAR lower
   return NAME(sum_clamped)(x, n, lower, upper, 0, sums);
 }
 
-const LOOPS NAME(loops) = {{VECTORS_NAME, MOST, NEAR, NAME(block)}, NAME(squares), NAME(clamped), NAME(finish), FIND_SUMMING};
+const LOOPS NAME(loops) = {{VECTORS_NAME, MOST, NEAR, BESIDE, NAME(block)}, NAME(squares), NAME(clamped), NAME(finish), FIND_SUMMING};
 
 #undef INLINE
 #undef NAME
 #undef VECTORS
 #undef MOST
 #undef END
+#undef FIND_SUMMING

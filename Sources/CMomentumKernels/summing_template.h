@@ -1,6 +1,5 @@
-// The loops of fused_template.h that, beside running a program on one tile, add up the squares of the next tile, in four vectors.
-#define VECTORS 4
-#define SUMMED(x) NAME(summing_##x)
+// The loops of fused_template.h that, beside running a program on one tile, add up the squares of the next tile. The includer
+// defines SUMMED(x) for the names and VECTORS, the number of vectors that a tile is added to, both undefined here; and SUMMING_PACE.
 #include "squares_lanes.h"
 
 INLINE void SUMMED(run_block)(
@@ -19,14 +18,14 @@ INLINE void SUMMED(run)(
   SUMMED(lanes) sum;
 #pragma clang loop unroll(full)
   for (int k = 0; k < VECTORS; k++) sum.of[k] = SET1(0);
-  const ptrdiff_t block = SUMMED(block), whole = n & -block, half = whole / 2 & -block;
+  // So many blocks of squares are added beside one of the program, and so late that the elements are still in the first-level cache
+  // when the program comes to them.
+  const ptrdiff_t block = SUMMED(block), whole = n & -block, first = (whole - whole / SUMMING_PACE) & -block;
   ptrdiff_t i = 0, k = 0;
-  for (; i < half; i += block) SUMMED(run_block)(program, own, own_factors, i);
-  // Two blocks of squares beside one of the program: late, so that the elements are still in the first-level cache when the
-  // program comes to them.
-  for (; i < whole && k + 2 * block <= next_n; i += block, k += 2 * block) {
-    sum = SUMMED(add)(sum, next + k);
-    sum = SUMMED(add)(sum, next + k + block);
+  for (; i < first; i += block) SUMMED(run_block)(program, own, own_factors, i);
+  for (; i < whole && k + SUMMING_PACE * block <= next_n; i += block, k += SUMMING_PACE * block) {
+#pragma clang loop unroll(full)
+    for (int j = 0; j < SUMMING_PACE; j++) sum = SUMMED(add)(sum, next + k + j * block);
     SUMMED(run_block)(program, own, own_factors, i);
   }
   for (; k < next_n; k += block) sum = SUMMED(add)(sum, next + k);

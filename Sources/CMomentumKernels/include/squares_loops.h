@@ -25,6 +25,8 @@ typedef struct {
   // How many tiles a run may have at most for several side by side to take less time than one after the other. What delivers longer
   // runs, from farther away, takes longer than a sum that waits for itself.
   ptrdiff_t near;
+  // How many tiles a run may have at most for a tile to be summed in less time beside a program than by itself.
+  ptrdiff_t beside;
   // The number of sums that it keeps side by side for a tile, at most 64.
   ptrdiff_t lanes;
 } momentum_squares_variant;

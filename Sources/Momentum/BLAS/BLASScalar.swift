@@ -62,7 +62,7 @@ where Exponent == Int, Compute == Self {
     _ variant: Int32, _ x: UnsafePointer<Self>, _ n: Int, into sums: UnsafeMutablePointer<Self>)
   static func _squaresVariant(
     _ position: Int32
-  ) -> (vectorName: UnsafePointer<CChar>?, most: Int, near: Int, lanes: Int)
+  ) -> (vectorName: UnsafePointer<CChar>?, most: Int, near: Int, beside: Int, lanes: Int)
   static func _finishSquares(
     _ variant: Int32, _ lanes: UnsafePointer<Self>, _ rest: UnsafePointer<Self>, _ n: Int
   ) -> Self

@@ -120,9 +120,9 @@ extension Double: BLASScalar {
 
   public static func _squaresVariant(
     _ position: Int32
-  ) -> (vectorName: UnsafePointer<CChar>?, most: Int, near: Int, lanes: Int) {
+  ) -> (vectorName: UnsafePointer<CChar>?, most: Int, near: Int, beside: Int, lanes: Int) {
     let variant = momentum_squares_variant_double(position)
-    return (variant.vector_name, variant.most, variant.near, variant.lanes)
+    return (variant.vector_name, variant.most, variant.near, variant.beside, variant.lanes)
   }
 
   public static func _finishSquares(

@@ -10,19 +10,25 @@ struct TileSquares<Scalar: BLASScalar> {
 
   /// The most tiles that the loop takes at a time, and the number of tiles up to which it takes several.
   private let most, near: Int
+  /// The number of tiles up to which a tile is summed in less time beside a program (``SummingLoop``) than by itself.
+  private let beside: Int
 
   /// - Parameter prefersLoops: Whether to use the loop where one has the bits of the loaded BLAS.
   @inline(__always)
   init(prefersLoops: Bool) {
     variant = prefersLoops ? BLASTraits.squaresVariant(Scalar.self) : nil
     let loop = variant.map { Scalar._squaresVariant($0) }
-    (most, near) = (loop?.most ?? 1, loop?.near ?? 0)
+    (most, near, beside) = (loop?.most ?? 1, loop?.near ?? 0, loop?.beside ?? 0)
   }
 
   /// Whether several tiles side by side take less time than one after the other. Farther away than ``near``, what delivers a
   /// tile takes longer than its sum waits for itself, and is faster as one stream.
   @inline(__always)
   func takesSeveral(of tiles: Int) -> Bool { tiles <= near }
+
+  /// Whether to sum tiles beside a program.
+  @inline(__always)
+  func goesBeside(aProgramOn tiles: Int) -> Bool { tiles <= beside }
 
   /// The number of tiles to sum next, of those that n elements fill.
   ///

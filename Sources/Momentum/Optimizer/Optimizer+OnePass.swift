@@ -5,11 +5,10 @@ extension Optimizer {
     table.resetDecisions()
     outcome.clearsNonFinite = nonFinitePolicy == .zero
     try bindState(threads: threads)
-    let compiler = compiler(clearsNonFinite: outcome.clearsNonFinite)
-    try compiler.compile(rules, states, into: programs)
+    try compilePrograms()
     // A rule that cannot correct a step must not take one before the norm is known.
     if !rules.correctEveryStep || !correctionsAreChecked {
-      try compileCorrections(by: ScaledDouble(0), compiler)
+      try compileCorrections(by: ScaledDouble(0))
       correctionsAreChecked = true
     }
 
@@ -26,19 +25,24 @@ extension Optimizer {
       if outcome.report.wasClipped {
         // All tensors have the same coefficient, so the same tensors share programs as before, and the numbers of the
         // programs stay valid.
-        try compiler.compile(rules, states, into: programs)
+        try compilePrograms()
         // Rules were checked before, with another factor: one that corrects some steps only, against its word, is found too
         // late.
-        try compileCorrections(by: (ScaledDouble(outcome.report.clipCoefficient) + -1) * stage.gradientFactor, compiler)
+        try compileCorrections(by: (ScaledDouble(outcome.report.clipCoefficient) + -1) * stage.gradientFactor)
       }
       speculation.finish(table, updated: corrections.all, rest: programs.all, team)
     }
     commit()
   }
 
-  private func compileCorrections(
-    by change: ScaledDouble, _ compiler: StepCompiler<Scalar>
-  ) throws(MomentumError) {
+  // A compiler is made for each call: one that was kept would be counted, which takes longer.
+  @inline(__always)
+  private func compilePrograms() throws(MomentumError) {
+    try compiler(clearsNonFinite: nonFinitePolicy == .zero).compile(rules, states, into: programs)
+  }
+
+  private func compileCorrections(by change: ScaledDouble) throws(MomentumError) {
+    let compiler = compiler(clearsNonFinite: nonFinitePolicy == .zero)
     guard try compiler.compileCorrections(by: change, rules, states, into: corrections) else {
       throw .invalidSetting(name: "mode", value: mode.rawValue, expected: "twoPass for this update rule")
     }

@@ -23,10 +23,14 @@ final class SpeculativePass {
     let trial = Trial(
       largestSum: largestSum, measure: table.halves.algorithm(algorithm) == .blas ? .squares : .portableSquares,
       ignoresNonFinite: ignoresNonFinite)
-    team.run(
-      TrialWork(
-        table: table, programs: programs, segments: segments, trial: trial, team: team,
-        scratch: table.scratch(threads: team.mostCount)))
+    let scratch = table.scratch(threads: team.mostCount)
+    if team.count == 1 {
+      TrialWork.run(table, segments, segments.all, programs, trial, ThreadScratch(scratch, thread: 0))
+    } else {
+      team.run(
+        TrialWork(
+          table: table, programs: programs, segments: segments, trial: trial, team: team, scratch: scratch))
+    }
   }
 
   /// Runs `corrections`, unless there are none, on the tiles that ``run(_:_:largestSum:algorithm:ignoresNonFinite:_:)``
@@ -88,6 +92,9 @@ private struct Segments: @unchecked Sendable {  // each thread writes those of i
 
   func deallocate() { bounds.deallocate() }
 
+  /// All segments.
+  var all: Range<Int> { 0..<count }
+
   /// The segments of one thread.
   func share(of thread: Int, _ team: ThreadTeam) -> Range<Int> {
     count * thread / team.count..<count * (thread + 1) / team.count
@@ -120,7 +127,7 @@ private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
 
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
-  private static func run(
+  static func run(
     _ table: TensorTable<Scalar>, _ segments: Segments, _ share: Range<Int>,
     _ programs: UnsafeBufferPointer<StepProgram>, _ trial: Trial, _ scratch: ThreadScratch<Scalar>
   ) {
@@ -131,6 +138,8 @@ private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
     let squares = TileSquares<Scalar>(prefersLoops: table.kernels.prefersLoops)
     var sumsSquares = false
     if case .squares = trial.measure { sumsSquares = true }
+    // There is a tile to come only where some tensor has more than one.
+    let sumsBeside = sumsSquares && table.tiles > table.entries.count && squares.goesBeside(aProgramOn: table.tiles)
     for segment in share {
       var (sum, updated, isUpdating) = (0.0, segments[segment].lowerBound, true)
       table.forEach(in: segments[segment]) { index, part in
@@ -140,7 +149,7 @@ private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
           runner.program.load(
             programs.baseAddress! + entry.pointee.program, cacheBytes: table.cacheBytes, table.kernels)
           loaded = entry.pointee.program
-          summing = sumsSquares ? runner.program.summingLoop : nil
+          summing = sumsBeside ? runner.program.summingLoop : nil
           // Two side by side keep a processor busy, and are still near when the program comes; more are not.
           ahead = summing == nil && squares.takesSeveral(of: table.tiles) ? 2 : 1
         }

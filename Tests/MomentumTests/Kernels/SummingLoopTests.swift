@@ -26,8 +26,7 @@ final class SummingLoopTests: XCTestCase {
           compare(cases, number, variant, loop, plain, n, nextCount)
         }
       }
-      // They sum in vectors as wide as those of their program's loops for AVX2; wider ones sum so fast that nothing is gained.
-      XCTAssertEqual(found > 8, String(cString: S._squaresVariant(variant).vectorName!) == "AVX2", "variant \(variant)")
+      XCTAssertGreaterThan(found, 8, "variant \(variant)")
       variant += 1
     }
   }
@@ -63,8 +62,8 @@ final class SummingLoopTests: XCTestCase {
     momentum.set(ProgramSignature.code(.axpy(Operand.gradient.rawValue), into: Operand.direction.rawValue), at: 0)
     momentum.set(ProgramSignature.code(.axpy(Operand.direction.rawValue), into: Operand.parameters.rawValue), at: 1)
     let vectors = [BLASTraits.behavior.floatNormLoop, BLASTraits.behavior.doubleNormLoop]
-    XCTAssertEqual(SummingLoop<Float>(momentum) != nil, vectors[0] == "AVX2" && BLASTraits.axpyFuses)
-    XCTAssertEqual(SummingLoop<Double>(momentum) != nil, vectors[1] == "AVX2" && BLASTraits.axpyFuses)
+    XCTAssertEqual(SummingLoop<Float>(momentum) != nil, vectors[0] != nil && BLASTraits.axpyFuses)
+    XCTAssertEqual(SummingLoop<Double>(momentum) != nil, vectors[1] != nil && BLASTraits.axpyFuses)
   }
 
   private func memory<S: BLASScalar>(_ cases: FusedProgramCases<S>, _ n: Int) -> [GuardedMemory<S>] {
