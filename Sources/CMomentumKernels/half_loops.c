@@ -28,36 +28,47 @@
     ELEMENTWISE for (ptrdiff_t i = 0; i < n; i++) { y[i] = float16_of(x[i]); }                       \
   }
 
-typedef uint16_t eight_halves __attribute__((vector_size(16)));
 typedef uint32_t eight_words __attribute__((vector_size(32)));
 typedef float eight_floats __attribute__((vector_size(32)));
 typedef double eight_doubles __attribute__((vector_size(64)));
 
-#define EIGHT(target, type, suffix) \
-  target static inline __attribute__((always_inline)) void eight_##type##_##suffix(const uint16_t *x, eight_floats *y)
+// The next sixteen numbers in two vectors: of binary16 one half after the other, of bfloat16 those at even and those at odd places,
+// which takes one instruction each.
+#define SIXTEEN(target, type, suffix) \
+  target static inline __attribute__((always_inline)) void sixteen_##type##_##suffix(const uint16_t *x, eight_floats *y)
 
-#define EIGHT_BFLOAT16(target, suffix)                             \
-  EIGHT(target, bfloat16, suffix) {                                \
-    eight_halves halves;                                           \
-    memcpy(&halves, x, sizeof halves);                             \
-    *y = (eight_floats)(__builtin_convertvector(halves, eight_words) << 16); \
+#define SIXTEEN_BFLOAT16(target, suffix)         \
+  SIXTEEN(target, bfloat16, suffix) {            \
+    eight_words pairs;                           \
+    memcpy(&pairs, x, sizeof pairs);             \
+    y[0] = (eight_floats)(pairs << 16);       \
+    y[1] = (eight_floats)(pairs & 0xffff0000); \
   }
 
-#define PORTABLE_EIGHT_FLOAT16(target, suffix)                               \
-  EIGHT(target, float16, suffix) {                                           \
-    float wide[8];                                                           \
-    ELEMENTWISE for (int j = 0; j < 8; j++) { wide[j] = float_of_float16(x[j]); } \
-    memcpy(y, wide, sizeof *y);                                              \
+#define PORTABLE_SIXTEEN_FLOAT16(target, suffix)                               \
+  SIXTEEN(target, float16, suffix) {                                           \
+    float wide[16];                                                            \
+    ELEMENTWISE for (int j = 0; j < 16; j++) { wide[j] = float_of_float16(x[j]); } \
+    memcpy(y, wide, sizeof wide);                                              \
   }
+
+// The eight lanes of numbers that follow one another, of lanes in the order of the vectors above.
+#define FIRST_bfloat16(x, y) __builtin_shufflevector(x, y, 0, 8, 1, 9, 2, 10, 3, 11)
+#define SECOND_bfloat16(x, y) __builtin_shufflevector(x, y, 4, 12, 5, 13, 6, 14, 7, 15)
+#define FIRST_float16(x, y) (x)
+#define SECOND_float16(x, y) (y)
 
 // Sums of squares in double on the 32 lanes of the portable norm, in its order: element i goes to lane i mod 32. They are vectors, not
-// an array: the compiler leaves an array in memory, where every addition waits for the one before to be stored.
+// an array: the compiler leaves an array in memory, where every addition waits for the one before to be stored. By fused
+// multiply-add, which would give the same bits, an addition would wait longer.
 #define ADD_SQUARES(type, suffix, lanes, x)                                     \
-  _Pragma("clang loop unroll(full)") for (int j = 0; j < 4; j++) {              \
-    eight_floats wide;                                                          \
-    eight_##type##_##suffix((x) + 8 * j, &wide);                                \
-    const eight_doubles y = __builtin_convertvector(wide, eight_doubles);       \
+  _Pragma("clang loop unroll(full)") for (int j = 0; j < 4; j += 2) {           \
+    eight_floats wide[2];                                                       \
+    sixteen_##type##_##suffix((x) + 8 * j, wide);                               \
+    const eight_doubles y = __builtin_convertvector(wide[0], eight_doubles);    \
+    const eight_doubles z = __builtin_convertvector(wide[1], eight_doubles);    \
     lanes[j] += y * y;                                                          \
+    lanes[j + 1] += z * z;                                                      \
   }
 
 #define SQUARES(target, type, suffix)                                                                \
@@ -70,7 +81,9 @@ typedef double eight_doubles __attribute__((vector_size(64)));
       memcpy(rest, x + i, (size_t)(n - i) * sizeof *rest);                                           \
       ADD_SQUARES(type, suffix, lanes, rest)                                                         \
     }                                                                                                \
-    const eight_doubles eight = (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);                       \
+    const eight_doubles half = FIRST_##type(lanes[0], lanes[1]) + SECOND_##type(lanes[0], lanes[1]); \
+    const eight_doubles rest = FIRST_##type(lanes[2], lanes[3]) + SECOND_##type(lanes[2], lanes[3]); \
+    const eight_doubles eight = half + rest;                                                         \
     const double first = (eight[0] + eight[4]) + (eight[2] + eight[6]);                              \
     const double second = (eight[1] + eight[5]) + (eight[3] + eight[7]);                             \
     return first + second;                                                                           \
@@ -86,8 +99,8 @@ typedef double eight_doubles __attribute__((vector_size(64)));
 
 BFLOAT16_LOOPS(, portable)
 PORTABLE_FLOAT16_LOOPS(, portable)
-EIGHT_BFLOAT16(, portable)
-PORTABLE_EIGHT_FLOAT16(, portable)
+SIXTEEN_BFLOAT16(, portable)
+PORTABLE_SIXTEEN_FLOAT16(, portable)
 SQUARES_OF_BOTH_TYPES(, portable)
 
 #if defined(__x86_64__)
@@ -98,8 +111,8 @@ SQUARES_OF_BOTH_TYPES(, portable)
 
 BFLOAT16_LOOPS(AVX2, avx2)
 PORTABLE_FLOAT16_LOOPS(AVX2, avx2)
-EIGHT_BFLOAT16(AVX2, avx2)
-PORTABLE_EIGHT_FLOAT16(AVX2, avx2)
+SIXTEEN_BFLOAT16(AVX2, avx2)
+PORTABLE_SIXTEEN_FLOAT16(AVX2, avx2)
 SQUARES_OF_BOTH_TYPES(AVX2, avx2)
 
 BFLOAT16_LOOPS(AVX2_F16C, f16c)
@@ -118,9 +131,12 @@ AVX2_F16C static void narrow_float16_f16c(const float *x, uint16_t *y, ptrdiff_t
   for (; i < n; i++) { y[i] = _cvtss_sh(x[i], _MM_FROUND_TO_NEAREST_INT); }
 }
 
-EIGHT_BFLOAT16(AVX2_F16C, f16c)
+SIXTEEN_BFLOAT16(AVX2_F16C, f16c)
 
-EIGHT(AVX2_F16C, float16, f16c) { *y = (eight_floats)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)x)); }
+SIXTEEN(AVX2_F16C, float16, f16c) {
+  y[0] = (eight_floats)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)x));
+  y[1] = (eight_floats)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(x + 8)));
+}
 
 SQUARES_OF_BOTH_TYPES(AVX2_F16C, f16c)
 
@@ -140,9 +156,12 @@ AVX512 static void narrow_float16_avx512(const float *x, uint16_t *y, ptrdiff_t 
   for (; i < n; i++) { y[i] = _cvtss_sh(x[i], _MM_FROUND_TO_NEAREST_INT); }
 }
 
-EIGHT_BFLOAT16(AVX512, avx512)
+SIXTEEN_BFLOAT16(AVX512, avx512)
 
-EIGHT(AVX512, float16, avx512) { *y = (eight_floats)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)x)); }
+SIXTEEN(AVX512, float16, avx512) {
+  y[0] = (eight_floats)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)x));
+  y[1] = (eight_floats)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(x + 8)));
+}
 
 SQUARES_OF_BOTH_TYPES(AVX512, avx512)
 
@@ -175,13 +194,14 @@ static void narrow_float16_neon(const float *x, uint16_t *y, ptrdiff_t n) {
   ELEMENTWISE for (ptrdiff_t i = 0; i < n; i++) { to[i] = x[i]; }
 }
 
-EIGHT_BFLOAT16(, neon)
+SIXTEEN_BFLOAT16(, neon)
 
-EIGHT(, float16, neon) {
+SIXTEEN(, float16, neon) {
   typedef __fp16 eight_float16 __attribute__((vector_size(16)));
-  eight_float16 halves;
-  memcpy(&halves, x, sizeof halves);
-  *y = __builtin_convertvector(halves, eight_floats);
+  eight_float16 halves[2];
+  memcpy(halves, x, sizeof halves);
+  y[0] = __builtin_convertvector(halves[0], eight_floats);
+  y[1] = __builtin_convertvector(halves[1], eight_floats);
 }
 
 SQUARES_OF_BOTH_TYPES(, neon)

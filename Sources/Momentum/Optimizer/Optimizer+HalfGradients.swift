@@ -54,23 +54,9 @@ extension Optimizer where Scalar == Float {
   public mutating func step<Half: HalfScalar>(
     parameters: UnsafeMutableBufferPointer<Float>, gradients: UnsafeBufferPointer<Half>
   ) throws(MomentumError) -> StepReport {
-    try Self.check("parameters", parameters.count, layout.count)
-    try Self.check("gradients", gradients.count, layout.count)
-    guard !MemoryRegion.overlap(UnsafeRawBufferPointer(gradients), UnsafeRawBufferPointer(parameters)) else {
-      throw .overlap(first: "gradients", second: "parameters")
-    }
-    try direction.checkSeparate(UnsafeRawBufferPointer(parameters), "parameters")
-    try direction.checkSeparate(UnsafeRawBufferPointer(gradients), "gradients")
-    let placeholder = TensorTable<Float>.emptyTensor
-    let parameter = parameters.baseAddress ?? placeholder
-    bound = nil
-    for index in table.entries.indices {
-      let offset = table.entries[index].offset
-      let gradient = TensorTable<Float>.address(gradients.baseAddress.map { $0 + offset }) ?? placeholder
-      setIfChanged(&table.entry(index).pointee.gradient, to: gradient)
-      setIfChanged(&table.entry(index).pointee.parameters, to: parameter + offset)
-    }
-    return try takeStep(HalfOperands(), withGradientsOf: Half.self)
+    let (parameters, gradients) = (TensorBuffer(UnsafeBufferPointer(parameters)), TensorBuffer(gradients))
+    try check(parameters, gradients)
+    return try takeStep(HalfOperands(), parameters, gradients)
   }
 
   /// Takes one step of tensors that lie anywhere in the caller's memory, with gradients in half precision, one buffer for

@@ -41,23 +41,11 @@ extension Optimizer where Scalar == Float {
     parameters: UnsafeMutableBufferPointer<Float>, copy: UnsafeMutableBufferPointer<Half>,
     gradients: UnsafeBufferPointer<Gradient>
   ) throws(MomentumError) -> StepReport where Gradient.Compute == Float {
-    try Self.check("parameters", parameters.count, layout.count)
-    try Self.check("copy", copy.count, layout.count)
-    try Self.check("gradients", gradients.count, layout.count)
-    let buffers = [
-      ("parameters", UnsafeRawBufferPointer(parameters)), ("copy", UnsafeRawBufferPointer(copy)),
-      ("gradients", UnsafeRawBufferPointer(gradients)),
-    ]
-    for (index, (first, x)) in buffers.enumerated() {
-      for (second, y) in buffers[..<index] where MemoryRegion.overlap(x, y) {
-        throw .overlap(first: second, second: first)
-      }
-      try direction.checkSeparate(x, first)
-    }
-    bind(parameters.baseAddress, gradients.baseAddress, second: copy.baseAddress.map { UnsafeMutableRawPointer($0) })
     var halves = HalfOperands()
     halves.copy = Half.elementType
-    return try takeStep(halves, withGradientsOf: Gradient.self)
+    return try step(
+      halves, TensorBuffer(UnsafeBufferPointer(parameters)), copy: TensorBuffer(UnsafeBufferPointer(copy)),
+      TensorBuffer(gradients))
   }
 
   /// Takes one step of parameters that are kept as numbers of 16 bits and remainders.
@@ -77,10 +65,12 @@ extension Optimizer where Scalar == Float {
   ) throws(MomentumError) -> StepReport where Gradient.Compute == Float {
     try layout.check("parameters", ofVector: parameters.layout)
     try layout.check("gradients", ofVector: gradients.layout)
-    bind(parameters.bfloat16.base, gradients.base, second: UnsafeMutableRawPointer(parameters.remainders))
     var halves = HalfOperands()
     halves.parameters = .split
-    return try takeStep(halves, withGradientsOf: Gradient.self)
+    return try takeStep(
+      halves, TensorBuffer(UnsafeBufferPointer(start: parameters.bfloat16.base, count: layout.count)),
+      TensorBuffer(UnsafeBufferPointer(start: gradients.base, count: layout.count)),
+      second: UnsafeMutableRawPointer(parameters.remainders))
   }
 
   /// Takes one step of parameters of ``BFloat16`` that have no master.
@@ -121,19 +111,14 @@ extension Optimizer where Scalar == Float {
   public mutating func step<Gradient: StoredScalar>(
     parameters: UnsafeMutableBufferPointer<BFloat16>, rounding: Rounding, gradients: UnsafeBufferPointer<Gradient>
   ) throws(MomentumError) -> StepReport where Gradient.Compute == Float {
-    try Self.check("parameters", parameters.count, layout.count)
-    try Self.check("gradients", gradients.count, layout.count)
-    guard !MemoryRegion.overlap(UnsafeRawBufferPointer(gradients), UnsafeRawBufferPointer(parameters)) else {
-      throw .overlap(first: "gradients", second: "parameters")
-    }
-    try direction.checkSeparate(UnsafeRawBufferPointer(parameters), "parameters")
-    try direction.checkSeparate(UnsafeRawBufferPointer(gradients), "gradients")
+    let (parameters, gradients) = (TensorBuffer(UnsafeBufferPointer(parameters)), TensorBuffer(gradients))
+    try check(parameters, gradients)
     try checkRounding()
-    bind(parameters.baseAddress, gradients.baseAddress, second: nil)
+    table.makeHalfEntries()
     for index in table.entries.indices { table.setKey(of: index, for: rounding) }
     var halves = HalfOperands()
     halves.parameters = .bfloat16(rounding)
-    return try takeStep(halves, withGradientsOf: Gradient.self)
+    return try takeStep(halves, parameters, gradients)
   }
 
   /// Throws in a mode that corrects parameters after it has written them.
@@ -144,24 +129,57 @@ extension Optimizer where Scalar == Float {
     }
   }
 
-  /// Points every tensor at its part of flat vectors, whose sizes are checked.
+  // MARK: - Vectors of any element type
+
+  // From here on the element types are values: code that is generic over them would look them up in each step, which takes
+  // longer than the step of a small vector.
+
+  /// Checks the sizes of two vectors, and that no memory is that of another one.
+  func check(_ parameters: TensorBuffer, _ gradients: TensorBuffer) throws(MomentumError) {
+    try Self.check("parameters", parameters.count, layout.count)
+    try Self.check("gradients", gradients.count, layout.count)
+    guard !MemoryRegion.overlap(gradients.bytes, parameters.bytes) else {
+      throw .overlap(first: "gradients", second: "parameters")
+    }
+    try direction.checkSeparate(parameters.bytes, "parameters")
+    try direction.checkSeparate(gradients.bytes, "gradients")
+  }
+
+  /// The same of a master, its copy and gradients; then takes the step.
+  private mutating func step(
+    _ operands: HalfOperands, _ parameters: TensorBuffer, copy: TensorBuffer, _ gradients: TensorBuffer
+  ) throws(MomentumError) -> StepReport {
+    try Self.check("parameters", parameters.count, layout.count)
+    try Self.check("copy", copy.count, layout.count)
+    try Self.check("gradients", gradients.count, layout.count)
+    guard !MemoryRegion.overlap(copy.bytes, parameters.bytes) else {
+      throw .overlap(first: "parameters", second: "copy")
+    }
+    guard !MemoryRegion.overlap(gradients.bytes, copy.bytes) else { throw .overlap(first: "copy", second: "gradients") }
+    try direction.checkSeparate(copy.bytes, "copy")
+    try check(parameters, gradients)
+    return try takeStep(operands, parameters, gradients, second: UnsafeMutableRawPointer(mutating: copy.base))
+  }
+
+  /// Takes a step of vectors that have been checked.
   ///
   /// - Parameter second: The remainders or the copy, of 16 bits each.
-  private mutating func bind<Parameter, Gradient>(
-    _ parameters: UnsafeMutablePointer<Parameter>?, _ gradients: UnsafePointer<Gradient>?,
-    second: UnsafeMutableRawPointer?
-  ) {
-    let placeholder = TensorTable<Float>.emptyTensor
+  mutating func takeStep(
+    _ operands: HalfOperands, _ parameters: TensorBuffer, _ gradients: TensorBuffer,
+    second: UnsafeMutableRawPointer? = nil
+  ) throws(MomentumError) -> StepReport {
+    var operands = operands
+    if gradients.elementType != .float32 { operands.gradient = gradients.elementType }
     bound = nil
-    table.makeHalfEntries()
+    let hasHalfEntries = operands.copy != nil || operands.parameters != nil
+    if hasHalfEntries { table.makeHalfEntries() }
     for index in table.entries.indices {
       let (entry, offset) = (table.entry(index), table.entries[index].offset)
-      let gradient = TensorTable<Float>.address(gradients.map { $0 + offset }) ?? placeholder
-      let parameter = TensorTable<Float>.address(parameters.map { $0 + offset }) ?? placeholder
-      setIfChanged(&entry.pointee.gradient, to: gradient)
-      setIfChanged(&entry.pointee.parameters, to: parameter)
-      table.halfEntry(index).pointee.second = second.map { $0 + 2 * offset }
+      setIfChanged(&entry.pointee.gradient, to: TensorTable<Float>.address(gradients, at: offset))
+      setIfChanged(&entry.pointee.parameters, to: TensorTable<Float>.address(parameters, at: offset))
+      if hasHalfEntries { table.halfEntry(index).pointee.second = second.map { $0 + 2 * offset } }
     }
+    return try takeStep(operands)
   }
 
   /// Takes a step with the operands bound in the table and gradients of one type.

@@ -7,9 +7,12 @@ extension TensorTable {
     elements.map { UnsafeMutableRawPointer(mutating: $0).assumingMemoryBound(to: Scalar.self) }
   }
 
+  /// The same of a tensor in a vector; of an empty vector one that nobody reads.
   @inline(__always)
-  static func address<Element>(_ elements: UnsafeMutablePointer<Element>?) -> Pointer? {
-    address(UnsafePointer(elements))
+  static func address(_ vector: TensorBuffer, at offset: Int) -> Pointer {
+    guard let base = vector.base else { return emptyTensor }
+    return (UnsafeMutableRawPointer(mutating: base) + offset * vector.elementType.byteCount)
+      .assumingMemoryBound(to: Scalar.self)
   }
 
   /// Whether any operand is not stored as `Scalar`s.
