@@ -38,8 +38,9 @@ extension GradientClipping {
     let clipsWhole = whole != nil && whole != .norm(.infinity)
     let clipsTensors = if case .norm = tensor { true } else { unitLimit != nil }
     try normType.validate(forClipping: clipsTensors || clipsWhole)
+    guard convention == .keras else { return }
     let clips = [value != nil, tensor != nil, clipsWhole].count { $0 }
-    if convention == .keras, clips > 1 {
+    if clips > 1 {
       throw .invalidSetting(
         name: "clipping", value: "\(clips) kinds at once", expected: "at most one under the keras convention")
     }

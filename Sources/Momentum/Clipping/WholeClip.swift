@@ -47,41 +47,48 @@ struct WholeClip<Scalar: BLASScalar> {
     let count = tensors.reduce(0) { $0 + $1.count }
     let team = ThreadTeam(threads ?? Machine.availableProcessors, elements: count)
     let loop = StepKernels.outsideSteps.prefersLoops ? FusedLoop<Scalar>.scaling : nil
-    team.run(Multiplication(tensors: tensors, factor: factor, loop: loop, count: count, team: team))
+    // For one thread without a copy of this value: to count its reference to the list takes as long as a thousand elements.
+    if team.count == 1 { return multiply(0..<count, of: count, by: factor, loop) }
+    team.run(Multiplication(clip: self, factor: factor, loop: loop, count: count, team: team))
   }
 
   private struct Multiplication: TeamWork, @unchecked Sendable {  // each thread writes its own elements
-    let tensors: [UnsafeMutableBufferPointer<Scalar>]
+    let clip: WholeClip
     let factor: Scalar
-    /// `nil` for calls of scal.
     let loop: FusedLoop<Scalar>?
     let count: Int
     let team: ThreadTeam
 
-    /// Goes from the last block of a share to the first: the norm has read the last one last, so it is in cache.
-    func run(thread: Int) {
-      let share = team.share(of: thread, count: count)
-      let blockCount = TileRunner<Scalar>.blockCount(share.count)
-      var end = count
-      for tensor in tensors.reversed() {
-        let start = end - tensor.count
-        defer { end = start }
-        guard let base = tensor.baseAddress else { continue }
-        let (first, last) = (max(share.lowerBound, start) - start, min(share.upperBound, end) - start)
-        var position = last
-        while position > first {
-          let block = max(first, (position - 1) & -blockCount)
-          multiply(base + block, position - block)
-          position = block
-        }
+    func run(thread: Int) { clip.multiply(team.share(of: thread, count: count), of: count, by: factor, loop) }
+  }
+
+  /// Multiplies a share of all elements, from its last block to the first: the norm has read the last one last, so it is in
+  /// cache.
+  ///
+  /// - Parameter loop: `nil` for calls of scal.
+  private func multiply(_ share: Range<Int>, of count: Int, by factor: Scalar, _ loop: FusedLoop<Scalar>?) {
+    let blockCount = TileRunner<Scalar>.blockCount(share.count)
+    var end = count
+    for tensor in tensors.reversed() {
+      let start = end - tensor.count
+      defer { end = start }
+      guard let base = tensor.baseAddress else { continue }
+      let (first, last) = (max(share.lowerBound, start) - start, min(share.upperBound, end) - start)
+      var position = last
+      while position > first {
+        let block = max(first, (position - 1) & -blockCount)
+        Self.multiply(base + block, position - block, by: factor, loop)
+        position = block
       }
     }
+  }
 
-    private func multiply(_ x: UnsafeMutablePointer<Scalar>, _ n: Int) {
-      if let loop { return loop.scale(x, by: factor, n) }
-      for start in stride(from: 0, to: n, by: WholeClip.callCount) {
-        Scalar._scal(Int32(truncatingIfNeeded: min(n - start, WholeClip.callCount)), factor, x + start, 1)
-      }
+  private static func multiply(
+    _ x: UnsafeMutablePointer<Scalar>, _ n: Int, by factor: Scalar, _ loop: FusedLoop<Scalar>?
+  ) {
+    if let loop { return loop.scale(x, by: factor, n) }
+    for start in stride(from: 0, to: n, by: callCount) {
+      Scalar._scal(Int32(truncatingIfNeeded: min(n - start, callCount)), factor, x + start, 1)
     }
   }
 }

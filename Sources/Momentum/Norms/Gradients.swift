@@ -16,6 +16,8 @@ public enum Gradients {
   ///   - threads: The most threads to use; by default as many as the process may use.
   /// - Throws: ``MomentumError/invalidSetting(_:)`` for a negative or NaN order.
   /// - Complexity: O(n); reads n elements, 2n for a general p.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   public static func norm<Scalar: BLASScalar>(
     of tensors: [UnsafeBufferPointer<Scalar>], type: NormType = .l2, algorithm: NormAlgorithm = .blas,
     threads: Int? = nil
@@ -51,6 +53,8 @@ public enum Gradients {
   }
 
   /// The norm of a vector; see ``norm(of:type:algorithm:threads:)-([UnsafeBufferPointer<Scalar>],_,_,_)``.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   public static func norm<Scalar: BLASScalar>(
     of vector: borrowing ParameterVector<Scalar>, type: NormType = .l2, algorithm: NormAlgorithm = .blas,
     threads: Int? = nil
