@@ -12,9 +12,12 @@ static const int64_t first_doubles[8] = {-1, -1, -1, -1};
 #define NAME(x) fused_avx2_float_##x
 typedef momentum_fused_loop_float fused_avx2_float_loop;
 typedef momentum_summing_loop_float fused_avx2_float_summing_loop;
+typedef momentum_clamping_loop_float fused_avx2_float_clamping_loop;
 #define SUMMING_PACE 2
+#define DIFFERING(x, y) \
+  (WIDTH - __builtin_popcount((unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(_mm256_castps_si256(x), _mm256_castps_si256(y))))))
 #define SUMMING_HASWELL 4
-#define TARGET __attribute__((target("avx2,fma")))
+#define TARGET __attribute__((target("avx2,fma,popcnt")))
 #define SCALAR float
 #define VECTOR __m256
 #define WIDTH 8
@@ -47,9 +50,12 @@ typedef momentum_summing_loop_float fused_avx2_float_summing_loop;
 #define NAME(x) fused_avx2_double_##x
 typedef momentum_fused_loop_double fused_avx2_double_loop;
 typedef momentum_summing_loop_double fused_avx2_double_summing_loop;
+typedef momentum_clamping_loop_double fused_avx2_double_clamping_loop;
 #define SUMMING_PACE 2
+#define DIFFERING(x, y) \
+  (WIDTH - __builtin_popcount((unsigned)_mm256_movemask_pd(_mm256_castsi256_pd(_mm256_cmpeq_epi64(_mm256_castpd_si256(x), _mm256_castpd_si256(y))))))
 #define SUMMING_HASWELL 4
-#define TARGET __attribute__((target("avx2,fma")))
+#define TARGET __attribute__((target("avx2,fma,popcnt")))
 #define SCALAR double
 #define VECTOR __m256d
 #define WIDTH 4

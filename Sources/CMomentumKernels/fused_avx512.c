@@ -8,10 +8,13 @@
 #define NAME(x) fused_avx512_float_##x
 typedef momentum_fused_loop_float fused_avx512_float_loop;
 typedef momentum_summing_loop_float fused_avx512_float_summing_loop;
+typedef momentum_clamping_loop_float fused_avx512_float_clamping_loop;
 #define SUMMING_PACE 1
+#define DIFFERING(x, y) \
+  __builtin_popcount(_mm512_cmpneq_epi32_mask(_mm512_castps_si512(x), _mm512_castps_si512(y)))
 #define SUMMING_HASWELL 2
 #define SUMMING_SKYLAKEX 4
-#define TARGET __attribute__((target("avx512f")))
+#define TARGET __attribute__((target("avx512f,popcnt")))
 #define SCALAR float
 #define VECTOR __m512
 #define WIDTH 16
@@ -44,10 +47,13 @@ typedef momentum_summing_loop_float fused_avx512_float_summing_loop;
 #define NAME(x) fused_avx512_double_##x
 typedef momentum_fused_loop_double fused_avx512_double_loop;
 typedef momentum_summing_loop_double fused_avx512_double_summing_loop;
+typedef momentum_clamping_loop_double fused_avx512_double_clamping_loop;
 #define SUMMING_PACE 2
+#define DIFFERING(x, y) \
+  __builtin_popcount(_mm512_cmpneq_epi64_mask(_mm512_castpd_si512(x), _mm512_castpd_si512(y)))
 #define SUMMING_HASWELL 2
 #define SUMMING_SKYLAKEX 4
-#define TARGET __attribute__((target("avx512f")))
+#define TARGET __attribute__((target("avx512f,popcnt")))
 #define SCALAR double
 #define VECTOR __m512d
 #define WIDTH 8

@@ -10,6 +10,7 @@
 //             ALL, FIRST(n), LOAD_PART(p, mask) and STORE_PART(p, x, mask), also for ALL
 //   SUMMING_HASWELL, SUMMING_SKYLAKEX   for loops that also sum squares in the order of those kernels: in how many vectors
 //   SUMMING_PACE                        and how many blocks of squares beside one of the program
+//   DIFFERING(x, y)                     in how many lanes the bits of two vectors differ
 //
 // and this file undefines all of them. Everything that depends on the program is a constant where a loop is made, so that the
 // compiler leaves out what the program does not do.
@@ -60,8 +61,8 @@ INLINE void NAME(operate)(
   }
 }
 
-// WIDTH elements from a position on, or those of them that a mask says.
-INLINE void NAME(run_part)(
+// WIDTH elements from a position on, or those of them that a mask says; returns what the operands became.
+INLINE NAME(registers) NAME(run_part)(
     momentum_fused_signature program, SCALAR *const *operands, const SCALAR *factors, ptrdiff_t i, MASK mask) {
   (void)mask;
   NAME(registers) x;
@@ -91,6 +92,7 @@ INLINE void NAME(run_part)(
   WRITE(MOMENTUM_FUSED_UPDATE)
 #undef READ
 #undef WRITE
+  return x;
 }
 
 INLINE void NAME(run_vector)(
@@ -158,6 +160,9 @@ NAME(loop) *NAME(find)(momentum_fused_signature program) {
 #define SUMMED(x) NAME(haswell_##x)
 #define VECTORS SUMMING_HASWELL
 #include "summing_template.h"
+#include "clamping_template.h"
+#undef SUMMED
+#undef VECTORS
 #undef SUMMING_HASWELL
 #endif
 
@@ -165,9 +170,13 @@ NAME(loop) *NAME(find)(momentum_fused_signature program) {
 #define SUMMED(x) NAME(skylakex_##x)
 #define VECTORS SUMMING_SKYLAKEX
 #include "summing_template.h"
+#include "clamping_template.h"
+#undef SUMMED
+#undef VECTORS
 #undef SUMMING_SKYLAKEX
 #endif
 #undef SUMMING_PACE
+#undef DIFFERING
 
 #undef MASK
 #undef ALL

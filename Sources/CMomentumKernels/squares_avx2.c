@@ -45,7 +45,7 @@ TARGET static inline __attribute__((always_inline)) ptrdiff_t total_double(__m25
 #define LEAST(a, b) _mm256_castsi256_ps(_mm256_min_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b)))
 
 #define NAME(x) squares_avx2_haswell_float_##x
-#define FIND_SUMMING fused_avx2_float_haswell_find
+#define PROGRAMS(x) fused_avx2_float_haswell_##x
 #define VECTORS 4
 #define MOST 3
 #define END(s, x, n) rest_float(haswell_fold_float(s[0], s[1], s[2], s[3]), x, n)
@@ -83,14 +83,14 @@ TARGET static inline __attribute__((always_inline)) ptrdiff_t total_double(__m25
 #define LEAST(a, b) _mm256_min_pd(a, b)
 
 #define NAME(x) squares_avx2_haswell_double_##x
-#define FIND_SUMMING fused_avx2_double_haswell_find
+#define PROGRAMS(x) fused_avx2_double_haswell_##x
 #define VECTORS 4
 #define MOST 3
 #define END(s, x, n) rest_double(haswell_fold_double(s[0], s[1], s[2], s[3]), x, n)
 #include "squares_template.h"
 
 #define NAME(x) squares_avx2_haswell_fused_double_##x
-#define FIND_SUMMING fused_avx2_double_haswell_find
+#define PROGRAMS(x) fused_avx2_double_haswell_##x
 #define VECTORS 4
 #define MOST 3
 #define END(s, x, n) rest_fused_double(haswell_fold_double(s[0], s[1], s[2], s[3]), x, n)

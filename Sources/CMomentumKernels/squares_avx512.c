@@ -86,14 +86,14 @@ INLINE double skylakex_double(const __m512d *sums, const double *x, ptrdiff_t n)
 #define LEAST(a, b) _mm512_castsi512_ps(_mm512_min_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b)))
 
 #define NAME(x) squares_avx512_haswell_float_##x
-#define FIND_SUMMING fused_avx512_float_haswell_find
+#define PROGRAMS(x) fused_avx512_float_haswell_##x
 #define VECTORS 2
 #define MOST 5
 #define END(s, x, n) rest_float(haswell_float(s), x, n)
 #include "squares_template.h"
 
 #define NAME(x) squares_avx512_skylakex_float_##x
-#define FIND_SUMMING fused_avx512_float_skylakex_find
+#define PROGRAMS(x) fused_avx512_float_skylakex_##x
 #define VECTORS 4
 #define MOST 3
 #define END(s, x, n) rest_float(skylakex_float(s, x, n), x + (n & 32), n & 31)
@@ -132,28 +132,28 @@ INLINE double skylakex_double(const __m512d *sums, const double *x, ptrdiff_t n)
 #define LEAST(a, b) _mm512_min_pd(a, b)
 
 #define NAME(x) squares_avx512_haswell_double_##x
-#define FIND_SUMMING fused_avx512_double_haswell_find
+#define PROGRAMS(x) fused_avx512_double_haswell_##x
 #define VECTORS 2
 #define MOST 5
 #define END(s, x, n) rest_double(haswell_double(s), x, n)
 #include "squares_template.h"
 
 #define NAME(x) squares_avx512_haswell_fused_double_##x
-#define FIND_SUMMING fused_avx512_double_haswell_find
+#define PROGRAMS(x) fused_avx512_double_haswell_##x
 #define VECTORS 2
 #define MOST 5
 #define END(s, x, n) rest_fused_double(haswell_double(s), x, n)
 #include "squares_template.h"
 
 #define NAME(x) squares_avx512_skylakex_double_##x
-#define FIND_SUMMING fused_avx512_double_skylakex_find
+#define PROGRAMS(x) fused_avx512_double_skylakex_##x
 #define VECTORS 4
 #define MOST 3
 #define END(s, x, n) rest_double(skylakex_double(s, x, n), x + (n & 16), n & 15)
 #include "squares_template.h"
 
 #define NAME(x) squares_avx512_skylakex_fused_double_##x
-#define FIND_SUMMING fused_avx512_double_skylakex_find
+#define PROGRAMS(x) fused_avx512_double_skylakex_##x
 #define VECTORS 4
 #define MOST 3
 #define END(s, x, n) rest_fused_double(skylakex_double(s, x, n), x + (n & 16), n & 15)

@@ -70,3 +70,11 @@ momentum_summing_loop_float *momentum_find_summing_loop_float(int position, mome
 momentum_summing_loop_double *momentum_find_summing_loop_double(int position, momentum_fused_signature program) {
   return doubles[position]->find_summing(program);
 }
+
+momentum_clamping_loop_float *momentum_find_clamping_loop_float(int position, momentum_fused_signature program) {
+  return floats[position]->find_clamping(program);
+}
+
+momentum_clamping_loop_double *momentum_find_clamping_loop_double(int position, momentum_fused_signature program) {
+  return doubles[position]->find_clamping(program);
+}

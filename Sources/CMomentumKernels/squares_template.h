@@ -15,9 +15,9 @@
 //   LOOPS     the structure of the loops of this type, VECTORS_NAME what its vectors are called
 //   NEAR      how many tiles a run may have at most for several side by side to take less time than one after the other
 //   BESIDE    how many tiles a run may have at most for a sum beside a program to take less time than by itself
-//   FIND_SUMMING   finds the loop of a program that sums beside it in this order
+//   PROGRAMS(x)   the names of the loops that run a program beside such a sum: of those that find them
 //
-// and this file defines NAME(loops), and undefines NAME, VECTORS, MOST, END and FIND_SUMMING, for the next kernels of the same type.
+// and this file defines NAME(loops), and undefines NAME, VECTORS, MOST, END and PROGRAMS, for the next kernels of the same type.
 
 #define INLINE TARGET static inline __attribute__((always_inline))
 
@@ -124,11 +124,13 @@ TARGET static ptrdiff_t NAME(clamped)(const SCALAR *x, ptrdiff_t n, SCALAR lower
   return NAME(sum_clamped)(x, n, lower, upper, 0, sums);
 }
 
-const LOOPS NAME(loops) = {{VECTORS_NAME, MOST, NEAR, BESIDE, NAME(block)}, NAME(squares), NAME(clamped), NAME(finish), FIND_SUMMING};
+const LOOPS NAME(loops) = {
+    {VECTORS_NAME, MOST, NEAR, BESIDE, NAME(block)}, NAME(squares), NAME(clamped), NAME(finish),
+    PROGRAMS(find), PROGRAMS(find_clamping)};
 
 #undef INLINE
 #undef NAME
 #undef VECTORS
 #undef MOST
 #undef END
-#undef FIND_SUMMING
+#undef PROGRAMS

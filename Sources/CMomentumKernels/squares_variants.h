@@ -13,6 +13,7 @@ typedef struct {
   ptrdiff_t (*clamped)(const float *x, ptrdiff_t n, float lower, float upper, float *sums);
   float (*finish)(const float *lanes, const float *rest, ptrdiff_t n);
   momentum_summing_loop_float *(*find_summing)(momentum_fused_signature program);
+  momentum_clamping_loop_float *(*find_clamping)(momentum_fused_signature program);
 } squares_loops_float;
 
 typedef struct {
@@ -21,6 +22,7 @@ typedef struct {
   ptrdiff_t (*clamped)(const double *x, ptrdiff_t n, double lower, double upper, double *sums);
   double (*finish)(const double *lanes, const double *rest, ptrdiff_t n);
   momentum_summing_loop_double *(*find_summing)(momentum_fused_signature program);
+  momentum_clamping_loop_double *(*find_clamping)(momentum_fused_signature program);
 } squares_loops_double;
 
 #if defined(__x86_64__)

@@ -1,5 +1,5 @@
 // The loops of fused_template.h that, beside running a program on one tile, add up the squares of the next tile. The includer
-// defines SUMMED(x) for the names and VECTORS, the number of vectors that a tile is added to, both undefined here; and SUMMING_PACE.
+// defines SUMMED(x) for the names, VECTORS, the number of vectors that a tile is added to, and SUMMING_PACE.
 #include "squares_lanes.h"
 
 INLINE void SUMMED(run_block)(
@@ -52,6 +52,3 @@ NAME(summing_loop) *SUMMED(find)(momentum_fused_signature program) {
   }
 }
 #undef FOUND
-
-#undef SUMMED
-#undef VECTORS

@@ -70,6 +70,25 @@ static inline void momentum_run_summing_loop_double(
   ((momentum_summing_loop_double *)loop)(operands, factors, n, next, next_n, lanes);
 }
 
+// A loop that runs a program which clamps the gradient on n elements, a multiple of the variant's number of lanes, adds up the squares of
+// these elements as the bounds leave them, and returns how many the bounds change.
+typedef ptrdiff_t momentum_clamping_loop_float(float *const *operands, const float *factors, ptrdiff_t n, float *lanes);
+typedef ptrdiff_t momentum_clamping_loop_double(double *const *operands, const double *factors, ptrdiff_t n, double *lanes);
+
+// Such a loop of a program; NULL where there is none.
+momentum_clamping_loop_float *momentum_find_clamping_loop_float(int position, momentum_fused_signature program);
+momentum_clamping_loop_double *momentum_find_clamping_loop_double(int position, momentum_fused_signature program);
+
+// Runs a loop that was found, given as any pointer.
+static inline ptrdiff_t momentum_run_clamping_loop_float(
+    const void *loop, float *const *operands, const float *factors, ptrdiff_t n, float *lanes) {
+  return ((momentum_clamping_loop_float *)loop)(operands, factors, n, lanes);
+}
+static inline ptrdiff_t momentum_run_clamping_loop_double(
+    const void *loop, double *const *operands, const double *factors, ptrdiff_t n, double *lanes) {
+  return ((momentum_clamping_loop_double *)loop)(operands, factors, n, lanes);
+}
+
 // The sum of a tile whose blocks such a loop has added up, lane by lane: of the lanes and of the n last elements, which fill no block.
 float momentum_finish_squares_float(int position, const float *lanes, const float *rest, ptrdiff_t n);
 double momentum_finish_squares_double(int position, const double *lanes, const double *rest, ptrdiff_t n);

@@ -56,6 +56,12 @@ where Exponent == Int, Compute == Self {
     _ loop: OpaquePointer, _ operands: UnsafePointer<UnsafeMutablePointer<Self>?>, _ factors: UnsafePointer<Self>,
     _ n: Int, next: UnsafePointer<Self>, _ nextCount: Int, into lanes: UnsafeMutablePointer<Self>)
 
+  static func _clampingLoop(_ variant: Int32, _ program: UInt64) -> OpaquePointer?
+  static func _runClamping(
+    _ loop: OpaquePointer, _ operands: UnsafePointer<UnsafeMutablePointer<Self>?>, _ factors: UnsafePointer<Self>,
+    _ n: Int, into lanes: UnsafeMutablePointer<Self>
+  ) -> Int
+
   // MARK: Sums of squares with the bits of dot (see `TileSquares`)
 
   static func _sumSquares(

@@ -112,6 +112,17 @@ extension Double: BLASScalar {
     momentum_run_summing_loop_double(UnsafeRawPointer(loop), operands, factors, n, next, nextCount, lanes)
   }
 
+  public static func _clampingLoop(_ variant: Int32, _ program: UInt64) -> OpaquePointer? {
+    momentum_find_clamping_loop_double(variant, program).map { unsafeBitCast($0, to: OpaquePointer.self) }
+  }
+
+  public static func _runClamping(
+    _ loop: OpaquePointer, _ operands: UnsafePointer<UnsafeMutablePointer<Double>?>, _ factors: UnsafePointer<Double>,
+    _ n: Int, into lanes: UnsafeMutablePointer<Double>
+  ) -> Int {
+    momentum_run_clamping_loop_double(UnsafeRawPointer(loop), operands, factors, n, lanes)
+  }
+
   public static func _sumSquares(
     _ variant: Int32, _ x: UnsafePointer<Double>, _ n: Int, into sums: UnsafeMutablePointer<Double>
   ) {

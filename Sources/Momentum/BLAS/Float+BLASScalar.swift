@@ -112,6 +112,17 @@ extension Float: BLASScalar {
     momentum_run_summing_loop_float(UnsafeRawPointer(loop), operands, factors, n, next, nextCount, lanes)
   }
 
+  public static func _clampingLoop(_ variant: Int32, _ program: UInt64) -> OpaquePointer? {
+    momentum_find_clamping_loop_float(variant, program).map { unsafeBitCast($0, to: OpaquePointer.self) }
+  }
+
+  public static func _runClamping(
+    _ loop: OpaquePointer, _ operands: UnsafePointer<UnsafeMutablePointer<Float>?>, _ factors: UnsafePointer<Float>,
+    _ n: Int, into lanes: UnsafeMutablePointer<Float>
+  ) -> Int {
+    momentum_run_clamping_loop_float(UnsafeRawPointer(loop), operands, factors, n, lanes)
+  }
+
   public static func _sumSquares(
     _ variant: Int32, _ x: UnsafePointer<Float>, _ n: Int, into sums: UnsafeMutablePointer<Float>
   ) {

@@ -19,6 +19,8 @@ struct ClipSettings {
   let asksForNorm: Bool
   /// Whether it then finds the norm after all other clips, for a limit or a report; clipping by value is measured for it.
   let comparesNorm: Bool
+  /// Whether nothing but the report depends on what clipping by value leaves of the 2-norm, which BLAS's sums then measure.
+  let clampsForReportOnly: Bool
   /// Whether tensors are clipped by value, by norm limits of their own, or by those of their units.
   let clipsValues: Bool
   let limitsTensors: Bool
@@ -45,6 +47,8 @@ struct ClipSettings {
     comparesNorm = limitsNorm || reportsNorms
     asksForNorm = limitsNorm || policy != .propagate || (reportsNorms && any { !$0.isEmpty })
     clipsValues = any { $0.value != nil }
+    clampsForReportOnly =
+      clipsValues && reportsNorms && !limitsNorm && normType == .l2 && algorithm == .blas && policy != .zero
     limitsTensors = any { $0.tensor != nil }
     limitsUnits = any { $0.unitLimit != nil }
     var limits = [TensorLimits(clipping)]

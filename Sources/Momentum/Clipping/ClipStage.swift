@@ -85,6 +85,15 @@ final class ClipStage {
     outcome.report.normOverflowed = total.overflowsDouble
   }
 
+  /// Reports what clipping by value has left, where that decides nothing (``ClipSettings/clampsForReportOnly``).
+  ///
+  /// - Parameter changed: The number of elements that it has changed.
+  func reportClamped<Scalar>(_ changed: Int, _ table: TensorTable<Scalar>, _ outcome: inout Outcome) {
+    outcome.report.valueClippedCount = changed
+    outcome.report.comparedNorm =
+      comparedNorm(ScaledDouble(0), table, table.measured(clamped: true), outcome).double
+  }
+
   /// Keeps the coefficient of a group's own limit for reports.
   func keep(_ coefficient: ScaledDouble, ofGroup group: Int) { groupCoefficients[group] = coefficient }
 

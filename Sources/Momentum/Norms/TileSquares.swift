@@ -12,13 +12,15 @@ struct TileSquares<Scalar: BLASScalar> {
   private let most, near: Int
   /// The number of tiles up to which a tile is summed in less time beside a program (``SummingLoop``) than by itself.
   private let beside: Int
+  /// The number of sums that the loop keeps side by side for a tile.
+  private let lanes: Int
 
   /// - Parameter prefersLoops: Whether to use the loop where one has the bits of the loaded BLAS.
   @inline(__always)
   init(prefersLoops: Bool) {
     variant = prefersLoops ? BLASTraits.squaresVariant(Scalar.self) : nil
     let loop = variant.map { Scalar._squaresVariant($0) }
-    (most, near, beside) = (loop?.most ?? 1, loop?.near ?? 0, loop?.beside ?? 0)
+    (most, near, beside, lanes) = (loop?.most ?? 1, loop?.near ?? 0, loop?.beside ?? 0, loop?.lanes ?? 0)
   }
 
   /// Whether several tiles side by side take less time than one after the other. Farther away than ``near``, what delivers a
@@ -60,21 +62,17 @@ struct TileSquares<Scalar: BLASScalar> {
     return tiles
   }
 
-  /// The sum of a tile of n elements, whose whole blocks another loop adds up in lanes: a ``SummingLoop``.
+  /// The sum of a tile of n elements, whose whole blocks another loop adds up in lanes: a ``SummingLoop`` or a ``ClampingLoop``.
   ///
   /// - Parameter sumBlocks: Is given the number of elements to add up, a multiple of the number of lanes, and memory for the
-  ///   sum of each lane.
+  ///   sum of each lane. Returns the address of the other elements.
   @inline(__always)
-  func sum(
-    ofTile x: UnsafePointer<Scalar>, _ n: Int, by sumBlocks: (Int, UnsafeMutablePointer<Scalar>) -> Void
-  ) -> Scalar {
-    let variant = variant.unsafelyUnwrapped
-    let count = Scalar._squaresVariant(variant).lanes
-    let whole = n & -count
-    return withUnsafeTemporaryAllocation(of: Scalar.self, capacity: count) { lanes in
-      let base = lanes.baseAddress.unsafelyUnwrapped
-      sumBlocks(whole, base)
-      return Scalar._finishSquares(variant, base, x + whole, n - whole)
+  func sum(ofTile n: Int, by sumBlocks: (Int, UnsafeMutablePointer<Scalar>) -> UnsafePointer<Scalar>) -> Scalar {
+    let (variant, whole) = (variant.unsafelyUnwrapped, n & -lanes)
+    return withUnsafeTemporaryAllocation(of: Scalar.self, capacity: lanes) { sums in
+      let base = sums.baseAddress.unsafelyUnwrapped
+      let rest = sumBlocks(whole, base)
+      return Scalar._finishSquares(variant, base, rest, n - whole)
     }
   }
 

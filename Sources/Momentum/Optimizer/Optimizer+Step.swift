@@ -72,7 +72,10 @@ extension Optimizer {
     _ team: ThreadTeam, _ isMeasured: Bool, _ meetings: NormMeetings?
   ) throws(MomentumError) {
     table.resetDecisions()
-    if stage.settings.clipsValues { stage.bindBounds(table, &outcome) }
+    if stage.settings.clipsValues {
+      stage.bindBounds(table, &outcome)
+      if meetings == nil, try updateWhileClamping(team, isMeasured: isMeasured) { return }
+    }
     // Without clips, and under a policy that ignores NaN, reading the gradient first would be a wasted pass.
     if stage.settings.asksForNorm {
       if let meetings {

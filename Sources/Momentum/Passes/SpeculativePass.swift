@@ -173,8 +173,10 @@ private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
           let range = start..<start + n
           start = range.upperBound
           if let summing, start < end {
-            sums[0] = squares.sum(ofTile: gradient + start, min(Tile.count, end - start)) {
-              runner.run(range, summing, next: gradient + start, $0, into: $1)
+            let next = UnsafePointer(gradient + start)
+            sums[0] = squares.sum(ofTile: min(Tile.count, end - start)) { whole, lanes in
+              runner.run(range, summing, next: next, whole, into: lanes)
+              return next + whole
             }
             (known, used) = (1, 0)
           } else {

@@ -8,6 +8,8 @@ final class ProgramBuffer<Scalar: BLASScalar> {
   private(set) var count = 0
   /// The loop that ``onlyLoop(_:cacheBytes:)`` found last, the signature that it found it by, and the factors for it.
   private var (found, sought) = (FusedLoop<Scalar>?.none, ProgramSignature())
+  /// The same of ``onlyClampingLoop(_:cacheBytes:)``.
+  private var (foundClamping, soughtClamping) = (ClampingLoop<Scalar>?.none, ProgramSignature())
   let factors: UnsafeMutablePointer<Scalar>
 
   /// - Parameter capacity: The number of tensors.
@@ -52,5 +54,15 @@ final class ProgramBuffer<Scalar: BLASScalar> {
     else { return nil }
     if signature != sought { (found, sought) = (FusedLoop(signature), signature) }
     return found
+  }
+
+  /// The same loop, and one that also sums what the program clamps.
+  @inline(__always)
+  func onlyClampingLoop(
+    _ kernels: StepKernels, cacheBytes: Int
+  ) -> (loop: FusedLoop<Scalar>, clamping: ClampingLoop<Scalar>)? {
+    guard let loop = onlyLoop(kernels, cacheBytes: cacheBytes) else { return nil }
+    if sought != soughtClamping { (foundClamping, soughtClamping) = (ClampingLoop(sought), sought) }
+    return foundClamping.map { (loop, $0) }
   }
 }

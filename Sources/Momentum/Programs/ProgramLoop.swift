@@ -17,6 +17,15 @@ struct ProgramLoop<Scalar: BLASScalar> {
   func run(_ places: OperandPlaces<Scalar>, at position: Int, _ n: Int) {
     places.withAddresses(at: position) { loop.run($0, factors, n) }
   }
+
+  /// Runs the program's other loop, which also sums what it clamps, on n elements; see ``ClampingLoop/run(_:_:_:into:)``.
+  @inline(__always)
+  func run(
+    _ clamping: ClampingLoop<Scalar>, _ places: OperandPlaces<Scalar>, at position: Int, _ n: Int,
+    into lanes: UnsafeMutablePointer<Scalar>
+  ) -> Int {
+    places.withAddresses(at: position) { clamping.run($0, factors, n, into: lanes) }
+  }
 }
 
 // Of pointers, because a method of a program would get a copy of all of it.

@@ -4,8 +4,8 @@ import XCTest
 
 @testable import Momentum
 
-/// The loops that run a program on one tile and sum the squares of the next one: against the loops that do only the one, and
-/// sums that do only the other.
+/// The loops that run a program on one tile and sum the squares of the next one, and those that sum what they clamp: against the
+/// loops that do only the one, and sums that do only the other.
 final class SummingLoopTests: XCTestCase {
   func testLoopsGiveTheBitsOfBothFloat() throws { try compare(Float.self) }
   func testLoopsGiveTheBitsOfBothDouble() throws { try compare(Double.self) }
@@ -54,6 +54,63 @@ final class SummingLoopTests: XCTestCase {
     for (one, two) in zip(one, two) {
       XCTAssertNil(Closeness.firstDifferentNumber(one.readOnlyBuffer, two.readOnlyBuffer), what)
       XCTAssertTrue(one.guardsAreIntact, what)
+    }
+  }
+
+  func testClampingLoopsGiveTheBitsOfBothFloat() throws { try compareClamping(Float.self) }
+  func testClampingLoopsGiveTheBitsOfBothDouble() throws { try compareClamping(Double.self) }
+
+  private func compareClamping<S: BLASScalar>(_: S.Type) throws {
+    let cases = FusedProgramCases<S>()
+    var variant: Int32 = 0
+    while S._squaresVariant(variant).vectorName != nil {
+      let lanes = S._squaresVariant(variant).lanes
+      var found = 0
+      for number in cases.programs.indices {
+        guard let loop = S._clampingLoop(variant, cases.programs[number]) else { continue }
+        let plain = try XCTUnwrap(S._fusedLoop(cases.programs[number]), "\(cases.program(number))")
+        found += 1
+        for n in [lanes, 3 * lanes, 2048] { compareClamping(cases, number, variant, loop, plain, n) }
+      }
+      XCTAssertGreaterThan(found, 8, "variant \(variant)")
+      variant += 1
+    }
+  }
+
+  private func compareClamping<S: BLASScalar>(
+    _ cases: FusedProgramCases<S>, _ number: Int, _ variant: Int32, _ loop: OpaquePointer, _ plain: OpaquePointer,
+    _ n: Int
+  ) {
+    let what = "\(S.self), variant \(variant), program \(cases.program(number)), \(n) elements"
+    let (one, two) = (memory(cases, n), memory(cases, n))
+    // Once with elements that are not finite, which only the vectors and the count tell about, and once without.
+    for isFinite in [false, true] {
+      if isFinite {
+        for vectors in [one, two] {
+          for index in 0..<n { vectors[0].base[index] = S(index % 23) / 16 - 0.5 }
+        }
+      }
+      let gradient = Array(one[0].readOnlyBuffer)
+      let lanes = GuardedMemory([S](repeating: .nan, count: S._squaresVariant(variant).lanes))
+      let changed = one.map { $0.base as UnsafeMutablePointer? }.withUnsafeBufferPointer {
+        S._runClamping(loop, $0.baseAddress!, cases.factors, n, into: lanes.base)
+      }
+      two.map { $0.base as UnsafeMutablePointer? }.withUnsafeBufferPointer {
+        S._runFused(plain, $0.baseAddress!, cases.factors, n)
+      }
+      XCTAssertTrue(lanes.guardsAreIntact, what)
+      var sums = [S.nan, .nan]
+      // A clamp is the first operation of such a program.
+      let expected = S._sumClampedSquares(
+        variant, gradient, n, to: cases.factors[0], cases.factors[ProgramSignature.longest], into: &sums)
+      XCTAssertEqual(changed, expected, what)
+      XCTAssertTrue(0 < changed && changed < n, what)
+      let sum = S._finishSquares(variant, lanes.base, gradient, 0)
+      XCTAssertTrue(sum == sums[1] || (sum.isNaN && sums[1].isNaN && !isFinite), what)
+      for (one, two) in zip(one, two) {
+        XCTAssertNil(Closeness.firstDifferentNumber(one.readOnlyBuffer, two.readOnlyBuffer), what)
+        XCTAssertTrue(one.guardsAreIntact, what)
+      }
     }
   }
 
