@@ -10,6 +10,8 @@
 #define TARGET __attribute__((target("avx2,fma")))
 #define VECTORS_NAME "AVX2"
 // Runs that come from memory: 4 MiB and more.
+#define FAR PTRDIFF_MAX
+#define FARTHEST PTRDIFF_MAX
 #define BESIDE PTRDIFF_MAX
 #define NEAR (512 * 4 / (ptrdiff_t)sizeof(SCALAR))
 

@@ -27,7 +27,7 @@ static int double_count(void) { return 0; }
 
 #endif
 
-static const momentum_squares_variant no_variant = {NULL, 0, 0, 0, 0};
+static const momentum_squares_variant no_variant = {NULL, 0, 0, 0, 0, 0, 0};
 
 momentum_squares_variant momentum_squares_variant_float(int position) {
   return position >= 0 && position < float_count() ? floats[position]->variant : no_variant;
@@ -37,12 +37,12 @@ momentum_squares_variant momentum_squares_variant_double(int position) {
   return position >= 0 && position < double_count() ? doubles[position]->variant : no_variant;
 }
 
-void momentum_squares_float(int position, const float *x, ptrdiff_t n, ptrdiff_t tile, float *sums) {
-  floats[position]->squares(x, n, tile, sums);
+void momentum_squares_float(int position, const float *x, ptrdiff_t n, ptrdiff_t tile, int fetches, float *sums) {
+  floats[position]->squares(x, n, tile, fetches, sums);
 }
 
-void momentum_squares_double(int position, const double *x, ptrdiff_t n, ptrdiff_t tile, double *sums) {
-  doubles[position]->squares(x, n, tile, sums);
+void momentum_squares_double(int position, const double *x, ptrdiff_t n, ptrdiff_t tile, int fetches, double *sums) {
+  doubles[position]->squares(x, n, tile, fetches, sums);
 }
 
 ptrdiff_t momentum_squares_clamped_float(

@@ -14,6 +14,7 @@
 //                         the order of BLAS
 //   LOOPS     the structure of the loops of this type, VECTORS_NAME what its vectors are called
 //   NEAR      how many tiles a run may have at most for several side by side to take less time than one after the other
+//   FAR FARTHEST   from how many tiles on, and up to how many, to fetch the next tile beside the sum of one takes less time
 //   BESIDE    how many tiles a run may have at most for a sum beside a program to take less time than by itself
 //   PROGRAMS(x)   the names of the loops that run a program beside such a sum: of those that find them
 //
@@ -44,8 +45,15 @@ TARGET static SCALAR NAME(finish)(const SCALAR *lanes, const SCALAR *rest, ptrdi
   return END(sum.of, rest, n);
 }
 
-// The number of tiles is a constant where this is called.
-INLINE void NAME(sum)(const SCALAR *x, ptrdiff_t n, ptrdiff_t tile, int tiles, SCALAR *sums) {
+// Asks for the elements of a block that a later call will want.
+INLINE void NAME(fetch)(const SCALAR *x) {
+  const ptrdiff_t line = 64 / (ptrdiff_t)sizeof(SCALAR);
+#pragma clang loop unroll(full)
+  for (ptrdiff_t k = 0; k < NAME(block); k += line) __builtin_prefetch(x + k);
+}
+
+// The number of tiles, and whether to fetch the next tile meanwhile, are constants where this is called.
+INLINE void NAME(sum)(const SCALAR *x, ptrdiff_t n, ptrdiff_t tile, int tiles, int fetches, SCALAR *sums) {
   const SCALAR *last = x + (tiles - 1) * tile;
   const ptrdiff_t rest = n - (tiles - 1) * tile, whole = rest & -(ptrdiff_t)NAME(block);
   NAME(lanes) all[MOMENTUM_SQUARES_TILES];
@@ -55,6 +63,7 @@ INLINE void NAME(sum)(const SCALAR *x, ptrdiff_t n, ptrdiff_t tile, int tiles, S
   for (; i < whole; i += NAME(block)) {
 #pragma clang loop unroll(full)
     for (int t = 0; t < tiles; t++) all[t] = NAME(add)(all[t], x + t * tile + i);
+    if (fetches) NAME(fetch)(x + tile + i);
   }
   sums[tiles - 1] = NAME(end)(all[tiles - 1], last, rest);
   if (tiles == 1) return;
@@ -68,17 +77,19 @@ INLINE void NAME(sum)(const SCALAR *x, ptrdiff_t n, ptrdiff_t tile, int tiles, S
 
 _Static_assert((MOST == 3 || MOST == 5) && MOST <= MOMENTUM_SQUARES_TILES, "the tiles below");
 
-TARGET static void NAME(squares)(const SCALAR *x, ptrdiff_t n, ptrdiff_t tile, SCALAR *sums) {
-  if (n <= tile) {
-    NAME(sum)(x, n, tile, 1, sums);
+TARGET static void NAME(squares)(const SCALAR *x, ptrdiff_t n, ptrdiff_t tile, int fetches, SCALAR *sums) {
+  if (n <= tile && fetches) {
+    NAME(sum)(x, n, tile, 1, 1, sums);
+  } else if (n <= tile) {
+    NAME(sum)(x, n, tile, 1, 0, sums);
   } else if (n <= 2 * tile) {
-    NAME(sum)(x, n, tile, 2, sums);
+    NAME(sum)(x, n, tile, 2, 0, sums);
   } else if (MOST > 3 && n <= 3 * tile) {
-    NAME(sum)(x, n, tile, 3, sums);
+    NAME(sum)(x, n, tile, 3, 0, sums);
   } else if (MOST > 3 && n <= 4 * tile) {
-    NAME(sum)(x, n, tile, 4, sums);
+    NAME(sum)(x, n, tile, 4, 0, sums);
   } else {
-    NAME(sum)(x, n, tile, MOST, sums);
+    NAME(sum)(x, n, tile, MOST, 0, sums);
   }
 }
 
@@ -125,7 +136,7 @@ TARGET static ptrdiff_t NAME(clamped)(const SCALAR *x, ptrdiff_t n, SCALAR lower
 }
 
 const LOOPS NAME(loops) = {
-    {VECTORS_NAME, MOST, NEAR, BESIDE, NAME(block)}, NAME(squares), NAME(clamped), NAME(finish),
+    {VECTORS_NAME, MOST, NEAR, FAR, FARTHEST, BESIDE, NAME(block)}, NAME(squares), NAME(clamped), NAME(finish),
     PROGRAMS(find), PROGRAMS(find_clamping)};
 
 #undef INLINE

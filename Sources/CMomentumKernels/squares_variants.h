@@ -9,7 +9,7 @@
 
 typedef struct {
   momentum_squares_variant variant;
-  void (*squares)(const float *x, ptrdiff_t n, ptrdiff_t tile, float *sums);
+  void (*squares)(const float *x, ptrdiff_t n, ptrdiff_t tile, int fetches, float *sums);
   ptrdiff_t (*clamped)(const float *x, ptrdiff_t n, float lower, float upper, float *sums);
   float (*finish)(const float *lanes, const float *rest, ptrdiff_t n);
   momentum_summing_loop_float *(*find_summing)(momentum_fused_signature program);
@@ -18,7 +18,7 @@ typedef struct {
 
 typedef struct {
   momentum_squares_variant variant;
-  void (*squares)(const double *x, ptrdiff_t n, ptrdiff_t tile, double *sums);
+  void (*squares)(const double *x, ptrdiff_t n, ptrdiff_t tile, int fetches, double *sums);
   ptrdiff_t (*clamped)(const double *x, ptrdiff_t n, double lower, double upper, double *sums);
   double (*finish)(const double *lanes, const double *rest, ptrdiff_t n);
   momentum_summing_loop_double *(*find_summing)(momentum_fused_signature program);

@@ -25,6 +25,9 @@ typedef struct {
   // How many tiles a run may have at most for several side by side to take less time than one after the other. What delivers longer
   // runs, from farther away, takes longer than a sum that waits for itself.
   ptrdiff_t near;
+  // From how many tiles of a run on, and up to how many, to fetch the next tile while one is summed takes less time: where a
+  // last-level cache delivers them.
+  ptrdiff_t far, farthest;
   // How many tiles a run may have at most for a tile to be summed in less time beside a program than by itself.
   ptrdiff_t beside;
   // The number of sums that it keeps side by side for a tile, at most 64.
@@ -37,9 +40,10 @@ momentum_squares_variant momentum_squares_variant_float(int position);
 momentum_squares_variant momentum_squares_variant_double(int position);
 
 // Sums the squares of n > 0 elements by the variant at a position, tile by tile: the last tile may be shorter, and there are at most
-// as many as the variant takes. A tile is a multiple of 64 elements.
-void momentum_squares_float(int position, const float *x, ptrdiff_t n, ptrdiff_t tile, float *sums);
-void momentum_squares_double(int position, const double *x, ptrdiff_t n, ptrdiff_t tile, double *sums);
+// as many as the variant takes. A tile is a multiple of 64 elements. A tile by itself fetches the next one meanwhile, if `fetches`;
+// there need not be one.
+void momentum_squares_float(int position, const float *x, ptrdiff_t n, ptrdiff_t tile, int fetches, float *sums);
+void momentum_squares_double(int position, const double *x, ptrdiff_t n, ptrdiff_t tile, int fetches, double *sums);
 
 // Sums the squares of a tile of n > 0 elements, and those of its elements as momentum_clamp_float leaves them, with the bits of
 // dot products of the one and the other; returns how many elements the bounds change.

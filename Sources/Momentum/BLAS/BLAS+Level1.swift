@@ -7,6 +7,8 @@ extension BLAS {
   ///
   /// - Throws: ``MomentumError/countMismatch(what:count:expected:)``, ``MomentumError/invalidStride(what:stride:)``.
   /// - Complexity: O(n); reads 2n elements; no allocation.
+  @specialized(where S == Float)
+  @specialized(where S == Double)
   public static func dot<S>(_ x: Vector<S>, _ y: Vector<S>) throws(MomentumError) -> S {
     try check(x)
     try check(y, "y")
@@ -25,6 +27,8 @@ extension BLAS {
   ///
   /// - Throws: ``MomentumError/invalidStride(what:stride:)``.
   /// - Complexity: O(n); reads n elements; no allocation.
+  @specialized(where S == Float)
+  @specialized(where S == Double)
   public static func nrm2<S>(_ x: Vector<S>) throws(MomentumError) -> S {
     try check(x)
     var norm: S = 0
@@ -45,6 +49,8 @@ extension BLAS {
   ///
   /// - Throws: ``MomentumError/invalidStride(what:stride:)``.
   /// - Complexity: O(n); reads n elements; no allocation.
+  @specialized(where S == Float)
+  @specialized(where S == Double)
   public static func asum<S>(_ x: Vector<S>) throws(MomentumError) -> S {
     try check(x)
     var sum: S = 0
@@ -62,6 +68,8 @@ extension BLAS {
   ///
   /// - Throws: ``MomentumError/invalidStride(what:stride:)``.
   /// - Complexity: O(n); reads n elements, twice in OpenBLAS; no allocation.
+  @specialized(where S == Float)
+  @specialized(where S == Double)
   public static func iamax<S>(_ x: Vector<S>) throws(MomentumError) -> Int? {
     try check(x)
     var best: (index: Int, magnitude: S)?
@@ -80,6 +88,8 @@ extension BLAS {
   ///
   /// - Throws: ``MomentumError/invalidStride(what:stride:)``.
   /// - Complexity: O(n); reads n, writes n elements; no allocation.
+  @specialized(where S == Float)
+  @specialized(where S == Double)
   public static func scal<S>(_ factor: S, _ x: MutableVector<S>) throws(MomentumError) {
     try check(x, "x")
     guard factor != 1 else { return }
@@ -99,6 +109,8 @@ extension BLAS {
   /// - Throws: ``MomentumError/countMismatch(what:count:expected:)``, ``MomentumError/invalidStride(what:stride:)``,
   ///   ``MomentumError/overlap(first:second:)``.
   /// - Complexity: O(n); reads 2n, writes n elements; no allocation.
+  @specialized(where S == Float)
+  @specialized(where S == Double)
   public static func axpy<S>(_ factor: S, _ x: Vector<S>, into y: MutableVector<S>) throws(MomentumError) {
     try check(x)
     try check(y)
@@ -119,6 +131,8 @@ extension BLAS {
   /// - Throws: ``MomentumError/countMismatch(what:count:expected:)``, ``MomentumError/invalidStride(what:stride:)``,
   ///   ``MomentumError/overlap(first:second:)``.
   /// - Complexity: O(n); reads n, writes n elements; no allocation.
+  @specialized(where S == Float)
+  @specialized(where S == Double)
   public static func copy<S>(_ x: Vector<S>, to y: MutableVector<S>) throws(MomentumError) {
     try check(x)
     try check(y)
@@ -134,16 +148,22 @@ extension BLAS {
 
 extension BLAS {
   /// The dot product of two spans; see ``dot(_:_:)-(BLAS.Vector<S>,_)``.
+  @specialized(where S == Float)
+  @specialized(where S == Double)
   public static func dot<S: BLASScalar>(_ x: Span<S>, _ y: Span<S>) throws(MomentumError) -> S {
     try withVectors(x, y) { x, y throws(MomentumError) in try dot(x, y) }
   }
 
   /// `x ← factor·x` for a span; see ``scal(_:_:)-(_,BLAS.MutableVector<S>)``.
+  @specialized(where S == Float)
+  @specialized(where S == Double)
   public static func scal<S: BLASScalar>(_ factor: S, _ x: inout MutableSpan<S>) throws(MomentumError) {
     try x.withUnsafeMutableBufferPointer { x throws(MomentumError) in try scal(factor, MutableVector(x)) }
   }
 
   /// `y ← factor·x + y` for spans; see ``axpy(_:_:into:)-(_,BLAS.Vector<S>,_)``.
+  @specialized(where S == Float)
+  @specialized(where S == Double)
   public static func axpy<S: BLASScalar>(
     _ factor: S, _ x: Span<S>, into y: inout MutableSpan<S>
   ) throws(MomentumError) {

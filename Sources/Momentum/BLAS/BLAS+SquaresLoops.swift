@@ -23,7 +23,9 @@ extension BLAS.Behavior {
     var count: Int32 = 0
     while S._squaresVariant(count).vectorName != nil { count += 1 }
     return (0..<count).last { variant in
-      sumsAgree(S.self, tiles: S._squaresVariant(variant).most) { S._sumSquares(variant, $0, $1, into: $2) }
+      sumsAgree(S.self, tiles: S._squaresVariant(variant).most) {
+        S._sumSquares(variant, $0, $1, fetchingNext: false, into: $2)
+      }
     }
   }
 

@@ -65,10 +65,10 @@ where Exponent == Int, Compute == Self {
   // MARK: Sums of squares with the bits of dot (see `TileSquares`)
 
   static func _sumSquares(
-    _ variant: Int32, _ x: UnsafePointer<Self>, _ n: Int, into sums: UnsafeMutablePointer<Self>)
+    _ variant: Int32, _ x: UnsafePointer<Self>, _ n: Int, fetchingNext: Bool, into sums: UnsafeMutablePointer<Self>)
   static func _squaresVariant(
     _ position: Int32
-  ) -> (vectorName: UnsafePointer<CChar>?, most: Int, near: Int, beside: Int, lanes: Int)
+  ) -> (vectorName: UnsafePointer<CChar>?, most: Int, near: Int, far: ClosedRange<Int>, beside: Int, lanes: Int)
   static func _finishSquares(
     _ variant: Int32, _ lanes: UnsafePointer<Self>, _ rest: UnsafePointer<Self>, _ n: Int
   ) -> Self

@@ -124,16 +124,18 @@ extension Double: BLASScalar {
   }
 
   public static func _sumSquares(
-    _ variant: Int32, _ x: UnsafePointer<Double>, _ n: Int, into sums: UnsafeMutablePointer<Double>
+    _ variant: Int32, _ x: UnsafePointer<Double>, _ n: Int, fetchingNext: Bool, into sums: UnsafeMutablePointer<Double>
   ) {
-    momentum_squares_double(variant, x, n, Tile.count, sums)
+    momentum_squares_double(variant, x, n, Tile.count, fetchingNext ? 1 : 0, sums)
   }
 
   public static func _squaresVariant(
     _ position: Int32
-  ) -> (vectorName: UnsafePointer<CChar>?, most: Int, near: Int, beside: Int, lanes: Int) {
+  ) -> (vectorName: UnsafePointer<CChar>?, most: Int, near: Int, far: ClosedRange<Int>, beside: Int, lanes: Int) {
     let variant = momentum_squares_variant_double(position)
-    return (variant.vector_name, variant.most, variant.near, variant.beside, variant.lanes)
+    return (
+      variant.vector_name, variant.most, variant.near, variant.far...variant.farthest, variant.beside, variant.lanes
+    )
   }
 
   public static func _finishSquares(

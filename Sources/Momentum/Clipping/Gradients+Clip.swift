@@ -166,6 +166,8 @@ extension Gradients {
   /// Clips one vector in place; see
   /// ``clip(_:by:names:shapes:convention:nonFinitePolicy:overflowPolicy:threads:)-([UnsafeMutableBufferPointer<Scalar>],_,_,_,_,_,_,_)``.
   @discardableResult
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   public static func clip<Scalar: StoredScalar>(
     _ gradients: inout ParameterVector<Scalar>, by clipping: GradientClipping, convention: Convention = .native,
     nonFinitePolicy: NonFinitePolicy? = nil, overflowPolicy: OverflowPolicy = .infinity, threads: Int? = nil
@@ -180,6 +182,8 @@ extension Gradients {
   /// Clips one tensor in a span in place; see
   /// ``clip(_:by:names:shapes:convention:nonFinitePolicy:overflowPolicy:threads:)-([UnsafeMutableBufferPointer<Scalar>],_,_,_,_,_,_,_)``.
   @discardableResult
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   public static func clip<Scalar: StoredScalar>(
     _ gradient: inout MutableSpan<Scalar>, by clipping: GradientClipping, convention: Convention = .native,
     nonFinitePolicy: NonFinitePolicy? = nil, overflowPolicy: OverflowPolicy = .infinity, threads: Int? = nil

@@ -68,6 +68,8 @@ public enum Gradients {
   }
 
   /// The norm of a span; see ``norm(of:type:algorithm:threads:)-([UnsafeBufferPointer<Scalar>],_,_,_)``.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   public static func norm<Scalar: BLASScalar>(
     of elements: Span<Scalar>, type: NormType = .l2, algorithm: NormAlgorithm = .blas, threads: Int? = nil
   ) throws(MomentumError) -> NormReport {

@@ -12,6 +12,8 @@ struct TileSquares<Scalar: BLASScalar> {
   private let most, near: Int
   /// The number of tiles up to which a tile is summed in less time beside a program (``SummingLoop``) than by itself.
   private let beside: Int
+  /// For how many tiles it fetches the next one.
+  private let far: ClosedRange<Int>
   /// The number of sums that the loop keeps side by side for a tile.
   private let lanes: Int
 
@@ -21,12 +23,17 @@ struct TileSquares<Scalar: BLASScalar> {
     variant = prefersLoops ? BLASTraits.squaresVariant(Scalar.self) : nil
     let loop = variant.map { Scalar._squaresVariant($0) }
     (most, near, beside, lanes) = (loop?.most ?? 1, loop?.near ?? 0, loop?.beside ?? 0, loop?.lanes ?? 0)
+    far = loop?.far ?? .max ... .max
   }
 
   /// Whether several tiles side by side take less time than one after the other. Farther away than ``near``, what delivers a
   /// tile takes longer than its sum waits for itself, and is faster as one stream.
   @inline(__always)
   func takesSeveral(of tiles: Int) -> Bool { tiles <= near }
+
+  /// Whether to fetch the next tile while one of a run is summed.
+  @inline(__always)
+  func fetchesNext(ofRun count: Int) -> Bool { far.contains(Tile.number(of: count)) }
 
   /// Whether to sum tiles beside a program.
   @inline(__always)
@@ -44,11 +51,14 @@ struct TileSquares<Scalar: BLASScalar> {
 
   /// Sums the next tiles of n > 0 elements that begin on the grid.
   ///
-  /// - Parameter copy: As for ``TileSum/dot(_:_:copy:)``.
+  /// - Parameters:
+  ///   - fetchingNext: See ``fetchesNext(ofRun:)``.
+  ///   - copy: As for ``TileSum/dot(_:_:copy:)``.
   /// - Returns: The number of tiles that were summed.
   @inline(__always)
   func sum(
-    _ x: UnsafePointer<Scalar>, _ n: Int, into sums: inout Sums, copy: UnsafeMutablePointer<Scalar>? = nil
+    _ x: UnsafePointer<Scalar>, _ n: Int, fetchingNext: Bool = false, into sums: inout Sums,
+    copy: UnsafeMutablePointer<Scalar>? = nil
   ) -> Int {
     guard let variant else {
       sums[0] = TileSum.dot(x, min(Tile.count, n), copy: copy)
@@ -57,7 +67,8 @@ struct TileSquares<Scalar: BLASScalar> {
     let tiles = share(of: Tile.number(of: n))
     withUnsafeMutableBytes(of: &sums) {
       Scalar._sumSquares(
-        variant, x, min(n, tiles * Tile.count), into: $0.baseAddress!.assumingMemoryBound(to: Scalar.self))
+        variant, x, min(n, tiles * Tile.count), fetchingNext: fetchingNext,
+        into: $0.baseAddress!.assumingMemoryBound(to: Scalar.self))
     }
     return tiles
   }

@@ -60,11 +60,7 @@ struct TileSum: Sendable {
     isTrusted(dot) ? TileSum(value: Double(dot)) : carefulSquares(x, n)
   }
 
-  /// The sum of some tiles by additions in `Double`, or `nil` if these might round.
-  ///
-  /// A tile's sum of `Float`s has 24 binary digits, so every sum of tiles is a multiple of the last digit of the
-  /// smallest tile sum. As long as such sums are below 2⁵³ of these digits, `Double` adds them without rounding: the
-  /// same bits as the exact sum, at the cost of an addition.
+  /// The sum of some tiles by additions in `Double`, or `nil` if these might round: see ``PlainSum``.
   @inline(__always)
   static func plainSum(_ tiles: UnsafeBufferPointer<TileSum>) -> Double? {
     var (sum, smallest, digits, others) = (0.0, Double.infinity, UInt64(0), UInt64(0))
@@ -74,16 +70,7 @@ struct TileSum: Sendable {
       digits |= tile.value.bitPattern
       others |= tile.others
     }
-    return others == 0 && isExact(sum, smallest, digits) ? sum : nil
-  }
-
-  /// Whether `Double`s were added without rounding, judged by their sum, the smallest of them and the union of their
-  /// bits.
-  @inline(__always)
-  static func isExact(_ sum: Double, _ smallest: Double, _ digits: UInt64) -> Bool {
-    // The smallest one times 2²⁹ is less than 2⁵³ times its last digit. A zero fails the test, because it would hide
-    // the smallest other number.
-    digits & 0x1fff_ffff == 0 && sum < smallest * 0x1p29
+    return others == 0 && PlainSum.isExact(sum, smallest, digits) ? sum : nil
   }
 
   /// The sum of at most ``RoundedSum/most`` tiles, rounded once, or `nil` if additions in `Double` do not give it.

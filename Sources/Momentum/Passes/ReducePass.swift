@@ -222,8 +222,10 @@ extension TensorTable {
       var sum = table.sums.baseAddress.unsafelyUnwrapped + (entry.pointee.firstTile &+ Tile.number(of: part.lowerBound))
       var start = Tile.number(of: part.lowerBound) &* Tile.count
       let end = min(Tile.number(of: part.upperBound) &* Tile.count, entry.pointee.count)
+      let fetchesNext = squares.fetchesNext(ofRun: end &- start)
       while start < end {
-        let tiles = squares.sum(gradient + start, end &- start, into: &several, copy: scratch.gradientTile)
+        let tiles = squares.sum(
+          gradient + start, end &- start, fetchingNext: fetchesNext, into: &several, copy: scratch.gradientTile)
         for number in 0..<tiles {
           sum.pointee = .squares(several[number], gradient + start, min(Tile.count, end &- start))
           sum += 1

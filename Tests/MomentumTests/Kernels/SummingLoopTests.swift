@@ -49,7 +49,7 @@ final class SummingLoopTests: XCTestCase {
     }
     XCTAssertTrue(lanes.guardsAreIntact, what)
     var sum = S.nan
-    S._sumSquares(variant, next.base, nextCount, into: &sum)
+    S._sumSquares(variant, next.base, nextCount, fetchingNext: false, into: &sum)
     XCTAssertEqual(S._finishSquares(variant, lanes.base, next.base + blocks, nextCount - blocks), sum, what)
     for (one, two) in zip(one, two) {
       XCTAssertNil(Closeness.firstDifferentNumber(one.readOnlyBuffer, two.readOnlyBuffer), what)
