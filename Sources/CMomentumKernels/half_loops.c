@@ -37,20 +37,22 @@ typedef double eight_doubles __attribute__((vector_size(64)));
 #define SIXTEEN(target, type, suffix) \
   target static inline __attribute__((always_inline)) void sixteen_##type##_##suffix(const uint16_t *x, eight_floats *y)
 
-#define SIXTEEN_BFLOAT16(target, suffix)         \
-  SIXTEEN(target, bfloat16, suffix) {            \
-    eight_words pairs;                           \
-    memcpy(&pairs, x, sizeof pairs);             \
-    y[0] = (eight_floats)(pairs << 16);       \
+#define SIXTEEN_BFLOAT16(target, suffix)       \
+  SIXTEEN(target, bfloat16, suffix) {          \
+    eight_words pairs;                         \
+    memcpy(&pairs, x, sizeof pairs);           \
+    y[0] = (eight_floats)(pairs << 16);        \
     y[1] = (eight_floats)(pairs & 0xffff0000); \
   }
 
-#define PORTABLE_SIXTEEN_FLOAT16(target, suffix)                               \
-  SIXTEEN(target, float16, suffix) {                                           \
-    float wide[16];                                                            \
+#define PORTABLE_SIXTEEN_FLOAT16(target, suffix)                                   \
+  SIXTEEN(target, float16, suffix) {                                               \
+    float wide[16];                                                                \
     ELEMENTWISE for (int j = 0; j < 16; j++) { wide[j] = float_of_float16(x[j]); } \
-    memcpy(y, wide, sizeof wide);                                              \
+    memcpy(y, wide, sizeof wide);                                                  \
   }
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the number at the even place is the lower half of a pair");
 
 // The eight lanes of numbers that follow one another, of lanes in the order of the vectors above.
 #define FIRST_bfloat16(x, y) __builtin_shufflevector(x, y, 0, 8, 1, 9, 2, 10, 3, 11)
@@ -61,14 +63,14 @@ typedef double eight_doubles __attribute__((vector_size(64)));
 // Sums of squares in double on the 32 lanes of the portable norm, in its order: element i goes to lane i mod 32. They are vectors, not
 // an array: the compiler leaves an array in memory, where every addition waits for the one before to be stored. By fused
 // multiply-add, which would give the same bits, an addition would wait longer.
-#define ADD_SQUARES(type, suffix, lanes, x)                                     \
-  _Pragma("clang loop unroll(full)") for (int j = 0; j < 4; j += 2) {           \
-    eight_floats wide[2];                                                       \
-    sixteen_##type##_##suffix((x) + 8 * j, wide);                               \
-    const eight_doubles y = __builtin_convertvector(wide[0], eight_doubles);    \
-    const eight_doubles z = __builtin_convertvector(wide[1], eight_doubles);    \
-    lanes[j] += y * y;                                                          \
-    lanes[j + 1] += z * z;                                                      \
+#define ADD_SQUARES(type, suffix, lanes, x)                                  \
+  _Pragma("clang loop unroll(full)") for (int j = 0; j < 4; j += 2) {        \
+    eight_floats wide[2];                                                    \
+    sixteen_##type##_##suffix((x) + 8 * j, wide);                            \
+    const eight_doubles y = __builtin_convertvector(wide[0], eight_doubles); \
+    const eight_doubles z = __builtin_convertvector(wide[1], eight_doubles); \
+    lanes[j] += y * y;                                                       \
+    lanes[j + 1] += z * z;                                                   \
   }
 
 #define SQUARES(target, type, suffix)                                                                \

@@ -9,11 +9,13 @@
 
 #define TARGET __attribute__((target("avx2,fma")))
 #define VECTORS_NAME "AVX2"
-// Runs that come from memory: 4 MiB and more.
+// What is longer comes from memory: 4 MiB and more.
+#define NEAR (512 * 4 / (ptrdiff_t)sizeof(SCALAR))
+// None: not measured.
 #define FAR PTRDIFF_MAX
 #define FARTHEST PTRDIFF_MAX
+// Any.
 #define BESIDE PTRDIFF_MAX
-#define NEAR (512 * 4 / (ptrdiff_t)sizeof(SCALAR))
 
 TARGET static inline __attribute__((always_inline)) ptrdiff_t total_float(__m256i counts) {
   const __m128i four = _mm_add_epi32(_mm256_castsi256_si128(counts), _mm256_extracti128_si256(counts, 1));

@@ -6,7 +6,7 @@
 // multiplications with additions runs none: it would call a function for every element.
 static inline int variant_count(void) {
 #if defined(__x86_64__)
-  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return 0;
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("popcnt")) return 0;
   return __builtin_cpu_supports("avx512f") ? 2 : 1;
 #elif defined(__aarch64__)
   return 1;

@@ -156,8 +156,8 @@ extension Optimizer where Scalar == Float {
       throw .overlap(first: "parameters", second: "copy")
     }
     guard !MemoryRegion.overlap(gradients.bytes, copy.bytes) else { throw .overlap(first: "copy", second: "gradients") }
-    try direction.checkSeparate(copy.bytes, "copy")
     try check(parameters, gradients)
+    try direction.checkSeparate(copy.bytes, "copy")
     return try takeStep(operands, parameters, gradients, second: UnsafeMutableRawPointer(mutating: copy.base))
   }
 

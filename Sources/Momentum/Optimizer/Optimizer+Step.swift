@@ -93,7 +93,7 @@ extension Optimizer {
     // An owner that waits for others holds no memory that it has not touched: the update touches it by the same shares.
     try bindState(threads: meetings == nil ? threads : 1)
     try compiler(clearsNonFinite: outcome.clearsNonFinite).compile(rules, states, into: programs)
-    if let meetings { try meetings.agree(&outcome.report) }
+    if let meetings { try meetings.agree(&outcome.report) } else { seekClampingLoop() }
     // Nothing fails from here on. State other than vectors is changed first, while it is in cache.
     commit()
     guard changesVectors else { return }

@@ -138,7 +138,7 @@ private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
     let squares = TileSquares<Scalar>(prefersLoops: table.kernels.prefersLoops)
     var sumsSquares = false
     if case .squares = trial.measure { sumsSquares = true }
-    // There is a tile to come only where some tensor has more than one.
+    // With no more tiles than tensors there is hardly one to come.
     let sumsBeside = sumsSquares && table.tiles > table.entries.count && squares.goesBeside(aProgramOn: table.tiles)
     for segment in share {
       var (sum, updated, isUpdating) = (0.0, segments[segment].lowerBound, true)

@@ -66,7 +66,8 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   /// The number of elements and of tiles of all tensors.
   let count: Int
   let tiles: Int
-  /// The sum of each tile, and of each tile after clipping by value, as the reduce pass measured them.
+  /// The sum of each tile, and of each tile after clipping by value, as the reduce pass measured them, the latter also an update
+  /// (``ClampingPass``).
   let sums: UnsafeMutableBufferPointer<TileSum>
   let clampedSums: UnsafeMutableBufferPointer<TileSum>
   /// The memory of all of them.

@@ -8,7 +8,7 @@ final class ProgramBuffer<Scalar: BLASScalar> {
   private(set) var count = 0
   /// The loop that ``onlyLoop(_:cacheBytes:)`` found last, the signature that it found it by, and the factors for it.
   private var (found, sought) = (FusedLoop<Scalar>?.none, ProgramSignature())
-  /// The same of ``onlyClampingLoop(_:cacheBytes:)``.
+  /// What ``onlyClampingLoop(_:cacheBytes:)`` found for the same signature, when it was asked last.
   private var (foundClamping, soughtClamping) = (ClampingLoop<Scalar>?.none, ProgramSignature())
   let factors: UnsafeMutablePointer<Scalar>
 
