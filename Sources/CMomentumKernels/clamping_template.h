@@ -7,9 +7,7 @@ INLINE ptrdiff_t SUMMED(run_clamping)(
   SCALAR own_factors[2 * MOMENTUM_FUSED_LONGEST];
   memcpy(own, operands, sizeof own);
   memcpy(own_factors, factors, sizeof own_factors);
-  SUMMED(lanes) sum;
-#pragma clang loop unroll(full)
-  for (int k = 0; k < VECTORS; k++) sum.of[k] = SET1(0);
+  SUMMED(lanes) sum = SUMMED(nothing)();
   ptrdiff_t changed = 0;
   for (ptrdiff_t i = 0; i < n; i += SUMMED(block)) {
 #pragma clang loop unroll(full)
@@ -21,8 +19,7 @@ INLINE ptrdiff_t SUMMED(run_clamping)(
       changed += DIFFERING(given, clamped);
     }
   }
-#pragma clang loop unroll(full)
-  for (int k = 0; k < VECTORS; k++) STORE(lanes + k * WIDTH, sum.of[k]);
+  SUMMED(store)(lanes, sum);
   return changed;
 }
 

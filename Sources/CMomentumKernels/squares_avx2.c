@@ -37,7 +37,6 @@ TARGET static inline __attribute__((always_inline)) ptrdiff_t total_double(__m25
 #define WIDTH 8
 #define LOAD(p) _mm256_loadu_ps(p)
 #define FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
-#define ZERO _mm256_setzero_ps()
 #define SET1(a) _mm256_set1_ps(a)
 #define MIN(a, b) _mm256_min_ps(a, b)
 #define MAX(a, b) _mm256_max_ps(a, b)
@@ -61,7 +60,6 @@ TARGET static inline __attribute__((always_inline)) ptrdiff_t total_double(__m25
 #undef WIDTH
 #undef LOAD
 #undef FMA
-#undef ZERO
 #undef SET1
 #undef MIN
 #undef MAX
@@ -76,7 +74,6 @@ TARGET static inline __attribute__((always_inline)) ptrdiff_t total_double(__m25
 #define WIDTH 4
 #define LOAD(p) _mm256_loadu_pd(p)
 #define FMA(a, b, c) _mm256_fmadd_pd(a, b, c)
-#define ZERO _mm256_setzero_pd()
 #define SET1(a) _mm256_set1_pd(a)
 #define MIN(a, b) _mm256_min_pd(a, b)
 #define MAX(a, b) _mm256_max_pd(a, b)

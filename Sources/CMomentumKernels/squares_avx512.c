@@ -77,7 +77,6 @@ INLINE double skylakex_double(const __m512d *sums, const double *x, ptrdiff_t n)
 #define WIDTH 16
 #define LOAD(p) _mm512_loadu_ps(p)
 #define FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
-#define ZERO _mm512_setzero_ps()
 #define SET1(a) _mm512_set1_ps(a)
 #define MIN(a, b) _mm512_min_ps(a, b)
 #define MAX(a, b) _mm512_max_ps(a, b)
@@ -109,7 +108,6 @@ INLINE double skylakex_double(const __m512d *sums, const double *x, ptrdiff_t n)
 #undef WIDTH
 #undef LOAD
 #undef FMA
-#undef ZERO
 #undef SET1
 #undef MIN
 #undef MAX
@@ -124,7 +122,6 @@ INLINE double skylakex_double(const __m512d *sums, const double *x, ptrdiff_t n)
 #define WIDTH 8
 #define LOAD(p) _mm512_loadu_pd(p)
 #define FMA(a, b, c) _mm512_fmadd_pd(a, b, c)
-#define ZERO _mm512_setzero_pd()
 #define SET1(a) _mm512_set1_pd(a)
 #define MIN(a, b) _mm512_min_pd(a, b)
 #define MAX(a, b) _mm512_max_pd(a, b)

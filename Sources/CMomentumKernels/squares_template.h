@@ -4,7 +4,7 @@
 //   VECTORS   the number of vectors that a tile is added to
 //   MOST      the most tiles of a call: 3, or 5 where that keeps a processor busier
 //   SCALAR    the element type            VECTOR    WIDTH elements of it
-//   LOAD FMA(a, b, c) = a * b + c, ZERO SET1 MIN MAX as the processor has them: of a NaN and a number the second
+//   LOAD FMA(a, b, c) = a * b + c, SET1 MIN MAX as the processor has them: of a NaN and a number the second
 //   COUNTS    WIDTH integers, all of them 0 in NO_COUNTS
 //   COUNT(counts, x, y)   counts, increased where x and y have the same bits
 //   TOTAL(counts)         their sum
@@ -25,13 +25,6 @@
 #define SUMMED NAME
 #include "squares_lanes.h"
 #undef SUMMED
-
-INLINE NAME(lanes) NAME(nothing)(void) {
-  NAME(lanes) sum;
-#pragma clang loop unroll(full)
-  for (int k = 0; k < VECTORS; k++) sum.of[k] = ZERO;
-  return sum;
-}
 
 INLINE SCALAR NAME(end)(NAME(lanes) sum, const SCALAR *x, ptrdiff_t n) {
   const ptrdiff_t whole = n & -(ptrdiff_t)NAME(block);

@@ -2,6 +2,11 @@
 // defines SUMMED(x) for the names, VECTORS, the number of vectors that a tile is added to, and SUMMING_PACE.
 #include "squares_lanes.h"
 
+INLINE void SUMMED(store)(SCALAR *lanes, SUMMED(lanes) sum) {
+#pragma clang loop unroll(full)
+  for (int k = 0; k < VECTORS; k++) STORE(lanes + k * WIDTH, sum.of[k]);
+}
+
 INLINE void SUMMED(run_block)(
     momentum_fused_signature program, SCALAR *const *operands, const SCALAR *factors, ptrdiff_t i) {
 #pragma clang loop unroll(full)
@@ -15,9 +20,7 @@ INLINE void SUMMED(run)(
   SCALAR own_factors[2 * MOMENTUM_FUSED_LONGEST];
   memcpy(own, operands, sizeof own);
   memcpy(own_factors, factors, sizeof own_factors);
-  SUMMED(lanes) sum;
-#pragma clang loop unroll(full)
-  for (int k = 0; k < VECTORS; k++) sum.of[k] = SET1(0);
+  SUMMED(lanes) sum = SUMMED(nothing)();
   // So many blocks of squares are added beside one of the program, and so late that the elements are still in the first-level cache
   // when the program comes to them.
   const ptrdiff_t block = SUMMED(block), whole = n & -block, first = (whole - whole / SUMMING_PACE) & -block;
@@ -29,8 +32,7 @@ INLINE void SUMMED(run)(
     SUMMED(run_block)(program, own, own_factors, i);
   }
   for (; k < next_n; k += block) sum = SUMMED(add)(sum, next + k);
-#pragma clang loop unroll(full)
-  for (int v = 0; v < VECTORS; v++) STORE(lanes + v * WIDTH, sum.of[v]);
+  SUMMED(store)(lanes, sum);
   for (; i + WIDTH <= n; i += WIDTH) NAME(run_vector)(program, own, own_factors, i);
   if (i < n) NAME(finish)(loop, program, operands, factors, i, n - i);
 }

@@ -37,7 +37,7 @@ struct TileSquares<Scalar: BLASScalar> {
 
   /// Whether to sum tiles beside a program.
   @inline(__always)
-  func goesBeside(aProgramOn tiles: Int) -> Bool { tiles <= beside }
+  func sumsBesideProgram(of tiles: Int) -> Bool { tiles <= beside }
 
   /// The number of tiles to sum next, of those that n elements fill.
   ///

@@ -149,14 +149,12 @@ extension Optimizer where Scalar == Float {
   private mutating func step(
     _ operands: HalfOperands, _ parameters: TensorBuffer, copy: TensorBuffer, _ gradients: TensorBuffer
   ) throws(MomentumError) -> StepReport {
-    try Self.check("parameters", parameters.count, layout.count)
+    try check(parameters, gradients)
     try Self.check("copy", copy.count, layout.count)
-    try Self.check("gradients", gradients.count, layout.count)
     guard !MemoryRegion.overlap(copy.bytes, parameters.bytes) else {
       throw .overlap(first: "parameters", second: "copy")
     }
     guard !MemoryRegion.overlap(gradients.bytes, copy.bytes) else { throw .overlap(first: "copy", second: "gradients") }
-    try check(parameters, gradients)
     try direction.checkSeparate(copy.bytes, "copy")
     return try takeStep(operands, parameters, gradients, second: UnsafeMutableRawPointer(mutating: copy.base))
   }

@@ -139,7 +139,7 @@ private struct TrialWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
     var sumsSquares = false
     if case .squares = trial.measure { sumsSquares = true }
     // With no more tiles than tensors there is hardly one to come.
-    let sumsBeside = sumsSquares && table.tiles > table.entries.count && squares.goesBeside(aProgramOn: table.tiles)
+    let sumsBeside = sumsSquares && table.tiles > table.entries.count && squares.sumsBesideProgram(of: table.tiles)
     for segment in share {
       var (sum, updated, isUpdating) = (0.0, segments[segment].lowerBound, true)
       table.forEach(in: segments[segment]) { index, part in

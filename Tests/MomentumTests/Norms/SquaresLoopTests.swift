@@ -87,7 +87,7 @@ final class SquaresLoopTests: XCTestCase {
   func testSumsHaveTheBitsOfDotDouble() throws { try sumsHaveTheBitsOfDot(Double.self) }
 
   private func sumsHaveTheBitsOfDot<S: BLASScalar>(_: S.Type) throws {
-    guard BLASTraits.squaresVariant(S.self) != nil else { throw XCTSkip("no loop has the bits of this BLAS") }
+    // Where no loop has the bits of this BLAS, its dot is called either way.
     var random = SeededGenerator(seed: 141)
     let (squares, dots) = (TileSquares<S>(prefersLoops: true), TileSquares<S>(prefersLoops: false))
     let most = 8 * Tile.count
@@ -125,7 +125,9 @@ final class SquaresLoopTests: XCTestCase {
     let squares = TileSquares<S>(prefersLoops: true)
     var sums = TileSquares<S>.Sums(repeating: 0)
     XCTAssertNil(TileSquares<S>(prefersLoops: false).sumClamped([1], 1, to: -1, 1, into: &sums))
-    guard BLASTraits.squaresVariant(S.self) != nil else { throw XCTSkip("no loop has the bits of this BLAS") }
+    guard BLASTraits.squaresVariant(S.self) != nil else {
+      return XCTAssertNil(squares.sumClamped([1], 1, to: -1, 1, into: &sums), "no loop has the bits of this BLAS")
+    }
     var random = SeededGenerator(seed: 144)
     let bounds: [(S, S)] = [
       (-0.5, 0.5), (-1e-3, 1.25), (0, 1), (-1, -0.0), (-.infinity, .infinity), (-1e-30, 1e-30), (2, 3),
