@@ -32,8 +32,8 @@ extension Optimizer {
   @inline(__always)
   private func report(_ lossScale: Double, lostUpdates: Int = 0) -> StepReport {
     StepReport(
-      step: stepCount, clip: outcome.report, lossScale: lossScale, lostUpdates: lostUpdates,
-      learningRate: rules.learningRate, momentum: rules.momentum)
+      step: stepCount, clip: outcome.report, lossScale: lossScale, learningRate: rules.learningRate,
+      momentum: rules.momentum, lostUpdates: lostUpdates)
   }
 
   // Not inlined: the compiler may move arithmetic of this function, but not the call of one.

@@ -7,6 +7,11 @@ import XCTest
 final class VectorStepTests: XCTestCase {
   private let counts = [700, 1, 0, 2100, 64]
 
+  func testReportsAreCopiedInWholePieces() {
+    // An optional number at the end would add a piece of another size; see ``StepReport``.
+    XCTAssertTrue(MemoryLayout<StepReport>.size.isMultiple(of: 16))
+  }
+
   func testVectorsAreFoundWhereverTheyLieFloat() throws { try vectorsAreFound(Float.self) }
   func testVectorsAreFoundWhereverTheyLieDouble() throws { try vectorsAreFound(Double.self) }
 
