@@ -36,6 +36,9 @@ package enum BLASTraits {
     return variant == 0 ? nil : Int32(variant) &- 1
   }
 
+  /// All that the engine needs to know of the library, as a number: another one after other kernels were chosen that differ.
+  @inline(__always) static var known: UInt16 { flags }
+
   /// Calls a routine that works in memory of the library, which those of level 2 and 3 and of LAPACK do: at a time when no
   /// other such call runs, if the library's memory is not safe from that.
   @inline(__always)

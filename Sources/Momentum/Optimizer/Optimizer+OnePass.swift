@@ -13,8 +13,9 @@ extension Optimizer {
     }
 
     let limit = (ScaledDouble(clipping.globalNorm ?? .infinity) / stage.gradientFactor).double
+    let loop = programs.onlyLoop(table.kernels, cacheBytes: table.cacheBytes)
     speculation.run(
-      table, programs.all, largestSum: limit * limit, algorithm: clipping.algorithm,
+      table, programs.all, loop, largestSum: limit * limit, algorithm: clipping.algorithm,
       ignoresNonFinite: outcome.clearsNonFinite, team)
     let measured = GradientMeasurement(total: table.totalNorm(stage.settings.normType, table.measured()))
     try stage.decide(measured, table, &outcome, team)

@@ -6,16 +6,13 @@
 struct ClampingPass<Scalar: BLASScalar> {
   private let table: TensorTable<Scalar>
   private let loop: ProgramLoop<Scalar>
-  private let clamping: ClampingLoop<Scalar>
 
   /// - Parameter programs: The programs of the step, which the caller keeps alive.
   /// - Returns: `nil` where not all tensors share a program, or it has no loop that sums what it clamps.
   @inline(__always)
   init?(_ table: TensorTable<Scalar>, _ programs: ProgramBuffer<Scalar>) {
-    guard let (loop, clamping) = programs.onlyClampingLoop(table.kernels, cacheBytes: table.cacheBytes) else {
-      return nil
-    }
-    (self.table, self.loop, self.clamping) = (table, ProgramLoop(loop, programs.factors), clamping)
+    guard let loop = programs.onlyLoop(table.kernels, cacheBytes: table.cacheBytes), loop.canClamp else { return nil }
+    (self.table, self.loop) = (table, loop)
   }
 
   /// Runs the program on the gradients whose tiles the table has the sums of.
@@ -41,7 +38,7 @@ struct ClampingPass<Scalar: BLASScalar> {
   }
 
   private func run(_ share: Range<Int>, _ scratch: ThreadScratch<Scalar>) -> Int {
-    Self.run(table, share, loop, clamping, scratch)
+    Self.run(table, share, loop, scratch)
   }
 
   /// A thread works on the tiles that start in its share, from the last block of them to the first, since the reduce pass has
@@ -49,8 +46,7 @@ struct ClampingPass<Scalar: BLASScalar> {
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
   private static func run(
-    _ table: TensorTable<Scalar>, _ share: Range<Int>, _ loop: ProgramLoop<Scalar>, _ clamping: ClampingLoop<Scalar>,
-    _ scratch: ThreadScratch<Scalar>
+    _ table: TensorTable<Scalar>, _ share: Range<Int>, _ loop: ProgramLoop<Scalar>, _ scratch: ThreadScratch<Scalar>
   ) -> Int {
     let squares = TileSquares<Scalar>(prefersLoops: true)
     var changed = 0
@@ -62,7 +58,7 @@ struct ClampingPass<Scalar: BLASScalar> {
       var end = Tile.number(of: part.upperBound)
       while end > first {
         let start = max(first, (end - 1) & -tilesPerBlock)
-        for tile in start..<end { changed += run(tile, of: index, table, places, loop, clamping, squares, scratch) }
+        for tile in start..<end { changed += run(tile, of: index, table, places, loop, squares, scratch) }
         end = start
       }
     }
@@ -73,8 +69,7 @@ struct ClampingPass<Scalar: BLASScalar> {
   @inline(__always)
   private static func run(
     _ tile: Int, of index: Int, _ table: TensorTable<Scalar>, _ places: OperandPlaces<Scalar>,
-    _ loop: ProgramLoop<Scalar>, _ clamping: ClampingLoop<Scalar>, _ squares: TileSquares<Scalar>,
-    _ scratch: ThreadScratch<Scalar>
+    _ loop: ProgramLoop<Scalar>, _ squares: TileSquares<Scalar>, _ scratch: ThreadScratch<Scalar>
   ) -> Int {
     let (entry, bounds) = (table.entry(index), table.decision(index).pointee.bounds.unsafelyUnwrapped)
     let (start, place) = (tile &* Tile.count, entry.pointee.firstTile &+ tile)
@@ -87,7 +82,7 @@ struct ClampingPass<Scalar: BLASScalar> {
     }
     var changed = 0
     let sum = squares.sum(ofTile: n) { whole, lanes in
-      changed = loop.run(clamping, places, at: start, whole, into: lanes)
+      changed = loop.runClamping(places, at: start, whole, into: lanes)
       guard whole < n else { return UnsafePointer(x) }
       loop.run(places, at: start + whole, n - whole)
       changed += Scalar._clampCounting(

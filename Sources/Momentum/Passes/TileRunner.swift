@@ -30,7 +30,7 @@ struct TileRunner<Scalar: BLASScalar> {
   @inline(__always)
   mutating func execute(_ count: Int) {
     guard program.count > 0 else { return }
-    if let loop = program.loop { return Self.execute(ProgramLoop(loop, program.factors), current.places, count) }
+    if let loop = program.loop { return Self.execute(loop, current.places, count) }
     let block = Self.blockCount(count)
     let whole = count & -Self.granule
     // The end comes first, so that the next block finds the end's cache lines in cache.
@@ -66,9 +66,7 @@ struct TileRunner<Scalar: BLASScalar> {
   /// granule.
   @inline(__always)
   mutating func run(_ part: Range<Int>) {
-    if let loop = program.loop {
-      return ProgramLoop(loop, program.factors).run(current.places, at: part.lowerBound, part.count)
-    }
+    if let loop = program.loop { return loop.run(current.places, at: part.lowerBound, part.count) }
     let (tile, end) = (program.tileCount, part.lowerBound + part.count & -Self.granule)
     var position = part.lowerBound
     while position < end {
@@ -77,17 +75,6 @@ struct TileRunner<Scalar: BLASScalar> {
       position += tile
     }
     if end < part.upperBound { runEnd(current, of: part, from: end) }
-  }
-
-  /// Runs the program on a part of the run by a loop that also sums what comes next; see ``SummingLoop``.
-  @inline(__always)
-  func run(
-    _ part: Range<Int>, _ loop: SummingLoop<Scalar>, next: UnsafePointer<Scalar>, _ nextCount: Int,
-    into lanes: UnsafeMutablePointer<Scalar>
-  ) {
-    current.places.withAddresses(at: part.lowerBound) {
-      loop.run($0, program.factors, part.count, next: next, nextCount, into: lanes)
-    }
   }
 
   @inline(__always)

@@ -7,7 +7,7 @@ extension TensorTable {
   func update(_ programs: ProgramBuffer<Scalar>, asVector: Bool = false, _ team: ThreadTeam) {
     withExtendedLifetime(programs) {
       if asVector, !usesHalves, let loop = programs.onlyLoop(kernels, cacheBytes: cacheBytes) {
-        updateVector(ProgramLoop(loop, programs.factors), team)
+        updateVector(loop, team)
       } else {
         update(programs.all, team)
       }

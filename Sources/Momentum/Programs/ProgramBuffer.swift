@@ -6,21 +6,22 @@ final class ProgramBuffer<Scalar: BLASScalar> {
   private let storage: UnsafeMutableBufferPointer<StepProgram>
   /// The number of programs.
   private(set) var count = 0
-  /// The loop that ``onlyLoop(_:cacheBytes:)`` found last, the signature that it found it by, and the factors for it.
-  private var (found, sought) = (FusedLoop<Scalar>?.none, ProgramSignature())
-  /// What ``onlyClampingLoop(_:cacheBytes:)`` found for the same signature, when it was asked last.
-  private var (foundClamping, soughtClamping) = (ClampingLoop<Scalar>?.none, ProgramSignature())
-  let factors: UnsafeMutablePointer<Scalar>
+  /// The loops of the only program, and the factors for them.
+  private let found: UnsafeMutablePointer<FoundLoops<Scalar>>
+  private let factors: UnsafeMutablePointer<Scalar>
 
   /// - Parameter capacity: The number of tensors.
   init(capacity: Int) {
-    // One allocation for both, because clipping in place makes a buffer for each call.
+    // One allocation for all, because clipping in place makes a buffer for each call.
     let programBytes = capacity * MemoryLayout<StepProgram>.stride
+    let factorBytes = ProgramLoop<Scalar>.factorCount * MemoryLayout<Scalar>.stride
     let memory = UnsafeMutableRawPointer.allocate(
-      byteCount: programBytes + ProgramLoop<Scalar>.factorCount * MemoryLayout<Scalar>.stride, alignment: 16)
+      byteCount: programBytes + factorBytes + MemoryLayout<FoundLoops<Scalar>>.stride, alignment: 16)
     storage = UnsafeMutableBufferPointer(
       start: memory.bindMemory(to: StepProgram.self, capacity: capacity), count: capacity)
     factors = (memory + programBytes).bindMemory(to: Scalar.self, capacity: ProgramLoop<Scalar>.factorCount)
+    found = (memory + programBytes + factorBytes).initializeMemory(
+      as: FoundLoops<Scalar>.self, repeating: FoundLoops(), count: 1)
   }
 
   deinit { UnsafeMutableRawPointer(storage.baseAddress.unsafelyUnwrapped).deallocate() }
@@ -45,24 +46,13 @@ final class ProgramBuffer<Scalar: BLASScalar> {
     if count > 1, storage[count - 1] == storage[count - 2] { count -= 1 }
   }
 
-  /// The loop of the program, if there is one program alone and it is to be run as a loop; writes its ``factors``. From
-  /// step to step only these change, so the loop is seldom looked for.
+  /// The loop of the program, if there is one program alone and it is to be run as a loop. Its factors are those of this
+  /// moment, until it is asked for again.
   @inline(__always)
-  func onlyLoop(_ kernels: StepKernels, cacheBytes: Int) -> FusedLoop<Scalar>? {
+  func onlyLoop(_ kernels: StepKernels, cacheBytes: Int) -> ProgramLoop<Scalar>? {
     guard count == 1, let program = storage.baseAddress.map({ UnsafePointer($0) }),
       kernels.takesLoop(of: program, cacheBytes: cacheBytes), let signature = program.signature(writing: factors)
     else { return nil }
-    if signature != sought { (found, sought) = (FusedLoop(signature), signature) }
-    return found
-  }
-
-  /// The same loop, and one that also sums what the program clamps.
-  @inline(__always)
-  func onlyClampingLoop(
-    _ kernels: StepKernels, cacheBytes: Int
-  ) -> (loop: FusedLoop<Scalar>, clamping: ClampingLoop<Scalar>)? {
-    guard let loop = onlyLoop(kernels, cacheBytes: cacheBytes) else { return nil }
-    if sought != soughtClamping { (foundClamping, soughtClamping) = (ClampingLoop(sought), sought) }
-    return foundClamping.map { (loop, $0) }
+    return found.pointee.find(signature, factors)
   }
 }

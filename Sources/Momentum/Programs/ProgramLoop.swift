@@ -1,6 +1,8 @@
-/// The loop of a program, with the factors of the step.
+/// The loop of a program, with the factors of the step, and those of its loops that do something else beside.
 struct ProgramLoop<Scalar: BLASScalar> {
-  private let loop: FusedLoop<Scalar>
+  private let plain: FusedLoop<Scalar>
+  private let summing: SummingLoop<Scalar>?
+  private let clamping: ClampingLoop<Scalar>?
   private let factors: UnsafePointer<Scalar>
 
   /// The number of factors: one for each operation, then the bounds.
@@ -8,23 +10,41 @@ struct ProgramLoop<Scalar: BLASScalar> {
 
   /// - Parameter factors: ``factorCount`` numbers, which stay where they are.
   @inline(__always)
-  init(_ loop: FusedLoop<Scalar>, _ factors: UnsafeMutablePointer<Scalar>) {
-    (self.loop, self.factors) = (loop, UnsafePointer(factors))
+  init(
+    _ plain: FusedLoop<Scalar>, summing: SummingLoop<Scalar>? = nil, clamping: ClampingLoop<Scalar>? = nil,
+    _ factors: UnsafeMutablePointer<Scalar>
+  ) {
+    (self.plain, self.summing, self.clamping, self.factors) = (plain, summing, clamping, UnsafePointer(factors))
   }
+
+  /// Whether the program has a ``SummingLoop``.
+  var canSum: Bool { summing != nil }
+  /// Whether the program has a ``ClampingLoop``.
+  var canClamp: Bool { clamping != nil }
 
   /// Runs the loop on n elements, from a position on.
   @inline(__always)
   func run(_ places: OperandPlaces<Scalar>, at position: Int, _ n: Int) {
-    places.withAddresses(at: position) { loop.run($0, factors, n) }
+    places.withAddresses(at: position) { plain.run($0, factors, n) }
   }
 
-  /// Runs the program's other loop, which also sums what it clamps, on n elements; see ``ClampingLoop/run(_:_:_:into:)``.
+  /// Runs the loop that also sums what comes next, on n elements; see ``SummingLoop/run(_:_:_:next:_:into:)``.
   @inline(__always)
-  func run(
-    _ clamping: ClampingLoop<Scalar>, _ places: OperandPlaces<Scalar>, at position: Int, _ n: Int,
+  func runSumming(
+    _ places: OperandPlaces<Scalar>, at position: Int, _ n: Int, next: UnsafePointer<Scalar>, _ nextCount: Int,
     into lanes: UnsafeMutablePointer<Scalar>
+  ) {
+    places.withAddresses(at: position) {
+      summing.unsafelyUnwrapped.run($0, factors, n, next: next, nextCount, into: lanes)
+    }
+  }
+
+  /// Runs the loop that also sums what it clamps, on n elements; see ``ClampingLoop/run(_:_:_:into:)``.
+  @inline(__always)
+  func runClamping(
+    _ places: OperandPlaces<Scalar>, at position: Int, _ n: Int, into lanes: UnsafeMutablePointer<Scalar>
   ) -> Int {
-    places.withAddresses(at: position) { clamping.run($0, factors, n, into: lanes) }
+    places.withAddresses(at: position) { clamping.unsafelyUnwrapped.run($0, factors, n, into: lanes) }
   }
 }
 

@@ -42,10 +42,7 @@ struct TileProgram<Scalar: BLASScalar> {
   private(set) var signature: ProgramSignature?
   let factors: UnsafeMutablePointer<Scalar>
   /// The loop that runs the whole program on vectors of `Scalar`s.
-  private(set) var loop: FusedLoop<Scalar>?
-
-  /// The loop that also sums the next tile, if the program runs as a loop and has one.
-  var summingLoop: SummingLoop<Scalar>? { loop == nil ? nil : signature.flatMap { SummingLoop($0) } }
+  private(set) var loop: ProgramLoop<Scalar>?
 
   private static var operationBytes: Int { StepProgram.capacity * MemoryLayout<Operation>.stride }
   /// The size of the memory that ``init(storage:)`` needs.
@@ -63,12 +60,17 @@ struct TileProgram<Scalar: BLASScalar> {
   /// - Parameters:
   ///   - cacheBytes: The size of the cache that a tile's vectors should share.
   ///   - kernels: The way to run it.
+  ///   - seeksSummingLoop: Whether to look for a ``SummingLoop``, too.
   @inline(__always)
-  mutating func load(_ program: UnsafePointer<StepProgram>, cacheBytes: Int, _ kernels: StepKernels) {
+  mutating func load(
+    _ program: UnsafePointer<StepProgram>, cacheBytes: Int, _ kernels: StepKernels, seeksSummingLoop: Bool = false
+  ) {
     (count, reads, writes) = (program.pointee.count, program.pointee.reads, program.pointee.writes)
     (scalesUnits, loop) = (false, nil)
     signature = kernels.prefersLoops ? program.signature(writing: factors) : nil
-    if let signature, kernels.takesLoop(of: program, cacheBytes: cacheBytes) { loop = FusedLoop(signature) }
+    if let signature, kernels.takesLoop(of: program, cacheBytes: cacheBytes), let plain = FusedLoop<Scalar>(signature) {
+      loop = ProgramLoop(plain, summing: seeksSummingLoop ? SummingLoop(signature) : nil, factors)
+    }
     if loop == nil { lower(program) }
     tileCount = Self.tileCount(of: reads.union(writes).count, cacheBytes: cacheBytes)
   }

@@ -92,6 +92,37 @@ final class OnePassTests: XCTestCase {
     }
   }
 
+  func testGroupsHaveLoopsOfTheirOwnFloat() throws { try groupsHaveLoops(Float.self) }
+  func testGroupsHaveLoopsOfTheirOwnDouble() throws { try groupsHaveLoops(Double.self) }
+
+  /// Tensors of several programs, most with a loop that sums the next tile beside.
+  private func groupsHaveLoops<S: BLASScalar>(_: S.Type) throws {
+    var random = SeededGenerator(seed: 135)
+    let counts = [5000, 3 * 2048, 2049, 2047, 4100]
+    let start: [[S]] = counts.map { random.numbers($0) }
+    let gradients: [[S]] = counts.map { random.numbers($0) }
+    let groups = try [
+      ParameterGroup("nesterov", ["tensor 1"], rule: SGD(learningRate: 0.1, momentum: 0.5, nesterov: true)),
+      ParameterGroup(
+        "decay", ["tensor 2"], rule: SGD(learningRate: 0.1, momentum: 0.5, weightDecay: 0.1, nesterov: true)),
+      ParameterGroup("plain", ["tensor 3"], rule: SGD(learningRate: 0.2)),
+    ]
+    for kernels in StepKernels.allCases {
+      func run(_ mode: StepMode) throws -> EngineRun<S> {
+        var run = try EngineRun(
+          start, rule: SGD(learningRate: 0.1, momentum: 0.9), groups: groups, clipping: .byGlobalNorm(1e4),
+          policy: .propagate, threads: 1)
+        run.optimizer.mode = mode
+        run.optimizer.kernels = kernels
+        return run
+      }
+      var one = try run(.onePass)
+      var two = try run(.twoPass)
+      for _ in 0..<3 { XCTAssertEqual(try one.step(gradients), try two.step(gradients)) }
+      try expectSame(one, two, "\(kernels)")
+    }
+  }
+
   func testNonFiniteGradientsEndAsInTwoPasses() throws {
     var random = SeededGenerator(seed: 134)
     let start: [[Double]] = counts.map { random.numbers($0) }

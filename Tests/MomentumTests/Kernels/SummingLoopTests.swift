@@ -123,6 +123,27 @@ final class SummingLoopTests: XCTestCase {
     XCTAssertEqual(SummingLoop<Double>(momentum) != nil, vectors[1] != nil && BLASTraits.axpyFuses)
   }
 
+  func testFoundLoopsAreThoseOfTheProgram() throws {
+    let factors = UnsafeMutablePointer<Float>.allocate(capacity: ProgramLoop<Float>.factorCount)
+    defer { factors.deallocate() }
+    var found = FoundLoops<Float>()
+    XCTAssertNil(found.find(ProgramSignature(), factors), "a program that does nothing has none")
+    let cases = FusedProgramCases<Float>()
+    // In turns with a program that nothing has a loop for, so that each is looked for anew, and once more as it is known.
+    for number in cases.programs.indices {
+      let signature = try XCTUnwrap(cases.program(number).signature)
+      for _ in 0..<2 {
+        let loop = found.find(signature, factors)
+        XCTAssertEqual(loop != nil, BLASTraits.axpyFuses, "\(cases.program(number))")
+        XCTAssertEqual(loop?.canSum ?? false, SummingLoop<Float>(signature) != nil, "\(cases.program(number))")
+        XCTAssertEqual(loop?.canClamp ?? false, ClampingLoop<Float>(signature) != nil, "\(cases.program(number))")
+      }
+      var unknown = ProgramSignature()
+      unknown.set(255, at: 0)
+      XCTAssertNil(found.find(unknown, factors))
+    }
+  }
+
   private func memory<S: BLASScalar>(_ cases: FusedProgramCases<S>, _ n: Int) -> [GuardedMemory<S>] {
     cases.vectors.enumerated().map { GuardedMemory(Array($1[..<n]), shift: 3 * $0 % 16) }
   }

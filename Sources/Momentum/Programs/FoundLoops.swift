@@ -1,0 +1,24 @@
+/// The loops of the program that was looked for last. From step to step a program changes its factors only, so they are seldom
+/// looked for.
+struct FoundLoops<Scalar: BLASScalar> {
+  private var signature = ProgramSignature()
+  /// What was known of BLAS then: whether there are loops depends on it.
+  private var traits = BLASTraits.known
+  private var plain: FusedLoop<Scalar>?
+  private var summing: SummingLoop<Scalar>?
+  private var clamping: ClampingLoop<Scalar>?
+
+  /// The loops of a program, with its factors; `nil` if it has none.
+  @inline(__always)
+  mutating func find(_ signature: ProgramSignature, _ factors: UnsafeMutablePointer<Scalar>) -> ProgramLoop<Scalar>? {
+    if signature != self.signature || BLASTraits.known != traits { look(for: signature) }
+    guard let plain else { return nil }
+    return ProgramLoop(plain, summing: summing, clamping: clamping, factors)
+  }
+
+  @inline(never)
+  private mutating func look(for signature: ProgramSignature) {
+    (self.signature, traits) = (signature, BLASTraits.known)
+    (plain, summing, clamping) = (FusedLoop(signature), SummingLoop(signature), ClampingLoop(signature))
+  }
+}
