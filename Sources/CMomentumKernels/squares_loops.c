@@ -29,12 +29,12 @@ static int double_count(void) { return 0; }
 
 static const momentum_squares_variant no_variant = {NULL, 0, 0, 0, 0, 0, 0};
 
-momentum_squares_variant momentum_squares_variant_float(int position) {
-  return position >= 0 && position < float_count() ? floats[position]->variant : no_variant;
+const momentum_squares_variant *momentum_squares_variant_float(int position) {
+  return position >= 0 && position < float_count() ? &floats[position]->variant : &no_variant;
 }
 
-momentum_squares_variant momentum_squares_variant_double(int position) {
-  return position >= 0 && position < double_count() ? doubles[position]->variant : no_variant;
+const momentum_squares_variant *momentum_squares_variant_double(int position) {
+  return position >= 0 && position < double_count() ? &doubles[position]->variant : &no_variant;
 }
 
 void momentum_squares_float(int position, const float *x, ptrdiff_t n, ptrdiff_t tile, int fetches, float *sums) {

@@ -36,8 +36,8 @@ typedef struct {
 
 // The variant at a position from 0 on, the narrowest vectors first; behind the last one that this processor runs, one whose `vector_name`
 // is NULL.
-momentum_squares_variant momentum_squares_variant_float(int position);
-momentum_squares_variant momentum_squares_variant_double(int position);
+const momentum_squares_variant *momentum_squares_variant_float(int position);
+const momentum_squares_variant *momentum_squares_variant_double(int position);
 
 // Sums the squares of n > 0 elements by the variant at a position, tile by tile: the last tile may be shorter, and there are at most
 // as many as the variant takes. A tile is a multiple of 64 elements. A tile by itself fetches the next one meanwhile, if `fetches`;

@@ -132,9 +132,10 @@ extension Double: BLASScalar {
   public static func _squaresVariant(
     _ position: Int32
   ) -> (vectorName: UnsafePointer<CChar>?, most: Int, near: Int, far: ClosedRange<Int>, beside: Int, lanes: Int) {
-    let variant = momentum_squares_variant_double(position)
+    let variant = momentum_squares_variant_double(position).unsafelyUnwrapped
     return (
-      variant.vector_name, variant.most, variant.near, variant.far...variant.farthest, variant.beside, variant.lanes
+      variant.pointee.vector_name, variant.pointee.most, variant.pointee.near,
+      variant.pointee.far...variant.pointee.farthest, variant.pointee.beside, variant.pointee.lanes
     )
   }
 

@@ -81,8 +81,9 @@ final class ClipStage {
     outcome.report.valueClippedCount = measured.valueClippedCount
     outcome.report.nanCount = measured.total.nanCount
     outcome.report.infinityCount = measured.total.infinityCount
-    outcome.report.totalNorm = total.double
-    outcome.report.normOverflowed = total.overflowsDouble
+    let norm = total.double
+    outcome.report.totalNorm = norm
+    outcome.report.normOverflowed = norm.isInfinite && total.significand.isFinite
   }
 
   /// Reports what clipping by value has left, where that decides nothing (``ClipSettings/clampsForReportOnly``).

@@ -65,6 +65,15 @@ public struct ScaledDouble: BitwiseCopyable, Sendable, Hashable {
   @inline(__always)
   public static func * (x: ScaledDouble, y: Double) -> ScaledDouble { x * ScaledDouble(y) }
 
+  /// The product of two numbers, with one rounding to 53 bits.
+  @inline(__always)
+  static func product(_ x: Double, _ y: Double) -> ScaledDouble {
+    // Where it is a normal number before it is rounded, and not too large, `Double` has it.
+    let product = x * y
+    if product.magnitude > .leastNormalMagnitude, product.magnitude < .infinity { return ScaledDouble(product) }
+    return ScaledDouble(x) * ScaledDouble(y)
+  }
+
   /// The product, with one rounding to 53 bits.
   public static func * (x: Double, y: ScaledDouble) -> ScaledDouble { ScaledDouble(x) * y }
 
@@ -104,10 +113,10 @@ public struct ScaledDouble: BitwiseCopyable, Sendable, Hashable {
 
   /// IEEE 754 order: every comparison with NaN is false.
   public static func < (x: ScaledDouble, y: ScaledDouble) -> Bool {
-    guard x.significand.isFinite, y.significand.isFinite, x.significand.sign == y.significand.sign,
-      x.significand != 0, y.significand != 0
-    else { return x.significand < y.significand }
-    guard x.exponent != y.exponent else { return x.significand < y.significand }
+    // The significands decide alone where the exponents are equal or have no meaning, and where the signs differ. Otherwise their
+    // product is in [1, 4).
+    let product = x.significand * y.significand
+    guard x.exponent != y.exponent, product >= 1, product < .infinity else { return x.significand < y.significand }
     return (x.exponent < y.exponent) == (x.significand > 0)
   }
 

@@ -17,7 +17,10 @@ extension TensorTable {
   /// Of a few tiles it is the root of their sum, without the sums in which those of other owners could be merged: making
   /// those takes as long as summing a tile in cache.
   func totalNorm(_ type: NormType, _ measured: MeasuredTiles) -> MeasuredNorm {
-    guard let sum = simpleSum(type, measured, TileSum.roundedSum) else {
+    let simpleSum = simpleSum(type, measured) {
+      (Scalar._hasExactSquares ? TileSum.plainSum($0) : nil) ?? TileSum.roundedSum($0)
+    }
+    guard let sum = simpleSum else {
       return MeasuredNorm(exactTotal(type, measured))
     }
     if type == .l2 { return MeasuredNorm(finite: ScaledDouble(sum).squareRoot()) }

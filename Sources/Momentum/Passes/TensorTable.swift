@@ -209,7 +209,7 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   @inline(__always)
   func forEach(in share: Range<Int>, _ body: (_ index: Int, _ part: Range<Int>) -> Void) {
     guard !share.isEmpty else { return }
-    var index = firstEntry(endingAfter: share.lowerBound)
+    var index = share.lowerBound == 0 ? 0 : firstEntry(endingAfter: share.lowerBound)
     while index < entries.count {
       let (offset, count) = (entry(index).pointee.offset, entry(index).pointee.count)
       guard offset < share.upperBound else { return }

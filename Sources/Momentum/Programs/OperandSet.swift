@@ -9,6 +9,7 @@ struct OperandSet: Sendable, ExpressibleByArrayLiteral {
 
   mutating func insert(_ operand: Operand) { bits |= 1 &<< operand.rawValue }
   func contains(_ operand: Operand) -> Bool { bits & 1 &<< operand.rawValue != 0 }
+  func isSubset(of other: OperandSet) -> Bool { bits & ~other.bits == 0 }
   var count: Int { bits.nonzeroBitCount }
 
   func union(_ other: OperandSet) -> OperandSet {

@@ -15,6 +15,10 @@ public struct StepProgram: Sendable {
     enum Kind: UInt8 {
       case axpy, scal, copy, sign, averageSquares, divideByRoot, transform, clearNonFinite, clamp, scaleClippingUnits,
         scaleRuleUnits
+
+      /// The bit of the kind in a set.
+      @inline(__always)
+      var bit: UInt32 { 1 &<< UInt32(rawValue) }
     }
 
     let kind: Kind
@@ -44,6 +48,8 @@ public struct StepProgram: Sendable {
 
   /// The operands that operations read, those that they change among them, and those that they change.
   private(set) var (reads, writes) = (OperandSet(), OperandSet())
+  /// The kinds of the operations that a rule has appended, as a set of bits; see ``beginRule()``.
+  private(set) var ruleKinds: UInt32 = 0
   /// The program as loops know it, if each of its operations is one that loops have.
   private(set) var signature: ProgramSignature? = ProgramSignature()
 
@@ -62,6 +68,7 @@ public struct StepProgram: Sendable {
     reads.insert(instruction.from)
     reads.insert(instruction.into)
     writes.insert(instruction.into)
+    ruleKinds |= instruction.kind.bit
     if instruction.code != 0, count < ProgramSignature.longest {
       signature?.set(instruction.code, at: count)
     } else {
@@ -74,8 +81,12 @@ public struct StepProgram: Sendable {
   @inline(__always)
   mutating func removeAll() {
     (count, isTruncated, keepsDigitsOfDirection) = (0, false, false)
-    (reads, writes, signature) = (OperandSet(), OperandSet(), ProgramSignature())
+    (reads, writes, ruleKinds, signature) = (OperandSet(), OperandSet(), 0, ProgramSignature())
   }
+
+  /// Counts the operations from here on as those of a rule.
+  @inline(__always)
+  mutating func beginRule() { ruleKinds = 0 }
 
   /// The operation at a position in `0..<count`.
   public subscript(position: Int) -> StepOperation { storage[position].operation }

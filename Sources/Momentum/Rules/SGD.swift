@@ -115,16 +115,16 @@ extension SGD: SchedulableRule {
     let (entering, leaving) = factors(tensor)
     program.append(.axpy(factor: clipped * entering / ScaledDouble(scale), from: .gradient, into: .direction))
     if coupled {
-      let factor = ScaledDouble(entering) * weightDecay / ScaledDouble(scale)
+      let factor = ScaledDouble.product(entering, weightDecay) / ScaledDouble(scale)
       program.append(.axpy(factor: factor, from: .parameters, into: .direction))
     }
     if decaysDirectly { program.append(.axpy(factor: decay, from: .copy, into: .parameters)) }
     if nesterov {
       program.append(.axpy(factor: clipped * -learningRate, from: .gradient, into: .parameters))
       program.append(
-        .axpy(factor: ScaledDouble(leaving) * momentum * scale, from: .direction, into: .parameters))
+        .axpy(factor: .product(leaving, momentum) * scale, from: .direction, into: .parameters))
     } else {
-      program.append(.axpy(factor: ScaledDouble(leaving) * scale, from: .direction, into: .parameters))
+      program.append(.axpy(factor: .product(leaving, scale), from: .direction, into: .parameters))
     }
     return scale
   }
@@ -150,7 +150,7 @@ extension SGD: SchedulableRule {
     return (tensor.isFirstStep && convention.leavesFirstStepUndamped ? 1 : 1 - dampening, -learningRate)
   }
 
-  private var decay: ScaledDouble { ScaledDouble(-learningRate) * weightDecay }
+  private var decay: ScaledDouble { .product(-learningRate, weightDecay) }
 }
 
 extension SGD: CustomStringConvertible {

@@ -13,12 +13,19 @@ extension StepCompiler {
   func check(
     _ program: UnsafePointer<StepProgram>, from start: Int, _ rule: StepRules.Traits, tensor index: Int
   ) throws(MomentumError) {
+    if !program.pointee.isAllowed(to: rule) { try checkEach(program, from: start, rule, tensor: index) }
+    if rule.transforms { try checkTransform(program, from: start, tensor: index) }
+  }
+
+  /// Checks operation by operation.
+  @inline(never)
+  private func checkEach(
+    _ program: UnsafePointer<StepProgram>, from start: Int, _ rule: StepRules.Traits, tensor index: Int
+  ) throws(MomentumError) {
     for position in start..<program.pointee.count {
-      let instruction = program.pointee.instruction(at: position)
-      guard !instruction.isAllowed(to: rule), let fault = instruction.fault(of: rule) else { continue }
+      guard let fault = program.pointee.instruction(at: position).fault(of: rule) else { continue }
       throw .invalidProgram(tensor: table.name(of: index), operation: position, fault: fault)
     }
-    if rule.transforms { try checkTransform(program, from: start, tensor: index) }
   }
 
   /// Checks the operations behind a transform, which another pass runs.
@@ -50,18 +57,19 @@ extension StepCompiler {
   }
 }
 
-extension StepProgram.Instruction {
-  /// Whether it is of the kinds that any rule may use, on operands that this one may use: decided by few instructions, for
-  /// the usual operations.
+extension StepProgram {
+  /// Whether all operations of the rule are of the kinds that any rule may use, on operands that this one may use: decided by
+  /// few instructions, for the usual programs. Operands of the engine's own operations are among these.
   @inline(__always)
   fileprivate func isAllowed(to rule: StepRules.Traits) -> Bool {
-    switch kind {
-    case .axpy, .scal, .copy, .sign, .averageSquares, .divideByRoot:
-      rule.targets.contains(into) && rule.sources.contains(from)
-    case .transform, .clearNonFinite, .clamp, .scaleClippingUnits, .scaleRuleUnits: false
-    }
+    let usual =
+      Instruction.Kind.axpy.bit | Instruction.Kind.scal.bit | Instruction.Kind.copy.bit | Instruction.Kind.sign.bit
+      | Instruction.Kind.averageSquares.bit | Instruction.Kind.divideByRoot.bit
+    return ruleKinds & ~usual == 0 && reads.isSubset(of: rule.sources) && writes.isSubset(of: rule.targets)
   }
+}
 
+extension StepProgram.Instruction {
   /// What a rule must not do here; `nil` if it may.
   @inline(never)
   fileprivate func fault(of rule: StepRules.Traits) -> ProgramFault? {

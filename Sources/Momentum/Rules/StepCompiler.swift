@@ -51,6 +51,7 @@ struct StepCompiler<Scalar: BLASScalar> {
       let program = corrections.append()
       if clearsNonFinite { program.pointee.append(.clearNonFinite(inPlace: false)) }
       let (start, group) = (program.pointee.count, table.decisions[index].group)
+      program.pointee.beginRule()
       let isPossible = rules[group].compileCorrection(
         state(of: index, states, rules.traits(of: group)), change: change, scale: table.decisions[index].newScale,
         into: &program.pointee)
@@ -97,6 +98,7 @@ struct StepCompiler<Scalar: BLASScalar> {
     let traits = rules.traits(of: group)
     if states.velocities[index].conflicts(with: traits) { throw traits.conflict(tensor: table.name(of: index)) }
     program.pointee.keepsDigitsOfDirection = table.hasHalfDirection
+    program.pointee.beginRule()
     let state = state(of: index, states, traits)
     let scale = rules[group].compile(state, into: &program.pointee)
     try check(program, from: start, traits, tensor: index)

@@ -16,10 +16,11 @@ struct VectorStates {
     for index in table.entries.indices where table.entries[index].gradient != nil {
       let decision = table.decision(index)
       velocities[index].advance(to: decision.pointee.newScale, rules.traits(of: decision.pointee.group))
-      if hasAverages {
-        averages[index].scale = decision.pointee.newAverageScale
-        averages[index].count += 1
-      }
+    }
+    guard hasAverages else { return }
+    for index in table.entries.indices where table.entries[index].gradient != nil {
+      averages[index].scale = table.decision(index).pointee.newAverageScale
+      averages[index].count += 1
     }
   }
 }

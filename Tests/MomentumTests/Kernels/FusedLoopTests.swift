@@ -41,8 +41,8 @@ final class FusedLoopTests: XCTestCase {
     XCTAssertEqual(momentum_has_tile_products() != 0, fuses)
     XCTAssertEqual(momentum_tile_products_variant(0) != nil, fuses)
     #if arch(x86_64)
-      XCTAssertEqual(momentum_squares_variant_float(0).vector_name != nil, fuses)
-      XCTAssertEqual(momentum_squares_variant_double(0).vector_name != nil, fuses)
+      XCTAssertEqual(momentum_squares_variant_float(0).pointee.vector_name != nil, fuses)
+      XCTAssertEqual(momentum_squares_variant_double(0).pointee.vector_name != nil, fuses)
     #endif
   }
 

@@ -53,6 +53,18 @@ final class ScaledDoubleTests: XCTestCase {
     }
   }
 
+  func testProductsOfDoublesAreThoseOfScaledOnes() {
+    var random = SeededGenerator(seed: 2)
+    let drawn = random.numbers(400, exponents: -1074...1023, as: Double.self)
+    // Products on both sides of the least normal number, and beyond the largest.
+    let edges: [Double] = [1, 2, 1.0.nextDown, 1.0.nextUp, 0x1p-511, 0x1p511, 0x1p-1022, 1.5]
+    for (x, y) in zip(drawn, drawn.reversed()) + edges.flatMap({ x in (numbers + edges).map { (x, $0) } }) {
+      let (found, expected) = (ScaledDouble.product(x, y), ScaledDouble(x) * ScaledDouble(y))
+      XCTAssertEqual(found.significand.bitPattern, expected.significand.bitPattern, "\(x) · \(y)")
+      XCTAssertEqual(found.exponent, expected.exponent, "\(x) · \(y)")
+    }
+  }
+
   func testArithmeticOutOfRange() {
     let (huge, tiny) = (ScaledDouble(1.5, exponent: 3001), ScaledDouble(1.25, exponent: -3001))
     XCTAssertEqual((huge * tiny).double, 1.875)
