@@ -30,9 +30,76 @@ extension TensorTable {
     return clipped
   }
 
+  /// As ``sumSquares(_:_:_:)``, for gradients in half precision.
+  @inline(never)
+  @specialized(where Scalar == Float)
+  static func sumHalfSquares(_ table: TensorTable, _ share: Range<Int>, _ scratch: ThreadScratch<Scalar>) {
+    table.forEach(in: share) { index, part in
+      let entry = table.entry(index)
+      guard entry.pointee.gradient != nil else { return }
+      var start = Tile.number(of: part.lowerBound) &* Tile.count
+      var sum = table.sums.baseAddress.unsafelyUnwrapped + (entry.pointee.firstTile &+ Tile.number(of: start))
+      while start < part.upperBound {
+        let n = min(Tile.count, entry.pointee.count &- start)
+        sum.pointee = table.measureGradient(index, at: start, n, .portableSquares, scratch)
+        sum += 1
+        start &+= Tile.count
+      }
+    }
+  }
+
   /// The number of elements of a block. Blocks are taken from the last to the first, because the reduce pass ends with
   /// the last; a block is long enough for the processor to recognise a stream and fetch ahead.
   private static func blockCount(_ count: Int) -> Int { max(1 << 16, TileRunner<Scalar>.blockCount(count)) }
+
+  /// The loop of the only program of a step, where all tensors store their operands in one way.
+  func onlyHalfLoop(_ programs: ProgramBuffer<Scalar>) -> HalfProgramLoop<Scalar>? {
+    guard !halves.isMixed, let storage = storageOfLoop(halves),
+      let (loop, factors) = programs.onlyHalfLoop(kernels, storage)
+    else { return nil }
+    return HalfProgramLoop(loop, factors)
+  }
+
+  /// As the update pass, for operands in half precision and the only program.
+  func updateHalves(_ loop: HalfProgramLoop<Scalar>, _ team: ThreadTeam) {
+    let scratch = scratch(threads: team.mostCount)
+    if team.count == 1 { return Self.updateHalves(self, 0..<count, loop, ThreadScratch(scratch, thread: 0)) }
+    team.run(HalfUpdateWork(table: self, loop: loop, team: team, scratch: scratch))
+  }
+
+  private struct HalfUpdateWork: TeamWork, @unchecked Sendable {  // each thread writes its own elements and scratch memory
+    let table: TensorTable
+    let loop: HalfProgramLoop<Scalar>
+    let team: ThreadTeam
+    let scratch: UnsafeMutableRawPointer
+
+    func run(thread: Int) {
+      TensorTable.updateHalves(
+        table, team.share(of: thread, count: table.count), loop, ThreadScratch(scratch, thread: thread))
+    }
+  }
+
+  @inline(never)
+  @specialized(where Scalar == Float)
+  private static func updateHalves(
+    _ table: TensorTable, _ share: Range<Int>, _ loop: HalfProgramLoop<Scalar>, _ scratch: ThreadScratch<Scalar>
+  ) {
+    for (index, part) in table.reversedParts(of: share) where table.entry(index).pointee.program >= 0 {
+      forEachBlock(of: part) { loop.run(table, index, $0, table.halves, scratch) }
+    }
+  }
+
+  /// Calls `body` for the blocks of a part of a tensor, the last one first.
+  @inline(__always)
+  private static func forEachBlock(of part: Range<Int>, _ body: (Range<Int>) -> Void) {
+    let blockCount = blockCount(part.count)
+    var end = part.upperBound
+    while end > part.lowerBound {
+      let start = max(part.lowerBound, (end &- 1) & -blockCount)
+      body(Range(uncheckedBounds: (start, end)))
+      end = start
+    }
+  }
 
   /// As the update pass, for operands in half precision.
   @inline(never)
@@ -46,13 +113,7 @@ extension TensorTable {
       let program = table.entry(index).pointee.program
       guard program >= 0 else { continue }
       runner.load(program, of: programs)
-      let blockCount = blockCount(part.count)
-      var end = part.upperBound
-      while end > part.lowerBound {
-        let start = max(part.lowerBound, (end - 1) / blockCount * blockCount)
-        runner.run(index, start..<end)
-        end = start
-      }
+      forEachBlock(of: part) { runner.run(index, $0) }
     }
   }
 }

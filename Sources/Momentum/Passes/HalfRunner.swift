@@ -44,7 +44,7 @@ struct HalfRunner<Scalar: BLASScalar> {
     halves = table.halves(of: index)
     if !isLast { halves.copy = nil }
     guard runner.program.count > 0 || halves.copy != nil else { return }
-    if let loop = findLoop() { return run(loop, index, part) }
+    if let loop = findLoop() { return loop.run(table, index, part, halves, scratch) }
     scratch.tiled.pointee += part.count
     let size = min(runner.program.tileCount, Self.mostElements)
     var start = part.lowerBound
@@ -58,36 +58,11 @@ struct HalfRunner<Scalar: BLASScalar> {
 
   /// The loop that runs the program on vectors that are kept like those of the current tensor.
   @inline(__always)
-  private mutating func findLoop() -> FusedHalfLoop? {
-    guard let signature = runner.program.signature, let parameters = halves.parametersOfLoop,
-      !table.hasHalfDirection || table.directionStep != nil
-    else { return nil }
-    let storage = FusedHalfLoop.Storage(
-      gradient: halves.gradient, hasHalfDirection: table.hasHalfDirection, parameters)
-    if let loop, loop.storage == storage { return loop.loop }
-    let found = FusedHalfLoop(signature, storage)
-    loop = (found, storage)
-    return found
-  }
-
-  private func run(_ loop: FusedHalfLoop, _ index: Int, _ part: Range<Int>) {
-    let (entry, start) = (table.entry(index), part.lowerBound)
-    func address(_ base: UnsafeMutablePointer<Scalar>?, _ byteCount: Int) -> UnsafeMutableRawPointer? {
-      base.map { UnsafeMutableRawPointer($0) + start * byteCount }
-    }
-    var run = FusedHalfLoop.Run(
-      gradient: address(entry.pointee.gradient, halves.gradient?.byteCount ?? 4),
-      direction: address(entry.pointee.direction, table.hasHalfDirection ? 2 : 4),
-      parameters: address(entry.pointee.parameters, halves.parameters == nil ? 4 : 2),
-      index: start, step: table.directionStep ?? table.halves.step, key: 0,
-      saturates: table.halves.saturates)
-    if halves.parameters != nil || halves.copy != nil {
-      let half = table.halfEntry(index)
-      (run.second, run.key) = (half.pointee.second.map { $0 + 2 * start }, half.pointee.key)
-    }
-    let losses = loop.run(run, UnsafeRawPointer(runner.program.factors).assumingMemoryBound(to: Float.self), part.count)
-    scratch.overflowed.pointee += losses.overflowed
-    scratch.lost.pointee += losses.keptBits
+  private mutating func findLoop() -> HalfProgramLoop<Scalar>? {
+    guard let signature = runner.program.signature, let storage = table.storageOfLoop(halves) else { return nil }
+    if loop?.storage != storage { loop = (FusedHalfLoop(signature, storage), storage) }
+    guard let found = loop?.loop else { return nil }
+    return HalfProgramLoop(found, runner.program.factors)
   }
 
   private mutating func runTile(_ index: Int, _ start: Int, _ n: Int) {

@@ -183,10 +183,10 @@ extension TensorTable {
   ///
   /// It is the pass of ``measure(_:_:)`` without what that could do besides, which takes as long as the sum of a tile.
   ///
-  /// - Returns: `nil` for another plan, for gradients in half precision, and if somebody is to be told.
+  /// - Returns: `nil` for another plan, and if somebody is to be told.
   @inline(__always)
   func measureSquares(_ plan: MeasurementPlan, _ team: ThreadTeam) -> GradientMeasurement? {
-    guard plan.type == .l2, plan.algorithm == .blas, !plan.clamps, halves.gradient == nil, tell == nil else {
+    guard plan.type == .l2, !plan.clamps, plan.algorithm == .blas || halves.gradient != nil, tell == nil else {
       return nil
     }
     (divisor, clampedDivisor) = (1, 1)
@@ -214,6 +214,7 @@ extension TensorTable {
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
   static func sumSquares(_ table: TensorTable, _ share: Range<Int>, _ scratch: ThreadScratch<Scalar>) {
+    if table.halves.gradient != nil { return sumHalfSquares(table, share, scratch) }
     let squares = TileSquares<Scalar>(prefersLoops: table.kernels.prefersLoops)
     var several = TileSquares<Scalar>.Sums(repeating: 0)
     table.forEach(in: share) { index, part in

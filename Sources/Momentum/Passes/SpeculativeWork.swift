@@ -126,35 +126,34 @@ struct SpeculativeWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
   ) {
     let (entry, places) = (table.entry(index), OperandPlaces(table, tensor: index, at: 0))
     let gradient = UnsafePointer(entry.pointee.gradient.unsafelyUnwrapped)
-    // Two side by side keep a processor busy, and are still near when the program comes; more are not, and beside a program
-    // one is enough.
-    let most = !sumsBeside && squares.takesSeveral(of: table.tiles) ? 2 * Tile.count : Tile.count
-    // The sums of the tiles from `start` up to `next` are known, as many as there are slots.
-    var (sums, slots, slot) = (TileSquares<Scalar>.Sums(repeating: 0), 0, 0)
+    // Two side by side keep a processor busy, and are still near when the program comes; more are not.
+    let most = squares.takesSeveral(of: sumsBeside ? 2 : table.tiles) ? 2 * Tile.count : Tile.count
+    // The sums of the tiles from `start` up to `next` are known, from a slot on.
+    var (sums, slot) = (TileSquares<Scalar>.Sums(repeating: 0), 0)
     var (start, next) = (part.lowerBound, part.lowerBound)
     let end = part.upperBound
     while start < end {
       if start >= next {
-        slots = squares.sum(gradient + next, min(most, end &- next), into: &sums, copy: scratch.gradientTile)
-        (slot, next) = (0, next &+ slots &* Tile.count)
+        let tiles = squares.sum(gradient + next, min(most, end &- next), into: &sums, copy: scratch.gradientTile)
+        (slot, next) = (0, next &+ tiles &* Tile.count)
       }
       let n = min(Tile.count, end &- start)
       let tile = TileSum.squares(sums[slot], gradient + start, n)
       table.sums[entry.pointee.firstTile &+ Tile.number(of: start)] = tile
       progress.isUpdating = trial.goesOn(after: tile, &progress.sum)
       guard progress.isUpdating else { return }
-      if sumsBeside, next < end {
+      start &+= n
+      if sumsBeside, start == next, next < end {
         let x = gradient + next
         sums[slot] = squares.sum(ofTile: min(Tile.count, end &- next)) { whole, lanes in
-          loop.runSumming(places, at: start, n, next: x, whole, into: lanes)
+          loop.runSumming(places, at: start &- n, n, next: x, whole, into: lanes)
           return x + whole
         }
         next &+= Tile.count
       } else {
-        loop.run(places, at: start, n)
+        loop.run(places, at: start &- n, n)
+        slot &+= 1
       }
-      slot = slot &+ 1 == slots ? 0 : slot &+ 1
-      start &+= n
       progress.updated = entry.pointee.offset &+ start
     }
   }

@@ -6,7 +6,9 @@ extension TensorTable {
   @inline(__always)
   func update(_ programs: ProgramBuffer<Scalar>, asVector: Bool = false, _ team: ThreadTeam) {
     withExtendedLifetime(programs) {
-      if asVector, !usesHalves, let loop = programs.onlyLoop(kernels, cacheBytes: cacheBytes) {
+      if usesHalves {
+        if let loop = onlyHalfLoop(programs) { updateHalves(loop, team) } else { update(programs.all, team) }
+      } else if asVector, let loop = programs.onlyLoop(kernels, cacheBytes: cacheBytes) {
         updateVector(loop, team)
       } else {
         update(programs.all, team)

@@ -7,6 +7,8 @@ struct FoundLoops<Scalar: BLASScalar> {
   private var plain: FusedLoop<Scalar>?
   private var summing: SummingLoop<Scalar>?
   private var clamping: ClampingLoop<Scalar>?
+  /// The loop on vectors in half precision that was looked for last, with its program and their storage.
+  private var half: (loop: FusedHalfLoop?, signature: ProgramSignature, storage: FusedHalfLoop.Storage)?
 
   /// The loops of a program, with its factors; `nil` if it has none.
   @inline(__always)
@@ -16,9 +18,19 @@ struct FoundLoops<Scalar: BLASScalar> {
     return ProgramLoop(plain, summing: summing, clamping: clamping, factors)
   }
 
+  /// The loop of a program on vectors in half precision; `nil` if there is none.
+  @inline(__always)
+  mutating func find(_ signature: ProgramSignature, _ storage: FusedHalfLoop.Storage) -> FusedHalfLoop? {
+    if let half, half.signature == signature, half.storage == storage, BLASTraits.known == traits { return half.loop }
+    if BLASTraits.known != traits { look(for: signature) }
+    let loop = FusedHalfLoop(signature, storage)
+    half = (loop, signature, storage)
+    return loop
+  }
+
   @inline(never)
   private mutating func look(for signature: ProgramSignature) {
-    (self.signature, traits) = (signature, BLASTraits.known)
+    (self.signature, traits, half) = (signature, BLASTraits.known, nil)
     (plain, summing, clamping) = (FusedLoop(signature), SummingLoop(signature), ClampingLoop(signature))
   }
 }

@@ -55,4 +55,15 @@ final class ProgramBuffer<Scalar: BLASScalar> {
     else { return nil }
     return found.pointee.find(signature, factors)
   }
+
+  /// The same on vectors in half precision that are stored in one way, and its factors.
+  @inline(__always)
+  func onlyHalfLoop(
+    _ kernels: StepKernels, _ storage: FusedHalfLoop.Storage
+  ) -> (loop: FusedHalfLoop, factors: UnsafeMutablePointer<Scalar>)? {
+    guard count == 1, kernels.prefersLoops, let program = self.storage.baseAddress.map({ UnsafePointer($0) }),
+      let signature = program.signature(writing: factors), let loop = found.pointee.find(signature, storage)
+    else { return nil }
+    return (loop, factors)
+  }
 }

@@ -144,6 +144,25 @@ final class SummingLoopTests: XCTestCase {
     }
   }
 
+  func testFoundHalfLoopsAreThoseOfTheProgramAndTheStorage() throws {
+    var (found, known) = (FoundLoops<Float>(), 0)
+    let cases = FusedProgramCases<Float>()
+    let storages: [FusedHalfLoop.Storage] = [
+      .init(gradient: .bfloat16, hasHalfDirection: false, .float),
+      .init(gradient: .float16, hasHalfDirection: false, .float),
+      .init(gradient: .bfloat16, hasHalfDirection: true, .nearest),
+    ]
+    for number in cases.programs.indices {
+      let signature = try XCTUnwrap(cases.program(number).signature)
+      for storage in storages + storages.reversed() {
+        let expected = FusedHalfLoop(signature, storage) != nil
+        XCTAssertEqual(found.find(signature, storage) != nil, expected, "\(cases.program(number))")
+        if expected { known += 1 }
+      }
+    }
+    XCTAssertEqual(known > 8, BLASTraits.axpyFuses)
+  }
+
   private func memory<S: BLASScalar>(_ cases: FusedProgramCases<S>, _ n: Int) -> [GuardedMemory<S>] {
     cases.vectors.enumerated().map { GuardedMemory(Array($1[..<n]), shift: 3 * $0 % 16) }
   }
