@@ -18,8 +18,8 @@
 // to do.
 #define FAR (192 * 4 / (ptrdiff_t)sizeof(SCALAR))
 #define FARTHEST (1024 * 4 / (ptrdiff_t)sizeof(SCALAR))
-// As many as a second-level cache holds with the other vectors of a step.
-#define BESIDE (16 * 4 / (ptrdiff_t)sizeof(SCALAR))
+// As many as a second-level cache, 1 MiB, holds with the other vectors of a step, of Doubles, too.
+#define BESIDE 16
 
 INLINE __m256 low_float(__m512 x) { return _mm512_castps512_ps256(x); }
 

@@ -28,7 +28,7 @@ typedef struct {
   // From how many tiles of a run on, and up to how many, to fetch the next tile while one is summed takes less time: where a
   // last-level cache delivers them.
   ptrdiff_t far, farthest;
-  // How many tiles a run may have at most for a tile to be summed in less time beside a program than by itself.
+  // How many tiles the run of a thread may have at most for a tile to be summed in less time beside a program than by itself.
   ptrdiff_t beside;
   // The number of sums that it keeps side by side for a tile, at most 64.
   ptrdiff_t lanes;

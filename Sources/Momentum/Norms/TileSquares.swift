@@ -10,7 +10,7 @@ struct TileSquares<Scalar: BLASScalar> {
 
   /// The most tiles that the loop takes at a time, and the number of tiles up to which it takes several.
   private let most, near: Int
-  /// The number of tiles up to which a tile is summed in less time beside a program (``SummingLoop``) than by itself.
+  /// The number of tiles of a thread up to which one is summed in less time beside a program (``SummingLoop``) than by itself.
   private let beside: Int
   /// For how many tiles it fetches the next one.
   private let far: ClosedRange<Int>
@@ -35,7 +35,7 @@ struct TileSquares<Scalar: BLASScalar> {
   @inline(__always)
   func fetchesNext(ofRun count: Int) -> Bool { far.contains(Tile.number(of: count)) }
 
-  /// Whether to sum tiles beside a program.
+  /// Whether a thread is to sum so many tiles beside a program.
   @inline(__always)
   func sumsBesideProgram(of tiles: Int) -> Bool { tiles <= beside }
 

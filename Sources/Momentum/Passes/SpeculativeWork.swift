@@ -51,7 +51,8 @@ struct SpeculativeWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
     if table.usesHalves { return runHalves(table, programs, segments, share, trial, scratch) }
     let squares = TileSquares<Scalar>(prefersLoops: table.kernels.prefersLoops)
     // With no more tiles than tensors there is hardly one to come.
-    let sumsBeside = table.tiles > table.entries.count && squares.sumsBesideProgram(of: table.tiles)
+    let tilesOfThread = table.tiles &* share.count / segments.all.count
+    let sumsBeside = table.tiles > table.entries.count && squares.sumsBesideProgram(of: tilesOfThread)
     if let loop = onlyLoop, trial.sumsSquares {
       forEachPart(of: segments, share, table, trial, scratch) { index, part, progress in
         run(loop, sumsBeside && loop.canSum, index, part, table, trial, squares, &progress, scratch)
