@@ -67,7 +67,8 @@ extension TensorTable {
     team.run(HalfUpdateWork(table: self, loop: loop, team: team, scratch: scratch))
   }
 
-  private struct HalfUpdateWork: TeamWork, @unchecked Sendable {  // each thread writes its own elements and scratch memory
+  /// Each thread writes its own elements and scratch memory.
+  private struct HalfUpdateWork: TeamWork, @unchecked Sendable {
     let table: TensorTable
     let loop: HalfProgramLoop<Scalar>
     let team: ThreadTeam
