@@ -37,7 +37,7 @@ package enum BLASTraits {
   }
 
   /// All that the engine needs to know of the library, as a number: another one after other kernels were chosen that differ.
-  @inline(__always) static var known: UInt16 { flags }
+  @inline(__always) static var fingerprint: UInt16 { flags }
 
   /// Calls a routine that works in memory of the library, which those of level 2 and 3 and of LAPACK do: at a time when no
   /// other such call runs, if the library's memory is not safe from that.

@@ -2,7 +2,7 @@ internal import CMomentumKernels
 
 /// A loop in C that runs a whole program on vectors that are kept in half precision; see ``FusedLoop``. Elements are
 /// widened in registers, and what the program has changed is rounded once, when it is written.
-struct FusedHalfLoop {
+struct FusedHalfLoop: Equatable {
   /// The ways in which parameters are kept.
   enum Parameters: UInt32 {
     case float, withBFloat16, withFloat16, split, nearest, stochastic

@@ -9,9 +9,9 @@ public enum Tile {
   ///
   /// The number is a multiple of the widest kernel's step (64 `Float`s). It keeps three `Float` tiles in a first-level
   /// cache, and lies below every length at which OpenBLAS starts threads of its own (10 000 elements for axpy and dot).
-  @inlinable public static var count: Int { 1 << 11 }
+  @inlinable public static var count: Int { 2048 }
 
   /// The number of tiles of a number of elements; the last tile may be shorter.
   @inline(__always)
-  static func number(of elements: Int) -> Int { (elements &+ (count &- 1)) &>> 11 }
+  static func number(of elements: Int) -> Int { (elements &+ (count &- 1)) &>> count.trailingZeroBitCount }
 }

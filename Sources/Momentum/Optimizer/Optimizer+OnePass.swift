@@ -13,7 +13,7 @@ extension Optimizer {
     }
 
     let limit = (ScaledDouble(clipping.globalNorm ?? .infinity) / stage.gradientFactor).double
-    let loop = programs.onlyLoop(table.kernels, cacheBytes: table.cacheBytes)
+    let loop = table.usesHalves ? nil : programs.onlyLoop(table.kernels, cacheBytes: table.cacheBytes)
     speculation.run(
       table, programs.all, loop, largestSum: limit * limit, algorithm: clipping.algorithm,
       ignoresNonFinite: outcome.clearsNonFinite, team)

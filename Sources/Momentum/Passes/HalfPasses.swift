@@ -6,6 +6,10 @@ extension TensorTable {
   static func reduceHalves(
     _ table: TensorTable, _ share: Range<Int>, _ plan: ReducePlan, _ scratch: ThreadScratch<Scalar>
   ) -> Int {
+    if !plan.clamps {
+      measureTiles(table, share, plan.measure, scratch)
+      return 0
+    }
     var clipped = 0
     table.forEach(in: share) { index, part in
       guard let gradient = table.entry(index).pointee.gradient else { return }
@@ -14,12 +18,6 @@ extension TensorTable {
       while tile * Tile.count < part.upperBound {
         let start = tile * Tile.count
         let n = min(Tile.count, table.entry(index).pointee.count - start)
-        if !plan.clamps {
-          table.sums[table.entry(index).pointee.firstTile + tile] = table.measureGradient(
-            index, at: start, n, plan.measure, scratch)
-          tile += 1
-          continue
-        }
         if let type { table.widenGradient(index, type, at: start, into: scratch.wideGradient, n) }
         let x = type == nil ? gradient + start : scratch.wideGradient
         let sum = TileSum.measure(x, n, plan.measure, copy: scratch.gradientTile)
@@ -30,10 +28,13 @@ extension TensorTable {
     return clipped
   }
 
-  /// As ``sumSquares(_:_:_:)``, for gradients in half precision.
+  /// Leaves the measure of each tile that begins in a share in the table, however its gradient is stored.
   @inline(never)
   @specialized(where Scalar == Float)
-  static func sumHalfSquares(_ table: TensorTable, _ share: Range<Int>, _ scratch: ThreadScratch<Scalar>) {
+  @specialized(where Scalar == Double)
+  static func measureTiles(
+    _ table: TensorTable, _ share: Range<Int>, _ measure: TileMeasure, _ scratch: ThreadScratch<Scalar>
+  ) {
     table.forEach(in: share) { index, part in
       let entry = table.entry(index)
       guard entry.pointee.gradient != nil else { return }
@@ -41,7 +42,7 @@ extension TensorTable {
       var sum = table.sums.baseAddress.unsafelyUnwrapped + (entry.pointee.firstTile &+ Tile.number(of: start))
       while start < part.upperBound {
         let n = min(Tile.count, entry.pointee.count &- start)
-        sum.pointee = table.measureGradient(index, at: start, n, .portableSquares, scratch)
+        sum.pointee = table.measureGradient(index, at: start, n, measure, scratch)
         sum += 1
         start &+= Tile.count
       }

@@ -179,7 +179,8 @@ extension TensorTable {
 
 // The usual measurement: the sums of squares of all tiles, and nothing else.
 extension TensorTable {
-  /// Measures the 2-norm of all gradients if a plan asks for that alone, by sums of squares as BLAS computes them.
+  /// Measures the 2-norm of all gradients if a plan asks for that alone, by sums of squares as BLAS computes them; of gradients in
+  /// half precision in the portable way.
   ///
   /// It is the pass of ``measure(_:_:)`` without what that could do besides, which takes as long as the sum of a tile.
   ///
@@ -214,7 +215,7 @@ extension TensorTable {
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
   static func sumSquares(_ table: TensorTable, _ share: Range<Int>, _ scratch: ThreadScratch<Scalar>) {
-    if table.halves.gradient != nil { return sumHalfSquares(table, share, scratch) }
+    if table.halves.gradient != nil { return measureTiles(table, share, .portableSquares, scratch) }
     let squares = TileSquares<Scalar>(prefersLoops: table.kernels.prefersLoops)
     var several = TileSquares<Scalar>.Sums(repeating: 0)
     table.forEach(in: share) { index, part in

@@ -35,7 +35,7 @@ final class SpeculativePass {
     }
   }
 
-  /// Runs `corrections`, unless there are none, on the tiles that ``run(_:_:largestSum:algorithm:ignoresNonFinite:_:)``
+  /// Runs `corrections`, unless there are none, on the tiles that ``run(_:_:_:largestSum:algorithm:ignoresNonFinite:_:)``
   /// updated, and `programs` on all others.
   func finish<Scalar>(
     _ table: TensorTable<Scalar>, updated corrections: UnsafeBufferPointer<StepProgram>,

@@ -50,8 +50,8 @@ struct SpeculativeWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
   ) {
     if table.usesHalves { return runHalves(table, programs, segments, share, trial, scratch) }
     let squares = TileSquares<Scalar>(prefersLoops: table.kernels.prefersLoops)
-    // With no more tiles than tensors there is hardly one to come.
     let tilesOfThread = table.tiles &* share.count / segments.all.count
+    // With no more tiles than tensors there is hardly one to come.
     let sumsBeside = table.tiles > table.entries.count && squares.sumsBesideProgram(of: tilesOfThread)
     if let loop = onlyLoop, trial.sumsSquares {
       forEachPart(of: segments, share, table, trial, scratch) { index, part, progress in
@@ -98,7 +98,8 @@ struct SpeculativeWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
     }
   }
 
-  /// Calls `body` for the parts of tensors with a gradient that lie in some segments, until it stops updating the segment.
+  /// Calls `body` for the parts of tensors with a gradient that lie in some segments, until it stops updating the segment. Keeps up to
+  /// where each segment is updated, and sums the rest.
   @inline(__always)
   private static func forEachPart(
     of segments: SpeculativeSegments, _ share: Range<Int>, _ table: TensorTable<Scalar>, _ trial: SpeculativeTrial,
@@ -194,14 +195,10 @@ extension TensorTable {
 
   /// Leaves the sums of the tiles that begin in a share in the table.
   fileprivate func sum(_ share: Range<Int>, _ measure: TileMeasure, _ scratch: ThreadScratch<Scalar>) {
-    if case .squares = measure, !usesHalves { return Self.sumSquares(self, share, scratch) }
-    forEach(in: share) { index, part in
-      let entry = entry(index)
-      guard entry.pointee.gradient != nil else { return }
-      for start in stride(from: part.lowerBound, to: part.upperBound, by: Tile.count) {
-        let n = min(Tile.count, part.upperBound - start)
-        sums[entry.pointee.firstTile + start / Tile.count] = measureGradient(index, at: start, n, measure, scratch)
-      }
+    if case .squares = measure {
+      Self.sumSquares(self, share, scratch)
+    } else {
+      Self.measureTiles(self, share, measure, scratch)
     }
   }
 }

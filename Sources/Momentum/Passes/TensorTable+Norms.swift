@@ -18,7 +18,8 @@ extension TensorTable {
   /// those takes as long as summing a tile in cache.
   func totalNorm(_ type: NormType, _ measured: MeasuredTiles) -> MeasuredNorm {
     let simpleSum = simpleSum(type, measured) {
-      (Scalar._hasExactSquares ? TileSum.plainSum($0) : nil) ?? TileSum.roundedSum($0)
+      // The portable sums of half precision have too many digits.
+      (Scalar._hasExactSquares && halves.gradient == nil ? TileSum.plainSum($0) : nil) ?? TileSum.roundedSum($0)
     }
     guard let sum = simpleSum else {
       return MeasuredNorm(exactTotal(type, measured))

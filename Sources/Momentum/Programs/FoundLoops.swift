@@ -3,7 +3,7 @@
 struct FoundLoops<Scalar: BLASScalar> {
   private var signature = ProgramSignature()
   /// What was known of BLAS then: whether there are loops depends on it.
-  private var traits = BLASTraits.known
+  private var traits = BLASTraits.fingerprint
   private var plain: FusedLoop<Scalar>?
   private var summing: SummingLoop<Scalar>?
   private var clamping: ClampingLoop<Scalar>?
@@ -13,7 +13,7 @@ struct FoundLoops<Scalar: BLASScalar> {
   /// The loops of a program, with its factors; `nil` if it has none.
   @inline(__always)
   mutating func find(_ signature: ProgramSignature, _ factors: UnsafeMutablePointer<Scalar>) -> ProgramLoop<Scalar>? {
-    if signature != self.signature || BLASTraits.known != traits { look(for: signature) }
+    if signature != self.signature || BLASTraits.fingerprint != traits { look(for: signature) }
     guard let plain else { return nil }
     return ProgramLoop(plain, summing: summing, clamping: clamping, factors)
   }
@@ -21,8 +21,10 @@ struct FoundLoops<Scalar: BLASScalar> {
   /// The loop of a program on vectors in half precision; `nil` if there is none.
   @inline(__always)
   mutating func find(_ signature: ProgramSignature, _ storage: FusedHalfLoop.Storage) -> FusedHalfLoop? {
-    if let half, half.signature == signature, half.storage == storage, BLASTraits.known == traits { return half.loop }
-    if BLASTraits.known != traits { look(for: signature) }
+    if let half, half.signature == signature, half.storage == storage, BLASTraits.fingerprint == traits {
+      return half.loop
+    }
+    if BLASTraits.fingerprint != traits { look(for: signature) }
     let loop = FusedHalfLoop(signature, storage)
     half = (loop, signature, storage)
     return loop
@@ -30,7 +32,7 @@ struct FoundLoops<Scalar: BLASScalar> {
 
   @inline(never)
   private mutating func look(for signature: ProgramSignature) {
-    (self.signature, traits, half) = (signature, BLASTraits.known, nil)
+    (self.signature, traits, half) = (signature, BLASTraits.fingerprint, nil)
     (plain, summing, clamping) = (FusedLoop(signature), SummingLoop(signature), ClampingLoop(signature))
   }
 }

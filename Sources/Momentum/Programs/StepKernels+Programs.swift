@@ -1,7 +1,7 @@
 extension StepKernels {
   /// Whether a program on vectors of a type runs as a loop.
   ///
-  /// - Parameter cacheBytes: As for ``TileProgram/load(_:cacheBytes:_:)``.
+  /// - Parameter cacheBytes: As for ``TileProgram/load(_:cacheBytes:_:seeksSummingLoop:)``.
   func fuses<Scalar: BLASScalar>(_ program: StepProgram, _ type: Scalar.Type, cacheBytes: Int) -> Bool {
     if let behind = program.partBehindTransform {
       // Behind a transform a loop takes each tile of the result as it is computed, so that no vector has to stay in cache.

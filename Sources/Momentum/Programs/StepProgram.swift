@@ -32,6 +32,12 @@ public struct StepProgram: Sendable {
     let upper: Double
   }
 
+  /// The first operations of a program: how many, and their kinds as a set of bits.
+  struct Part: Equatable {
+    var count = 0
+    var kinds: UInt32 = 0
+  }
+
   private var storage = InlineArray<24, Instruction>(
     repeating: Instruction(kind: .copy, from: .gradient, into: .gradient))
   /// The number of operations.
@@ -48,8 +54,10 @@ public struct StepProgram: Sendable {
 
   /// The operands that operations read, those that they change among them, and those that they change.
   private(set) var (reads, writes) = (OperandSet(), OperandSet())
-  /// The kinds of the operations that a rule has appended, as a set of bits; see ``beginRule()``.
+  /// The kinds of the operations that were appended since ``beginRule()``, as a set of bits.
   private(set) var ruleKinds: UInt32 = 0
+  /// What there was before.
+  private(set) var beforeRule = Part()
   /// The program as loops know it, if each of its operations is one that loops have.
   private(set) var signature: ProgramSignature? = ProgramSignature()
 
@@ -82,11 +90,17 @@ public struct StepProgram: Sendable {
   mutating func removeAll() {
     (count, isTruncated, keepsDigitsOfDirection) = (0, false, false)
     (reads, writes, ruleKinds, signature) = (OperandSet(), OperandSet(), 0, ProgramSignature())
+    beforeRule = Part()
   }
 
   /// Counts the operations from here on as those of a rule.
+  ///
+  /// - Returns: ``beforeRule``. A program that the rule puts in the place of this one has another, or none.
   @inline(__always)
-  mutating func beginRule() { ruleKinds = 0 }
+  mutating func beginRule() -> Part {
+    (beforeRule, ruleKinds) = (Part(count: count, kinds: ruleKinds), 0)
+    return beforeRule
+  }
 
   /// The operation at a position in `0..<count`.
   public subscript(position: Int) -> StepOperation { storage[position].operation }

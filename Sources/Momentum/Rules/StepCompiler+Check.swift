@@ -5,16 +5,20 @@ extension StepCompiler {
   ///
   /// - Parameters:
   ///   - program: The program of a tensor.
-  ///   - start: The number of operations that the engine had put before those of the rule.
+  ///   - before: The operations that the engine had put before those of the rule.
   ///   - rule: What the rule keeps.
   ///   - index: The tensor.
   /// - Throws: ``MomentumError/invalidProgram(tensor:operation:fault:)``.
   @inline(__always)
   func check(
-    _ program: UnsafePointer<StepProgram>, from start: Int, _ rule: StepRules.Traits, tensor index: Int
+    _ program: UnsafePointer<StepProgram>, behind before: StepProgram.Part, _ rule: StepRules.Traits, tensor index: Int
   ) throws(MomentumError) {
-    if !program.pointee.isAllowed(to: rule) { try checkEach(program, from: start, rule, tensor: index) }
-    if rule.transforms { try checkTransform(program, from: start, tensor: index) }
+    // Where the rule has put another program in the place of its own, all operations are the rule's.
+    let isOwn = program.pointee.beforeRule == before
+    if !isOwn || !program.pointee.isAllowed(to: rule) {
+      try checkEach(program, from: isOwn ? before.count : 0, rule, tensor: index)
+    }
+    if rule.transforms { try checkTransform(program, tensor: index) }
   }
 
   /// Checks operation by operation.
@@ -31,7 +35,7 @@ extension StepCompiler {
   /// Checks the operations behind a transform, which another pass runs.
   @inline(never)
   private func checkTransform(
-    _ program: UnsafePointer<StepProgram>, from start: Int, tensor index: Int
+    _ program: UnsafePointer<StepProgram>, tensor index: Int
   ) throws(MomentumError) {
     guard let transform = program.pointee.transformPosition else { return }
     var copyIsWritten = false
@@ -65,7 +69,8 @@ extension StepProgram {
     let usual =
       Instruction.Kind.axpy.bit | Instruction.Kind.scal.bit | Instruction.Kind.copy.bit | Instruction.Kind.sign.bit
       | Instruction.Kind.averageSquares.bit | Instruction.Kind.divideByRoot.bit
-    return ruleKinds & ~usual == 0 && reads.isSubset(of: rule.sources) && writes.isSubset(of: rule.targets)
+    return ruleKinds & ~usual == 0 && reads.isSubset(of: rule.sources)
+      && writes.isSubset(of: rule.targets)
   }
 }
 

@@ -50,13 +50,13 @@ struct StepCompiler<Scalar: BLASScalar> {
     for index in table.entries.indices where table.entries[index].program == corrections.count {
       let program = corrections.append()
       if clearsNonFinite { program.pointee.append(.clearNonFinite(inPlace: false)) }
-      let (start, group) = (program.pointee.count, table.decisions[index].group)
-      program.pointee.beginRule()
+      let group = table.decisions[index].group
+      let before = program.pointee.beginRule()
       let isPossible = rules[group].compileCorrection(
         state(of: index, states, rules.traits(of: group)), change: change, scale: table.decisions[index].newScale,
         into: &program.pointee)
       guard isPossible else { return false }
-      try check(program, from: start, rules.traits(of: group), tensor: index)
+      try check(program, behind: before, rules.traits(of: group), tensor: index)
       try checkLength(program, tensor: index)
     }
     return true
@@ -94,14 +94,14 @@ struct StepCompiler<Scalar: BLASScalar> {
     }
     if decision.pointee.clipFactors != nil { program.pointee.append(.scaleUnits(.clipping, inPlace: false)) }
     if decision.pointee.ruleFactors != nil { program.pointee.append(.scaleUnits(.rule, inPlace: false)) }
-    let (start, group) = (program.pointee.count, decision.pointee.group)
+    let group = decision.pointee.group
     let traits = rules.traits(of: group)
     if states.velocities[index].conflicts(with: traits) { throw traits.conflict(tensor: table.name(of: index)) }
     program.pointee.keepsDigitsOfDirection = table.hasHalfDirection
-    program.pointee.beginRule()
+    let before = program.pointee.beginRule()
     let state = state(of: index, states, traits)
     let scale = rules[group].compile(state, into: &program.pointee)
-    try check(program, from: start, traits, tensor: index)
+    try check(program, behind: before, traits, tensor: index)
     decision.pointee.newScale =
       traits.usesVelocity ? try contain(scale, program, tensor: index) : states.velocities[index].scale
     decision.pointee.newAverageScale =

@@ -155,6 +155,44 @@ final class ForeignRuleTests: XCTestCase {
     XCTAssertNoThrow(try run.step([[1]]), "24 are not too many")
   }
 
+  func testAProgramOfAnotherStepIsCheckedAsAWhole() throws {
+    /// Puts a program that some step has left in the place of its own.
+    struct Recorded: UpdateRule {
+      var program: StepProgram
+      var convention: Convention { .native }
+      var usesVelocity: Bool { false }
+      func validate() throws(MomentumError) {}
+      func compile(_ tensor: TensorState, into program: inout StepProgram) -> Double {
+        program = self.program
+        return 1
+      }
+    }
+    func recorded(_ clipping: GradientClipping) throws -> StepProgram {
+      let layout = try ParameterLayout([("w", [4, 2])])
+      var optimizer = try Optimizer<Float>(layout, rule: SGD(learningRate: 1), clipping: clipping)
+      var parameters = try ParameterVector<Float>(layout)
+      var gradients = try ParameterVector<Float>(layout)
+      gradients.fill(3)
+      try optimizer.step(&parameters, gradients: gradients)
+      return try XCTUnwrap(optimizer.lastPrograms.first)
+    }
+    let scaling = try recorded(.byNorm(0.5, of: .firstAxis))
+    XCTAssertEqual(scaling.count, 2)
+    let text = "operation 0 of the update rule's program of tensor 'tensor 0' scales units"
+    for clipping in try [GradientClipping.none, .byValue(1)] {
+      var run = try EngineRun<Float>([[1, 2]], rule: Recorded(program: scaling), clipping: clipping)
+      XCTAssertThrowsError(try run.step([[3, 4]])) { XCTAssertTrue("\($0)".hasPrefix(text), "\($0)") }
+      XCTAssertEqual(run.parameters, [[1, 2]])
+      // One without any operation, and one that clips by value itself.
+      var empty = try EngineRun<Float>([[1, 2]], rule: Recorded(program: StepProgram()), clipping: clipping)
+      try empty.step([[3, 4]])
+      XCTAssertEqual(empty.parameters, [[1, 2]])
+      var clamping = try EngineRun<Float>([[1, 2]], rule: Recorded(program: recorded(.byValue(1))), clipping: clipping)
+      try clamping.step([[3, 4]])
+      XCTAssertEqual(clamping.parameters, [[0, 1]])
+    }
+  }
+
   func testCorrectionsAreCheckedBeforeAnythingIsWritten() throws {
     // The step itself is sound, and would be taken tile by tile before the norm is known.
     struct Unsound: UpdateRule {

@@ -111,6 +111,14 @@ final class BLASLibraryTests: XCTestCase {
       }
     }
     let environment = ProcessInfo.processInfo.environment
+    // What an optimizer keeps from step to step.
+    var found = FoundLoops<Float>()
+    let factors = UnsafeMutablePointer<Float>.allocate(capacity: ProgramLoop<Float>.factorCount)
+    defer { factors.deallocate() }
+    var momentum = ProgramSignature()
+    momentum.set(ProgramSignature.code(.axpy(Operand.gradient.rawValue), into: Operand.direction.rawValue), at: 0)
+    momentum.set(ProgramSignature.code(.axpy(Operand.direction.rawValue), into: Operand.parameters.rawValue), at: 1)
+    let storage = FusedHalfLoop.Storage(gradient: .bfloat16, hasHalfDirection: false, .float)
     for core in ["Prescott", "Haswell", before] {
       XCTAssertNotEqual(momentum_take_kernels(core), 0, core)
       BLASTraits.forgetBehavior()
@@ -118,6 +126,9 @@ final class BLASLibraryTests: XCTestCase {
       XCTAssertEqual(BLAS.Behavior.probe(), BLASTraits.behavior)
       XCTAssertEqual(BLASTraits.behavior.axpyRounding, core == "Prescott" ? .separate : .fused, core)
       XCTAssertEqual(BLASTraits.dotDependsOnAlignment, core == "Prescott", core)
+      let hasLoops = core != "Prescott" && StepKernels.vectors != nil
+      XCTAssertEqual(found.find(momentum, factors) != nil, hasLoops, core)
+      XCTAssertEqual(found.find(momentum, storage) != nil, hasLoops, core)
       if core != before {
         // Sums in the order of Haswell's kernels are written for the widest vectors, as programs are.
         let vectors = core == "Prescott" ? nil : StepKernels.vectors
