@@ -5,7 +5,7 @@ import XCTest
 
 /// Steps on vectors in half precision have the same bits tile by tile, as calls of BLAS, and as fused loops.
 final class HalfStepKernelsTests: XCTestCase {
-  private enum Kept: CaseIterable { case floats, bfloat16Copy, float16Copy, split, nearest, stochastic }
+  fileprivate enum Kept: CaseIterable { case floats, bfloat16Copy, float16Copy, split, nearest, stochastic }
 
   fileprivate static let gradientTypes: [ElementType] = ElementType.allCases.filter { $0 != .float64 }
 
@@ -50,6 +50,48 @@ final class HalfStepKernelsTests: XCTestCase {
   /// Vectors of several tiles, in the shares of three threads.
   func testBothWaysGiveTheSameBitsOnLongVectors() throws {
     try compareAll([Input([4196, 1, 3001], shift: 1, threads: 3)])
+  }
+
+  /// Vectors that are stored in one way take another way than lists, which may be stored in several. The ways to store them
+  /// follow one another in one optimizer, and so do the kernels.
+  func testVectorsHaveTheBitsOfLists() throws {
+    let input = try Input([1337, 19, 2048], shift: 3)
+    let kinds: [Kept] = [.floats, .bfloat16Copy, .floats, .float16Copy]
+    for velocity in [ElementType?.none, .bfloat16] {
+      for nesterov in [false, true] {
+        let rule = try SGD(learningRate: 0.05, momentum: 0.9, nesterov: nesterov)
+        for rounded in [false, true] {
+          let bits = try [false, true].map { asVectors in
+            let memory = Memory(input)
+            var optimizer = try Optimizer<Float>(
+              input.layout, rule: rule, nonFinitePolicy: .propagate, velocityType: velocity)
+            var (bits, fused): ([[UInt8]], Int) = ([], 0)
+            for (number, kernels) in [StepKernels.fused, .fused, .blas, .automatic, .fused, .fused].enumerated() {
+              optimizer.kernels = kernels
+              for kept in rounded ? [.nearest, .stochastic, .nearest] : kinds {
+                for type in Self.gradientTypes where !rounded || type != .float32 {
+                  let stored = input.gradients[type]![number % 2 * 2]
+                  let report =
+                    asVectors
+                    ? try memory.stepVectors(&optimizer, kept, stored)
+                    : try stored.withTensors(input.layout) {
+                      try optimizer.step(parameters: memory.buffers(kept), gradients: $0)
+                    }
+                  if optimizer.lastStepWasFused, type != .float32 { fused += 1 }
+                  bits.append(Array("\(report.lostUpdates) \(report.clip.overflowedElements)".utf8))
+                }
+              }
+            }
+            XCTAssertEqual(fused > 0, StepKernels.vectors != nil && BLASTraits.axpyFuses)
+            return bits + [
+              canonical(memory.wide.all), memory.narrow.bytes, memory.copies.bytes,
+              canonical(optimizer.state().direction),
+            ]
+          }
+          XCTAssertEqual(bits[0], bits[1], "\(rule), velocity \(velocity ?? .float32), rounded \(rounded)")
+        }
+      }
+    }
   }
 
   /// Compares steps of all ways to keep vectors, on some input each.
@@ -235,6 +277,87 @@ private struct HalfBytes {
           TensorBuffer(
             base: bytes.baseAddress! + (shift + $0.offset) * type.byteCount, count: $0.count, elementType: type)
         })
+    }
+  }
+}
+
+/// Vectors of a model, and steps on them.
+private final class Memory {
+  let wide: FencedVector<Float>
+  let narrow: FencedVector<BFloat16>
+  let copies: FencedVector<UInt16>
+  private let layout: ParameterLayout
+
+  init(_ input: Input) {
+    layout = input.layout
+    wide = FencedVector(input.parameters, shift: input.shift, fence: 42)
+    narrow = FencedVector(input.narrow, shift: 3 * input.shift, fence: 42)
+    copies = FencedVector([UInt16](repeating: 0, count: layout.count), shift: 7 * input.shift, fence: 42)
+  }
+
+  func buffers(_ kept: HalfStepKernelsTests.Kept) -> [ParameterBuffer] {
+    layout.tensors.map { tensor in
+      let (floats, halves) = (wide[tensor.range], narrow[tensor.range])
+      switch kept {
+      case .bfloat16Copy: return ParameterBuffer(floats, copy: copies.bound(to: BFloat16.self, tensor.range))
+      case .float16Copy:
+        #if !(os(macOS) && arch(x86_64))
+          return ParameterBuffer(floats, copy: copies.bound(to: Float16.self, tensor.range))
+        #else
+          return ParameterBuffer(floats)
+        #endif
+      case .nearest: return ParameterBuffer(halves, rounding: .nearest)
+      case .stochastic: return ParameterBuffer(halves, rounding: .stochastic(seed: 7))
+      case .floats, .split: return ParameterBuffer(floats)
+      }
+    }
+  }
+
+  /// Takes a step on whole vectors.
+  func stepVectors(
+    _ optimizer: inout Optimizer<Float>, _ kept: HalfStepKernelsTests.Kept, _ stored: HalfBytes
+  ) throws -> StepReport {
+    try stored.withTensors(layout) { tensors in
+      let (base, count) = (tensors[0]!.base!, layout.count)
+      switch tensors[0]!.elementType {
+      case .bfloat16:
+        let gradients = UnsafeBufferPointer(start: base.assumingMemoryBound(to: BFloat16.self), count: count)
+        if kept == .floats { return try optimizer.step(parameters: wide[0..<count], gradients: gradients) }
+        return try step(&optimizer, kept, gradients)
+      case .float16:
+        #if !(os(macOS) && arch(x86_64))
+          let gradients = UnsafeBufferPointer(start: base.assumingMemoryBound(to: Float16.self), count: count)
+          if kept == .floats { return try optimizer.step(parameters: wide[0..<count], gradients: gradients) }
+          return try step(&optimizer, kept, gradients)
+        #else
+          preconditionFailure("there is no Float16")
+        #endif
+      default:
+        let gradients = UnsafeBufferPointer(start: base.assumingMemoryBound(to: Float.self), count: count)
+        if kept == .floats { return try optimizer.step(parameters: wide[0..<count], gradients: gradients) }
+        return try step(&optimizer, kept, gradients)
+      }
+    }
+  }
+
+  private func step<Gradient: StoredScalar>(
+    _ optimizer: inout Optimizer<Float>, _ kept: HalfStepKernelsTests.Kept, _ gradients: UnsafeBufferPointer<Gradient>
+  ) throws -> StepReport where Gradient.Compute == Float {
+    let all = 0..<layout.count
+    switch kept {
+    case .bfloat16Copy:
+      return try optimizer.step(
+        parameters: wide[all], copy: copies.bound(to: BFloat16.self, all), gradients: gradients)
+    case .nearest: return try optimizer.step(parameters: narrow[all], rounding: .nearest, gradients: gradients)
+    case .stochastic:
+      return try optimizer.step(parameters: narrow[all], rounding: .stochastic(seed: 7), gradients: gradients)
+    default:
+      #if !(os(macOS) && arch(x86_64))
+        return try optimizer.step(
+          parameters: wide[all], copy: copies.bound(to: Float16.self, all), gradients: gradients)
+      #else
+        preconditionFailure("there is no Float16")
+      #endif
     }
   }
 }
