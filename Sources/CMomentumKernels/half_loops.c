@@ -62,7 +62,8 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the number at the eve
 
 // Sums of squares in double on the 32 lanes of the portable norm, in its order: element i goes to lane i mod 32. They are vectors, not
 // an array: the compiler leaves an array in memory, where every addition waits for the one before to be stored. By fused
-// multiply-add, which would give the same bits, an addition would wait longer.
+// multiply-add, which would give the same bits, and with two tiles side by side they take as long: what they wait for is the widening to
+// double.
 #define ADD_SQUARES(type, suffix, lanes, x)                                  \
   _Pragma("clang loop unroll(full)") for (int j = 0; j < 4; j += 2) {        \
     eight_floats wide[2];                                                    \

@@ -144,31 +144,12 @@ final class HalfStepKernelsTests: XCTestCase {
     _ input: Input, _ rule: any UpdateRule, _ gradientType: ElementType, _ velocityType: ElementType?,
     _ overflowPolicy: OverflowPolicy, _ kept: Kept, _ kernels: StepKernels
   ) throws -> Result {
-    let (layout, shift) = (input.layout, input.shift)
+    let layout = input.layout
     var optimizer = try Optimizer<Float>(
       layout, rule: rule, nonFinitePolicy: .propagate, velocityType: velocityType, threads: input.threads)
     (optimizer.kernels, optimizer.overflowPolicy) = (kernels, overflowPolicy)
-    let wide = FencedVector(input.parameters, shift: shift, fence: 42)
-    let narrow = FencedVector(input.narrow, shift: 3 * shift, fence: 42)
-    let remainders = FencedVector(input.remainders, shift: 5 * shift, fence: 42)
-    let copies = FencedVector([UInt16](repeating: 0, count: layout.count), shift: 7 * shift, fence: 42)
-    let buffers = layout.tensors.map { tensor -> ParameterBuffer in
-      let floats = wide[tensor.range], halves = narrow[tensor.range]
-      switch kept {
-      case .floats: return ParameterBuffer(floats)
-      case .bfloat16Copy: return ParameterBuffer(floats, copy: copies.bound(to: BFloat16.self, tensor.range))
-      case .float16Copy:
-        #if !(os(macOS) && arch(x86_64))
-          return ParameterBuffer(floats, copy: copies.bound(to: Float16.self, tensor.range))
-        #else
-          return ParameterBuffer(floats)
-        #endif
-      case .split: return ParameterBuffer(halves, remainders: remainders[tensor.range])
-      case .nearest: return ParameterBuffer(halves, rounding: .nearest)
-      case .stochastic: return ParameterBuffer(halves, rounding: .stochastic(seed: 7))
-      }
-    }
-
+    let memory = Memory(input)
+    let buffers = memory.buffers(kept)
     var result = Result()
     for stored in input.gradients[gradientType]! {
       let report = try stored.withTensors(layout) { try optimizer.step(parameters: buffers, gradients: $0) }
@@ -178,7 +159,7 @@ final class HalfStepKernelsTests: XCTestCase {
     result.wasFused = optimizer.lastStepWasFused
     let hasHalves = Kept.allCases.firstIndex(of: kept)! >= 3
     result.bits = [
-      hasHalves ? [] : canonical(wide.all), narrow.bytes, remainders.bytes, copies.bytes,
+      hasHalves ? [] : canonical(memory.wide.all), memory.narrow.bytes, memory.remainders.bytes, memory.copies.bytes,
       canonical(optimizer.state().direction),
     ]
     return result
@@ -285,6 +266,7 @@ private struct HalfBytes {
 private final class Memory {
   let wide: FencedVector<Float>
   let narrow: FencedVector<BFloat16>
+  let remainders: FencedVector<Int16>
   let copies: FencedVector<UInt16>
   private let layout: ParameterLayout
 
@@ -292,6 +274,7 @@ private final class Memory {
     layout = input.layout
     wide = FencedVector(input.parameters, shift: input.shift, fence: 42)
     narrow = FencedVector(input.narrow, shift: 3 * input.shift, fence: 42)
+    remainders = FencedVector(input.remainders, shift: 5 * input.shift, fence: 42)
     copies = FencedVector([UInt16](repeating: 0, count: layout.count), shift: 7 * input.shift, fence: 42)
   }
 
@@ -308,7 +291,8 @@ private final class Memory {
         #endif
       case .nearest: return ParameterBuffer(halves, rounding: .nearest)
       case .stochastic: return ParameterBuffer(halves, rounding: .stochastic(seed: 7))
-      case .floats, .split: return ParameterBuffer(floats)
+      case .floats: return ParameterBuffer(floats)
+      case .split: return ParameterBuffer(halves, remainders: remainders[tensor.range])
       }
     }
   }
