@@ -1,5 +1,5 @@
 // The loops of fused_template.h for programs that clamp the gradient, which also add up the squares of its elements as the bounds
-// leave them, and count those that the bounds change. Follows summing_template.h.
+// leave them, and count those that the bounds change. Follows speculative_template.h.
 
 INLINE ptrdiff_t SUMMED(run_clamping)(
     momentum_fused_signature program, SCALAR *const *operands, const SCALAR *factors, ptrdiff_t n, SCALAR *lanes) {

@@ -4,6 +4,8 @@
 
 #include <immintrin.h>
 
+#include "squares_orders.h"
+
 // Ones before zeros: a mask of the first n lanes begins n lanes before the zeros.
 static const int32_t first_floats[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
 static const int64_t first_doubles[8] = {-1, -1, -1, -1};
@@ -11,12 +13,13 @@ static const int64_t first_doubles[8] = {-1, -1, -1, -1};
 // Of two equal operands, and of two of which one is NaN, max and min return the second.
 #define NAME(x) fused_avx2_float_##x
 typedef momentum_fused_loop_float fused_avx2_float_loop;
-typedef momentum_summing_loop_float fused_avx2_float_summing_loop;
+typedef momentum_speculative_loop_float fused_avx2_float_speculative_loop;
+typedef momentum_finish_squares_of_float fused_avx2_float_finish_squares;
 typedef momentum_clamping_loop_float fused_avx2_float_clamping_loop;
-#define SUMMING_PACE 2
 #define DIFFERING(x, y) \
   (WIDTH - __builtin_popcount((unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(_mm256_castps_si256(x), _mm256_castps_si256(y))))))
 #define SUMMING_HASWELL 4
+#define FOLD_HASWELL(s) haswell_fold_float(s[0], s[1], s[2], s[3])
 #define TARGET __attribute__((target("avx2,fma,popcnt")))
 #define SCALAR float
 #define VECTOR __m256
@@ -49,12 +52,13 @@ typedef momentum_clamping_loop_float fused_avx2_float_clamping_loop;
 
 #define NAME(x) fused_avx2_double_##x
 typedef momentum_fused_loop_double fused_avx2_double_loop;
-typedef momentum_summing_loop_double fused_avx2_double_summing_loop;
+typedef momentum_speculative_loop_double fused_avx2_double_speculative_loop;
+typedef momentum_finish_squares_of_double fused_avx2_double_finish_squares;
 typedef momentum_clamping_loop_double fused_avx2_double_clamping_loop;
-#define SUMMING_PACE 2
 #define DIFFERING(x, y) \
   (WIDTH - __builtin_popcount((unsigned)_mm256_movemask_pd(_mm256_castsi256_pd(_mm256_cmpeq_epi64(_mm256_castpd_si256(x), _mm256_castpd_si256(y))))))
 #define SUMMING_HASWELL 4
+#define FOLD_HASWELL(s) haswell_fold_double(s[0], s[1], s[2], s[3])
 #define TARGET __attribute__((target("avx2,fma,popcnt")))
 #define SCALAR double
 #define VECTOR __m256d

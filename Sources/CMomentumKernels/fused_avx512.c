@@ -4,16 +4,20 @@
 
 #include <immintrin.h>
 
+#include "squares_orders_avx512.h"
+
 // Of two equal operands, and of two of which one is NaN, max and min return the second.
 #define NAME(x) fused_avx512_float_##x
 typedef momentum_fused_loop_float fused_avx512_float_loop;
-typedef momentum_summing_loop_float fused_avx512_float_summing_loop;
+typedef momentum_speculative_loop_float fused_avx512_float_speculative_loop;
+typedef momentum_finish_squares_of_float fused_avx512_float_finish_squares;
 typedef momentum_clamping_loop_float fused_avx512_float_clamping_loop;
-#define SUMMING_PACE 1
 #define DIFFERING(x, y) \
   __builtin_popcount(_mm512_cmpneq_epi32_mask(_mm512_castps_si512(x), _mm512_castps_si512(y)))
 #define SUMMING_HASWELL 2
 #define SUMMING_SKYLAKEX 4
+#define FOLD_HASWELL(s) haswell_float(s)
+#define FOLD_SKYLAKEX(s) skylakex_float(s, NULL, 0)
 #define TARGET __attribute__((target("avx512f,popcnt")))
 #define SCALAR float
 #define VECTOR __m512
@@ -46,13 +50,15 @@ typedef momentum_clamping_loop_float fused_avx512_float_clamping_loop;
 
 #define NAME(x) fused_avx512_double_##x
 typedef momentum_fused_loop_double fused_avx512_double_loop;
-typedef momentum_summing_loop_double fused_avx512_double_summing_loop;
+typedef momentum_speculative_loop_double fused_avx512_double_speculative_loop;
+typedef momentum_finish_squares_of_double fused_avx512_double_finish_squares;
 typedef momentum_clamping_loop_double fused_avx512_double_clamping_loop;
-#define SUMMING_PACE 2
 #define DIFFERING(x, y) \
   __builtin_popcount(_mm512_cmpneq_epi64_mask(_mm512_castpd_si512(x), _mm512_castpd_si512(y)))
 #define SUMMING_HASWELL 2
 #define SUMMING_SKYLAKEX 4
+#define FOLD_HASWELL(s) haswell_double(s)
+#define FOLD_SKYLAKEX(s) skylakex_double(s, NULL, 0)
 #define TARGET __attribute__((target("avx512f,popcnt")))
 #define SCALAR double
 #define VECTOR __m512d

@@ -114,7 +114,7 @@
   X(clear_scale_gradient, TWO(CLEAR_IN_PLACE, SG))                                                                     \
   X(clamp_scale_gradient, TWO(CLAMP_IN_PLACE, SG))
 
-// The programs of steps in one pass that have a loop which also sums the squares of the next tile.
+// The programs of steps in one pass that have a loop which also sums the squares of the next piece.
 #define SUMMING_PROGRAMS(X)                             \
   X(plain, ONE(GP))                                     \
   X(momentum, TWO(GD, DP))                              \

@@ -9,7 +9,7 @@
 //   MASK      where the processor reads and writes a part of a vector without touching the rest: the type that says which part, with
 //             ALL, FIRST(n), LOAD_PART(p, mask) and STORE_PART(p, x, mask), also for ALL
 //   SUMMING_HASWELL, SUMMING_SKYLAKEX   for loops that also sum squares in the order of those kernels: in how many vectors
-//   SUMMING_PACE                        and how many blocks of squares beside one of the program
+//   FOLD_HASWELL(sums), FOLD_SKYLAKEX(sums)   the sum of those vectors, in that order
 //   DIFFERING(x, y)                     in how many lanes the bits of two vectors differ
 //
 // and this file undefines all of them. Everything that depends on the program is a constant where a loop is made, so that the
@@ -159,23 +159,28 @@ NAME(loop) *NAME(find)(momentum_fused_signature program) {
 #if defined(SUMMING_HASWELL)
 #define SUMMED(x) NAME(haswell_##x)
 #define VECTORS SUMMING_HASWELL
-#include "summing_template.h"
+#define FOLD FOLD_HASWELL
+#include "speculative_template.h"
 #include "clamping_template.h"
 #undef SUMMED
 #undef VECTORS
+#undef FOLD
 #undef SUMMING_HASWELL
+#undef FOLD_HASWELL
 #endif
 
 #if defined(SUMMING_SKYLAKEX)
 #define SUMMED(x) NAME(skylakex_##x)
 #define VECTORS SUMMING_SKYLAKEX
-#include "summing_template.h"
+#define FOLD FOLD_SKYLAKEX
+#include "speculative_template.h"
 #include "clamping_template.h"
 #undef SUMMED
 #undef VECTORS
+#undef FOLD
 #undef SUMMING_SKYLAKEX
+#undef FOLD_SKYLAKEX
 #endif
-#undef SUMMING_PACE
 #undef DIFFERING
 
 #undef MASK

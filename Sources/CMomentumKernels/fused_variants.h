@@ -4,6 +4,7 @@
 // What the files of the single instruction sets share. Each of them makes its loops from fused_template.h.
 
 #include <float.h>
+#include <math.h>
 #include <string.h>
 
 #include "fused_half_loops.h"
@@ -104,19 +105,19 @@ FUSED_HALF_LOOPS(avx2)
 FUSED_HALF_LOOPS(avx512)
 momentum_fused_loop_float *fused_avx2_float_find(momentum_fused_signature program);
 momentum_fused_loop_double *fused_avx2_double_find(momentum_fused_signature program);
-momentum_summing_loop_float *fused_avx2_float_haswell_find(momentum_fused_signature program);
+momentum_speculative_loop_float *fused_avx2_float_haswell_find(momentum_fused_signature program);
 momentum_clamping_loop_float *fused_avx2_float_haswell_find_clamping(momentum_fused_signature program);
-momentum_summing_loop_double *fused_avx2_double_haswell_find(momentum_fused_signature program);
+momentum_speculative_loop_double *fused_avx2_double_haswell_find(momentum_fused_signature program);
 momentum_clamping_loop_double *fused_avx2_double_haswell_find_clamping(momentum_fused_signature program);
 momentum_fused_loop_float *fused_avx512_float_find(momentum_fused_signature program);
-momentum_summing_loop_float *fused_avx512_float_haswell_find(momentum_fused_signature program);
+momentum_speculative_loop_float *fused_avx512_float_haswell_find(momentum_fused_signature program);
 momentum_clamping_loop_float *fused_avx512_float_haswell_find_clamping(momentum_fused_signature program);
-momentum_summing_loop_float *fused_avx512_float_skylakex_find(momentum_fused_signature program);
+momentum_speculative_loop_float *fused_avx512_float_skylakex_find(momentum_fused_signature program);
 momentum_clamping_loop_float *fused_avx512_float_skylakex_find_clamping(momentum_fused_signature program);
 momentum_fused_loop_double *fused_avx512_double_find(momentum_fused_signature program);
-momentum_summing_loop_double *fused_avx512_double_haswell_find(momentum_fused_signature program);
+momentum_speculative_loop_double *fused_avx512_double_haswell_find(momentum_fused_signature program);
 momentum_clamping_loop_double *fused_avx512_double_haswell_find_clamping(momentum_fused_signature program);
-momentum_summing_loop_double *fused_avx512_double_skylakex_find(momentum_fused_signature program);
+momentum_speculative_loop_double *fused_avx512_double_skylakex_find(momentum_fused_signature program);
 momentum_clamping_loop_double *fused_avx512_double_skylakex_find_clamping(momentum_fused_signature program);
 #elif defined(__aarch64__)
 FUSED_HALF_LOOPS(neon)

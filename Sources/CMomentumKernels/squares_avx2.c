@@ -14,8 +14,6 @@
 // None: not measured.
 #define FAR PTRDIFF_MAX
 #define FARTHEST PTRDIFF_MAX
-// Any.
-#define BESIDE PTRDIFF_MAX
 
 TARGET static inline __attribute__((always_inline)) ptrdiff_t total_float(__m256i counts) {
   const __m128i four = _mm_add_epi32(_mm256_castsi256_si128(counts), _mm256_extracti128_si256(counts, 1));

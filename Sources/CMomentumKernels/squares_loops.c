@@ -27,7 +27,7 @@ static int double_count(void) { return 0; }
 
 #endif
 
-static const momentum_squares_variant no_variant = {NULL, 0, 0, 0, 0, 0, 0};
+static const momentum_squares_variant no_variant = {NULL, 0, 0, 0, 0, 0};
 
 const momentum_squares_variant *momentum_squares_variant_float(int position) {
   return position >= 0 && position < float_count() ? &floats[position]->variant : &no_variant;
@@ -63,12 +63,24 @@ double momentum_finish_squares_double(int position, const double *lanes, const d
   return doubles[position]->finish(lanes, rest, n);
 }
 
-momentum_summing_loop_float *momentum_find_summing_loop_float(int position, momentum_fused_signature program) {
-  return floats[position]->find_summing(program);
+momentum_speculative_loop_float *momentum_find_speculative_loop_float(int position, momentum_fused_signature program) {
+  return floats[position]->find_speculative(program);
 }
 
-momentum_summing_loop_double *momentum_find_summing_loop_double(int position, momentum_fused_signature program) {
-  return doubles[position]->find_summing(program);
+momentum_speculative_loop_double *momentum_find_speculative_loop_double(int position, momentum_fused_signature program) {
+  return doubles[position]->find_speculative(program);
+}
+
+ptrdiff_t momentum_run_speculative_loop_float(
+    int position, const void *loop, float *const *operands, const float *factors, ptrdiff_t n,
+    const momentum_speculation *given, double *total, float *tiles) {
+  return ((momentum_speculative_loop_float *)loop)(operands, factors, n, given, total, tiles, floats[position]->finish);
+}
+
+ptrdiff_t momentum_run_speculative_loop_double(
+    int position, const void *loop, double *const *operands, const double *factors, ptrdiff_t n,
+    const momentum_speculation *given, double *total, double *tiles) {
+  return ((momentum_speculative_loop_double *)loop)(operands, factors, n, given, total, tiles, doubles[position]->finish);
 }
 
 momentum_clamping_loop_float *momentum_find_clamping_loop_float(int position, momentum_fused_signature program) {

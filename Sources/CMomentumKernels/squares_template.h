@@ -15,8 +15,7 @@
 //   LOOPS     the structure of the loops of this type, VECTORS_NAME what its vectors are called
 //   NEAR      how many tiles a run may have at most for several side by side to take less time than one after the other
 //   FAR FARTHEST   from how many tiles on, and up to how many, to fetch the next tile beside the sum of one takes less time
-//   BESIDE    how many tiles the run of a thread may have at most for a sum beside a program to take less time than by itself
-//   PROGRAMS(x)   the names of the loops that run a program beside such a sum: of those that find them
+//   PROGRAMS(x)   the names of the loops that run a program beside such sums: of those that find them
 //
 // and this file defines NAME(loops), and undefines NAME, VECTORS, MOST, END and PROGRAMS, for the next kernels of the same type.
 
@@ -129,7 +128,7 @@ TARGET static ptrdiff_t NAME(clamped)(const SCALAR *x, ptrdiff_t n, SCALAR lower
 }
 
 const LOOPS NAME(loops) = {
-    {VECTORS_NAME, MOST, NEAR, FAR, FARTHEST, BESIDE, NAME(block)}, NAME(squares), NAME(clamped), NAME(finish),
+    {VECTORS_NAME, MOST, NEAR, FAR, FARTHEST, NAME(block)}, NAME(squares), NAME(clamped), NAME(finish),
     PROGRAMS(find), PROGRAMS(find_clamping)};
 
 #undef INLINE

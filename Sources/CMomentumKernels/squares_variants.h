@@ -11,8 +11,8 @@ typedef struct {
   momentum_squares_variant variant;
   void (*squares)(const float *x, ptrdiff_t n, ptrdiff_t tile, int fetches, float *sums);
   ptrdiff_t (*clamped)(const float *x, ptrdiff_t n, float lower, float upper, float *sums);
-  float (*finish)(const float *lanes, const float *rest, ptrdiff_t n);
-  momentum_summing_loop_float *(*find_summing)(momentum_fused_signature program);
+  momentum_finish_squares_of_float *finish;
+  momentum_speculative_loop_float *(*find_speculative)(momentum_fused_signature program);
   momentum_clamping_loop_float *(*find_clamping)(momentum_fused_signature program);
 } squares_loops_float;
 
@@ -20,8 +20,8 @@ typedef struct {
   momentum_squares_variant variant;
   void (*squares)(const double *x, ptrdiff_t n, ptrdiff_t tile, int fetches, double *sums);
   ptrdiff_t (*clamped)(const double *x, ptrdiff_t n, double lower, double upper, double *sums);
-  double (*finish)(const double *lanes, const double *rest, ptrdiff_t n);
-  momentum_summing_loop_double *(*find_summing)(momentum_fused_signature program);
+  momentum_finish_squares_of_double *finish;
+  momentum_speculative_loop_double *(*find_speculative)(momentum_fused_signature program);
   momentum_clamping_loop_double *(*find_clamping)(momentum_fused_signature program);
 } squares_loops_double;
 

@@ -28,8 +28,6 @@ typedef struct {
   // From how many tiles of a run on, and up to how many, to fetch the next tile while one is summed takes less time: where a
   // last-level cache delivers them.
   ptrdiff_t far, farthest;
-  // How many tiles the run of a thread may have at most for a tile to be summed in less time beside a program than by itself.
-  ptrdiff_t beside;
   // The number of sums that it keeps side by side for a tile, at most 64.
   ptrdiff_t lanes;
 } momentum_squares_variant;
@@ -50,29 +48,40 @@ void momentum_squares_double(int position, const double *x, ptrdiff_t n, ptrdiff
 ptrdiff_t momentum_squares_clamped_float(int position, const float *x, ptrdiff_t n, float lower, float upper, float *sums);
 ptrdiff_t momentum_squares_clamped_double(int position, const double *x, ptrdiff_t n, double lower, double upper, double *sums);
 
-// A loop that, beside running a program on n elements, adds up the squares of the first next_n elements of a tile to come, as a variant
-// does: next_n is a multiple of the variant's number of lanes, and no more than n is without its remainder. So a step in one pass
-// reads a tile for its sum while it updates the one before.
-typedef void momentum_summing_loop_float(
-    float *const *operands, const float *factors, ptrdiff_t n, const float *next, ptrdiff_t next_n, float *lanes);
-typedef void momentum_summing_loop_double(
-    double *const *operands, const double *factors, ptrdiff_t n, const double *next, ptrdiff_t next_n, double *lanes);
+// What finishes a sum of squares: see momentum_finish_squares_float.
+typedef float momentum_finish_squares_of_float(const float *lanes, const float *rest, ptrdiff_t n);
+typedef double momentum_finish_squares_of_double(const double *lanes, const double *rest, ptrdiff_t n);
+
+// What a step in one pass may update without more being known.
+typedef struct {
+  // The largest sum of squares.
+  double largest;
+  // The lengths of a tile and of a piece of it, multiples of 64.
+  ptrdiff_t tile, piece;
+} momentum_speculation;
+
+// A loop that runs a program on n elements, which begin with a tile, piece by piece, while a sum of their squares is finite and at most
+// the largest one. Before it runs the program on a piece, it adds the dot product of the piece's gradient with itself to *total; while
+// it does, it adds up the squares of the next piece, so that these come from a cache the second time. Leaves the dot product of each
+// tile that it has updated, and returns the number of elements that it has updated.
+typedef ptrdiff_t momentum_speculative_loop_float(
+    float *const *operands, const float *factors, ptrdiff_t n, const momentum_speculation *given, double *total,
+    float *tiles, momentum_finish_squares_of_float *finish);
+typedef ptrdiff_t momentum_speculative_loop_double(
+    double *const *operands, const double *factors, ptrdiff_t n, const momentum_speculation *given, double *total,
+    double *tiles, momentum_finish_squares_of_double *finish);
 
 // Such a loop of a program; NULL where there is none.
-momentum_summing_loop_float *momentum_find_summing_loop_float(int position, momentum_fused_signature program);
-momentum_summing_loop_double *momentum_find_summing_loop_double(int position, momentum_fused_signature program);
+momentum_speculative_loop_float *momentum_find_speculative_loop_float(int position, momentum_fused_signature program);
+momentum_speculative_loop_double *momentum_find_speculative_loop_double(int position, momentum_fused_signature program);
 
-// Runs a loop that was found, given as any pointer.
-static inline void momentum_run_summing_loop_float(
-    const void *loop, float *const *operands, const float *factors, ptrdiff_t n, const float *next, ptrdiff_t next_n,
-    float *lanes) {
-  ((momentum_summing_loop_float *)loop)(operands, factors, n, next, next_n, lanes);
-}
-static inline void momentum_run_summing_loop_double(
-    const void *loop, double *const *operands, const double *factors, ptrdiff_t n, const double *next, ptrdiff_t next_n,
-    double *lanes) {
-  ((momentum_summing_loop_double *)loop)(operands, factors, n, next, next_n, lanes);
-}
+// Runs a loop that was found for a variant, given as any pointer.
+ptrdiff_t momentum_run_speculative_loop_float(
+    int position, const void *loop, float *const *operands, const float *factors, ptrdiff_t n,
+    const momentum_speculation *given, double *total, float *tiles);
+ptrdiff_t momentum_run_speculative_loop_double(
+    int position, const void *loop, double *const *operands, const double *factors, ptrdiff_t n,
+    const momentum_speculation *given, double *total, double *tiles);
 
 // A loop that runs a program which clamps the gradient on n elements, a multiple of the variant's number of lanes, adds up the squares of
 // these elements as the bounds leave them, and returns how many the bounds change.

@@ -51,10 +51,12 @@ where Exponent == Int, Compute == Self {
   static func _runFused(
     _ loop: OpaquePointer, _ operands: UnsafePointer<UnsafeMutablePointer<Self>?>, _ factors: UnsafePointer<Self>,
     _ n: Int)
-  static func _summingLoop(_ variant: Int32, _ program: UInt64) -> OpaquePointer?
-  static func _runSumming(
-    _ loop: OpaquePointer, _ operands: UnsafePointer<UnsafeMutablePointer<Self>?>, _ factors: UnsafePointer<Self>,
-    _ n: Int, next: UnsafePointer<Self>, _ nextCount: Int, into lanes: UnsafeMutablePointer<Self>)
+  static func _speculativeLoop(_ variant: Int32, _ program: UInt64) -> OpaquePointer?
+  static func _runSpeculatively(
+    _ loop: OpaquePointer, _ variant: Int32, _ operands: UnsafePointer<UnsafeMutablePointer<Self>?>,
+    _ factors: UnsafePointer<Self>, _ n: Int, piece: Int, upTo largestSum: Double, sum: UnsafeMutablePointer<Double>,
+    into tiles: UnsafeMutablePointer<Self>
+  ) -> Int
 
   static func _clampingLoop(_ variant: Int32, _ program: UInt64) -> OpaquePointer?
   static func _runClamping(
@@ -68,7 +70,7 @@ where Exponent == Int, Compute == Self {
     _ variant: Int32, _ x: UnsafePointer<Self>, _ n: Int, fetchingNext: Bool, into sums: UnsafeMutablePointer<Self>)
   static func _squaresVariant(
     _ position: Int32
-  ) -> (vectorName: UnsafePointer<CChar>?, most: Int, near: Int, far: ClosedRange<Int>, beside: Int, lanes: Int)
+  ) -> (vectorName: UnsafePointer<CChar>?, most: Int, near: Int, far: ClosedRange<Int>, lanes: Int)
   static func _finishSquares(
     _ variant: Int32, _ lanes: UnsafePointer<Self>, _ rest: UnsafePointer<Self>, _ n: Int
   ) -> Self

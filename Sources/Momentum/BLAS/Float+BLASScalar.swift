@@ -101,15 +101,18 @@ extension Float: BLASScalar {
     momentum_run_fused_loop_float(UnsafeRawPointer(loop), operands, factors, n)
   }
 
-  public static func _summingLoop(_ variant: Int32, _ program: UInt64) -> OpaquePointer? {
-    momentum_find_summing_loop_float(variant, program).map { unsafeBitCast($0, to: OpaquePointer.self) }
+  public static func _speculativeLoop(_ variant: Int32, _ program: UInt64) -> OpaquePointer? {
+    momentum_find_speculative_loop_float(variant, program).map { unsafeBitCast($0, to: OpaquePointer.self) }
   }
 
-  public static func _runSumming(
-    _ loop: OpaquePointer, _ operands: UnsafePointer<UnsafeMutablePointer<Float>?>, _ factors: UnsafePointer<Float>,
-    _ n: Int, next: UnsafePointer<Float>, _ nextCount: Int, into lanes: UnsafeMutablePointer<Float>
-  ) {
-    momentum_run_summing_loop_float(UnsafeRawPointer(loop), operands, factors, n, next, nextCount, lanes)
+  public static func _runSpeculatively(
+    _ loop: OpaquePointer, _ variant: Int32, _ operands: UnsafePointer<UnsafeMutablePointer<Float>?>,
+    _ factors: UnsafePointer<Float>, _ n: Int, piece: Int, upTo largestSum: Double, sum: UnsafeMutablePointer<Double>,
+    into tiles: UnsafeMutablePointer<Float>
+  ) -> Int {
+    var given = momentum_speculation(largest: largestSum, tile: Tile.count, piece: piece)
+    return momentum_run_speculative_loop_float(
+      variant, UnsafeRawPointer(loop), operands, factors, n, &given, sum, tiles)
   }
 
   public static func _clampingLoop(_ variant: Int32, _ program: UInt64) -> OpaquePointer? {
@@ -131,11 +134,11 @@ extension Float: BLASScalar {
 
   public static func _squaresVariant(
     _ position: Int32
-  ) -> (vectorName: UnsafePointer<CChar>?, most: Int, near: Int, far: ClosedRange<Int>, beside: Int, lanes: Int) {
+  ) -> (vectorName: UnsafePointer<CChar>?, most: Int, near: Int, far: ClosedRange<Int>, lanes: Int) {
     let variant = momentum_squares_variant_float(position).unsafelyUnwrapped
     return (
       variant.pointee.vector_name, variant.pointee.most, variant.pointee.near,
-      variant.pointee.far...variant.pointee.farthest, variant.pointee.beside, variant.pointee.lanes
+      variant.pointee.far...variant.pointee.farthest, variant.pointee.lanes
     )
   }
 

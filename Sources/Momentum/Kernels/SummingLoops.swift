@@ -1,30 +1,35 @@
-// Loops that add up squares beside a program, lane by lane; ``TileSquares`` makes a sum of the lanes.
+// Loops that add up squares beside a program.
 
-/// A loop that runs a program on one tile and adds up the squares of the next one, as ``TileSquares`` asks for it.
-struct SummingLoop<Scalar: BLASScalar> {
+/// A loop that runs a program piece by piece, while the squares of the gradient do not exceed a sum.
+struct SpeculativeLoop<Scalar: BLASScalar> {
   private let address: OpaquePointer
+  private let variant: Int32
 
   /// Finds the loop of a program; `nil` where there is none, or where no loop sums squares with the bits of dot.
   @inline(__always)
   init?(_ signature: ProgramSignature) {
     guard BLASTraits.axpyFuses, let variant = BLASTraits.squaresVariant(Scalar.self),
-      let address = Scalar._summingLoop(variant, signature.number)
+      let address = Scalar._speculativeLoop(variant, signature.number)
     else { return nil }
-    self.address = address
+    (self.address, self.variant) = (address, variant)
   }
 
-  /// Runs the loop on n elements; see ``FusedLoop/run(_:_:_:)``.
+  /// Runs the loop on n elements, which begin with a tile; see ``FusedLoop/run(_:_:_:)``.
+  ///
+  /// It ends before a piece whose dot product is not finite, or would make the sum exceed the largest one.
   ///
   /// - Parameters:
-  ///   - next: The first element of the next tile.
-  ///   - nextCount: The number of its elements to add up: a multiple of the lanes, and at most as many as n has.
-  ///   - lanes: Gets the sum of each lane.
+  ///   - piece: The number of elements of a piece.
+  ///   - sum: Gets the dot products of the pieces added that it updates.
+  ///   - tiles: Gets the dot product of each tile that it updates.
+  /// - Returns: The number of elements that it updates.
   @inline(__always)
   func run(
-    _ operands: UnsafePointer<UnsafeMutablePointer<Scalar>?>, _ factors: UnsafePointer<Scalar>, _ n: Int,
-    next: UnsafePointer<Scalar>, _ nextCount: Int, into lanes: UnsafeMutablePointer<Scalar>
-  ) {
-    Scalar._runSumming(address, operands, factors, n, next: next, nextCount, into: lanes)
+    _ operands: UnsafePointer<UnsafeMutablePointer<Scalar>?>, _ factors: UnsafePointer<Scalar>, _ n: Int, piece: Int,
+    upTo largestSum: Double, _ sum: inout Double, into tiles: UnsafeMutablePointer<Scalar>
+  ) -> Int {
+    Scalar._runSpeculatively(
+      address, variant, operands, factors, n, piece: piece, upTo: largestSum, sum: &sum, into: tiles)
   }
 }
 
@@ -32,7 +37,7 @@ struct SummingLoop<Scalar: BLASScalar> {
 struct ClampingLoop<Scalar: BLASScalar> {
   private let address: OpaquePointer
 
-  /// Finds the loop of a program; `nil` as for ``SummingLoop``.
+  /// Finds the loop of a program; `nil` as for ``SpeculativeLoop``.
   @inline(__always)
   init?(_ signature: ProgramSignature) {
     guard BLASTraits.axpyFuses, let variant = BLASTraits.squaresVariant(Scalar.self),
@@ -43,7 +48,7 @@ struct ClampingLoop<Scalar: BLASScalar> {
 
   /// Runs the loop on n elements, a multiple of the lanes; see ``FusedLoop/run(_:_:_:)``.
   ///
-  /// - Parameter lanes: Gets the sum of each lane.
+  /// - Parameter lanes: Gets the sum of each lane, of which ``TileSquares`` makes a sum.
   /// - Returns: The number of elements that the bounds change.
   @inline(__always)
   func run(

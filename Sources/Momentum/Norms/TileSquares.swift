@@ -10,8 +10,6 @@ struct TileSquares<Scalar: BLASScalar> {
 
   /// The most tiles that the loop takes at a time, and the number of tiles up to which it takes several.
   private let most, near: Int
-  /// The number of tiles of a thread up to which one is summed in less time beside a program (``SummingLoop``) than by itself.
-  private let beside: Int
   /// For how many tiles it fetches the next one.
   private let far: ClosedRange<Int>
   /// The number of sums that the loop keeps side by side for a tile.
@@ -22,7 +20,7 @@ struct TileSquares<Scalar: BLASScalar> {
   init(prefersLoops: Bool) {
     variant = prefersLoops ? BLASTraits.squaresVariant(Scalar.self) : nil
     let loop = variant.map { Scalar._squaresVariant($0) }
-    (most, near, beside, lanes) = (loop?.most ?? 1, loop?.near ?? 0, loop?.beside ?? 0, loop?.lanes ?? 0)
+    (most, near, lanes) = (loop?.most ?? 1, loop?.near ?? 0, loop?.lanes ?? 0)
     far = loop?.far ?? .max ... .max
   }
 
@@ -34,10 +32,6 @@ struct TileSquares<Scalar: BLASScalar> {
   /// Whether to fetch the next tile while one of a run is summed.
   @inline(__always)
   func fetchesNext(ofRun count: Int) -> Bool { far.contains(Tile.number(of: count)) }
-
-  /// Whether a thread is to sum so many tiles beside a program.
-  @inline(__always)
-  func sumsBesideProgram(of tiles: Int) -> Bool { tiles <= beside }
 
   /// The number of tiles to sum next, of those that n elements fill.
   ///
@@ -73,7 +67,16 @@ struct TileSquares<Scalar: BLASScalar> {
     return tiles
   }
 
-  /// The sum of a tile of n elements, whose whole blocks another loop adds up in lanes: a ``SummingLoop`` or a ``ClampingLoop``.
+  /// Sums n elements, at most a tile, with the bits of one dot product.
+  @inline(__always)
+  func sum(ofOne x: UnsafePointer<Scalar>, _ n: Int, copy: UnsafeMutablePointer<Scalar>? = nil) -> Scalar {
+    guard let variant else { return TileSum.dot(x, n, copy: copy) }
+    var sum: Scalar = 0
+    Scalar._sumSquares(variant, x, n, fetchingNext: false, into: &sum)
+    return sum
+  }
+
+  /// The sum of a tile of n elements, whose whole blocks another loop adds up in lanes: a ``ClampingLoop``.
   ///
   /// - Parameter sumBlocks: Is given the number of elements to add up, a multiple of the number of lanes, and memory for the
   ///   sum of each lane. Returns the address of the other elements.

@@ -13,6 +13,8 @@ extension Optimizer {
     guard programs.count > 0 else { return false }
     return table.hadHalves
       ? table.ranLoopsOnly(team)
-      : programs.all.allSatisfy { kernels.fuses($0, Scalar.self, cacheBytes: table.cacheBytes) }
+      : programs.all.allSatisfy {
+        kernels.fuses($0, Scalar.self, cacheBytes: table.cacheBytes, speculates: lastStepSpeculated)
+      }
   }
 }

@@ -13,7 +13,8 @@ extension Optimizer {
     }
 
     let limit = (ScaledDouble(clipping.globalNorm ?? .infinity) / stage.gradientFactor).double
-    let loop = table.usesHalves ? nil : programs.onlyLoop(table.kernels, cacheBytes: table.cacheBytes)
+    let loop =
+      table.usesHalves ? nil : programs.onlyLoop(table.kernels, cacheBytes: table.cacheBytes, speculates: true)
     speculation.run(
       table, programs.all, loop, largestSum: limit * limit, algorithm: clipping.algorithm,
       ignoresNonFinite: outcome.clearsNonFinite, team)
@@ -21,7 +22,9 @@ extension Optimizer {
     try stage.decide(measured, table, &outcome, team)
     outcome.clearsNonFinite = nonFinitePolicy == .zero
 
-    if outcome.report.wasClipped || !speculation.updatedAll {
+    let isDone = !outcome.report.wasClipped && speculation.updatedAll
+    lastStepSpeculated = isDone && clipping.algorithm == .blas
+    if !isDone {
       corrections.removeAll()
       if outcome.report.wasClipped {
         // All tensors have the same coefficient, so the same tensors share programs as before, and the numbers of the

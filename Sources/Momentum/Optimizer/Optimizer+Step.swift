@@ -72,6 +72,7 @@ extension Optimizer {
     _ team: ThreadTeam, _ isMeasured: Bool, _ meetings: NormMeetings?
   ) throws(MomentumError) {
     table.resetDecisions()
+    lastStepSpeculated = false
     if stage.settings.clipsValues {
       stage.bindBounds(table, &outcome)
       if meetings == nil, try updateWhileClamping(team, isMeasured: isMeasured) { return }

@@ -108,6 +108,8 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   public internal(set) var stepCount = 0
   /// Whether the last step clipped by a norm; in ``StepMode/onePass`` the next step then takes two passes.
   public internal(set) var lastStepClipped = false
+  /// Whether the last step summed its gradient by dot products while it ran its programs, and ran none afterwards.
+  var lastStepSpeculated = false
   /// Whether the programs of the last step that clipped by value had a loop that sums what it clamps; see ``ClampingPass``.
   var hadClampingLoop = false
   /// The scales and flags of each tensor's velocity and average.

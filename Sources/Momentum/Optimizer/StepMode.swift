@@ -2,10 +2,10 @@
 public enum StepMode: String, Sendable, Hashable, Codable, CaseIterable {
   /// Twice: once for the norm, once for the update. With momentum, it moves 6 elements for each parameter.
   case twoPass
-  /// Once, as long as nothing is clipped: each tile is updated as soon as it is summed. It moves 5 elements for each
-  /// parameter.
+  /// Once, as long as nothing is clipped: each piece of a tensor is updated as soon as it is summed. It moves 5 elements
+  /// for each parameter.
   ///
-  /// When the norm turns out to exceed the limit, tiles that were updated with the coefficient 1 are corrected by axpys
+  /// When the norm turns out to exceed the limit, what was updated with the coefficient 1 is corrected by axpys
   /// with the factor c - 1, and the next step takes two passes; so does every step after one that clipped. This mode is
   /// fast while clipping is the exception.
   ///

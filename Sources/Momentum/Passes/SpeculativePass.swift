@@ -1,29 +1,28 @@
-/// The single pass of ``StepMode/onePass``: sums and updates tile by tile, as if nothing had to be clipped.
+/// The single pass of ``StepMode/onePass``: sums and updates piece by piece, as if nothing had to be clipped.
 ///
 /// The tiles are divided into segments, whose number does not depend on the number of threads. Each segment keeps the
 /// sum of its squares. When this sum exceeds the square of the limit, the norm of all tensors exceeds the limit too, so
-/// the segment stops updating and only sums its other tiles. A NaN or infinite element stops it too, unless such
-/// elements count as 0. Which tiles the pass updates therefore depends on the gradient and the segments, never on the
-/// threads.
+/// the segment stops updating and only sums the rest. A NaN or infinite element stops it too, unless such elements count
+/// as 0. Which elements the pass updates therefore depends on the gradient and the segments, never on the threads.
 final class SpeculativePass {
   /// Made by the first pass.
   private var segments: SpeculativeSegments?
 
   deinit { segments?.deallocate() }
 
-  /// Sums all tiles into the table. In each segment, runs programs on the tiles before the one with which the segment's
-  /// sum exceeds the limit.
+  /// Sums all tiles into the table. In each segment, runs programs on the pieces before the one with which the segment's
+  /// sum exceeds the limit (``SpeculativeTrial``).
   ///
-  /// - Parameter loop: The loop of the only program, if there is one.
+  /// - Parameter loop: The loop of the only program, if it has a ``SpeculativeLoop``.
   func run<Scalar>(
     _ table: TensorTable<Scalar>, _ programs: UnsafeBufferPointer<StepProgram>, _ loop: ProgramLoop<Scalar>?,
     largestSum: Double, algorithm: NormAlgorithm, ignoresNonFinite: Bool, _ team: ThreadTeam
   ) {
     let segments = segments ?? SpeculativeSegments(table)
     self.segments = segments
-    let trial = SpeculativeTrial(
-      largestSum: largestSum, measure: table.halves.algorithm(algorithm) == .blas ? .squares : .portableSquares,
-      ignoresNonFinite: ignoresNonFinite)
+    let trial = SpeculativeTrial<Scalar>(
+      largestSum: largestSum, table.halves.algorithm(algorithm) == .blas ? .squares : .portableSquares,
+      ignoresNonFinite: ignoresNonFinite, isHalf: table.usesHalves)
     let scratch = table.scratch(threads: team.mostCount)
     if team.count == 1 {
       SpeculativeWork.run(
@@ -35,7 +34,7 @@ final class SpeculativePass {
     }
   }
 
-  /// Runs `corrections`, unless there are none, on the tiles that ``run(_:_:_:largestSum:algorithm:ignoresNonFinite:_:)``
+  /// Runs `corrections`, unless there are none, on the elements that ``run(_:_:_:largestSum:algorithm:ignoresNonFinite:_:)``
   /// updated, and `programs` on all others.
   func finish<Scalar>(
     _ table: TensorTable<Scalar>, updated corrections: UnsafeBufferPointer<StepProgram>,
@@ -48,7 +47,7 @@ final class SpeculativePass {
         scratch: table.scratch(threads: team.mostCount)))
   }
 
-  /// Whether the pass updated every tile.
+  /// Whether the pass updated everything.
   var updatedAll: Bool { segments?.areUpdated ?? false }
 }
 

@@ -1,36 +1,15 @@
-/// The criterion by which a segment stops updating.
-struct SpeculativeTrial: Sendable {
-  let largestSum: Double
-  let measure: TileMeasure
-  let ignoresNonFinite: Bool
-
-  /// Whether tiles are summed as BLAS sums them.
-  @inline(__always)
-  var sumsSquares: Bool { if case .squares = measure { true } else { false } }
-
-  /// Adds the next tile to the sum of a segment.
-  ///
-  /// - Returns: Whether the segment goes on updating.
-  @inline(__always)
-  func goesOn(after tile: TileSum, _ sum: inout Double) -> Bool {
-    sum += tile.exponent == 0 ? tile.value : ScaledDouble(tile.value, exponent: Int(tile.exponent)).double
-    // The comparison is written so that NaN stops the updates.
-    return sum <= largestSum && (ignoresNonFinite || (tile.nan == 0 && tile.infinity == 0))
-  }
-}
-
 /// The work of a ``SpeculativePass``: each thread writes the elements of its own segments.
 struct SpeculativeWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
   let table: TensorTable<Scalar>
   let programs: UnsafeBufferPointer<StepProgram>
-  /// The loop of the only program, if there is one.
+  /// The loop of the only program, if it has a ``SpeculativeLoop``.
   let loop: ProgramLoop<Scalar>?
   let segments: SpeculativeSegments
-  let trial: SpeculativeTrial
+  let trial: SpeculativeTrial<Scalar>
   let team: ThreadTeam
   let scratch: UnsafeMutableRawPointer
 
-  /// What has become of a segment: the sum of its tiles so far, and the position up to which it is updated.
+  /// What has become of a segment: the sum of its pieces so far, and the position up to which it is updated.
   private struct Progress {
     var sum = 0.0
     var updated: Int
@@ -46,19 +25,16 @@ struct SpeculativeWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
   @specialized(where Scalar == Double)
   static func run(
     _ table: TensorTable<Scalar>, _ programs: UnsafeBufferPointer<StepProgram>, _ onlyLoop: ProgramLoop<Scalar>?,
-    _ segments: SpeculativeSegments, _ share: Range<Int>, _ trial: SpeculativeTrial, _ scratch: ThreadScratch<Scalar>
+    _ segments: SpeculativeSegments, _ share: Range<Int>, _ trial: SpeculativeTrial<Scalar>,
+    _ scratch: ThreadScratch<Scalar>
   ) {
     if table.usesHalves { return runHalves(table, programs, segments, share, trial, scratch) }
-    let squares = TileSquares<Scalar>(prefersLoops: table.kernels.prefersLoops)
-    let tilesOfThread = table.tiles &* share.count / segments.all.count
-    // With no more tiles than tensors there is hardly one to come.
-    let sumsBeside = table.tiles > table.entries.count && squares.sumsBesideProgram(of: tilesOfThread)
-    if let loop = onlyLoop, trial.sumsSquares {
-      forEachPart(of: segments, share, table, trial, scratch) { index, part, progress in
-        run(loop, sumsBeside && loop.canSum, index, part, table, trial, squares, &progress, scratch)
+    if let loop = onlyLoop, trial.sumsByDot {
+      return forEachPart(of: segments, share, table, trial, scratch) { index, part, progress in
+        run(loop, index, part, table, trial, &progress, scratch)
       }
-      return
     }
+    let squares = TileSquares<Scalar>(prefersLoops: table.kernels.prefersLoops)
     var (runner, loaded) = (TileRunner<Scalar>(scratch), -1)
     forEachPart(of: segments, share, table, trial, scratch) { index, part, progress in
       let program = table.entry(index).pointee.program
@@ -66,17 +42,23 @@ struct SpeculativeWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
         loaded = program
         runner.program.load(
           programs.baseAddress.unsafelyUnwrapped + program, cacheBytes: table.cacheBytes, table.kernels,
-          seeksSummingLoop: sumsBeside)
+          speculates: trial.sumsByDot)
       }
-      if let loop = runner.program.loop, trial.sumsSquares {
-        return run(loop, sumsBeside && loop.canSum, index, part, table, trial, squares, &progress, scratch)
+      if let loop = runner.program.loop, loop.canSpeculate {
+        return run(loop, index, part, table, trial, &progress, scratch)
       }
       runner.current.bind(table, index, at: 0)
       runner.begin()
-      runTiles(index, part, table, trial, &progress) {
-        table.measureGradient(index, at: $0, $1, trial.measure, squares, scratch)
-      } update: {
-        runner.run($0)
+      guard trial.sumsByDot else {
+        return runTiles(index, part, table, trial, &progress) {
+          table.measureGradient(index, at: $0, $1, trial.measure, scratch)
+        } update: {
+          runner.run($0)
+        }
+      }
+      for start in stride(from: part.lowerBound, to: part.upperBound, by: Tile.count) where progress.isUpdating {
+        let tile = start..<min(start + Tile.count, part.upperBound)
+        runTile(tile, from: start, of: index, table, trial, squares, &progress, scratch) { runner.run($0) }
       }
     }
   }
@@ -85,7 +67,7 @@ struct SpeculativeWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
   @inline(never)
   private static func runHalves(
     _ table: TensorTable<Scalar>, _ programs: UnsafeBufferPointer<StepProgram>, _ segments: SpeculativeSegments,
-    _ share: Range<Int>, _ trial: SpeculativeTrial, _ scratch: ThreadScratch<Scalar>
+    _ share: Range<Int>, _ trial: SpeculativeTrial<Scalar>, _ scratch: ThreadScratch<Scalar>
   ) {
     var runner = HalfRunner(table, scratch)
     forEachPart(of: segments, share, table, trial, scratch) { index, part, progress in
@@ -102,8 +84,9 @@ struct SpeculativeWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
   /// where each segment is updated, and sums the rest.
   @inline(__always)
   private static func forEachPart(
-    of segments: SpeculativeSegments, _ share: Range<Int>, _ table: TensorTable<Scalar>, _ trial: SpeculativeTrial,
-    _ scratch: ThreadScratch<Scalar>, _ body: (_ index: Int, _ part: Range<Int>, inout Progress) -> Void
+    of segments: SpeculativeSegments, _ share: Range<Int>, _ table: TensorTable<Scalar>,
+    _ trial: SpeculativeTrial<Scalar>, _ scratch: ThreadScratch<Scalar>,
+    _ body: (_ index: Int, _ part: Range<Int>, inout Progress) -> Void
   ) {
     for segment in share {
       let range = segments[segment]
@@ -112,58 +95,77 @@ struct SpeculativeWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
         if progress.isUpdating, table.entry(index).pointee.gradient != nil { body(index, part, &progress) }
       }
       segments.updated[segment] = progress.updated
-      // The rest is only summed, and with it the tile that stopped the updates once more.
+      // The rest is only summed, and with it once more a tile of which nothing was updated.
       if !progress.isUpdating { table.sum(progress.updated..<range.upperBound, trial.measure, scratch) }
     }
   }
 
-  /// Sums and updates a part of a tensor by a loop. Tiles are summed some before they are updated.
-  ///
-  /// - Parameter sumsBeside: Whether a tile is summed while another one is updated.
+  /// Sums and updates a part of a tensor by a loop.
   @inline(__always)
   private static func run(
-    _ loop: ProgramLoop<Scalar>, _ sumsBeside: Bool, _ index: Int, _ part: Range<Int>, _ table: TensorTable<Scalar>,
-    _ trial: SpeculativeTrial, _ squares: TileSquares<Scalar>, _ progress: inout Progress,
-    _ scratch: ThreadScratch<Scalar>
+    _ loop: ProgramLoop<Scalar>, _ index: Int, _ part: Range<Int>, _ table: TensorTable<Scalar>,
+    _ trial: SpeculativeTrial<Scalar>, _ progress: inout Progress, _ scratch: ThreadScratch<Scalar>
   ) {
     let (entry, places) = (table.entry(index), OperandPlaces(table, tensor: index, at: 0))
     let gradient = UnsafePointer(entry.pointee.gradient.unsafelyUnwrapped)
-    // Two side by side keep a processor busy, and are still near when the program comes; more are not.
-    let most = squares.takesSeveral(of: sumsBeside ? 2 : table.tiles) ? 2 * Tile.count : Tile.count
-    // The sums of the tiles from `start` up to `next` are known, from a slot on.
-    var (sums, slot) = (TileSquares<Scalar>.Sums(repeating: 0), 0)
-    var (start, next) = (part.lowerBound, part.lowerBound)
-    let end = part.upperBound
-    while start < end {
-      if start >= next {
-        let tiles = squares.sum(gradient + next, min(most, end &- next), into: &sums, copy: scratch.gradientTile)
-        (slot, next) = (0, next &+ tiles &* Tile.count)
+    var sum = table.sums.baseAddress.unsafelyUnwrapped + (entry.pointee.firstTile &+ Tile.number(of: part.lowerBound))
+    // The loop begins anew as seldom as possible, because it reads its first piece twice.
+    let (dots, most) = (scratch.gradientTile, Tile.count * Tile.count)
+    var start = part.lowerBound
+    while start < part.upperBound {
+      let end = min(start &+ most, part.upperBound)
+      let updated =
+        start
+        &+ loop.runSpeculatively(
+          places, at: start, end &- start, piece: trial.piece, upTo: trial.largestSum, &progress.sum, into: dots)
+      progress.updated = entry.pointee.offset &+ updated
+      let summed = updated == end ? end : updated & -Tile.count
+      var dot = dots
+      while start < summed {
+        let n = min(Tile.count, summed &- start)
+        sum.pointee = .squares(dot.pointee, gradient + start, n)
+        (sum, dot, start) = (sum + 1, dot + 1, start &+ n)
       }
-      let n = min(Tile.count, end &- start)
-      let tile = TileSum.squares(sums[slot], gradient + start, n)
-      table.sums[entry.pointee.firstTile &+ Tile.number(of: start)] = tile
-      progress.isUpdating = trial.goesOn(after: tile, &progress.sum)
+      guard updated < end else { continue }
+      // A piece of this tile exceeds the limit, or its dot product does not tell.
+      let squares = TileSquares<Scalar>(prefersLoops: table.kernels.prefersLoops)
+      let tile = start..<min(start &+ Tile.count, end)
+      runTile(tile, from: updated, of: index, table, trial, squares, &progress, scratch) {
+        loop.run(places, at: $0.lowerBound, $0.count)
+      }
       guard progress.isUpdating else { return }
-      start &+= n
-      if sumsBeside, start == next, next < end {
-        let x = gradient + next
-        sums[slot] = squares.sum(ofTile: min(Tile.count, end &- next)) { whole, lanes in
-          loop.runSumming(places, at: start &- n, n, next: x, whole, into: lanes)
-          return x + whole
-        }
-        next &+= Tile.count
-      } else {
-        loop.run(places, at: start &- n, n)
-        slot &+= 1
-      }
-      progress.updated = entry.pointee.offset &+ start
+      (sum, start) = (sum + 1, tile.upperBound)
     }
   }
 
-  /// The same by any means, tile by tile.
+  /// Sums a tile, and updates it from a position on by any means, up to the piece that stops the updates.
+  @inline(__always)
+  private static func runTile(
+    _ tile: Range<Int>, from start: Int, of index: Int, _ table: TensorTable<Scalar>,
+    _ trial: SpeculativeTrial<Scalar>, _ squares: TileSquares<Scalar>, _ progress: inout Progress,
+    _ scratch: ThreadScratch<Scalar>, update: (Range<Int>) -> Void
+  ) {
+    let entry = table.entry(index)
+    let gradient = UnsafePointer(entry.pointee.gradient.unsafelyUnwrapped)
+    let whole = squares.sum(ofOne: gradient + tile.lowerBound, tile.count, copy: scratch.gradientTile)
+    table.sums[entry.pointee.firstTile &+ Tile.number(of: tile.lowerBound)] = .squares(
+      whole, gradient + tile.lowerBound, tile.count)
+    var end = start
+    while end < tile.upperBound {
+      let (x, n) = (gradient + end, min(trial.piece, tile.upperBound &- end))
+      let dot = n == tile.count ? whole : squares.sum(ofOne: x, n, copy: scratch.gradientTile)
+      progress.isUpdating = trial.goesOn(after: dot, x, n, &progress.sum)
+      guard progress.isUpdating else { break }
+      end &+= n
+    }
+    if start < end { update(start..<end) }
+    progress.updated = entry.pointee.offset &+ end
+  }
+
+  /// Measures and updates a part of a tensor by any means, tile by tile.
   @inline(__always)
   private static func runTiles(
-    _ index: Int, _ part: Range<Int>, _ table: TensorTable<Scalar>, _ trial: SpeculativeTrial,
+    _ index: Int, _ part: Range<Int>, _ table: TensorTable<Scalar>, _ trial: SpeculativeTrial<Scalar>,
     _ progress: inout Progress, measure: (_ start: Int, _ n: Int) -> TileSum, update: (Range<Int>) -> Void
   ) {
     let entry = table.entry(index)
@@ -180,19 +182,6 @@ struct SpeculativeWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
 }
 
 extension TensorTable {
-  /// Measures n elements of a gradient of `Scalar`s.
-  @inline(__always)
-  fileprivate func measureGradient(
-    _ index: Int, at start: Int, _ n: Int, _ measure: TileMeasure, _ squares: TileSquares<Scalar>,
-    _ scratch: ThreadScratch<Scalar>
-  ) -> TileSum {
-    let x = entry(index).pointee.gradient.unsafelyUnwrapped + start
-    guard case .squares = measure else { return .measure(x, n, measure, copy: scratch.gradientTile) }
-    var sums = TileSquares<Scalar>.Sums(repeating: 0)
-    _ = squares.sum(x, n, into: &sums, copy: scratch.gradientTile)
-    return .squares(sums[0], x, n)
-  }
-
   /// Leaves the sums of the tiles that begin in a share in the table.
   fileprivate func sum(_ share: Range<Int>, _ measure: TileMeasure, _ scratch: ThreadScratch<Scalar>) {
     if case .squares = measure {

@@ -5,7 +5,7 @@ struct FoundLoops<Scalar: BLASScalar> {
   /// What was known of BLAS then: whether there are loops depends on it.
   private var traits = BLASTraits.fingerprint
   private var plain: FusedLoop<Scalar>?
-  private var summing: SummingLoop<Scalar>?
+  private var speculative: SpeculativeLoop<Scalar>?
   private var clamping: ClampingLoop<Scalar>?
   /// The loop on vectors in half precision that was looked for last, with its program and their storage.
   private var half: (loop: FusedHalfLoop?, signature: ProgramSignature, storage: FusedHalfLoop.Storage)?
@@ -15,7 +15,7 @@ struct FoundLoops<Scalar: BLASScalar> {
   mutating func find(_ signature: ProgramSignature, _ factors: UnsafeMutablePointer<Scalar>) -> ProgramLoop<Scalar>? {
     if signature != self.signature || BLASTraits.fingerprint != traits { look(for: signature) }
     guard let plain else { return nil }
-    return ProgramLoop(plain, summing: summing, clamping: clamping, factors)
+    return ProgramLoop(plain, speculative: speculative, clamping: clamping, factors)
   }
 
   /// The loop of a program on vectors in half precision; `nil` if there is none.
@@ -33,6 +33,7 @@ struct FoundLoops<Scalar: BLASScalar> {
   @inline(never)
   private mutating func look(for signature: ProgramSignature) {
     (self.signature, traits, half) = (signature, BLASTraits.fingerprint, nil)
-    (plain, summing, clamping) = (FusedLoop(signature), SummingLoop(signature), ClampingLoop(signature))
+    plain = FusedLoop(signature)
+    (speculative, clamping) = (SpeculativeLoop(signature), ClampingLoop(signature))
   }
 }

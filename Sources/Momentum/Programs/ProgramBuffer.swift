@@ -48,12 +48,15 @@ final class ProgramBuffer<Scalar: BLASScalar> {
 
   /// The loop of the program, if there is one program alone and it is to be run as a loop. Its factors are those of this
   /// moment, until it is asked for again.
+  ///
+  /// - Parameter speculates: As for ``TileProgram/load(_:cacheBytes:_:speculates:)``.
   @inline(__always)
-  func onlyLoop(_ kernels: StepKernels, cacheBytes: Int) -> ProgramLoop<Scalar>? {
-    guard count == 1, let program = storage.baseAddress.map({ UnsafePointer($0) }),
-      kernels.takesLoop(of: program, cacheBytes: cacheBytes), let signature = program.signature(writing: factors)
+  func onlyLoop(_ kernels: StepKernels, cacheBytes: Int, speculates: Bool = false) -> ProgramLoop<Scalar>? {
+    guard count == 1, kernels.prefersLoops, let program = storage.baseAddress.map({ UnsafePointer($0) }),
+      speculates || kernels.takesLoop(of: program, cacheBytes: cacheBytes, canSpeculate: false),
+      let signature = program.signature(writing: factors), let loop = found.pointee.find(signature, factors)
     else { return nil }
-    return found.pointee.find(signature, factors)
+    return !speculates || loop.canSpeculate ? loop : nil
   }
 
   /// The same on vectors in half precision that are stored in one way, and its factors.

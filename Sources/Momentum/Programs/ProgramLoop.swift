@@ -1,7 +1,7 @@
 /// The loop of a program, with the factors of the step, and those of its loops that do something else beside.
 struct ProgramLoop<Scalar: BLASScalar> {
   private let plain: FusedLoop<Scalar>
-  private let summing: SummingLoop<Scalar>?
+  private let speculative: SpeculativeLoop<Scalar>?
   private let clamping: ClampingLoop<Scalar>?
   private let factors: UnsafePointer<Scalar>
 
@@ -11,14 +11,14 @@ struct ProgramLoop<Scalar: BLASScalar> {
   /// - Parameter factors: ``factorCount`` numbers, which stay where they are.
   @inline(__always)
   init(
-    _ plain: FusedLoop<Scalar>, summing: SummingLoop<Scalar>? = nil, clamping: ClampingLoop<Scalar>? = nil,
+    _ plain: FusedLoop<Scalar>, speculative: SpeculativeLoop<Scalar>? = nil, clamping: ClampingLoop<Scalar>? = nil,
     _ factors: UnsafeMutablePointer<Scalar>
   ) {
-    (self.plain, self.summing, self.clamping, self.factors) = (plain, summing, clamping, UnsafePointer(factors))
+    (self.plain, self.speculative, self.clamping, self.factors) = (plain, speculative, clamping, UnsafePointer(factors))
   }
 
-  /// Whether the program has a ``SummingLoop``.
-  var canSum: Bool { summing != nil }
+  /// Whether the program has a ``SpeculativeLoop``.
+  var canSpeculate: Bool { speculative != nil }
   /// Whether the program has a ``ClampingLoop``.
   var canClamp: Bool { clamping != nil }
 
@@ -28,14 +28,14 @@ struct ProgramLoop<Scalar: BLASScalar> {
     places.withAddresses(at: position) { plain.run($0, factors, n) }
   }
 
-  /// Runs the loop that also sums what comes next, on n elements; see ``SummingLoop/run(_:_:_:next:_:into:)``.
+  /// Runs the loop that updates piece by piece, on n elements; see ``SpeculativeLoop/run(_:_:_:piece:upTo:_:into:)``.
   @inline(__always)
-  func runSumming(
-    _ places: OperandPlaces<Scalar>, at position: Int, _ n: Int, next: UnsafePointer<Scalar>, _ nextCount: Int,
-    into lanes: UnsafeMutablePointer<Scalar>
-  ) {
+  func runSpeculatively(
+    _ places: OperandPlaces<Scalar>, at position: Int, _ n: Int, piece: Int, upTo largestSum: Double,
+    _ sum: inout Double, into tiles: UnsafeMutablePointer<Scalar>
+  ) -> Int {
     places.withAddresses(at: position) {
-      summing.unsafelyUnwrapped.run($0, factors, n, next: next, nextCount, into: lanes)
+      speculative.unsafelyUnwrapped.run($0, factors, n, piece: piece, upTo: largestSum, &sum, into: tiles)
     }
   }
 
@@ -82,9 +82,11 @@ extension UnsafePointer<StepProgram> {
 extension StepKernels {
   /// Whether a program is run as a loop if it has one.
   ///
-  /// - Parameter cacheBytes: `.max` where all vectors stay in a cache; see ``StepKernels/automatic``.
+  /// - Parameters:
+  ///   - cacheBytes: `.max` where all vectors stay in a cache; see ``StepKernels/automatic``.
+  ///   - canSpeculate: Whether the step takes one pass, by a ``SpeculativeLoop``.
   @inline(__always)
-  func takesLoop(of program: UnsafePointer<StepProgram>, cacheBytes: Int) -> Bool {
-    prefersLoops && (self == .fused || cacheBytes == .max || !program.isPlain)
+  func takesLoop(of program: UnsafePointer<StepProgram>, cacheBytes: Int, canSpeculate: Bool) -> Bool {
+    prefersLoops && (self == .fused || cacheBytes == .max || canSpeculate || !program.isPlain)
   }
 }

@@ -60,16 +60,19 @@ struct TileProgram<Scalar: BLASScalar> {
   /// - Parameters:
   ///   - cacheBytes: The size of the cache that a tile's vectors should share.
   ///   - kernels: The way to run it.
-  ///   - seeksSummingLoop: Whether to look for a ``SummingLoop``, too.
+  ///   - speculates: Whether the step takes one pass, so that a ``SpeculativeLoop`` is to run it if there is one.
   @inline(__always)
   mutating func load(
-    _ program: UnsafePointer<StepProgram>, cacheBytes: Int, _ kernels: StepKernels, seeksSummingLoop: Bool = false
+    _ program: UnsafePointer<StepProgram>, cacheBytes: Int, _ kernels: StepKernels, speculates: Bool = false
   ) {
     (count, reads, writes) = (program.pointee.count, program.pointee.reads, program.pointee.writes)
     (scalesUnits, loop) = (false, nil)
     signature = kernels.prefersLoops ? program.signature(writing: factors) : nil
-    if let signature, kernels.takesLoop(of: program, cacheBytes: cacheBytes), let plain = FusedLoop<Scalar>(signature) {
-      loop = ProgramLoop(plain, summing: seeksSummingLoop ? SummingLoop(signature) : nil, factors)
+    if let signature, let plain = FusedLoop<Scalar>(signature) {
+      let speculative = speculates ? SpeculativeLoop<Scalar>(signature) : nil
+      if kernels.takesLoop(of: program, cacheBytes: cacheBytes, canSpeculate: speculative != nil) {
+        loop = ProgramLoop(plain, speculative: speculative, factors)
+      }
     }
     if loop == nil { lower(program) }
     tileCount = Self.tileCount(of: reads.union(writes).count, cacheBytes: cacheBytes)

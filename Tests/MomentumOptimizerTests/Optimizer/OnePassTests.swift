@@ -92,6 +92,51 @@ final class OnePassTests: XCTestCase {
     }
   }
 
+  func testKernelsDoNotMatterFloat() throws { try kernelsDoNotMatter(Float.self) }
+  func testKernelsDoNotMatterDouble() throws { try kernelsDoNotMatter(Double.self) }
+
+  /// Loops and calls of BLAS stop updating at the same element, also where a dot product overflows, underflows or is NaN.
+  private func kernelsDoNotMatter<S: BLASScalar>(_: S.Type) throws {
+    var random = SeededGenerator(seed: 136)
+    let start: [[S]] = counts.map { random.numbers($0) }
+    let usual: [[S]] = counts.map { random.numbers($0) }
+    let norm = try MomentumTestSupport.norm(usual).norm
+    func changed(_ change: (inout [S]) -> Void) -> [[S]] {
+      var gradients = usual
+      change(&gradients[3])
+      return gradients
+    }
+    let large = S.greatestFiniteMagnitude.squareRoot() * 2
+    let small = S.leastNormalMagnitude.squareRoot() / 8
+    var runs: [(name: String, gradients: [[S]], limit: Double)] = [
+      ("zeros", changed { for index in 1000..<7000 { $0[index] = 0 } }, 1e4),
+      ("a square that overflows", changed { $0[5000] = large }, Double(large) * 4),
+      ("a square that overflows, and the limit", changed { $0[5000] = large }, Double(large) / 4),
+      ("squares that underflow", usual.map { $0.map { $0 * small } }, norm * Double(small) * 2),
+      ("squares that underflow, and a limit", usual.map { $0.map { $0 * small } }, norm * Double(small) / 8),
+      ("NaN", changed { $0[7000] = .nan }, 1e4), ("infinity", changed { $0[7000] = .infinity }, .infinity),
+    ]
+    // Segments stop in the first or the second half of a tile, and after some tiles.
+    for part in 1...12 { runs.append(("part \(part)", usual, norm * Double(part) / 16)) }
+    for run in runs {
+      for policy in [NonFinitePolicy.propagate, .zero] {
+        let results = try StepKernels.allCases.map { kernels in
+          var one = try EngineRun<S>(
+            start, rule: SGD(learningRate: 0.1, momentum: 0.9), clipping: .byGlobalNorm(run.limit), policy: policy)
+          (one.optimizer.mode, one.optimizer.kernels) = (.onePass, kernels)
+          let report = try one.step(run.gradients)
+          return (report, one.parameters.flatMap { $0 }, one.velocity.flatMap { $0 })
+        }
+        for result in results.dropFirst() {
+          let what = "\(S.self), \(run.name), \(policy)"
+          XCTAssertEqual("\(result.0)", "\(results[0].0)", what)
+          assertSameBits(result.1, results[0].1, seed: 136, what)
+          assertSameBits(result.2.map { S($0) }, results[0].2.map { S($0) }, seed: 136, what)
+        }
+      }
+    }
+  }
+
   func testGroupsHaveLoopsOfTheirOwnFloat() throws { try groupsHaveLoops(Float.self) }
   func testGroupsHaveLoopsOfTheirOwnDouble() throws { try groupsHaveLoops(Double.self) }
 

@@ -4,59 +4,9 @@ import XCTest
 
 @testable import Momentum
 
-/// The loops that run a program on one tile and sum the squares of the next one, and those that sum what they clamp: against the
-/// loops that do only the one, and sums that do only the other.
+/// The loops that sum what they clamp, against the loops that do only the one, and sums that do only the other; and how loops that sum
+/// are found.
 final class SummingLoopTests: XCTestCase {
-  func testLoopsGiveTheBitsOfBothFloat() throws { try compare(Float.self) }
-  func testLoopsGiveTheBitsOfBothDouble() throws { try compare(Double.self) }
-
-  private func compare<S: BLASScalar>(_: S.Type) throws {
-    let cases = FusedProgramCases<S>()
-    var variant: Int32 = 0
-    while S._squaresVariant(variant).vectorName != nil {
-      var found = 0
-      for number in cases.programs.indices {
-        guard let loop = S._summingLoop(variant, cases.programs[number]) else { continue }
-        let plain = try XCTUnwrap(S._fusedLoop(cases.programs[number]), "\(cases.program(number))")
-        found += 1
-        // A tile is as long as the one before it, or shorter; the shortest vectors test every remainder of a block.
-        for (n, nextCount) in [
-          (2048, 2048), (2048, 2047), (2048, 33), (2048, 1), (2048, 1024), (100, 97), (70, 64), (31, 9),
-        ] {
-          compare(cases, number, variant, loop, plain, n, nextCount)
-        }
-      }
-      XCTAssertGreaterThan(found, 8, "variant \(variant)")
-      variant += 1
-    }
-  }
-
-  private func compare<S: BLASScalar>(
-    _ cases: FusedProgramCases<S>, _ number: Int, _ variant: Int32, _ loop: OpaquePointer, _ plain: OpaquePointer,
-    _ n: Int, _ nextCount: Int
-  ) {
-    let what = "\(S.self), variant \(variant), program \(cases.program(number)), \(n) and \(nextCount) elements"
-    let (one, two) = (memory(cases, n), memory(cases, n))
-    var random = SeededGenerator(seed: UInt64(n + nextCount))
-    let next = GuardedMemory(random.numbers(nextCount) as [S], shift: nextCount % 7)
-    let lanes = GuardedMemory([S](repeating: .nan, count: S._squaresVariant(variant).lanes))
-    let blocks = nextCount & -lanes.count
-    one.map { $0.base as UnsafeMutablePointer? }.withUnsafeBufferPointer {
-      S._runSumming(loop, $0.baseAddress!, cases.factors, n, next: next.base, blocks, into: lanes.base)
-    }
-    two.map { $0.base as UnsafeMutablePointer? }.withUnsafeBufferPointer {
-      S._runFused(plain, $0.baseAddress!, cases.factors, n)
-    }
-    XCTAssertTrue(lanes.guardsAreIntact, what)
-    var sum = S.nan
-    S._sumSquares(variant, next.base, nextCount, fetchingNext: false, into: &sum)
-    XCTAssertEqual(S._finishSquares(variant, lanes.base, next.base + blocks, nextCount - blocks), sum, what)
-    for (one, two) in zip(one, two) {
-      XCTAssertNil(Closeness.firstDifferentNumber(one.readOnlyBuffer, two.readOnlyBuffer), what)
-      XCTAssertTrue(one.guardsAreIntact, what)
-    }
-  }
-
   func testClampingLoopsGiveTheBitsOfBothFloat() throws { try compareClamping(Float.self) }
   func testClampingLoopsGiveTheBitsOfBothDouble() throws { try compareClamping(Double.self) }
 
@@ -119,8 +69,8 @@ final class SummingLoopTests: XCTestCase {
     momentum.set(ProgramSignature.code(.axpy(Operand.gradient.rawValue), into: Operand.direction.rawValue), at: 0)
     momentum.set(ProgramSignature.code(.axpy(Operand.direction.rawValue), into: Operand.parameters.rawValue), at: 1)
     let vectors = [BLASTraits.behavior.floatNormLoop, BLASTraits.behavior.doubleNormLoop]
-    XCTAssertEqual(SummingLoop<Float>(momentum) != nil, vectors[0] != nil && BLASTraits.axpyFuses)
-    XCTAssertEqual(SummingLoop<Double>(momentum) != nil, vectors[1] != nil && BLASTraits.axpyFuses)
+    XCTAssertEqual(SpeculativeLoop<Float>(momentum) != nil, vectors[0] != nil && BLASTraits.axpyFuses)
+    XCTAssertEqual(SpeculativeLoop<Double>(momentum) != nil, vectors[1] != nil && BLASTraits.axpyFuses)
   }
 
   func testFoundLoopsAreThoseOfTheProgram() throws {
@@ -135,7 +85,8 @@ final class SummingLoopTests: XCTestCase {
       for _ in 0..<2 {
         let loop = found.find(signature, factors)
         XCTAssertEqual(loop != nil, hasLoops, "\(cases.program(number))")
-        XCTAssertEqual(loop?.canSum ?? false, SummingLoop<Float>(signature) != nil, "\(cases.program(number))")
+        XCTAssertEqual(
+          loop?.canSpeculate ?? false, SpeculativeLoop<Float>(signature) != nil, "\(cases.program(number))")
         XCTAssertEqual(loop?.canClamp ?? false, ClampingLoop<Float>(signature) != nil, "\(cases.program(number))")
       }
       var unknown = ProgramSignature()
