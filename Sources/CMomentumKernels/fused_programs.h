@@ -114,7 +114,7 @@
   X(clear_scale_gradient, TWO(CLEAR_IN_PLACE, SG))                                                                     \
   X(clamp_scale_gradient, TWO(CLAMP_IN_PLACE, SG))
 
-// The programs of steps in one pass that have a loop which also sums the squares of the next piece.
+// The programs that have loops which also sum squares: for clipping by value behind a clamp.
 #define SUMMING_PROGRAMS(X)                             \
   X(plain, ONE(GP))                                     \
   X(momentum, TWO(GD, DP))                              \
@@ -125,6 +125,21 @@
   X(scaled_decoupled_decay, FIVE(COPY_P, SD, GD, CP, DP)) \
   X(nesterov, THREE(GD, GP, DP))                        \
   X(scaled_nesterov, FOUR(SD, GD, GP, DP))
+
+#define CLEARED(X, name, program) X(name##_cleared, CLEAR | (program) << 8)
+
+// The programs of steps in one pass, which go on piece by piece.
+#define SPECULATIVE_PROGRAMS(X)                                        \
+  SUMMING_PROGRAMS(X)                                                  \
+  X(nesterov_decay, SIX(COPY_P, GD, PD, CP, GP, DP))                   \
+  X(scaled_nesterov_decay, SEVEN(COPY_P, SD, GD, PD, CP, GP, DP))      \
+  CLEARED(X, plain, ONE(GP))                                           \
+  CLEARED(X, momentum, TWO(GD, DP))                                    \
+  CLEARED(X, scaled_momentum, THREE(SD, GD, DP))                       \
+  CLEARED(X, decay, THREE(GD, PD, DP))                                 \
+  CLEARED(X, scaled_decay, FOUR(SD, GD, PD, DP))                       \
+  CLEARED(X, nesterov, THREE(GD, GP, DP))                              \
+  CLEARED(X, scaled_nesterov, FOUR(SD, GD, GP, DP))
 
 // The usual ways to keep vectors in half precision: gradients, direction, parameters.
 #define HALF_STORAGES(X, name, program)               \

@@ -16,7 +16,8 @@ INLINE SCALAR SUMMED(end)(SUMMED(lanes) sum, const SCALAR *rest, ptrdiff_t n, NA
   return finish(lanes, rest, n);
 }
 
-// Runs the program on a block and, if sums, adds up the squares of its gradient.
+// Runs the program on a block and, if sums, adds up the squares of its gradient. Where the program clears the gradient, nothing had to
+// be cleared: the sum of the piece is finite.
 INLINE SUMMED(lanes) SUMMED(run_block)(
     momentum_fused_signature program, SCALAR *const *operands, const SCALAR *factors, ptrdiff_t i, int sums,
     SUMMED(lanes) sum) {
@@ -80,14 +81,14 @@ INLINE ptrdiff_t SUMMED(run)(
                ? SUMMED(run)(NAME(name), program, operands, factors, n, given, 1, total, tiles, finish)              \
                : SUMMED(run)(NAME(name), program, operands, factors, n, given, 0, total, tiles, finish);             \
   }
-SUMMING_PROGRAMS(DEFINE)
+SPECULATIVE_PROGRAMS(DEFINE)
 #undef DEFINE
 
 #define FOUND(name, program) \
   case program: return SUMMED(name);
 NAME(speculative_loop) *SUMMED(find)(momentum_fused_signature program) {
   switch (program) {
-    SUMMING_PROGRAMS(FOUND)
+    SPECULATIVE_PROGRAMS(FOUND)
     default: return NULL;
   }
 }

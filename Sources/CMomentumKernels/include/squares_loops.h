@@ -56,12 +56,12 @@ typedef double momentum_finish_squares_of_double(const double *lanes, const doub
 typedef struct {
   // The largest sum of squares.
   double largest;
-  // The lengths of a tile and of a piece of it, multiples of 64.
+  // The lengths of a tile and of a piece, by a whole number of which it is longer; multiples of 64.
   ptrdiff_t tile, piece;
 } momentum_speculation;
 
-// A loop that runs a program on n elements, which begin with a tile, piece by piece, while a sum of their squares is finite and at most
-// the largest one. Before it runs the program on a piece, it adds the dot product of the piece's gradient with itself to *total; while
+// A loop that runs a program on n elements, which begin with a tile, piece by piece, while the squares of each piece have a finite sum
+// and all of them one of at most the largest. Before it runs the program on a piece, it adds the dot product of the piece's gradient with itself to *total; while
 // it does, it adds up the squares of the next piece, so that these come from a cache the second time. Leaves the dot product of each
 // tile that it has updated, and returns the number of elements that it has updated.
 typedef ptrdiff_t momentum_speculative_loop_float(

@@ -2,7 +2,8 @@
 public enum StepKernels: String, Sendable, Hashable, Codable, CaseIterable {
   /// What is faster. That is a loop where there is one, but for one or two `axpy`s on vectors that do not stay in cache from
   /// step to step: they wait for memory either way, and are calls of BLAS, unless they are behind a transform
-  /// (``StepOperation/transform``), or the step takes one pass (``StepMode/onePass``). A debug build, whose loops no compiler has optimised, calls BLAS always.
+  /// (``StepOperation/transform``), or a step in one pass sums its gradient beside them (``StepMode/onePass``). A debug
+  /// build, whose loops no compiler has optimised, calls BLAS always.
   case automatic = "auto"
   /// As calls of BLAS, operation by operation, on tiles that stay in cache.
   case blas

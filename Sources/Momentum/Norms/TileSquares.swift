@@ -27,7 +27,7 @@ struct TileSquares<Scalar: BLASScalar> {
   /// Whether several tiles side by side take less time than one after the other. Farther away than ``near``, what delivers a
   /// tile takes longer than its sum waits for itself, and is faster as one stream.
   @inline(__always)
-  func takesSeveral(of tiles: Int) -> Bool { tiles <= near }
+  private func takesSeveral(of tiles: Int) -> Bool { tiles <= near }
 
   /// Whether to fetch the next tile while one of a run is summed.
   @inline(__always)

@@ -60,6 +60,7 @@ extension Optimizer {
     if stage.settings.adapts { stage.adaptive = adaptedLimit }
     let team = team.assembled()
     outcome = ClipStage.Outcome()
+    lastStepSpeculated = false
     if mode == .onePass, !lastStepClipped, clipping.globalNorm != nil, !isMeasured {
       try updateInOnePass(team)
     } else {
@@ -72,7 +73,6 @@ extension Optimizer {
     _ team: ThreadTeam, _ isMeasured: Bool, _ meetings: NormMeetings?
   ) throws(MomentumError) {
     table.resetDecisions()
-    lastStepSpeculated = false
     if stage.settings.clipsValues {
       stage.bindBounds(table, &outcome)
       if meetings == nil, try updateWhileClamping(team, isMeasured: isMeasured) { return }

@@ -94,7 +94,8 @@ struct SpeculativeWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
       table.forEach(in: range) { index, part in
         if progress.isUpdating, table.entry(index).pointee.gradient != nil { body(index, part, &progress) }
       }
-      segments.updated[segment] = progress.updated
+      // Behind the last gradient there is nothing to update.
+      segments.updated[segment] = progress.isUpdating ? range.upperBound : progress.updated
       // The rest is only summed, and with it once more a tile of which nothing was updated.
       if !progress.isUpdating { table.sum(progress.updated..<range.upperBound, trial.measure, scratch) }
     }

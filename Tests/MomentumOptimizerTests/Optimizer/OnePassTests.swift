@@ -114,6 +114,10 @@ final class OnePassTests: XCTestCase {
       ("a square that overflows, and the limit", changed { $0[5000] = large }, Double(large) / 4),
       ("squares that underflow", usual.map { $0.map { $0 * small } }, norm * Double(small) * 2),
       ("squares that underflow, and a limit", usual.map { $0.map { $0 * small } }, norm * Double(small) / 8),
+      (
+        "squares that underflow, and some that do not", changed { for index in 3000..<$0.count { $0[index] *= small } },
+        norm / 3
+      ),
       ("NaN", changed { $0[7000] = .nan }, 1e4), ("infinity", changed { $0[7000] = .infinity }, .infinity),
     ]
     // Segments stop in the first or the second half of a tile, and after some tiles.
@@ -137,10 +141,44 @@ final class OnePassTests: XCTestCase {
     }
   }
 
+  /// Segments that begin, end or consist of tensors without a gradient, under rules with and without a loop of this kind.
+  func testKernelsDoNotMatterWhereGradientsAreMissing() throws {
+    var random = SeededGenerator(seed: 137)
+    let counts = [3000, 2048 * 9, 5000, 2048 * 5, 4096, 2048 * 4]
+    let start: [[Double]] = counts.map { random.numbers($0) }
+    let all: [[Double]] = counts.map { random.numbers($0) }
+    let groups = [
+      try ParameterGroup(
+        "late decay", ["tensor 2"],
+        rule: SGD(
+          learningRate: 0.1, momentum: 0.5, weightDecay: 0.1, decoupledWeightDecay: true, nesterov: true))
+    ]
+    for missing in [[0], [5], [2, 5], [0, 1, 4], [3, 4, 5]] {
+      let gradients: [[Double]?] = all.enumerated().map { missing.contains($0) ? nil : $1 }
+      for limit in [1e4, 70, 40, 20] {
+        let results = try StepKernels.allCases.map { kernels in
+          var run = try EngineRun<Double>(
+            start, rule: SGD(learningRate: 0.1, momentum: 0.9), groups: groups, clipping: .byGlobalNorm(limit),
+            policy: .propagate)
+          (run.optimizer.mode, run.optimizer.kernels) = (.onePass, kernels)
+          let report = try run.step(gradients)
+          if limit == 1e4 { XCTAssertTrue(run.optimizer.speculation.updatedAll, "without \(missing)") }
+          return (report, run.parameters.flatMap { $0 }, run.velocity.flatMap { $0 })
+        }
+        for result in results.dropFirst() {
+          let what = "without \(missing), limit \(limit)"
+          XCTAssertEqual(result.0, results[0].0, what)
+          assertSameBits(result.1, results[0].1, seed: 137, what)
+          assertSameBits(result.2, results[0].2, seed: 137, what)
+        }
+      }
+    }
+  }
+
   func testGroupsHaveLoopsOfTheirOwnFloat() throws { try groupsHaveLoops(Float.self) }
   func testGroupsHaveLoopsOfTheirOwnDouble() throws { try groupsHaveLoops(Double.self) }
 
-  /// Tensors of several programs, most with a loop that sums the next tile beside.
+  /// Tensors of several programs, most with a loop that sums the next piece beside.
   private func groupsHaveLoops<S: BLASScalar>(_: S.Type) throws {
     var random = SeededGenerator(seed: 135)
     let counts = [5000, 3 * 2048, 2049, 2047, 4100]

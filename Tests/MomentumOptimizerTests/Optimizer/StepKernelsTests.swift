@@ -251,6 +251,13 @@ final class StepKernelsTests: XCTestCase {
     XCTAssertEqual(fuses(plain, .automatic, .max), isFast)
     XCTAssertEqual(fuses(longer, .automatic, 32 << 10), isFast)
     XCTAssertFalse(fuses(plain, .automatic, 32 << 10))
+    // In one pass it is a loop if that sums as well.
+    let canSum = BLASTraits.squaresVariant(Float.self) != nil
+    for kernels in StepKernels.allCases {
+      XCTAssertEqual(
+        kernels.fuses(plain, Float.self, cacheBytes: 32 << 10, speculates: true),
+        kernels == .fused ? canFuse : kernels == .automatic && isFast && canSum)
+    }
     // Behind a transform one is a loop all the same, if what is before it is.
     func around(_ made: StepOperation...) -> StepProgram {
       var program = StepProgram()
