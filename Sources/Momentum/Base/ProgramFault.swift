@@ -18,6 +18,8 @@ public enum ProgramFault: Hashable, Sendable {
   case scalesUnits
   /// The bounds of a clamp are NaN, or the lower one is above the upper one.
   case invalidBounds(lower: Double, upper: Double)
+  /// The rule has put another program in the place of its own, without the operations that clip or clear the gradient.
+  case leavesOutPreparation
   /// The rule returned a velocity scale that is not positive and finite.
   case invalidScale(Double)
   /// There are more operations than a program can hold.
@@ -38,6 +40,8 @@ extension ProgramFault: CustomStringConvertible {
     case .scalesUnits: "scales units; expected unitFactor(gradientNorm:parameterNorm:) to do so"
     case .invalidBounds(let lower, let upper):
       "clamps to \(lower)...\(upper); expected a lower bound at most the upper one"
+    case .leavesOutPreparation:
+      "is not one that clips or clears the gradient, as the program was that the rule got; expected operations to be appended to it"
     case .invalidScale(let scale): "returned the velocity scale \(scale); expected a positive, finite number"
     case .tooLong(let most):
       "has too many operations; expected at most \(most), those of clipping and averaging included"

@@ -201,6 +201,7 @@ package struct ErrorWords {
     case .needsTransform: put(8)
     case .transformsTwice: put(9)
     case .readsAcrossTransform: put(10)
+    case .leavesOutPreparation: put(11)
     }
   }
 }

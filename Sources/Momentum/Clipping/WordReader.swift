@@ -110,6 +110,7 @@ struct WordReader {
     case 8: .needsTransform
     case 9: .transformsTwice
     case 10: .readsAcrossTransform
+    case 11: .leavesOutPreparation
     default: throw Unreadable()
     }
   }

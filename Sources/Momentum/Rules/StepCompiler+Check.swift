@@ -18,7 +18,26 @@ extension StepCompiler {
     if !isOwn || !program.pointee.isAllowed(to: rule) {
       try checkEach(program, from: isOwn ? before.count : 0, rule, tensor: index)
     }
+    if before.count > 0 { try checkPreparation(program, tensor: index) }
     if rule.transforms { try checkTransform(program, tensor: index) }
+  }
+
+  /// Checks that the operations which prepare the gradient are still there: another program in the place of this one might
+  /// step along a gradient that is not clipped.
+  @inline(never)
+  private func checkPreparation(
+    _ program: UnsafePointer<StepProgram>, tensor index: Int
+  ) throws(MomentumError) {
+    var (position, isComplete) = (0, true)
+    forEachOwn(of: index) { operation in
+      isComplete =
+        isComplete && position < program.pointee.count
+        && program.pointee.instruction(at: position) == StepProgram.Instruction(operation)
+      position += 1
+    }
+    guard isComplete else {
+      throw .invalidProgram(tensor: table.name(of: index), operation: 0, fault: .leavesOutPreparation)
+    }
   }
 
   /// Checks operation by operation.

@@ -49,7 +49,7 @@ struct StepCompiler<Scalar: BLASScalar> {
     corrections.removeAll()
     for index in table.entries.indices where table.entries[index].program == corrections.count {
       let program = corrections.append()
-      if clearsNonFinite { program.pointee.append(.clearNonFinite(inPlace: false)) }
+      forEachOwn(of: index) { program.pointee.append($0) }
       let group = table.decisions[index].group
       let before = program.pointee.beginRule()
       let isPossible = rules[group].compileCorrection(
@@ -88,12 +88,7 @@ struct StepCompiler<Scalar: BLASScalar> {
     into program: UnsafeMutablePointer<StepProgram>
   ) throws(MomentumError) {
     let decision = table.decision(index)
-    if clearsNonFinite { program.pointee.append(.clearNonFinite(inPlace: false)) }
-    if let bounds = decision.pointee.bounds {
-      program.pointee.append(.clamp(lower: bounds.lower, upper: bounds.upper, inPlace: false))
-    }
-    if decision.pointee.clipFactors != nil { program.pointee.append(.scaleUnits(.clipping, inPlace: false)) }
-    if decision.pointee.ruleFactors != nil { program.pointee.append(.scaleUnits(.rule, inPlace: false)) }
+    forEachOwn(of: index) { program.pointee.append($0) }
     let group = decision.pointee.group
     let traits = rules.traits(of: group)
     if states.velocities[index].conflicts(with: traits) { throw traits.conflict(tensor: table.name(of: index)) }
@@ -107,6 +102,18 @@ struct StepCompiler<Scalar: BLASScalar> {
     decision.pointee.newAverageScale =
       averaging?.compile(states.averages[index], step: step, into: &program.pointee) ?? 1
     try checkLength(program, tensor: index)
+  }
+
+  /// Calls `body` with the operations that prepare the gradient, which the engine puts before those of a rule.
+  @inline(__always)
+  func forEachOwn(of index: Int, _ body: (StepOperation) -> Void) {
+    let decision = table.decision(index)
+    if clearsNonFinite { body(.clearNonFinite(inPlace: false)) }
+    if let bounds = decision.pointee.bounds {
+      body(.clamp(lower: bounds.lower, upper: bounds.upper, inPlace: false))
+    }
+    if decision.pointee.clipFactors != nil { body(.scaleUnits(.clipping, inPlace: false)) }
+    if decision.pointee.ruleFactors != nil { body(.scaleUnits(.rule, inPlace: false)) }
   }
 
   /// The scale after a step. A rule may let it run, and with it the direction towards the end of the element type; then

@@ -183,13 +183,22 @@ final class ForeignRuleTests: XCTestCase {
       var run = try EngineRun<Float>([[1, 2]], rule: Recorded(program: scaling), clipping: clipping)
       XCTAssertThrowsError(try run.step([[3, 4]])) { XCTAssertTrue("\($0)".hasPrefix(text), "\($0)") }
       XCTAssertEqual(run.parameters, [[1, 2]])
-      // One without any operation, and one that clips by value itself.
-      var empty = try EngineRun<Float>([[1, 2]], rule: Recorded(program: StepProgram()), clipping: clipping)
-      try empty.step([[3, 4]])
-      XCTAssertEqual(empty.parameters, [[1, 2]])
+      // One that clips by value itself.
       var clamping = try EngineRun<Float>([[1, 2]], rule: Recorded(program: recorded(.byValue(1))), clipping: clipping)
       try clamping.step([[3, 4]])
       XCTAssertEqual(clamping.parameters, [[0, 1]])
+      // What the engine has put before the rule's operations must stay, with the bounds of this step.
+      for program in [StepProgram(), try recorded(.none), try recorded(.byValue(2))] {
+        var run = try EngineRun<Float>([[1, 2]], rule: Recorded(program: program), clipping: clipping)
+        if clipping.isEmpty {
+          XCTAssertNoThrow(try run.step([[3, 4]]))
+        } else {
+          expect(
+            "operation 0 of the update rule's program of tensor 'tensor 0' is not one that clips or clears the gradient, as the program was that the rule got; expected operations to be appended to it"
+          ) { try run.step([[3, 4]]) }
+          XCTAssertEqual(run.parameters, [[1, 2]])
+        }
+      }
     }
   }
 

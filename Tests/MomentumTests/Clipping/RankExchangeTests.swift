@@ -212,6 +212,7 @@ final class RankExchangeTests: XCTestCase {
       .invalidProgram(tensor: "t", operation: 2, fault: .needsTransform),
       .invalidProgram(tensor: "t", operation: 2, fault: .transformsTwice),
       .invalidProgram(tensor: "t", operation: 2, fault: .readsAcrossTransform),
+      .invalidProgram(tensor: "t", operation: 0, fault: .leavesOutPreparation),
       .nonFiniteState(what: "velocity", tensor: "t", index: 1, value: .infinity), .allocationFailed(bytes: 8),
       .unsuitableBLAS(library: "b", reason: "64 bits"), .lapackFailure(routine: "r", code: -2),
     ]
