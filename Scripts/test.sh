@@ -101,9 +101,19 @@ core_types() {
   if has avx512f && has avx512dq && has avx512bw && has avx512vl; then echo SkylakeX; fi
 }
 
+# Waits until a run beside this one is past its beginning, where SwiftPM writes the plan of a build folder, also without building:
+# of two that began together one could read half a plan.
+wait_for_first_test() {
+  until grep -Eqs '^Test (Suite|Case)' "$logs/$mode.log"; do
+    kill -0 $$ 2>/dev/null || exit 1
+    sleep 0.2
+  done
+}
+
 # The tests of the library once for each kind of kernel, the plainest kind with one BLAS thread, and then the cases.
 other_tests() {
   local core
+  wait_for_first_test
   (
     [ ${#cores[@]} -eq 0 ] || export OPENBLAS_CORETYPE=${cores[0]}
     export OPENBLAS_NUM_THREADS=1
