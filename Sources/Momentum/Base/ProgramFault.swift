@@ -41,7 +41,7 @@ extension ProgramFault: CustomStringConvertible {
     case .invalidBounds(let lower, let upper):
       "clamps to \(lower)...\(upper); expected a lower bound at most the upper one"
     case .leavesOutPreparation:
-      "is not one that clips or clears the gradient, as the program was that the rule got; expected operations to be appended to it"
+      "is not the one that clips or clears the gradient there; expected the rule to append to the program that it gets"
     case .invalidScale(let scale): "returned the velocity scale \(scale); expected a positive, finite number"
     case .tooLong(let most):
       "has too many operations; expected at most \(most), those of clipping and averaging included"

@@ -28,16 +28,16 @@ extension StepCompiler {
   private func checkPreparation(
     _ program: UnsafePointer<StepProgram>, tensor index: Int
   ) throws(MomentumError) {
-    var (position, isComplete) = (0, true)
+    var (position, missing) = (0, Int?.none)
     forEachOwn(of: index) { operation in
-      isComplete =
-        isComplete && position < program.pointee.count
+      let isThere =
+        position < program.pointee.count
         && program.pointee.instruction(at: position) == StepProgram.Instruction(operation)
+      if !isThere, missing == nil { missing = position }
       position += 1
     }
-    guard isComplete else {
-      throw .invalidProgram(tensor: table.name(of: index), operation: 0, fault: .leavesOutPreparation)
-    }
+    guard let missing else { return }
+    throw .invalidProgram(tensor: table.name(of: index), operation: missing, fault: .leavesOutPreparation)
   }
 
   /// Checks operation by operation.

@@ -83,7 +83,7 @@ public protocol UpdateRule: Sendable {
   ///
   /// - Parameters:
   ///   - tensor: The tensor's state before the step.
-  ///   - program: The program, which may already hold operations that prepare the gradient.
+  ///   - program: The program to append to; it may already hold operations that clip or clear the gradient.
   /// - Returns: The velocity's scale after the step.
   func compile(_ tensor: TensorState, into program: inout StepProgram) -> Double
 
@@ -94,7 +94,7 @@ public protocol UpdateRule: Sendable {
   ///   - tensor: The tensor's state before the step.
   ///   - change: The difference of the right factor from the one used.
   ///   - scale: The scale that ``compile(_:into:)`` returned for the step taken.
-  ///   - program: The program, which may already hold operations that prepare the gradient.
+  ///   - program: The program to append to; it may already hold operations that clip or clear the gradient.
   /// - Returns: Whether the rule can be corrected; by default it cannot.
   func compileCorrection(
     _ tensor: TensorState, change: ScaledDouble, scale: Double, into program: inout StepProgram

@@ -194,7 +194,7 @@ final class ForeignRuleTests: XCTestCase {
           XCTAssertNoThrow(try run.step([[3, 4]]))
         } else {
           expect(
-            "operation 0 of the update rule's program of tensor 'tensor 0' is not one that clips or clears the gradient, as the program was that the rule got; expected operations to be appended to it"
+            "operation 0 of the update rule's program of tensor 'tensor 0' is not the one that clips or clears the gradient there; expected the rule to append to the program that it gets"
           ) { try run.step([[3, 4]]) }
           XCTAssertEqual(run.parameters, [[1, 2]])
         }
