@@ -27,7 +27,7 @@ static int double_count(void) { return 0; }
 
 #endif
 
-static const momentum_squares_variant no_variant = {NULL, 0, 0, 0, 0, 0};
+static const momentum_squares_variant no_variant = {NULL, 0, 0, 0, 0};
 
 const momentum_squares_variant *momentum_squares_variant_float(int position) {
   return position >= 0 && position < float_count() ? &floats[position]->variant : &no_variant;
@@ -53,14 +53,6 @@ ptrdiff_t momentum_squares_clamped_float(
 ptrdiff_t momentum_squares_clamped_double(
     int position, const double *x, ptrdiff_t n, double lower, double upper, double *sums) {
   return doubles[position]->clamped(x, n, lower, upper, sums);
-}
-
-float momentum_finish_squares_float(int position, const float *lanes, const float *rest, ptrdiff_t n) {
-  return floats[position]->finish(lanes, rest, n);
-}
-
-double momentum_finish_squares_double(int position, const double *lanes, const double *rest, ptrdiff_t n) {
-  return doubles[position]->finish(lanes, rest, n);
 }
 
 momentum_speculative_loop_float *momentum_find_speculative_loop_float(int position, momentum_fused_signature program) {
@@ -89,4 +81,15 @@ momentum_clamping_loop_float *momentum_find_clamping_loop_float(int position, mo
 
 momentum_clamping_loop_double *momentum_find_clamping_loop_double(int position, momentum_fused_signature program) {
   return doubles[position]->find_clamping(program);
+}
+
+ptrdiff_t momentum_run_clamping_loop_float(
+    int position, const void *loop, float *const *operands, const float *factors, ptrdiff_t n, ptrdiff_t tile, float *tiles) {
+  return ((momentum_clamping_loop_float *)loop)(operands, factors, n, tile, tiles, floats[position]->finish);
+}
+
+ptrdiff_t momentum_run_clamping_loop_double(
+    int position, const void *loop, double *const *operands, const double *factors, ptrdiff_t n, ptrdiff_t tile,
+    double *tiles) {
+  return ((momentum_clamping_loop_double *)loop)(operands, factors, n, tile, tiles, doubles[position]->finish);
 }

@@ -128,7 +128,7 @@ TARGET static ptrdiff_t NAME(clamped)(const SCALAR *x, ptrdiff_t n, SCALAR lower
 }
 
 const LOOPS NAME(loops) = {
-    {VECTORS_NAME, MOST, NEAR, FAR, FARTHEST, NAME(block)}, NAME(squares), NAME(clamped), NAME(finish),
+    {VECTORS_NAME, MOST, NEAR, FAR, FARTHEST}, NAME(squares), NAME(clamped), NAME(finish),
     PROGRAMS(find), PROGRAMS(find_clamping)};
 
 #undef INLINE

@@ -28,8 +28,6 @@ typedef struct {
   // From how many tiles of a run on, and up to how many, to fetch the next tile while one is summed takes less time: where a
   // last-level cache delivers them.
   ptrdiff_t far, farthest;
-  // The number of sums that it keeps side by side for a tile, at most 64.
-  ptrdiff_t lanes;
 } momentum_squares_variant;
 
 // The variant at a position from 0 on, the narrowest vectors first; behind the last one that this processor runs, one whose `vector_name`
@@ -48,7 +46,8 @@ void momentum_squares_double(int position, const double *x, ptrdiff_t n, ptrdiff
 ptrdiff_t momentum_squares_clamped_float(int position, const float *x, ptrdiff_t n, float lower, float upper, float *sums);
 ptrdiff_t momentum_squares_clamped_double(int position, const double *x, ptrdiff_t n, double lower, double upper, double *sums);
 
-// What finishes a sum of squares: see momentum_finish_squares_float.
+// What finishes the sum of squares of a tile whose blocks have been added up in lanes, of which a variant has its own number: of the
+// lanes and of the n last elements, which fill no block.
 typedef float momentum_finish_squares_of_float(const float *lanes, const float *rest, ptrdiff_t n);
 typedef double momentum_finish_squares_of_double(const double *lanes, const double *rest, ptrdiff_t n);
 
@@ -56,7 +55,7 @@ typedef double momentum_finish_squares_of_double(const double *lanes, const doub
 typedef struct {
   // The largest sum of squares.
   double largest;
-  // The lengths of a tile and of a piece, by a whole number of which it is longer; multiples of 64.
+  // The length of a tile, which is a whole number of pieces, and that of a piece, a multiple of 64.
   ptrdiff_t tile, piece;
 } momentum_speculation;
 
@@ -83,27 +82,24 @@ ptrdiff_t momentum_run_speculative_loop_double(
     int position, const void *loop, double *const *operands, const double *factors, ptrdiff_t n,
     const momentum_speculation *given, double *total, double *tiles);
 
-// A loop that runs a program which clamps the gradient on n elements, a multiple of the variant's number of lanes, adds up the squares of
-// these elements as the bounds leave them, and returns how many the bounds change.
-typedef ptrdiff_t momentum_clamping_loop_float(float *const *operands, const float *factors, ptrdiff_t n, float *lanes);
-typedef ptrdiff_t momentum_clamping_loop_double(double *const *operands, const double *factors, ptrdiff_t n, double *lanes);
+// A loop that runs a program which clamps the gradient, as its first operation, on n elements, which begin with a tile. Leaves the dot
+// product of each tile as the bounds leave its elements, and returns how many the bounds change.
+typedef ptrdiff_t momentum_clamping_loop_float(
+    float *const *operands, const float *factors, ptrdiff_t n, ptrdiff_t tile, float *tiles,
+    momentum_finish_squares_of_float *finish);
+typedef ptrdiff_t momentum_clamping_loop_double(
+    double *const *operands, const double *factors, ptrdiff_t n, ptrdiff_t tile, double *tiles,
+    momentum_finish_squares_of_double *finish);
 
 // Such a loop of a program; NULL where there is none.
 momentum_clamping_loop_float *momentum_find_clamping_loop_float(int position, momentum_fused_signature program);
 momentum_clamping_loop_double *momentum_find_clamping_loop_double(int position, momentum_fused_signature program);
 
-// Runs a loop that was found, given as any pointer.
-static inline ptrdiff_t momentum_run_clamping_loop_float(
-    const void *loop, float *const *operands, const float *factors, ptrdiff_t n, float *lanes) {
-  return ((momentum_clamping_loop_float *)loop)(operands, factors, n, lanes);
-}
-static inline ptrdiff_t momentum_run_clamping_loop_double(
-    const void *loop, double *const *operands, const double *factors, ptrdiff_t n, double *lanes) {
-  return ((momentum_clamping_loop_double *)loop)(operands, factors, n, lanes);
-}
-
-// The sum of a tile whose blocks such a loop has added up, lane by lane: of the lanes and of the n last elements, which fill no block.
-float momentum_finish_squares_float(int position, const float *lanes, const float *rest, ptrdiff_t n);
-double momentum_finish_squares_double(int position, const double *lanes, const double *rest, ptrdiff_t n);
+// Runs a loop that was found for a variant, given as any pointer.
+ptrdiff_t momentum_run_clamping_loop_float(
+    int position, const void *loop, float *const *operands, const float *factors, ptrdiff_t n, ptrdiff_t tile, float *tiles);
+ptrdiff_t momentum_run_clamping_loop_double(
+    int position, const void *loop, double *const *operands, const double *factors, ptrdiff_t n, ptrdiff_t tile,
+    double *tiles);
 
 #endif

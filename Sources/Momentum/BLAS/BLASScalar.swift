@@ -60,8 +60,8 @@ where Exponent == Int, Compute == Self {
 
   static func _clampingLoop(_ variant: Int32, _ program: UInt64) -> OpaquePointer?
   static func _runClamping(
-    _ loop: OpaquePointer, _ operands: UnsafePointer<UnsafeMutablePointer<Self>?>, _ factors: UnsafePointer<Self>,
-    _ n: Int, into lanes: UnsafeMutablePointer<Self>
+    _ loop: OpaquePointer, _ variant: Int32, _ operands: UnsafePointer<UnsafeMutablePointer<Self>?>,
+    _ factors: UnsafePointer<Self>, _ n: Int, into tiles: UnsafeMutablePointer<Self>
   ) -> Int
 
   // MARK: Sums of squares with the bits of dot (see `TileSquares`)
@@ -70,10 +70,7 @@ where Exponent == Int, Compute == Self {
     _ variant: Int32, _ x: UnsafePointer<Self>, _ n: Int, fetchingNext: Bool, into sums: UnsafeMutablePointer<Self>)
   static func _squaresVariant(
     _ position: Int32
-  ) -> (vectorName: UnsafePointer<CChar>?, most: Int, near: Int, far: ClosedRange<Int>, lanes: Int)
-  static func _finishSquares(
-    _ variant: Int32, _ lanes: UnsafePointer<Self>, _ rest: UnsafePointer<Self>, _ n: Int
-  ) -> Self
+  ) -> (vectorName: UnsafePointer<CChar>?, most: Int, near: Int, far: ClosedRange<Int>)
   static func _sumClampedSquares(
     _ variant: Int32, _ x: UnsafePointer<Self>, _ n: Int, to lower: Self, _ upper: Self,
     into sums: UnsafeMutablePointer<Self>

@@ -120,10 +120,10 @@ extension Double: BLASScalar {
   }
 
   public static func _runClamping(
-    _ loop: OpaquePointer, _ operands: UnsafePointer<UnsafeMutablePointer<Double>?>, _ factors: UnsafePointer<Double>,
-    _ n: Int, into lanes: UnsafeMutablePointer<Double>
+    _ loop: OpaquePointer, _ variant: Int32, _ operands: UnsafePointer<UnsafeMutablePointer<Double>?>,
+    _ factors: UnsafePointer<Double>, _ n: Int, into tiles: UnsafeMutablePointer<Double>
   ) -> Int {
-    momentum_run_clamping_loop_double(UnsafeRawPointer(loop), operands, factors, n, lanes)
+    momentum_run_clamping_loop_double(variant, UnsafeRawPointer(loop), operands, factors, n, Tile.count, tiles)
   }
 
   public static func _sumSquares(
@@ -134,18 +134,12 @@ extension Double: BLASScalar {
 
   public static func _squaresVariant(
     _ position: Int32
-  ) -> (vectorName: UnsafePointer<CChar>?, most: Int, near: Int, far: ClosedRange<Int>, lanes: Int) {
+  ) -> (vectorName: UnsafePointer<CChar>?, most: Int, near: Int, far: ClosedRange<Int>) {
     let variant = momentum_squares_variant_double(position).unsafelyUnwrapped
     return (
       variant.pointee.vector_name, variant.pointee.most, variant.pointee.near,
-      variant.pointee.far...variant.pointee.farthest, variant.pointee.lanes
+      variant.pointee.far...variant.pointee.farthest
     )
-  }
-
-  public static func _finishSquares(
-    _ variant: Int32, _ lanes: UnsafePointer<Double>, _ rest: UnsafePointer<Double>, _ n: Int
-  ) -> Double {
-    momentum_finish_squares_double(variant, lanes, rest, n)
   }
 
   public static func _sumClampedSquares(

@@ -120,10 +120,10 @@ extension Float: BLASScalar {
   }
 
   public static func _runClamping(
-    _ loop: OpaquePointer, _ operands: UnsafePointer<UnsafeMutablePointer<Float>?>, _ factors: UnsafePointer<Float>,
-    _ n: Int, into lanes: UnsafeMutablePointer<Float>
+    _ loop: OpaquePointer, _ variant: Int32, _ operands: UnsafePointer<UnsafeMutablePointer<Float>?>,
+    _ factors: UnsafePointer<Float>, _ n: Int, into tiles: UnsafeMutablePointer<Float>
   ) -> Int {
-    momentum_run_clamping_loop_float(UnsafeRawPointer(loop), operands, factors, n, lanes)
+    momentum_run_clamping_loop_float(variant, UnsafeRawPointer(loop), operands, factors, n, Tile.count, tiles)
   }
 
   public static func _sumSquares(
@@ -134,18 +134,12 @@ extension Float: BLASScalar {
 
   public static func _squaresVariant(
     _ position: Int32
-  ) -> (vectorName: UnsafePointer<CChar>?, most: Int, near: Int, far: ClosedRange<Int>, lanes: Int) {
+  ) -> (vectorName: UnsafePointer<CChar>?, most: Int, near: Int, far: ClosedRange<Int>) {
     let variant = momentum_squares_variant_float(position).unsafelyUnwrapped
     return (
       variant.pointee.vector_name, variant.pointee.most, variant.pointee.near,
-      variant.pointee.far...variant.pointee.farthest, variant.pointee.lanes
+      variant.pointee.far...variant.pointee.farthest
     )
-  }
-
-  public static func _finishSquares(
-    _ variant: Int32, _ lanes: UnsafePointer<Float>, _ rest: UnsafePointer<Float>, _ n: Int
-  ) -> Float {
-    momentum_finish_squares_float(variant, lanes, rest, n)
   }
 
   public static func _sumClampedSquares(

@@ -33,9 +33,10 @@ struct SpeculativeLoop<Scalar: BLASScalar> {
   }
 }
 
-/// A loop that runs a program which clips by value, and adds up the squares of the gradient as the bounds leave it.
+/// A loop that runs a program which clips by value, and adds up the squares of each tile as the bounds leave its elements.
 struct ClampingLoop<Scalar: BLASScalar> {
   private let address: OpaquePointer
+  private let variant: Int32
 
   /// Finds the loop of a program; `nil` as for ``SpeculativeLoop``.
   @inline(__always)
@@ -43,18 +44,18 @@ struct ClampingLoop<Scalar: BLASScalar> {
     guard BLASTraits.axpyFuses, let variant = BLASTraits.squaresVariant(Scalar.self),
       let address = Scalar._clampingLoop(variant, signature.number)
     else { return nil }
-    self.address = address
+    (self.address, self.variant) = (address, variant)
   }
 
-  /// Runs the loop on n elements, a multiple of the lanes; see ``FusedLoop/run(_:_:_:)``.
+  /// Runs the loop on n elements, which begin with a tile; see ``FusedLoop/run(_:_:_:)``.
   ///
-  /// - Parameter lanes: Gets the sum of each lane, of which ``TileSquares`` makes a sum.
+  /// - Parameter tiles: Gets the dot product of each tile.
   /// - Returns: The number of elements that the bounds change.
   @inline(__always)
   func run(
     _ operands: UnsafePointer<UnsafeMutablePointer<Scalar>?>, _ factors: UnsafePointer<Scalar>, _ n: Int,
-    into lanes: UnsafeMutablePointer<Scalar>
+    into tiles: UnsafeMutablePointer<Scalar>
   ) -> Int {
-    Scalar._runClamping(address, operands, factors, n, into: lanes)
+    Scalar._runClamping(address, variant, operands, factors, n, into: tiles)
   }
 }

@@ -12,15 +12,13 @@ struct TileSquares<Scalar: BLASScalar> {
   private let most, near: Int
   /// For how many tiles it fetches the next one.
   private let far: ClosedRange<Int>
-  /// The number of sums that the loop keeps side by side for a tile.
-  private let lanes: Int
 
   /// - Parameter prefersLoops: Whether to use the loop where one has the bits of the loaded BLAS.
   @inline(__always)
   init(prefersLoops: Bool) {
     variant = prefersLoops ? BLASTraits.squaresVariant(Scalar.self) : nil
     let loop = variant.map { Scalar._squaresVariant($0) }
-    (most, near, lanes) = (loop?.most ?? 1, loop?.near ?? 0, loop?.lanes ?? 0)
+    (most, near) = (loop?.most ?? 1, loop?.near ?? 0)
     far = loop?.far ?? .max ... .max
   }
 
@@ -74,20 +72,6 @@ struct TileSquares<Scalar: BLASScalar> {
     var sum: Scalar = 0
     Scalar._sumSquares(variant, x, n, fetchingNext: false, into: &sum)
     return sum
-  }
-
-  /// The sum of a tile of n elements, whose whole blocks another loop adds up in lanes: a ``ClampingLoop``.
-  ///
-  /// - Parameter sumBlocks: Is given the number of elements to add up, a multiple of the number of lanes, and memory for the
-  ///   sum of each lane. Returns the address of the other elements.
-  @inline(__always)
-  func sum(ofTile n: Int, by sumBlocks: (Int, UnsafeMutablePointer<Scalar>) -> UnsafePointer<Scalar>) -> Scalar {
-    let (variant, whole) = (variant.unsafelyUnwrapped, n & -lanes)
-    return withUnsafeTemporaryAllocation(of: Scalar.self, capacity: lanes) { sums in
-      let base = sums.baseAddress.unsafelyUnwrapped
-      let rest = sumBlocks(whole, base)
-      return Scalar._finishSquares(variant, base, rest, n - whole)
-    }
   }
 
   /// Sums the squares of a tile, and those of its elements as they are between two bounds, in one reading.

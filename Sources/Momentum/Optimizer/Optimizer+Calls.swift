@@ -19,9 +19,10 @@ extension Optimizer {
   ) throws(MomentumError) -> StepReport {
     try layout.check("parameters", ofVector: parameters.layout)
     try layout.check("gradients", ofVector: gradients.layout)
-    return try step(
-      parameters: UnsafeMutableBufferPointer(start: parameters.base, count: parameters.count),
-      gradients: UnsafeBufferPointer(start: gradients.base, count: gradients.count))
+    try bindVectors(
+      UnsafeMutableBufferPointer(start: parameters.base, count: parameters.count),
+      UnsafeBufferPointer(start: gradients.base, count: gradients.count))
+    return try takeStep(divisor: ScaledDouble(1), isMeasured: false)
   }
 
   /// Takes one step of parameters in spans, of an `Array` for example; see
@@ -49,6 +50,15 @@ extension Optimizer {
   public mutating func step(
     parameters: UnsafeMutableBufferPointer<Scalar>, gradients: UnsafeBufferPointer<Scalar>
   ) throws(MomentumError) -> StepReport {
+    try bindVectors(parameters, gradients)
+    return try takeStep(divisor: ScaledDouble(1), isMeasured: false)
+  }
+
+  /// Points every tensor at its part of two vectors, which are checked.
+  @inline(__always)
+  private mutating func bindVectors(
+    _ parameters: UnsafeMutableBufferPointer<Scalar>, _ gradients: UnsafeBufferPointer<Scalar>
+  ) throws(MomentumError) {
     try Self.check("parameters", parameters.count, layout.count)
     try Self.check("gradients", gradients.count, layout.count)
     guard !BLAS.overlap(gradients.baseAddress, gradients.count, parameters.baseAddress, parameters.count) else {
@@ -71,7 +81,6 @@ extension Optimizer {
       }
       bound = .vector
     }
-    return try takeStep(divisor: ScaledDouble(1), isMeasured: false)
   }
 
   /// Takes one step of tensors that lie anywhere in the caller's memory, with one buffer for each tensor in the order

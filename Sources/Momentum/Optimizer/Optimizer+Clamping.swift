@@ -14,17 +14,20 @@ extension Optimizer {
     guard measured.total.nanCount + measured.total.infinityCount == 0 else { return false }
     try bindState(threads: threads)
     try compiler(clearsNonFinite: false).compile(rules, states, into: programs)
-    guard let pass = ClampingPass(table, programs) else { return false }
+    guard let loop = ClampingPass.loop(of: programs, table) else { return false }
     stage.report(measured, stage.value(measured.total), &outcome)
     commit()
-    stage.reportClamped(pass.run(team), table, &outcome)
+    let changed = ClampingPass.run(loop, table, team)
+    stage.reportClamped(changed, table, &outcome)
     return true
   }
 
   /// Keeps in mind whether the programs of this step have the loop that the next step might sum with: before a step has
   /// compiled its own, it must know what to measure.
   @inline(__always)
-  mutating func seekClampingLoop() { hadClampingLoop = clampsForReportOnly && ClampingPass(table, programs) != nil }
+  mutating func seekClampingLoop() {
+    hadClampingLoop = clampsForReportOnly && ClampingPass.loop(of: programs, table) != nil
+  }
 
   /// Whether nothing but the report of this step depends on what clipping by value leaves. A single tile takes no longer to be
   /// measured before.

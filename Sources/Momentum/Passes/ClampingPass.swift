@@ -3,42 +3,39 @@
 ///
 /// Nothing depends on these sums but the report. So the reduce pass does not clamp every element once more, and the update,
 /// which waits for memory or a cache, has time to sum.
-struct ClampingPass<Scalar: BLASScalar> {
-  private let table: TensorTable<Scalar>
-  private let loop: ProgramLoop<Scalar>
-
-  /// - Parameter programs: The programs of the step, which the caller keeps alive.
+///
+/// Functions of a table, not a value that holds one: a step of a short vector would wait for the count of its references.
+enum ClampingPass<Scalar: BLASScalar> {
+  /// The loop of the only program of a step, which the caller keeps alive.
+  ///
   /// - Returns: `nil` where not all tensors share a program, or it has no loop that sums what it clamps.
   @inline(__always)
-  init?(_ table: TensorTable<Scalar>, _ programs: ProgramBuffer<Scalar>) {
+  static func loop(of programs: ProgramBuffer<Scalar>, _ table: TensorTable<Scalar>) -> ProgramLoop<Scalar>? {
     guard let loop = programs.onlyLoop(table.kernels, cacheBytes: table.cacheBytes), loop.canClamp else { return nil }
-    (self.table, self.loop) = (table, loop)
+    return loop
   }
 
   /// Runs the program on the gradients whose tiles the table has the sums of.
   ///
   /// - Returns: The number of elements that clipping by value has changed.
   @inline(__always)
-  func run(_ team: ThreadTeam) -> Int {
+  static func run(_ loop: ProgramLoop<Scalar>, _ table: TensorTable<Scalar>, _ team: ThreadTeam) -> Int {
     let scratch = table.scratch(threads: team.mostCount)
-    if team.count == 1 { return run(0..<table.count, ThreadScratch(scratch, thread: 0)) }
-    team.run(Work(pass: self, team: team, scratch: scratch))
+    if team.count == 1 { return run(table, 0..<table.count, loop, ThreadScratch(scratch, thread: 0)) }
+    team.run(Work(table: table, loop: loop, team: team, scratch: scratch))
     return (0..<team.count).reduce(0) { $0 + ThreadScratch<Scalar>(scratch, thread: $1).count.pointee }
   }
 
   private struct Work: TeamWork, @unchecked Sendable {  // each thread writes its own tiles and scratch memory
-    let pass: ClampingPass
+    let table: TensorTable<Scalar>
+    let loop: ProgramLoop<Scalar>
     let team: ThreadTeam
     let scratch: UnsafeMutableRawPointer
 
     func run(thread: Int) {
       let scratch = ThreadScratch<Scalar>(scratch, thread: thread)
-      scratch.count.pointee = pass.run(team.share(of: thread, count: pass.table.count), scratch)
+      scratch.count.pointee = ClampingPass.run(table, team.share(of: thread, count: table.count), loop, scratch)
     }
-  }
-
-  private func run(_ share: Range<Int>, _ scratch: ThreadScratch<Scalar>) -> Int {
-    Self.run(table, share, loop, scratch)
   }
 
   /// A thread works on the tiles that start in its share, from the last block of them to the first, since the reduce pass has
@@ -48,51 +45,65 @@ struct ClampingPass<Scalar: BLASScalar> {
   private static func run(
     _ table: TensorTable<Scalar>, _ share: Range<Int>, _ loop: ProgramLoop<Scalar>, _ scratch: ThreadScratch<Scalar>
   ) -> Int {
-    let squares = TileSquares<Scalar>(prefersLoops: true)
+    let plan = ReducePlan(measure: .squares, clamps: true, clearsNonFinite: false)
     var changed = 0
-    for (index, part) in table.reversedParts(of: share) {
-      guard table.entry(index).pointee.gradient != nil else { continue }
+    var parts = table.reversedParts(of: share)
+    while let (index, part) = parts.next() {
+      let entry = table.entry(index)
+      guard entry.pointee.gradient != nil else { continue }
+      let bounds = table.decision(index).pointee.bounds.unsafelyUnwrapped
+      let sums = table.sums.baseAddress.unsafelyUnwrapped + entry.pointee.firstTile
       let places = OperandPlaces(table, tensor: index, at: 0)
       let tilesPerBlock = TileRunner<Scalar>.blockCount(part.count) / Tile.count
       let first = Tile.number(of: part.lowerBound)
-      var end = Tile.number(of: part.upperBound)
-      while end > first {
-        let start = max(first, (end - 1) & -tilesPerBlock)
-        for tile in start..<end { changed += run(tile, of: index, table, places, loop, squares, scratch) }
-        end = start
+      var blockEnd = Tile.number(of: part.upperBound)
+      while blockEnd > first {
+        let block = max(first, (blockEnd - 1) & -tilesPerBlock)..<blockEnd
+        var tile = block.lowerBound
+        while tile < block.upperBound {
+          // Tiles that the bounds do not change have the sums that they had.
+          let isWithin = plan.isWithin(bounds, Scalar.self, sums[tile])
+          var end = tile &+ 1
+          while end < block.upperBound, plan.isWithin(bounds, Scalar.self, sums[end]) == isWithin { end &+= 1 }
+          changed += run(tile..<end, of: index, isWithin: isWithin, table, places, loop, plan, scratch)
+          tile = end
+        }
+        blockEnd = block.lowerBound
       }
     }
     return changed
   }
 
-  /// - Returns: The number of elements of the tile that clipping by value has changed.
+  /// Updates consecutive tiles, all of which or none of which lie within their bounds.
+  ///
+  /// - Returns: The number of elements that clipping by value has changed.
   @inline(__always)
   private static func run(
-    _ tile: Int, of index: Int, _ table: TensorTable<Scalar>, _ places: OperandPlaces<Scalar>,
-    _ loop: ProgramLoop<Scalar>, _ squares: TileSquares<Scalar>, _ scratch: ThreadScratch<Scalar>
+    _ tiles: Range<Int>, of index: Int, isWithin: Bool, _ table: TensorTable<Scalar>, _ places: OperandPlaces<Scalar>,
+    _ loop: ProgramLoop<Scalar>, _ plan: ReducePlan, _ scratch: ThreadScratch<Scalar>
   ) -> Int {
-    let (entry, bounds) = (table.entry(index), table.decision(index).pointee.bounds.unsafelyUnwrapped)
-    let (start, place) = (tile &* Tile.count, entry.pointee.firstTile &+ tile)
-    let (x, n) = (entry.pointee.gradient.unsafelyUnwrapped + start, min(Tile.count, entry.pointee.count &- start))
-    let plan = ReducePlan(measure: .squares, clamps: true, clearsNonFinite: false)
-    if plan.isWithin(bounds, Scalar.self, table.sums[place]) {
-      table.clampedSums[place] = table.sums[place]
-      loop.run(places, at: start, n)
+    let entry = table.entry(index)
+    let (start, place) = (tiles.lowerBound &* Tile.count, entry.pointee.firstTile &+ tiles.lowerBound)
+    let count = min(tiles.upperBound &* Tile.count, entry.pointee.count) &- start
+    let clampedSums = table.clampedSums.baseAddress.unsafelyUnwrapped + place
+    if isWithin {
+      clampedSums.update(from: table.sums.baseAddress.unsafelyUnwrapped + place, count: tiles.count)
+      loop.run(places, at: start, count)
       return 0
     }
-    var changed = 0
-    let sum = squares.sum(ofTile: n) { whole, lanes in
-      changed = loop.runClamping(places, at: start, whole, into: lanes)
-      guard whole < n else { return UnsafePointer(x) }
-      loop.run(places, at: start + whole, n - whole)
-      changed += Scalar._clampCounting(
-        x + whole, to: Scalar(bounds.lower), Scalar(bounds.upper), into: scratch.gradientTile, n - whole)
-      return UnsafePointer(scratch.gradientTile)
+    // No program that is a loop needs this memory.
+    let dots = scratch.copyTile
+    let changed = loop.runClamping(places, at: start, count, into: dots)
+    for number in 0..<tiles.count {
+      if TileSum.isTrusted(dots[number]) {
+        clampedSums[number] = TileSum(value: Double(dots[number]))
+      } else {
+        let (x, n) = (entry.pointee.gradient.unsafelyUnwrapped + start, min(Tile.count, count &- number &* Tile.count))
+        _ = TensorTable.reduceTile(
+          tiles.lowerBound &+ number, of: index, x + number &* Tile.count, n, table.sums[place &+ number], table, plan,
+          scratch.gradientTile)
+      }
     }
-    guard TileSum.isTrusted(sum) else {
-      return TensorTable.reduceTile(tile, of: index, x, n, table.sums[place], table, plan, scratch.gradientTile)
-    }
-    table.clampedSums[place] = TileSum(value: Double(sum))
     return changed
   }
 }

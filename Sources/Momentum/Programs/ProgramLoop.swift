@@ -42,9 +42,9 @@ struct ProgramLoop<Scalar: BLASScalar> {
   /// Runs the loop that also sums what it clamps, on n elements; see ``ClampingLoop/run(_:_:_:into:)``.
   @inline(__always)
   func runClamping(
-    _ places: OperandPlaces<Scalar>, at position: Int, _ n: Int, into lanes: UnsafeMutablePointer<Scalar>
+    _ places: OperandPlaces<Scalar>, at position: Int, _ n: Int, into tiles: UnsafeMutablePointer<Scalar>
   ) -> Int {
-    places.withAddresses(at: position) { clamping.unsafelyUnwrapped.run($0, factors, n, into: lanes) }
+    places.withAddresses(at: position) { clamping.unsafelyUnwrapped.run($0, factors, n, into: tiles) }
   }
 }
 
