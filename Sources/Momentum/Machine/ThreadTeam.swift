@@ -1,4 +1,5 @@
 internal import Dispatch
+internal import Synchronization
 
 /// A number of threads, and the way in which they share a vector: in static, contiguous ranges that start on tiles.
 ///
@@ -20,8 +21,8 @@ struct ThreadTeam: Sendable {
   private static let leastShare = 32_768
   /// The same for a worker that is awake, which starts in a fraction of a microsecond.
   private static let leastAwakeShare = 8192
-  /// The share that is worth a thread. Tests bind a small number, to share small vectors among many threads.
-  @TaskLocal static var worthwhileCount = leastShare
+  /// The share that is worth a thread.
+  private static let worthwhileCount = Atomic<Int>(32_768)
   /// The smallest work that is shared between threads.
   static let leastShared = 2 * leastShare
 
@@ -29,9 +30,16 @@ struct ThreadTeam: Sendable {
   ///   - requested: The most threads to use.
   ///   - elements: The size of the work; small work is done by fewer threads.
   init(_ requested: Int, elements: Int) {
-    count = max(1, min(requested, elements / Self.worthwhileCount))
+    count = max(1, min(requested, elements / Self.worthwhileCount.load(ordering: .relaxed)))
     mostCount = max(count, min(requested, elements / Self.leastAwakeShare, Machine.availableProcessors))
     pool = mostCount > 1 ? WorkerPool.shared : nil
+  }
+
+  /// Runs code for which another share is worth a thread, in all threads of the process: tests share small vectors among many.
+  static func withWorthwhileCount<R, E: Error>(_ count: Int, _ body: () throws(E) -> R) throws(E) -> R {
+    let before = worthwhileCount.exchange(count, ordering: .relaxed)
+    defer { worthwhileCount.store(before, ordering: .relaxed) }
+    return try body()
   }
 
   private init(all team: ThreadTeam) { (count, mostCount, pool) = (team.mostCount, team.mostCount, team.pool) }

@@ -29,7 +29,7 @@ final class ClampingStepTests: XCTestCase {
     for (number, rule) in rules.enumerated() {
       for groups in groupings {
         for (threads, policy) in [(1, NonFinitePolicy.throw), (3, .skipStep), (2, .propagate), (2, .zero)] {
-          try ThreadTeam.$worthwhileCount.withValue(threads == 1 ? 1 << 20 : 1) {
+          try ThreadTeam.withWorthwhileCount(threads == 1 ? 1 << 20 : 1) {
             try compare(S.self, rule, bounds, groups, threads, policy, seed: UInt64(number))
           }
         }

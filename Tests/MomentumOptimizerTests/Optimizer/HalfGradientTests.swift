@@ -78,7 +78,7 @@ final class HalfGradientTests: XCTestCase {
         var reference = try settings.optimizer(threads: threads)
         var optimizer = try settings.optimizer(threads: threads)
         var (expected, found) = (start, start)
-        try ThreadTeam.$worthwhileCount.withValue(1) {
+        try ThreadTeam.withWorthwhileCount(1) {
           for step in 0..<5 {
             var gradients: [[Half]?] = Self.counts.map { random.halves($0) }
             if settings.policy == .zero { gradients[0]![1700] = Half(.nan) }
@@ -165,7 +165,7 @@ final class HalfGradientTests: XCTestCase {
         var expected = try ParameterVector(start)
         var sums = try GradientAccumulator<Float>(layout, threads: threads)
         var wideSums = try GradientAccumulator<Float>(layout, threads: threads)
-        try ThreadTeam.$worthwhileCount.withValue(1) {
+        try ThreadTeam.withWorthwhileCount(1) {
           for (index, weight) in weights.enumerated() {
             let gradients: [[Half]?] = Self.counts.enumerated().map { $0 == 4 && index == 0 ? nil : random.halves($1) }
             try withBuffers(gradients) { try sums.add($0, weight: weight) }

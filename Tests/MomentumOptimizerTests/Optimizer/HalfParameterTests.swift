@@ -64,7 +64,7 @@ final class HalfParameterTests: XCTestCase {
         var master = try ParameterVector(start)
         var copy = try ParameterVector<BFloat16>(layout)
         var split = try SplitParameters(expected)
-        try ThreadTeam.$worthwhileCount.withValue(1) {
+        try ThreadTeam.withWorthwhileCount(1) {
           for step in 0..<6 {
             let gradients: [BFloat16] = random.halves(layout.count)
             let half = try ParameterVector(gradients)
@@ -234,7 +234,7 @@ final class HalfParameterTests: XCTestCase {
           optimizer = try Optimizer<Float>(layout, rule: rule, clipping: .byGlobalNorm(5), threads: threads)
           try optimizer.restore(state)
         }
-        try ThreadTeam.$worthwhileCount.withValue(1) {
+        try ThreadTeam.withWorthwhileCount(1) {
           _ = try optimizer.step(
             &parameters, rounding: .stochastic(seed: 9), gradients: ParameterVector(order.flatMap { gradient[$0] }))
         }
@@ -382,7 +382,7 @@ final class HalfParameterTests: XCTestCase {
     let layout = try Self.layout
     let numbers: [Float] = random.numbers(layout.count)
     let vector = try ParameterVector(numbers)
-    let bits = try ThreadTeam.$worthwhileCount.withValue(1) {
+    let bits = try ThreadTeam.withWorthwhileCount(1) {
       try ParameterVector<BFloat16>(rounding: vector, threads: 4).bits
     }
     XCTAssertEqual(bits, numbers.map { HalfOracle.bits($0, .bfloat16) })

@@ -120,7 +120,7 @@ final class HalfStepKernelsTests: XCTestCase {
     _ overflow: OverflowPolicy, _ kept: Kept
   ) throws -> Bool {
     let what = "\(rule), gradient \(gradient), velocity \(velocity ?? .float32), \(overflow), parameters \(kept)"
-    let (expected, found) = try ThreadTeam.$worthwhileCount.withValue(1) {
+    let (expected, found) = try ThreadTeam.withWorthwhileCount(1) {
       (
         try results(input, rule, gradient, velocity, overflow, kept, .blas),
         try results(input, rule, gradient, velocity, overflow, kept, .fused)

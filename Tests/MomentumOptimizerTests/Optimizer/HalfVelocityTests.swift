@@ -18,7 +18,7 @@ final class HalfVelocityTests: XCTestCase {
         var random = SeededGenerator(seed: 191)
         var expected = try ParameterVector<Float>(random.numbers(count))
         var found = try expected.clone()
-        try ThreadTeam.$worthwhileCount.withValue(1) {
+        try ThreadTeam.withWorthwhileCount(1) {
           for step in 0..<6 {
             let gradients = try ParameterVector<Float>(random.numbers(count))
             let report = try plain.step(&expected, gradients: gradients)

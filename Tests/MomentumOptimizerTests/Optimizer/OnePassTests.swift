@@ -74,7 +74,7 @@ final class OnePassTests: XCTestCase {
     let start: [[S]] = counts.map { random.numbers($0) }
     let gradients: [[[S]]] = (0..<3).map { _ in counts.map { random.numbers($0) } }
     for limit in [5.0, 80, 1e4] {
-      let runs = try ThreadTeam.$worthwhileCount.withValue(1) {
+      let runs = try ThreadTeam.withWorthwhileCount(1) {
         try [1, 2, 3, 7, 16].map { threads in
           let rule = try SGD(learningRate: 0.1, momentum: 0.9)
           var run = try EngineRun(

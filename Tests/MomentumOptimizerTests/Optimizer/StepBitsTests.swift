@@ -57,7 +57,7 @@ final class StepBitsTests: XCTestCase {
     ] {
       for storage in clipping.tensor == nil ? [EngineRun<S>.Storage.flat] : [.separate] {
         // One element a thread suffices: the smallest vectors are shared.
-        let results = try ThreadTeam.$worthwhileCount.withValue(1) {
+        let results = try ThreadTeam.withWorthwhileCount(1) {
           try (1...16).map { threads in
             try trajectory(start, gradients, clipping, storage: storage, threads: threads)
           }

@@ -172,7 +172,7 @@ final class StepKernelsTests: XCTestCase {
         return gradient
       }
       let results = try [StepKernels.blas, .fused].map { kernels in
-        try ThreadTeam.$worthwhileCount.withValue(1) {
+        try ThreadTeam.withWorthwhileCount(1) {
           let what = "\(S.self), \(setup.name), \(kernels), \(layout.count) elements, \(threads) threads"
           var optimizer = try Optimizer<S>(
             layout, rule: setup.rule, groups: groups, clipping: setup.clipping, nonFinitePolicy: setup.policy,

@@ -77,7 +77,7 @@ final class TensorListTests: XCTestCase {
           try vectors.step(parameters: expected.halves, rounding: .stochastic(seed: 4), gradients: gradients)
         }
       }
-      let listed = try ThreadTeam.$worthwhileCount.withValue(1) {
+      let listed = try ThreadTeam.withWorthwhileCount(1) {
         try gradients.withUnsafeBufferPointer { gradients in
           try lists.step(
             parameters: order.map { index in
@@ -140,7 +140,7 @@ final class TensorListTests: XCTestCase {
           }
           var listed = try numbers.withUnsafeBufferPointer { numbers in
             try halves.withUnsafeBufferPointer { halves in
-              try ThreadTeam.$worthwhileCount.withValue(1) {
+              try ThreadTeam.withWorthwhileCount(1) {
                 try optimizer.step(
                   parameters: layout.tensors.indices.map { stored.buffer($0, layout) },
                   gradients: layout.tensors.enumerated().map { index, tensor -> TensorBuffer? in

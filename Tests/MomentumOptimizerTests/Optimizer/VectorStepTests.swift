@@ -19,7 +19,7 @@ final class VectorStepTests: XCTestCase {
   private func vectorsAreFound<S: BLASScalar>(_: S.Type) throws {
     for kernels in [StepKernels.blas, .fused] {
       for threads in [1, 3] {
-        try ThreadTeam.$worthwhileCount.withValue(threads == 1 ? .max : 64) {
+        try ThreadTeam.withWorthwhileCount(threads == 1 ? .max : 64) {
           try vectorsAreFound(S.self, kernels, threads)
         }
       }

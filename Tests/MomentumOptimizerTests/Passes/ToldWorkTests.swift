@@ -22,7 +22,7 @@ final class ToldWorkTests: XCTestCase {
   }
 
   private func sliced<R>(_ body: () throws -> R) rethrows -> R {
-    try ToldWork.$sliceCount.withValue(Self.slice) { try ThreadTeam.$worthwhileCount.withValue(1, operation: body) }
+    try ToldWork.$sliceCount.withValue(Self.slice) { try ThreadTeam.withWorthwhileCount(1, body) }
   }
 
   func testNorms() throws {

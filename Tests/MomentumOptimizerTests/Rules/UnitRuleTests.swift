@@ -107,7 +107,7 @@ final class UnitRuleTests: XCTestCase {
           let base = try SGD(learningRate: 0.5, momentum: 0.5, convention: convention)
           let rule = try AdaptiveGradientClipping(base, factor: 0.3, epsilon: 0.2, units: units)
           for threads in [1, 3] {
-            try ThreadTeam.$worthwhileCount.withValue(1) {
+            try ThreadTeam.withWorthwhileCount(1) {
               try compare(rule, S.self, clipping: clipping, threads: threads) { p, v, g, shape in
                 let numbers = UnitCases.numbers(shape, over: UnitCases.axes(units, shape))
                 var (gradient, parameters): ([Int: Double], [Int: Double]) = ([:], [:])
@@ -156,7 +156,7 @@ final class UnitRuleTests: XCTestCase {
           let rule = try NormalizedMomentum(
             learningRate: 0.25, momentum: momentum, weightDecay: decay, nesterov: nesterov, units: units)
           for threads in [1, 3] {
-            try ThreadTeam.$worthwhileCount.withValue(1) {
+            try ThreadTeam.withWorthwhileCount(1) {
               try compare(rule, S.self, clipping: clipping, threads: threads) { p, v, g, shape in
                 let numbers = UnitCases.numbers(shape, over: UnitCases.axes(units, shape))
                 var squares: [Int: Double] = [:]

@@ -92,7 +92,7 @@ final class HalfClipTests: XCTestCase {
     for threads in 2...9 {
       let shift = threads % 7
       var moved = Array(repeating: elements[0], count: shift) + elements + [elements[1]]
-      try ThreadTeam.$worthwhileCount.withValue(1) {
+      try ThreadTeam.withWorthwhileCount(1) {
         try moved.withUnsafeMutableBufferPointer { moved in
           let part = UnsafeMutableBufferPointer(rebasing: moved[shift..<shift + elements.count])
           XCTAssertEqual(try Gradients.clip([part], by: clipping, threads: threads), report)

@@ -111,7 +111,7 @@ final class UnitClippingTests: XCTestCase {
       let gradient: [S] = random.numbers(layout.count)
       let start: [S] = random.numbers(layout.count)
       func run(_ threads: Int) throws -> [S] {
-        try ThreadTeam.$worthwhileCount.withValue(1) {
+        try ThreadTeam.withWorthwhileCount(1) {
           var optimizer = try Optimizer<S>(
             layout, rule: SGD(learningRate: 0.5, momentum: 0.5), clipping: clipping, threads: threads)
           var parameters = start

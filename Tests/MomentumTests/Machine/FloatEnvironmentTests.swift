@@ -65,7 +65,7 @@ private struct Work<S: BLASScalar> {
 
   /// The bits of all results, computed while the register of the calling thread has a value of the host's.
   func bits(threads: Int, register: UInt64?) throws -> [UInt64] {
-    try ThreadTeam.$worthwhileCount.withValue(1000) {
+    try ThreadTeam.withWorthwhileCount(1000) {
       let rule = try SGD(learningRate: 0.1, momentum: 0.9, weightDecay: 1e-3)
       let clipping = try GradientClipping(tensor: .unitNorm(0.7, .firstAxis), whole: .norm(11))
       var optimizer = try Optimizer<S>(

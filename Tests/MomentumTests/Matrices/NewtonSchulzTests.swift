@@ -178,7 +178,7 @@ final class NewtonSchulzTests: XCTestCase {
         let expected = try Matrices.orthogonalized(x, rows, columns, method, threads: 1)
         for threads in 2...8 {
           // Otherwise there are no more threads than are worth it.
-          try ThreadTeam.$worthwhileCount.withValue(1) {
+          try ThreadTeam.withWorthwhileCount(1) {
             assertSameBits(
               expected, try Matrices.orthogonalized(x, rows, columns, method, threads: threads), "\(threads) threads")
           }
@@ -204,7 +204,7 @@ final class NewtonSchulzTests: XCTestCase {
           MatrixPlace(memory.buffer.baseAddress!, MatrixLayout(rows: shape.0, columns: shape.1))
         }
         let workspace = try MatrixWorkspace<S>(places.map(\.layout), threads: threads)
-        ThreadTeam.$worthwhileCount.withValue(1) {
+        ThreadTeam.withWorthwhileCount(1) {
           places.withUnsafeBufferPointer { method.orthogonalize($0, in: workspace) }
         }
         for (index, memory) in memory.enumerated() {

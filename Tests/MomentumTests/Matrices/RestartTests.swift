@@ -142,7 +142,7 @@ final class RestartTests: XCTestCase {
       XCTAssertEqual(other.count, expected.count)
       assertSameBits(expected.matrix, Matrices.transposed(other.matrix, columns, rows))
       for threads in 2...8 {
-        try ThreadTeam.$worthwhileCount.withValue(1) {
+        try ThreadTeam.withWorthwhileCount(1) {
           let found = try restarts(x, rows, columns, threads: threads)
           XCTAssertEqual(found.count, expected.count)
           assertSameBits(expected.matrix, found.matrix, "\(threads) threads")

@@ -54,7 +54,7 @@ final class SpectralNormTests: XCTestCase {
     let x: [Double] = random.numbers(200 * 140)
     let expected = try norm(x, 200, 140, threads: 1)
     for threads in 2...8 {
-      try ThreadTeam.$worthwhileCount.withValue(1) {
+      try ThreadTeam.withWorthwhileCount(1) {
         XCTAssertEqual(try norm(x, 200, 140, threads: threads), expected, "\(threads) threads")
       }
     }

@@ -61,7 +61,7 @@ final class HalfNormTests: XCTestCase {
       try elements.withUnsafeBufferPointer { all in
         XCTAssertEqual(try Gradients.norm(of: all, type: type), expected, "\(type)")
         for threads in 1...8 {
-          let report = try ThreadTeam.$worthwhileCount.withValue(1) {
+          let report = try ThreadTeam.withWorthwhileCount(1) {
             try Gradients.norm(of: all, type: type, threads: threads)
           }
           XCTAssertEqual(report, expected, "\(type), \(threads) threads")
@@ -160,7 +160,7 @@ final class HalfNormTests: XCTestCase {
             let report = try Gradients.norm(of: tensors, type: type, algorithm: .portable)
             XCTAssertEqual(report.norm / Double(expected), 1, accuracy: 1e-14, "\(type)")
             for threads in [1, 3, 7] {
-              let again = try ThreadTeam.$worthwhileCount.withValue(1) {
+              let again = try ThreadTeam.withWorthwhileCount(1) {
                 try Gradients.norm(of: tensors.reversed(), type: type, algorithm: .portable, threads: threads)
               }
               XCTAssertEqual(again, report, "\(type), \(threads) threads")

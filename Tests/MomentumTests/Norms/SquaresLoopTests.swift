@@ -208,7 +208,7 @@ final class SquaresLoopTests: XCTestCase {
           for kernels in [StepKernels.blas, .fused] {
             StepKernels.outsideSteps = kernels
             for threads in [1, 3] {
-              try ThreadTeam.$worthwhileCount.withValue(Tile.count) {
+              try ThreadTeam.withWorthwhileCount(Tile.count) {
                 let result = try (
                   Gradients.norm(of: buffers[0], threads: threads), Gradients.norm(of: buffers, threads: threads),
                   NormPartial(of: buffers[0], threads: threads)
@@ -248,7 +248,7 @@ final class SquaresLoopTests: XCTestCase {
     for (clipping, mode) in settings {
       var (results, reports): ([[S]], [[StepReport]]) = ([], [])
       for (kernels, threads) in [(StepKernels.blas, 1), (.fused, 1), (.fused, 3)] {
-        try ThreadTeam.$worthwhileCount.withValue(Tile.count) {
+        try ThreadTeam.withWorthwhileCount(Tile.count) {
           var random = SeededGenerator(seed: 143)
           var parameters: [S] = random.numbers(layout.count)
           var optimizer = try Optimizer<S>(

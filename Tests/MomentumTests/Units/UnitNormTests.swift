@@ -32,7 +32,7 @@ final class UnitNormTests: XCTestCase {
       var source = UnitSource(memory.readOnlyBuffer.baseAddress!)
       if parameters != nil { source.parameters = other.readOnlyBuffer.baseAddress }
       change(&source)
-      ThreadTeam.$worthwhileCount.withValue(1) {
+      ThreadTeam.withWorthwhileCount(1) {
         norms.measure(source, into: results, ThreadTeam(threads, elements: max(x.count, 1)))
       }
     }
