@@ -1,6 +1,8 @@
 extension GradientClipping {
   /// Checks the settings, which may have been assigned one by one.
   func validate(_ convention: Convention) throws(MomentumError) {
+    // The usual clip: in place it is made and checked with every call, and what follows takes as long as a thousand elements.
+    if let limit = onlyGlobalNorm, limit >= 0 { return }
     // A range with NaN cannot be made with `...`, but a decoded one could have it.
     if let value, !(value.lowerBound <= value.upperBound) {
       throw .invalidSetting(name: "clip value", value: "\(value)", expected: "a range of numbers")

@@ -29,7 +29,9 @@ extension Gradients {
     let call = EngineCall.begin()
     defer { call.end() }
     return try measureAndClip(
-      tensors, clipping, names, shapes, convention, nonFinitePolicy, overflowPolicy, threads, nil, nil)
+      tensors, .listed(names: names, shapes: shapes), clipping, convention, nonFinitePolicy, overflowPolicy, threads,
+      nil,
+      nil)
   }
 
   /// Clips some tensors of a gradient in place, together with the owners of the others, which may be of another
@@ -70,7 +72,8 @@ extension Gradients {
       let call = EngineCall.begin()
       defer { call.end() }
       return try measureAndClip(
-        tensors, clipping, names, shapes, convention, nonFinitePolicy, overflowPolicy, threads, meetings, tell)
+        tensors, .listed(names: names, shapes: shapes), clipping, convention, nonFinitePolicy, overflowPolicy, threads,
+        meetings, tell)
     }
     do throws(MomentumError) {
       return try run()
@@ -82,12 +85,12 @@ extension Gradients {
   // Not inlined: the compiler may move arithmetic of this function, but not the call of one.
   @inline(never)
   private static func measureAndClip<Scalar: StoredScalar>(
-    _ tensors: [UnsafeMutableBufferPointer<Scalar>], _ clipping: GradientClipping, _ names: [String]?,
-    _ shapes: [[Int]]?, _ convention: Convention, _ nonFinitePolicy: NonFinitePolicy?,
-    _ overflowPolicy: OverflowPolicy, _ threads: Int?, _ meetings: NormMeetings?, _ tell: ((Int) -> Void)?
+    _ tensors: [UnsafeMutableBufferPointer<Scalar>], _ known: ClippedTensors, _ clipping: GradientClipping,
+    _ convention: Convention, _ nonFinitePolicy: NonFinitePolicy?, _ overflowPolicy: OverflowPolicy, _ threads: Int?,
+    _ meetings: NormMeetings?, _ tell: ((Int) -> Void)?
   ) throws(MomentumError) -> ClipReport {
     try clipping.validate(convention)
-    try check(tensors, names, shapes)
+    if case .listed(let names, let shapes) = known { try check(tensors, names, shapes) }
     try BLASTraits.checkCounts()
     if meetings == nil, tell == nil, Scalar.Compute.self == Scalar.self, let limit = clipping.onlyGlobalNorm {
       // The same type under two names.
@@ -96,7 +99,7 @@ extension Gradients {
         algorithm: clipping.algorithm, convention: convention, threads: threads)
       if let report = clip.run() { return report }
     }
-    let table = try table(tensors, names: names ?? [], shapes: shapes ?? [])
+    let table = try table(tensors, names: known.names, shapes: known.shapes)
     table.halves.saturates = overflowPolicy == .saturate
     table.tell = tell
     return try measureAndClip(table, clipping, convention, nonFinitePolicy, threads, meetings)
@@ -172,11 +175,11 @@ extension Gradients {
     _ gradients: inout ParameterVector<Scalar>, by clipping: GradientClipping, convention: Convention = .native,
     nonFinitePolicy: NonFinitePolicy? = nil, overflowPolicy: OverflowPolicy = .infinity, threads: Int? = nil
   ) throws(MomentumError) -> ClipReport {
-    try clip(
-      gradients.tensorBuffers.map { UnsafeMutableBufferPointer(mutating: $0) }, by: clipping,
-      names: gradients.layout.tensors.map(\.name), shapes: gradients.layout.tensors.map(\.shape),
-      convention: convention, nonFinitePolicy: nonFinitePolicy, overflowPolicy: overflowPolicy,
-      threads: threads)
+    let call = EngineCall.begin()
+    defer { call.end() }
+    return try measureAndClip(
+      gradients.mutableTensorBuffers, .laidOut(gradients.layout), clipping, convention, nonFinitePolicy, overflowPolicy,
+      threads, nil, nil)
   }
 
   /// Clips one tensor in a span in place; see

@@ -98,7 +98,6 @@ extension Gradients {
     convention: Convention = .native, threads: Int? = nil
   ) throws(MomentumError) -> ClipReport {
     try clip(
-      gradients.tensorBuffers.map { UnsafeMutableBufferPointer(mutating: $0) }, byGlobalNorm: limit,
-      givenNorm: norm, convention: convention, threads: threads)
+      gradients.mutableTensorBuffers, byGlobalNorm: limit, givenNorm: norm, convention: convention, threads: threads)
   }
 }

@@ -120,6 +120,11 @@ public struct ParameterVector<Scalar: StoredScalar>: ~Copyable, @unchecked Senda
     layout.tensors.map { UnsafeBufferPointer(start: base + $0.offset, count: $0.count) }
   }
 
+  /// The same, to be written.
+  var mutableTensorBuffers: [UnsafeMutableBufferPointer<Scalar>] {
+    mutating get { layout.tensors.map { UnsafeMutableBufferPointer(start: base + $0.offset, count: $0.count) } }
+  }
+
   /// Writes one element of every page, from the thread that will work on the page.
   private static func firstTouch(_ base: UnsafeMutablePointer<Scalar>, count: Int, _ team: ThreadTeam) {
     let step = max(1, Platform.pageSize / MemoryLayout<Scalar>.stride)
