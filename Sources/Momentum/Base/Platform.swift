@@ -44,6 +44,11 @@ package enum Platform {
   // MARK: - Elementary functions
 
   static func power(_ base: Double, _ exponent: Double) -> Double { pow(base, exponent) }
+  /// `1 - base^exponent` for a base of at least 0, with all its digits: where the power is near 1, the difference of what it was rounded
+  /// to would have lost them. 0 is positive.
+  static func complementOfPower(_ base: Double, _ exponent: Double) -> Double {
+    exponent == 1 ? 1 - base : 0 - expm1(exponent * log1p(base - 1))
+  }
   static func powerOfTwo(_ exponent: Double) -> Double { exp2(exponent) }
   static func logarithm(_ x: Double) -> Double { log(x) }
   static func binaryLogarithm(_ x: Double) -> Double { log2(x) }

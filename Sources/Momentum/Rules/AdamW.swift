@@ -125,8 +125,8 @@ extension AdamW: SchedulableRule {
   /// The factor of `m / (√v + epsilon)`, and the epsilon: the correction of the means, taken out of the quotient.
   private func corrected(step: Int) -> (rate: Double, epsilon: Double) {
     guard biasCorrection else { return (learningRate, epsilon) }
-    let root = (1 - Platform.power(beta2, Double(step))).squareRoot()
-    let rate = learningRate * root / (1 - Platform.power(beta1, Double(step)))
+    let root = Platform.complementOfPower(beta2, Double(step)).squareRoot()
+    let rate = learningRate * root / Platform.complementOfPower(beta1, Double(step))
     return (rate, convention == .keras ? epsilon : epsilon * root)
   }
 }

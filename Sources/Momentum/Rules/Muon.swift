@@ -170,8 +170,8 @@ extension Muon: SchedulableRule {
     var (ofVelocity, ofGradient) = (nesterov ? momentum : 1, nesterov ? 1.0 : 0)
     if convention == .optax {
       let step = Double(tensor.step)
-      ofVelocity /= 1 - Platform.power(momentum, nesterov ? step + 1 : step)
-      ofGradient /= 1 - Platform.power(momentum, step)
+      ofVelocity /= Platform.complementOfPower(momentum, nesterov ? step + 1 : step)
+      ofGradient /= Platform.complementOfPower(momentum, step)
     }
     // Without an epsilon a factor of the whole matrix changes nothing, so it stays in units of the stored direction.
     let whole = ScaledDouble(ofVelocity) * velocityScale
