@@ -12,21 +12,25 @@ private struct MomentSettings {
 
   /// The update of a step, counted from 1, for the hand-fused kernel.
   func limitMoments(step: Int) -> momentum_limit_moments {
-    let root = (1 - pow(rule.beta2, Double(step))).squareRoot()
+    // 1 - βᵗ, without the digits that the difference from a power near 1 would lose.
+    func weight(_ beta: Double) -> Double { -expm1(Double(step) * log1p(beta - 1)) }
+    let root = weight(rule.beta2).squareRoot()
     return momentum_limit_moments(
-      beta1: rule.beta1, beta2: rule.beta2, rate: rule.learningRate * root / (1 - pow(rule.beta1, Double(step))),
+      beta1: rule.beta1, beta2: rule.beta2, rate: rule.learningRate * root / weight(rule.beta1),
       epsilon: rule.epsilon * root, keep: 1 - rule.learningRate * rule.weightDecay)
   }
 
   /// Parameter `p` after steps with the gradient `g`, from moments of 0, in Double; and the distance it went.
   func reference(_ p: Double, _ g: Double, steps: Int) -> (parameter: Double, distance: Double) {
     var (p, m, s, distance) = (p, 0.0, 0.0, 0.0)
-    for step in 1...steps {
+    // The weights of all gradients so far, 1 - βᵗ, which the means are divided by.
+    var (weight, squareWeight) = (0.0, 0.0)
+    for _ in 1...steps {
+      weight += (1 - rule.beta1) * (1 - weight)
+      squareWeight += (1 - rule.beta2) * (1 - squareWeight)
       m = rule.beta1 * m + (1 - rule.beta1) * g
       s = rule.beta2 * s + (1 - rule.beta2) * g * g
-      let mean = m / (1 - pow(rule.beta1, Double(step)))
-      let square = s / (1 - pow(rule.beta2, Double(step)))
-      let (decay, update) = (rule.weightDecay * p, mean / (square.squareRoot() + rule.epsilon))
+      let (decay, update) = (rule.weightDecay * p, m / weight / ((s / squareWeight).squareRoot() + rule.epsilon))
       p -= rule.learningRate * (decay + update)
       distance += rule.learningRate * (abs(decay) + abs(update))
     }
