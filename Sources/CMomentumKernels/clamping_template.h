@@ -25,11 +25,7 @@ INLINE ptrdiff_t SUMMED(run_clamping)(
       }
     }
     SCALAR rest[SUMMED(block)];
-    for (ptrdiff_t k = 0; k < end - i; k++) {
-      const SCALAR y = gradient[i + k], raised = y < lower ? lower : y;
-      rest[k] = raised > upper ? upper : raised;
-      changed += rest[k] < y || rest[k] > y;
-    }
+    changed += SUMMED(clamp_rest)(gradient + i, end - i, lower, upper, rest);
     *tiles++ = SUMMED(end)(sum, rest, end - i, finish);
     for (; i + WIDTH <= end; i += WIDTH) NAME(run_vector)(program, own, own_factors, i);
     if (i < end) NAME(finish)(loop, program, own, own_factors, i, end - i);
@@ -40,12 +36,12 @@ INLINE ptrdiff_t SUMMED(run_clamping)(
 
 #define CLAMPED(program) (CLAMP | (program) << 8)
 
-#define DEFINE(name, program)                                                                    \
-  TARGET static ptrdiff_t SUMMED(name##_clamped)(                                                \
+#define DEFINE(name, program)                                                                     \
+  TARGET static ptrdiff_t SUMMED(name##_clamped)(                                                 \
       SCALAR *const *operands, const SCALAR *factors, ptrdiff_t n, ptrdiff_t tile, SCALAR *tiles, \
-      NAME(finish_squares) *finish) {                                                            \
-    return SUMMED(run_clamping)(                                                                 \
-        NAME(name##_clamped), CLAMPED(program), operands, factors, n, tile, tiles, finish);      \
+      NAME(finish_squares) *finish) {                                                             \
+    return SUMMED(run_clamping)(                                                                  \
+        NAME(name##_clamped), CLAMPED(program), operands, factors, n, tile, tiles, finish);       \
   }
 SUMMING_PROGRAMS(DEFINE)
 #undef DEFINE

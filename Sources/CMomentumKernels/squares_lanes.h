@@ -23,3 +23,15 @@ TARGET static inline __attribute__((always_inline)) SUMMED(lanes) SUMMED(add)(SU
   }
   return sum;
 }
+
+// Copies the last elements of a tile, which fill no block, as bounds leave them; returns how many the bounds change.
+TARGET static inline __attribute__((always_inline)) ptrdiff_t SUMMED(clamp_rest)(
+    const SCALAR *x, ptrdiff_t n, SCALAR lower, SCALAR upper, SCALAR *rest) {
+  ptrdiff_t changed = 0;
+  for (ptrdiff_t k = 0; k < n; k++) {
+    const SCALAR y = x[k], raised = y < lower ? lower : y;
+    rest[k] = raised > upper ? upper : raised;
+    changed += rest[k] < y || rest[k] > y;
+  }
+  return changed;
+}

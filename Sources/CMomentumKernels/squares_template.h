@@ -108,12 +108,7 @@ INLINE ptrdiff_t NAME(sum_clamped)(
     }
   }
   SCALAR rest[NAME(block)];
-  ptrdiff_t changed = i - TOTAL(same);
-  for (ptrdiff_t k = 0; k < n - i; k++) {
-    const SCALAR y = x[i + k], raised = y < lower ? lower : y;
-    rest[k] = raised > upper ? upper : raised;
-    changed += rest[k] < y || rest[k] > y;
-  }
+  const ptrdiff_t changed = i - TOTAL(same) + NAME(clamp_rest)(x + i, n - i, lower, upper, rest);
   sums[0] = END(all.of, x + i, n - i);
   sums[1] = END(clamped.of, rest, n - i);
   return changed;

@@ -5,6 +5,11 @@ enum ClippedTensors {
   /// Those of a vector. They lie apart from each other, and their shapes are right.
   case laidOut(ParameterLayout)
 
+  /// Checks names, shapes and memory of a list.
+  func check<Scalar>(_ tensors: [UnsafeMutableBufferPointer<Scalar>]) throws(MomentumError) {
+    if case .listed(let names, let shapes) = self { try Gradients.check(tensors, names, shapes) }
+  }
+
   var names: [String] {
     switch self {
     case .listed(let names, _): names ?? []

@@ -28,10 +28,9 @@ extension Gradients {
   ) throws(MomentumError) -> ClipReport {
     let call = EngineCall.begin()
     defer { call.end() }
+    let known = ClippedTensors.listed(names: names, shapes: shapes)
     return try measureAndClip(
-      tensors, .listed(names: names, shapes: shapes), clipping, convention, nonFinitePolicy, overflowPolicy, threads,
-      nil,
-      nil)
+      tensors, known, clipping, convention, nonFinitePolicy, overflowPolicy, threads, nil, nil)
   }
 
   /// Clips some tensors of a gradient in place, together with the owners of the others, which may be of another
@@ -67,13 +66,12 @@ extension Gradients {
     shapes: [[Int]]?, convention: Convention, nonFinitePolicy: NonFinitePolicy?, overflowPolicy: OverflowPolicy,
     threads: Int?, exchange: (any NormExchange)?, tell: ((Int) -> Void)?
   ) throws(MomentumError) -> ClipReport {
-    let meetings = exchange.map { NormMeetings($0) }
+    let (known, meetings) = (ClippedTensors.listed(names: names, shapes: shapes), exchange.map { NormMeetings($0) })
     func run() throws(MomentumError) -> ClipReport {
       let call = EngineCall.begin()
       defer { call.end() }
       return try measureAndClip(
-        tensors, .listed(names: names, shapes: shapes), clipping, convention, nonFinitePolicy, overflowPolicy, threads,
-        meetings, tell)
+        tensors, known, clipping, convention, nonFinitePolicy, overflowPolicy, threads, meetings, tell)
     }
     do throws(MomentumError) {
       return try run()
@@ -90,7 +88,7 @@ extension Gradients {
     _ meetings: NormMeetings?, _ tell: ((Int) -> Void)?
   ) throws(MomentumError) -> ClipReport {
     try clipping.validate(convention)
-    if case .listed(let names, let shapes) = known { try check(tensors, names, shapes) }
+    try known.check(tensors)
     try BLASTraits.checkCounts()
     if meetings == nil, tell == nil, Scalar.Compute.self == Scalar.self, let limit = clipping.onlyGlobalNorm {
       // The same type under two names.

@@ -27,17 +27,17 @@ extension Gradients {
   ) throws(MomentumError) -> ClipReport {
     let call = EngineCall.begin()
     defer { call.end() }
-    return try multiply(tensors, limit, norm, convention, threads)
+    return try multiply(tensors, .listed(names: nil, shapes: nil), limit, norm, convention, threads)
   }
 
   // Not inlined: the compiler may move arithmetic of this function, but not the call of one.
   @inline(never)
   private static func multiply<Scalar: StoredScalar>(
-    _ tensors: [UnsafeMutableBufferPointer<Scalar>], _ limit: Double, _ norm: Double, _ convention: Convention,
-    _ threads: Int?
+    _ tensors: [UnsafeMutableBufferPointer<Scalar>], _ known: ClippedTensors, _ limit: Double, _ norm: Double,
+    _ convention: Convention, _ threads: Int?
   ) throws(MomentumError) -> ClipReport {
     try check(limit, givenNorm: norm, convention)
-    try check(tensors, nil, nil)
+    try known.check(tensors)
     var (coefficient, report) = coefficient(limit, ScaledDouble(norm), convention, Scalar.Compute.self)
     if report.wasClipped { report.overflowedElements = multiply(try table(tensors), by: coefficient, threads) }
     return report
@@ -93,11 +93,15 @@ extension Gradients {
   /// Clips one vector in place by a norm that is known already; see
   /// ``clip(_:byGlobalNorm:givenNorm:convention:threads:)-([UnsafeMutableBufferPointer<Scalar>],_,_,_,_)``.
   @discardableResult
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   public static func clip<Scalar: StoredScalar>(
     _ gradients: inout ParameterVector<Scalar>, byGlobalNorm limit: Double, givenNorm norm: Double,
     convention: Convention = .native, threads: Int? = nil
   ) throws(MomentumError) -> ClipReport {
-    try clip(
-      gradients.mutableTensorBuffers, byGlobalNorm: limit, givenNorm: norm, convention: convention, threads: threads)
+    let call = EngineCall.begin()
+    defer { call.end() }
+    return try multiply(
+      gradients.mutableTensorBuffers, .laidOut(gradients.layout), limit, norm, convention, threads)
   }
 }

@@ -21,8 +21,8 @@ struct ThreadTeam: Sendable {
   private static let leastShare = 32_768
   /// The same for a worker that is awake, which starts in a fraction of a microsecond.
   private static let leastAwakeShare = 8192
-  /// The share that is worth a thread.
-  private static let worthwhileCount = Atomic<Int>(32_768)
+  /// The share that is worth a thread that may be asleep: ``leastShare``, but for tests.
+  private static let worthwhileCount = Atomic(leastShare)
   /// The smallest work that is shared between threads.
   static let leastShared = 2 * leastShare
 

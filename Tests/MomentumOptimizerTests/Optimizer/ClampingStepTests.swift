@@ -6,7 +6,7 @@ import XCTest
 /// Steps that clip by value and by nothing else, which measure the clip while they update: against the same steps by calls of
 /// BLAS, which measure it before.
 final class ClampingStepTests: XCTestCase {
-  private let layout = try! ParameterLayout([("a", [41, 500]), ("b", [3]), ("c", [2048]), ("d", [2801]), ("e", [0])])
+  private var layout = try! ParameterLayout([("a", [41, 500]), ("b", [3]), ("c", [2048]), ("d", [2801]), ("e", [0])])
 
   func testReportsAndBitsAreThoseOfMeasuringBeforeFloat() throws { try compare(Float.self) }
   func testReportsAndBitsAreThoseOfMeasuringBeforeDouble() throws { try compare(Double.self) }
@@ -101,6 +101,18 @@ final class ClampingStepTests: XCTestCase {
 
   private static func haveSameBits<S: BLASScalar>(_ x: S, _ y: S) -> Bool {
     x.isNaN ? y.isNaN : x == y && x.sign == y.sign
+  }
+
+  /// Blocks of 32 and of 512 tiles, with some amid them that are within the bounds, and one whose dot product does not tell.
+  func testLongRunsOfTiles() throws {
+    let rule = try SGD(learningRate: 0.05, momentum: 0.9)
+    for (count, threads) in [(1 << 17 + 2049, 1), (1 << 17 + 2049, 3), (1 << 22 + 2049, 1)] {
+      layout = try ParameterLayout([("a", [count]), ("b", [2801])])
+      try ThreadTeam.withWorthwhileCount(threads == 1 ? 1 << 30 : 1) {
+        try compare(Float.self, rule, .byValue(0.3), [], threads, .throw, seed: 4)
+        if count < 1 << 20 { try compare(Double.self, rule, .byValue(0.3), [], threads, .throw, seed: 5) }
+      }
+    }
   }
 
   func testAccumulatedGradientsAreMeasuredOnce() throws {

@@ -9,6 +9,17 @@ final class NonFinitePolicyTests: XCTestCase {
   func testSkipLeavesEveryBitFloat() throws { try skipLeavesEveryBit(Float.self) }
   func testSkipLeavesEveryBitDouble() throws { try skipLeavesEveryBit(Double.self) }
 
+  func testClipsInPlaceNameTheTensorOfAVector() throws {
+    for clipping in [try GradientClipping.byGlobalNorm(1), try .byNorm(1), try .byValue(1)] {
+      var gradients = try ParameterVector<Float>(ParameterLayout([("weight", [70, 50]), ("bias", [3])]))
+      gradients[3502] = .infinity
+      XCTAssertThrowsError(try Gradients.clip(&gradients, by: clipping)) {
+        XCTAssertEqual(
+          $0 as? MomentumError, .nonFiniteGradient(tensor: "bias", index: 2, value: .infinity), "\(clipping)")
+      }
+    }
+  }
+
   private func throwNamesTheFirstOffender<S: BLASScalar>(_: S.Type) throws {
     let counts = [70, 5000, 10]
     // Position, index and value; the first of several, wherever they lie in the tiles.

@@ -23,6 +23,10 @@ final class SummingLoopTests: XCTestCase {
         for n in [1, 32, 96, 127, 2048, 2048 + 45, 2 * 2048] {
           compareClamping(cases, number, variant, loop, plain, n)
         }
+        // Bounds that are equal, zeros of both signs, and without an end.
+        for bounds in [(S(0.1), S(0.1)), (-0.0, 0), (0, 0), (-.infinity, -0.1), (0.1, .infinity)] {
+          compareClamping(cases, number, variant, loop, plain, 2048 + 45, to: bounds)
+        }
       }
       XCTAssertGreaterThan(found, 8, "variant \(variant)")
       variant += 1
@@ -31,9 +35,14 @@ final class SummingLoopTests: XCTestCase {
 
   private func compareClamping<S: BLASScalar>(
     _ cases: FusedProgramCases<S>, _ number: Int, _ variant: Int32, _ loop: OpaquePointer, _ plain: OpaquePointer,
-    _ n: Int
+    _ n: Int, to bounds: (lower: S, upper: S)? = nil
   ) {
-    let what = "\(S.self), variant \(variant), program \(cases.program(number)), \(n) elements"
+    // A clamp is the first operation of such a program.
+    var factors = cases.factors
+    if let bounds { (factors[0], factors[ProgramSignature.longest]) = (bounds.lower, bounds.upper) }
+    let (lower, upper) = (factors[0], factors[ProgramSignature.longest])
+    let what =
+      "\(S.self), variant \(variant), program \(cases.program(number)), \(n) elements, \(lower) to \(upper)"
     let (one, two) = (memory(cases, n), memory(cases, n))
     // Once with elements that are not finite, which only the vectors and the count tell about, and once without.
     for isFinite in [false, true] {
@@ -45,24 +54,22 @@ final class SummingLoopTests: XCTestCase {
       let gradient = Array(one[0].readOnlyBuffer)
       let tiles = GuardedMemory([S](repeating: .nan, count: Tile.number(of: n)))
       let changed = one.map { $0.base as UnsafeMutablePointer? }.withUnsafeBufferPointer {
-        S._runClamping(loop, variant, $0.baseAddress!, cases.factors, n, into: tiles.base)
+        S._runClamping(loop, variant, $0.baseAddress!, factors, n, into: tiles.base)
       }
       two.map { $0.base as UnsafeMutablePointer? }.withUnsafeBufferPointer {
-        S._runFused(plain, $0.baseAddress!, cases.factors, n)
+        S._runFused(plain, $0.baseAddress!, factors, n)
       }
       XCTAssertTrue(tiles.guardsAreIntact, what)
       var expected = 0
       for tile in 0..<Tile.number(of: n) {
         let elements = Array(gradient[(tile * Tile.count)..<min(n, (tile + 1) * Tile.count)])
         var sums = [S.nan, .nan]
-        // A clamp is the first operation of such a program.
-        expected += S._sumClampedSquares(
-          variant, elements, elements.count, to: cases.factors[0], cases.factors[ProgramSignature.longest], into: &sums)
+        expected += S._sumClampedSquares(variant, elements, elements.count, to: lower, upper, into: &sums)
         let sum = tiles.base[tile]
         XCTAssertTrue(sum == sums[1] || (sum.isNaN && sums[1].isNaN && !isFinite), "\(what), tile \(tile)")
       }
       XCTAssertEqual(changed, expected, what)
-      XCTAssertTrue(n == 1 || 0 < changed && changed < n, what)
+      XCTAssertTrue(n == 1 || 0 < changed && (changed < n || lower == upper), what)
       for (one, two) in zip(one, two) {
         XCTAssertNil(Closeness.firstDifferentNumber(one.readOnlyBuffer, two.readOnlyBuffer), what)
         XCTAssertTrue(one.guardsAreIntact, what)
