@@ -119,7 +119,7 @@ TARGET static __attribute__((noinline)) void NAME(finish)(
     copies[k] = memory[k];
     if (fused_reads(program, k)) memcpy(copies[k], operands[k] + i, (size_t)n * sizeof(SCALAR));
   }
-  loop(copies, factors, WIDTH);
+  loop(copies, factors, WIDTH, 0);
   for (unsigned k = 0; k < MOMENTUM_FUSED_COPY; k++) {
     if (fused_writes(program, k)) memcpy(operands[k] + i, copies[k], (size_t)n * sizeof(SCALAR));
   }
@@ -127,21 +127,29 @@ TARGET static __attribute__((noinline)) void NAME(finish)(
 #endif
 
 INLINE void NAME(run)(
-    NAME(loop) *loop, momentum_fused_signature program, SCALAR *const *operands, const SCALAR *factors, ptrdiff_t n) {
+    NAME(loop) *loop, momentum_fused_signature program, SCALAR *const *operands, const SCALAR *factors, ptrdiff_t n,
+    int backwards) {
   // The compiler keeps addresses and factors in registers if nobody else can change them.
   SCALAR *own[MOMENTUM_FUSED_COPY];
   SCALAR own_factors[2 * MOMENTUM_FUSED_LONGEST];
   memcpy(own, operands, sizeof own);
   memcpy(own_factors, factors, sizeof own_factors);
-  ptrdiff_t i = 0;
+  const ptrdiff_t whole = n & -(ptrdiff_t)WIDTH;
+  // Two loops, because steps of a constant length become parts of addresses.
+  if (backwards) {
+    if (whole < n) NAME(finish)(loop, program, operands, factors, whole, n - whole);
 #pragma clang loop unroll_count(4)
-  for (; i + WIDTH <= n; i += WIDTH) NAME(run_vector)(program, own, own_factors, i);
-  if (i < n) NAME(finish)(loop, program, operands, factors, i, n - i);
+    for (ptrdiff_t i = whole; i > 0; i -= WIDTH) NAME(run_vector)(program, own, own_factors, i - WIDTH);
+    return;
+  }
+#pragma clang loop unroll_count(4)
+  for (ptrdiff_t i = 0; i < whole; i += WIDTH) NAME(run_vector)(program, own, own_factors, i);
+  if (whole < n) NAME(finish)(loop, program, operands, factors, whole, n - whole);
 }
 
-#define DEFINE(name, program)                                                                          \
-  TARGET static void NAME(name)(SCALAR *const *operands, const SCALAR *factors, ptrdiff_t n) {         \
-    NAME(run)(NAME(name), program, operands, factors, n);                                                     \
+#define DEFINE(name, program)                                                                                  \
+  TARGET static void NAME(name)(SCALAR *const *operands, const SCALAR *factors, ptrdiff_t n, int backwards) {  \
+    NAME(run)(NAME(name), program, operands, factors, n, backwards);                                           \
   }
 FUSED_PROGRAMS(DEFINE)
 #undef DEFINE

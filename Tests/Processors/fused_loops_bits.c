@@ -62,7 +62,8 @@ enum { MOST = 140, ROOM = MOST + 32, VECTORS = MOMENTUM_FUSED_COPY, GUARD = 0xfb
   }                                                                                                                      \
                                                                                                                          \
   static void compare_##suffix(                                                                                          \
-      const char *name, momentum_fused_signature program, momentum_fused_loop_##suffix *loop, int n, int shift) {        \
+      const char *name, momentum_fused_signature program, momentum_fused_loop_##suffix *loop, int n, int shift,          \
+      int backwards) {                                                                                                   \
     static type memory[VECTORS][ROOM], expected[VECTORS][ROOM];                                                          \
     type *operands[VECTORS], factors[2 * MOMENTUM_FUSED_LONGEST];                                                        \
     memset(memory, GUARD, sizeof memory);                                                                                \
@@ -82,15 +83,15 @@ enum { MOST = 140, ROOM = MOST + 32, VECTORS = MOMENTUM_FUSED_COPY, GUARD = 0xfb
       interpret_##suffix(program, x, factors);                                                                           \
       for (int k = 0; k < VECTORS; k++) expected[k][operands[k] - memory[k] + i] = x[k];                                 \
     }                                                                                                                    \
-    loop(operands, factors, n);                                                                                          \
+    loop(operands, factors, n, backwards);                                                                               \
     for (int k = 0; k < VECTORS; k++) {                                                                                  \
       for (int i = 0; i < ROOM; i++) {                                                                                   \
         const type *x = &expected[k][i], *y = &memory[k][i];                                                             \
         /* A NaN is one, whatever its payload, but not in the guards. */                                                 \
         const ptrdiff_t place = y - operands[k];                                                                         \
         if (!memcmp(x, y, sizeof *x) || (place >= 0 && place < n && isnan(*x) && isnan(*y))) continue;                   \
-        printf("%s, " #type ", program %llx, %d elements, shift %d: vector %d has %a at %td, not %a\n", name,            \
-               (unsigned long long)program, n, shift, k, (double)*y, place, (double)*x);                                 \
+        printf("%s, " #type ", program %llx, %d elements, shift %d, backwards %d: vector %d has %a at %td, not %a\n",    \
+               name, (unsigned long long)program, n, shift, backwards, k, (double)*y, place, (double)*x);                \
         exit(1);                                                                                                         \
       }                                                                                                                  \
     }                                                                                                                    \
@@ -108,8 +109,10 @@ int main(void) {
     momentum_fused_signature program;
     for (; (program = momentum_fused_program(programs)); programs++) {
       for (int n = 0; n <= MOST - 16; n++) {
-        compare_float(loops->name, program, loops->find_float(program), n, n % 16);
-        compare_double(loops->name, program, loops->find_double(program), n, n % 16);
+        for (int backwards = 0; backwards < 2; backwards++) {
+          compare_float(loops->name, program, loops->find_float(program), n, n % 16, backwards);
+          compare_double(loops->name, program, loops->find_double(program), n, n % 16, backwards);
+        }
       }
     }
     printf("%s: %d fused programs, float and double, have the bits of their operations\n", loops->name, programs);

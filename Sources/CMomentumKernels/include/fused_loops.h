@@ -53,10 +53,10 @@ enum { MOMENTUM_FUSED_LONGEST = 8 };
 
 static inline uint64_t momentum_fused_code(unsigned verb, unsigned into) { return MOMENTUM_FUSED_CODE(verb, into); }
 
-// A loop runs n elements. The operands are the vectors in their order, those that the program does not use in any state. The factors
-// are one for each operation, and then, from position 8 on, the bounds.
-typedef void momentum_fused_loop_float(float *const *operands, const float *factors, ptrdiff_t n);
-typedef void momentum_fused_loop_double(double *const *operands, const double *factors, ptrdiff_t n);
+// A loop runs n elements, from the first to the last or backwards. The operands are the vectors in their order, those that the program
+// does not use in any state. The factors are one for each operation, and then, from position 8 on, the bounds.
+typedef void momentum_fused_loop_float(float *const *operands, const float *factors, ptrdiff_t n, int backwards);
+typedef void momentum_fused_loop_double(double *const *operands, const double *factors, ptrdiff_t n, int backwards);
 
 // The loop of a program on the widest vectors of this processor; NULL where there is none.
 momentum_fused_loop_float *momentum_find_fused_loop_float(momentum_fused_signature program);
@@ -64,12 +64,12 @@ momentum_fused_loop_double *momentum_find_fused_loop_double(momentum_fused_signa
 
 // Runs a loop that was found, given as any pointer.
 static inline void momentum_run_fused_loop_float(
-    const void *loop, float *const *operands, const float *factors, ptrdiff_t n) {
-  ((momentum_fused_loop_float *)loop)(operands, factors, n);
+    const void *loop, float *const *operands, const float *factors, ptrdiff_t n, int backwards) {
+  ((momentum_fused_loop_float *)loop)(operands, factors, n, backwards);
 }
 static inline void momentum_run_fused_loop_double(
-    const void *loop, double *const *operands, const double *factors, ptrdiff_t n) {
-  ((momentum_fused_loop_double *)loop)(operands, factors, n);
+    const void *loop, double *const *operands, const double *factors, ptrdiff_t n, int backwards) {
+  ((momentum_fused_loop_double *)loop)(operands, factors, n, backwards);
 }
 
 // The vectors that the loops use here, such as "AVX2"; NULL where this processor has no loops.

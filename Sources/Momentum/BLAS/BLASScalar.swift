@@ -50,7 +50,7 @@ where Exponent == Int, Compute == Self {
   static func _fusedLoop(_ program: UInt64) -> OpaquePointer?
   static func _runFused(
     _ loop: OpaquePointer, _ operands: UnsafePointer<UnsafeMutablePointer<Self>?>, _ factors: UnsafePointer<Self>,
-    _ n: Int)
+    _ n: Int, backwards: Bool)
   static func _speculativeLoop(_ variant: Int32, _ program: UInt64) -> OpaquePointer?
   static func _runSpeculatively(
     _ loop: OpaquePointer, _ variant: Int32, _ operands: UnsafePointer<UnsafeMutablePointer<Self>?>,

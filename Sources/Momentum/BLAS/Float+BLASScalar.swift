@@ -96,9 +96,9 @@ extension Float: BLASScalar {
 
   public static func _runFused(
     _ loop: OpaquePointer, _ operands: UnsafePointer<UnsafeMutablePointer<Float>?>, _ factors: UnsafePointer<Float>,
-    _ n: Int
+    _ n: Int, backwards: Bool
   ) {
-    momentum_run_fused_loop_float(UnsafeRawPointer(loop), operands, factors, n)
+    momentum_run_fused_loop_float(UnsafeRawPointer(loop), operands, factors, n, backwards ? 1 : 0)
   }
 
   public static func _speculativeLoop(_ variant: Int32, _ program: UInt64) -> OpaquePointer? {

@@ -62,33 +62,24 @@ struct WholeClip<Scalar: BLASScalar> {
     func run(thread: Int) { clip.multiply(team.share(of: thread, count: count), of: count, by: factor, loop) }
   }
 
-  /// Multiplies a share of all elements, from its last block to the first: the norm has read the last one last, so it is in
-  /// cache.
+  /// Multiplies a share of all elements, backwards: the norm has read the last one last, so it is in cache.
   ///
   /// - Parameter loop: `nil` for calls of scal.
   private func multiply(_ share: Range<Int>, of count: Int, by factor: Scalar, _ loop: FusedLoop<Scalar>?) {
-    let blockCount = TileRunner<Scalar>.blockCount(share.count)
     var end = count
     for tensor in tensors.reversed() {
       let start = end - tensor.count
       defer { end = start }
       guard let base = tensor.baseAddress else { continue }
       let (first, last) = (max(share.lowerBound, start) - start, min(share.upperBound, end) - start)
-      var position = last
-      while position > first {
-        let block = max(first, (position - 1) & -blockCount)
-        Self.multiply(base + block, position - block, by: factor, loop)
-        position = block
+      guard first < last else { continue }
+      if let loop {
+        loop.scale(base + first, by: factor, last - first, .backwards)
+      } else {
+        PassOrder.backwards.forEachBlock(of: first..<last, Self.callCount) {
+          Scalar._scal(Int32(truncatingIfNeeded: $0.count), factor, base + $0.lowerBound, 1)
+        }
       }
-    }
-  }
-
-  private static func multiply(
-    _ x: UnsafeMutablePointer<Scalar>, _ n: Int, by factor: Scalar, _ loop: FusedLoop<Scalar>?
-  ) {
-    if let loop { return loop.scale(x, by: factor, n) }
-    for start in stride(from: 0, to: n, by: callCount) {
-      Scalar._scal(Int32(truncatingIfNeeded: min(n - start, callCount)), factor, x + start, 1)
     }
   }
 }

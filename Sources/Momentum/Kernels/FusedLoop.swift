@@ -20,9 +20,10 @@ struct FusedLoop<Scalar: BLASScalar> {
   ///   - factors: The factor of each operation, and from ``ProgramSignature/longest`` on the bounds.
   @inline(__always)
   func run(
-    _ operands: UnsafePointer<UnsafeMutablePointer<Scalar>?>, _ factors: UnsafePointer<Scalar>, _ n: Int
+    _ operands: UnsafePointer<UnsafeMutablePointer<Scalar>?>, _ factors: UnsafePointer<Scalar>, _ n: Int,
+    _ order: PassOrder
   ) {
-    Scalar._runFused(address, operands, factors, n)
+    Scalar._runFused(address, operands, factors, n, backwards: order == .backwards)
   }
 }
 
@@ -36,7 +37,7 @@ struct BoundLoop<Scalar: BLASScalar> {
   private let operands: Addresses
 
   /// - Parameters:
-  ///   - factors: See ``FusedLoop/run(_:_:_:)``; they stay where they are.
+  ///   - factors: See ``FusedLoop/run(_:_:_:_:)``; they stay where they are.
   ///   - operands: The addresses of the tensor's first elements.
   init(
     _ loop: FusedLoop<Scalar>, _ factors: UnsafePointer<Scalar>,
@@ -54,7 +55,7 @@ struct BoundLoop<Scalar: BLASScalar> {
     addresses[Int(MOMENTUM_FUSED_UPDATE.rawValue)] = UnsafeMutablePointer(mutating: update)
     withUnsafePointer(to: addresses) {
       $0.withMemoryRebound(to: UnsafeMutablePointer<Scalar>?.self, capacity: Addresses.count) {
-        loop.run($0, factors, n)
+        loop.run($0, factors, n, .forwards)
       }
     }
   }
@@ -69,7 +70,7 @@ extension FusedLoop {
   }
 
   /// Runs ``scaling`` on n elements: the product of each, rounded once.
-  func scale(_ x: UnsafeMutablePointer<Scalar>, by factor: Scalar, _ n: Int) {
+  func scale(_ x: UnsafeMutablePointer<Scalar>, by factor: Scalar, _ n: Int, _ order: PassOrder) {
     let (operandCount, factorCount) = (Int(MOMENTUM_FUSED_COPY.rawValue), 2 * ProgramSignature.longest)
     withUnsafeTemporaryAllocation(of: UnsafeMutablePointer<Scalar>?.self, capacity: operandCount) { operands in
       operands.initialize(repeating: nil)
@@ -77,7 +78,7 @@ extension FusedLoop {
       withUnsafeTemporaryAllocation(of: Scalar.self, capacity: factorCount) { factors in
         factors.initialize(repeating: 0)
         factors[0] = factor
-        run(UnsafePointer(operands.baseAddress!), UnsafePointer(factors.baseAddress!), n)
+        run(UnsafePointer(operands.baseAddress!), UnsafePointer(factors.baseAddress!), n, order)
       }
     }
   }

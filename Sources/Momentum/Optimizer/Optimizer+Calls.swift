@@ -227,6 +227,7 @@ extension Optimizer {
     let settings = clipSettings
     guard settings.normType == .l2, settings.algorithm == gradients.algorithm else { return false }
     _ = table.sums.update(fromContentsOf: gradients.table.sums)
+    table.lastOrder = .forwards
     return true
   }
 

@@ -20,6 +20,7 @@ enum ClampingPass<Scalar: BLASScalar> {
   /// - Returns: The number of elements that clipping by value has changed.
   @inline(__always)
   static func run(_ loop: ProgramLoop<Scalar>, _ table: TensorTable<Scalar>, _ team: ThreadTeam) -> Int {
+    table.lastOrder = .backwards
     let scratch = table.scratch(threads: team.mostCount)
     if team.count == 1 { return run(table, 0..<table.count, loop, ThreadScratch(scratch, thread: 0)) }
     team.run(Work(table: table, loop: loop, team: team, scratch: scratch))
@@ -47,18 +48,16 @@ enum ClampingPass<Scalar: BLASScalar> {
   ) -> Int {
     let plan = ReducePlan(measure: .squares, clamps: true, clearsNonFinite: false)
     var changed = 0
-    var parts = table.reversedParts(of: share)
+    var parts = table.parts(of: share, .backwards)
     while let (index, part) = parts.next() {
       let entry = table.entry(index)
       guard entry.pointee.gradient != nil else { continue }
       let bounds = table.decision(index).pointee.bounds.unsafelyUnwrapped
       let sums = table.sums.baseAddress.unsafelyUnwrapped + entry.pointee.firstTile
       let places = OperandPlaces(table, tensor: index, at: 0)
-      let tilesPerBlock = TileRunner<Scalar>.blockCount(part.count) / Tile.count
-      let first = Tile.number(of: part.lowerBound)
-      var blockEnd = Tile.number(of: part.upperBound)
-      while blockEnd > first {
-        let block = max(first, (blockEnd - 1) & -tilesPerBlock)..<blockEnd
+      let tiles = Tile.number(of: part.lowerBound)..<Tile.number(of: part.upperBound)
+      // A block has no more tiles than there is room for their dot products.
+      PassOrder.backwards.forEachBlock(of: tiles, PassOrder.blockCount(of: part.count) / Tile.count) { block in
         var tile = block.lowerBound
         while tile < block.upperBound {
           // Tiles that the bounds do not change have the sums that they had.
@@ -68,7 +67,6 @@ enum ClampingPass<Scalar: BLASScalar> {
           changed += run(tile..<end, of: index, isWithin: isWithin, table, places, loop, plan, scratch)
           tile = end
         }
-        blockEnd = block.lowerBound
       }
     }
     return changed
@@ -88,7 +86,7 @@ enum ClampingPass<Scalar: BLASScalar> {
     let clampedSums = table.clampedSums.baseAddress.unsafelyUnwrapped + place
     if isWithin {
       clampedSums.update(from: table.sums.baseAddress.unsafelyUnwrapped + place, count: tiles.count)
-      loop.run(places, at: start, count)
+      loop.run(places, at: start, count, .backwards)
       return 0
     }
     // No program that is a loop needs this memory.

@@ -49,9 +49,9 @@ extension TensorTable {
     }
   }
 
-  /// The number of elements of a block. Blocks are taken from the last to the first, because the reduce pass ends with
-  /// the last; a block is long enough for the processor to recognise a stream and fetch ahead.
-  private static func blockCount(_ count: Int) -> Int { max(1 << 16, TileRunner<Scalar>.blockCount(count)) }
+  /// The number of elements of a block: long enough for the processor to recognise a stream and fetch ahead, and so few that
+  /// loops can count them.
+  private static func blockCount(_ count: Int) -> Int { max(1 << 16, PassOrder.blockCount(of: count)) }
 
   /// The loop of the only program of a step, where all tensors store their operands in one way.
   func onlyHalfLoop(_ programs: ProgramBuffer<Scalar>) -> HalfProgramLoop<Scalar>? {
@@ -63,43 +63,35 @@ extension TensorTable {
 
   /// As the update pass, for operands in half precision and the only program.
   func updateHalves(_ loop: HalfProgramLoop<Scalar>, _ team: ThreadTeam) {
-    let scratch = scratch(threads: team.mostCount)
-    if team.count == 1 { return Self.updateHalves(self, 0..<count, loop, ThreadScratch(scratch, thread: 0)) }
-    team.run(HalfUpdateWork(table: self, loop: loop, team: team, scratch: scratch))
+    let (order, scratch) = (takeOrder(), scratch(threads: team.mostCount))
+    if team.count == 1 { return Self.updateHalves(self, 0..<count, loop, order, ThreadScratch(scratch, thread: 0)) }
+    team.run(HalfUpdateWork(table: self, loop: loop, order: order, team: team, scratch: scratch))
   }
 
   /// Each thread writes its own elements and scratch memory.
   private struct HalfUpdateWork: TeamWork, @unchecked Sendable {
     let table: TensorTable
     let loop: HalfProgramLoop<Scalar>
+    let order: PassOrder
     let team: ThreadTeam
     let scratch: UnsafeMutableRawPointer
 
     func run(thread: Int) {
       TensorTable.updateHalves(
-        table, team.share(of: thread, count: table.count), loop, ThreadScratch(scratch, thread: thread))
+        table, team.share(of: thread, count: table.count), loop, order, ThreadScratch(scratch, thread: thread))
     }
   }
 
   @inline(never)
   @specialized(where Scalar == Float)
   private static func updateHalves(
-    _ table: TensorTable, _ share: Range<Int>, _ loop: HalfProgramLoop<Scalar>, _ scratch: ThreadScratch<Scalar>
+    _ table: TensorTable, _ share: Range<Int>, _ loop: HalfProgramLoop<Scalar>, _ order: PassOrder,
+    _ scratch: ThreadScratch<Scalar>
   ) {
-    for (index, part) in table.reversedParts(of: share) where table.entry(index).pointee.program >= 0 {
-      forEachBlock(of: part) { loop.run(table, index, $0, table.halves, scratch) }
-    }
-  }
-
-  /// Calls `body` for the blocks of a part of a tensor, the last one first.
-  @inline(__always)
-  private static func forEachBlock(of part: Range<Int>, _ body: (Range<Int>) -> Void) {
-    let blockCount = blockCount(part.count)
-    var end = part.upperBound
-    while end > part.lowerBound {
-      let start = max(part.lowerBound, (end &- 1) & -blockCount)
-      body(Range(uncheckedBounds: (start, end)))
-      end = start
+    for (index, part) in table.parts(of: share, order) where table.entry(index).pointee.program >= 0 {
+      order.forEachBlock(of: part, blockCount(part.count)) {
+        loop.run(table, index, $0, table.halves, scratch)
+      }
     }
   }
 
@@ -107,15 +99,15 @@ extension TensorTable {
   @inline(never)
   @specialized(where Scalar == Float)
   static func updateHalves(
-    _ table: TensorTable, _ share: Range<Int>, _ programs: UnsafeBufferPointer<StepProgram>,
+    _ table: TensorTable, _ share: Range<Int>, _ programs: UnsafeBufferPointer<StepProgram>, _ order: PassOrder,
     _ scratch: ThreadScratch<Scalar>
   ) {
     var runner = HalfRunner(table, scratch)
-    for (index, part) in table.reversedParts(of: share) {
+    for (index, part) in table.parts(of: share, order) {
       let program = table.entry(index).pointee.program
       guard program >= 0 else { continue }
       runner.load(program, of: programs)
-      forEachBlock(of: part) { runner.run(index, $0) }
+      order.forEachBlock(of: part, blockCount(part.count)) { runner.run(index, $0) }
     }
   }
 }

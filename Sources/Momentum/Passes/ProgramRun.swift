@@ -15,7 +15,8 @@ struct ProgramRun<Scalar: BLASScalar> {
     places.bind(table, tensor: tensor, at: index)
   }
 
-  /// Whether every vector of a tensor, after `count` elements from an index on, is continued by that of this run.
+  /// Whether every vector of a tensor, `count` elements behind an index, or before it if negative, is where that of this run
+  /// begins.
   @inline(__always)
   func continues(_ table: TensorTable<Scalar>, _ tensor: Int, at index: Int, after count: Int) -> Bool {
     var meets = true

@@ -28,6 +28,7 @@ extension TensorTable {
     pass.clampedMeasure = TileMeasure(plan.type, algorithm, divisor: clampedDivisor)
     var changed = 0
     ToldWork.run(count, tell: tell) { changed += reduce(pass, $0, team) }
+    lastOrder = .forwards
     return GradientMeasurement(total: totalNorm(plan.type, measured()), valueClippedCount: changed)
   }
 
@@ -197,6 +198,7 @@ extension TensorTable {
     } else {
       team.run(SquaresWork(table: self, team: team, scratch: scratch))
     }
+    lastOrder = .forwards
     return GradientMeasurement(total: totalNorm(.l2, measured()))
   }
 

@@ -23,14 +23,16 @@ final class SpeculativePass {
     let trial = SpeculativeTrial<Scalar>(
       largestSum: largestSum, table.halves.algorithm(algorithm) == .blas ? .squares : .portableSquares,
       ignoresNonFinite: ignoresNonFinite, isHalf: table.usesHalves)
-    let scratch = table.scratch(threads: team.mostCount)
+    let (order, scratch) = (table.takeOrder(), table.scratch(threads: team.mostCount))
     if team.count == 1 {
       SpeculativeWork.run(
-        table, programs, loop, segments, segments.all, trial, ThreadScratch<Scalar>(scratch, thread: 0))
+        table, programs, loop, segments, order.numbers(in: segments.all), trial,
+        ThreadScratch<Scalar>(scratch, thread: 0))
     } else {
       team.run(
         SpeculativeWork(
-          table: table, programs: programs, loop: loop, segments: segments, trial: trial, team: team, scratch: scratch))
+          table: table, programs: programs, loop: loop, segments: segments, order: order, trial: trial, team: team,
+          scratch: scratch))
     }
   }
 
@@ -43,8 +45,8 @@ final class SpeculativePass {
     guard let segments else { return }
     team.run(
       FinishingWork(
-        table: table, corrections: corrections, programs: programs, segments: segments, team: team,
-        scratch: table.scratch(threads: team.mostCount)))
+        table: table, corrections: corrections, programs: programs, segments: segments, order: table.takeOrder(),
+        team: team, scratch: table.scratch(threads: team.mostCount)))
   }
 
   /// Whether the pass updated everything.
@@ -56,15 +58,16 @@ private struct FinishingWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable 
   let table: TensorTable<Scalar>
   let corrections, programs: UnsafeBufferPointer<StepProgram>
   let segments: SpeculativeSegments
+  let order: PassOrder
   let team: ThreadTeam
   let scratch: UnsafeMutableRawPointer
 
   func run(thread: Int) {
     let scratch = ThreadScratch<Scalar>(scratch, thread: thread)
-    for segment in segments.share(of: thread, team) {
+    for segment in order.numbers(in: segments.share(of: thread, team)) {
       let (all, middle) = (segments[segment], segments.updated[segment])
-      if !corrections.isEmpty { TensorTable.update(table, all.lowerBound..<middle, corrections, scratch) }
-      TensorTable.update(table, middle..<all.upperBound, programs, scratch)
+      if !corrections.isEmpty { TensorTable.update(table, all.lowerBound..<middle, corrections, order, scratch) }
+      TensorTable.update(table, middle..<all.upperBound, programs, order, scratch)
     }
   }
 }

@@ -5,6 +5,7 @@ struct SpeculativeWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
   /// The loop of the only program, if it has a ``SpeculativeLoop``.
   let loop: ProgramLoop<Scalar>?
   let segments: SpeculativeSegments
+  let order: PassOrder
   let trial: SpeculativeTrial<Scalar>
   let team: ThreadTeam
   let scratch: UnsafeMutableRawPointer
@@ -18,14 +19,15 @@ struct SpeculativeWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
 
   func run(thread: Int) {
     Self.run(
-      table, programs, loop, segments, segments.share(of: thread, team), trial, ThreadScratch(scratch, thread: thread))
+      table, programs, loop, segments, order.numbers(in: segments.share(of: thread, team)), trial,
+      ThreadScratch(scratch, thread: thread))
   }
 
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
   static func run(
     _ table: TensorTable<Scalar>, _ programs: UnsafeBufferPointer<StepProgram>, _ onlyLoop: ProgramLoop<Scalar>?,
-    _ segments: SpeculativeSegments, _ share: Range<Int>, _ trial: SpeculativeTrial<Scalar>,
+    _ segments: SpeculativeSegments, _ share: StrideTo<Int>, _ trial: SpeculativeTrial<Scalar>,
     _ scratch: ThreadScratch<Scalar>
   ) {
     if table.usesHalves { return runHalves(table, programs, segments, share, trial, scratch) }
@@ -67,7 +69,7 @@ struct SpeculativeWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
   @inline(never)
   private static func runHalves(
     _ table: TensorTable<Scalar>, _ programs: UnsafeBufferPointer<StepProgram>, _ segments: SpeculativeSegments,
-    _ share: Range<Int>, _ trial: SpeculativeTrial<Scalar>, _ scratch: ThreadScratch<Scalar>
+    _ share: StrideTo<Int>, _ trial: SpeculativeTrial<Scalar>, _ scratch: ThreadScratch<Scalar>
   ) {
     var runner = HalfRunner(table, scratch)
     forEachPart(of: segments, share, table, trial, scratch) { index, part, progress in
@@ -84,7 +86,7 @@ struct SpeculativeWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
   /// where each segment is updated, and sums the rest.
   @inline(__always)
   private static func forEachPart(
-    of segments: SpeculativeSegments, _ share: Range<Int>, _ table: TensorTable<Scalar>,
+    of segments: SpeculativeSegments, _ share: StrideTo<Int>, _ table: TensorTable<Scalar>,
     _ trial: SpeculativeTrial<Scalar>, _ scratch: ThreadScratch<Scalar>,
     _ body: (_ index: Int, _ part: Range<Int>, inout Progress) -> Void
   ) {
@@ -132,7 +134,7 @@ struct SpeculativeWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {
       let squares = TileSquares<Scalar>(prefersLoops: table.kernels.prefersLoops)
       let tile = start..<min(start &+ Tile.count, end)
       runTile(tile, from: updated, of: index, table, trial, squares, &progress, scratch) {
-        loop.run(places, at: $0.lowerBound, $0.count)
+        loop.run(places, at: $0.lowerBound, $0.count, .forwards)
       }
       guard progress.isUpdating else { return }
       (sum, start) = (sum + 1, tile.upperBound)

@@ -40,7 +40,7 @@ struct StagedWork<Scalar: BLASScalar>: TeamWork, @unchecked Sendable {  // each 
         runner.current.bind(table, member.tensor, at: lower)
         runner.current.places[base: .update] = update + lower
         if runner.program.scalesUnits { runner.current.setFactors(table.decision(member.tensor), at: lower) }
-        runner.execute(upper - lower)
+        runner.execute(upper - lower, .backwards)
       }
     }
   }

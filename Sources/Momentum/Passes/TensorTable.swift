@@ -76,6 +76,8 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   /// cache keeps all vectors of a step from step to step. In that case a step does not wait for memory, and longer BLAS
   /// calls are better.
   let cacheBytes: Int
+  /// The order of the last pass over all elements.
+  var lastOrder = PassOrder.forwards
   /// The way to run programs.
   var kernels = StepKernels.automatic
   /// The element types of the operands of this call, where they are not `Scalar`. A call that sets it resets it.
@@ -205,6 +207,13 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
     }
   }
 
+  /// The order of the update that comes now.
+  @inline(__always)
+  func takeOrder() -> PassOrder {
+    lastOrder = lastOrder.opposite
+    return lastOrder
+  }
+
   /// Calls `body` for the part of every tensor that lies in a range of the concatenation.
   @inline(__always)
   func forEach(in share: Range<Int>, _ body: (_ index: Int, _ part: Range<Int>) -> Void) {
@@ -220,25 +229,28 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
     }
   }
 
-  /// The parts of tensors that ``forEach(in:_:)`` finds, the last tensor first.
+  /// The parts of tensors that ``forEach(in:_:)`` finds.
   @inline(__always)
-  func reversedParts(of share: Range<Int>) -> ReversedParts {
-    ReversedParts(table: self, share: share, index: share.isEmpty ? -1 : firstEntry(endingAfter: share.upperBound - 1))
+  func parts(of share: Range<Int>, _ order: PassOrder) -> Parts {
+    let first = order == .forwards ? share.lowerBound : share.upperBound - 1
+    return Parts(table: self, share: share, order: order, index: share.isEmpty ? -1 : firstEntry(endingAfter: first))
   }
 
   /// An iterator, because the update pass looks ahead.
-  struct ReversedParts: Sequence, IteratorProtocol {
+  struct Parts: Sequence, IteratorProtocol {
     fileprivate let table: TensorTable
     fileprivate let share: Range<Int>
+    fileprivate let order: PassOrder
     fileprivate var index: Int
 
     @inline(__always)
     mutating func next() -> (index: Int, part: Range<Int>)? {
-      while index >= 0 {
+      while index >= 0, index < table.entries.count {
         let (offset, count) = (table.entry(index).pointee.offset, table.entry(index).pointee.count)
-        guard offset + count > share.lowerBound || count == 0 else { return nil }
+        let isWithin = order == .forwards ? offset < share.upperBound : offset + count > share.lowerBound || count == 0
+        guard isWithin else { return nil }
         let found = index
-        index &-= 1
+        index &+= order == .forwards ? 1 : -1
         let lower = Swift.max(share.lowerBound - offset, 0)
         let upper = Swift.min(share.upperBound - offset, count)
         if lower < upper { return (found, Range(uncheckedBounds: (lower, upper))) }

@@ -16,44 +16,20 @@ struct TileRunner<Scalar: BLASScalar> {
     execution = BLASExecution(scaledTile: scratch.scaledTile)
   }
 
-  /// The length of a block. Blocks are taken from the last to the first, but a block runs from its first element to its
-  /// last. Blocks are short where a second-level cache holds the whole run, so that a step soon reaches the elements
-  /// that the reduce pass used last. Otherwise they are long enough for the processor to recognise a stream and fetch
-  /// ahead; and where a last-level cache holds the smaller part of the run, so long that their number does not matter.
+  /// Runs the program on the first elements of the current run.
   @inline(__always)
-  static func blockCount(_ count: Int) -> Int { count <= 1 << 17 ? 1 << 13 : count <= 1 << 22 ? 1 << 16 : 1 << 20 }
-
-  /// Runs the program on the first elements of the current run, block by block, the last block first.
-  ///
-  /// The reduce pass ends where this update begins, and the next reduce pass begins where this update ends, so both
-  /// find data in cache.
-  @inline(__always)
-  mutating func execute(_ count: Int) {
+  mutating func execute(_ count: Int, _ order: PassOrder) {
     guard program.count > 0 else { return }
-    if let loop = program.loop { return Self.execute(loop, current.places, count) }
-    let block = Self.blockCount(count)
+    if let loop = program.loop { return loop.run(current.places, at: 0, count, order) }
+    guard order == .backwards else {
+      begin()
+      return run(0..<count)
+    }
     let whole = count & -Self.granule
     // The end comes first, so that the next block finds the end's cache lines in cache.
     if whole < count { runEnd(current, of: 0..<count, from: whole) }
     begin()
-    var end = whole
-    while end > 0 {
-      let start = (end - 1) & -block
-      self.run(start..<end)
-      end = start
-    }
-  }
-
-  /// The same for a program that is a loop.
-  @inline(__always)
-  static func execute(_ loop: ProgramLoop<Scalar>, _ places: OperandPlaces<Scalar>, _ count: Int) {
-    let block = blockCount(count)
-    var end = count
-    while end > 0 {
-      let start = (end - 1) & -block
-      loop.run(places, at: start, end - start)
-      end = start
-    }
+    order.forEachBlock(of: 0..<whole, PassOrder.blockCount(of: count)) { run($0) }
   }
 
   /// Binds the program to the vectors of the current run; ``run(_:)`` is then called with parts of it.
@@ -66,7 +42,7 @@ struct TileRunner<Scalar: BLASScalar> {
   /// granule.
   @inline(__always)
   mutating func run(_ part: Range<Int>) {
-    if let loop = program.loop { return loop.run(current.places, at: part.lowerBound, part.count) }
+    if let loop = program.loop { return loop.run(current.places, at: part.lowerBound, part.count, .forwards) }
     let (tile, end) = (program.tileCount, part.lowerBound + part.count & -Self.granule)
     var position = part.lowerBound
     while position < end {

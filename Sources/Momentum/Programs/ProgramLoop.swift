@@ -24,8 +24,8 @@ struct ProgramLoop<Scalar: BLASScalar> {
 
   /// Runs the loop on n elements, from a position on.
   @inline(__always)
-  func run(_ places: OperandPlaces<Scalar>, at position: Int, _ n: Int) {
-    places.withAddresses(at: position) { plain.run($0, factors, n) }
+  func run(_ places: OperandPlaces<Scalar>, at position: Int, _ n: Int, _ order: PassOrder) {
+    places.withAddresses(at: position) { plain.run($0, factors, n, order) }
   }
 
   /// Runs the loop that updates piece by piece, on n elements; see ``SpeculativeLoop/run(_:_:_:piece:upTo:_:into:)``.

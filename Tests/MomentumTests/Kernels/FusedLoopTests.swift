@@ -8,7 +8,8 @@ import XCTest
 /// The loops of whole programs: each variant that this processor runs against the operations one after another, and those
 /// against the calls of BLAS that the engine makes of them.
 final class FusedLoopTests: XCTestCase {
-  private typealias Loop<S> = (UnsafePointer<UnsafeMutablePointer<S>?>, UnsafePointer<S>, Int) -> Void
+  private typealias Loop<S> = (UnsafePointer<UnsafeMutablePointer<S>?>, UnsafePointer<S>, Int, _ backwards: Int32) ->
+    Void
 
   func testOperandsHaveTheNumbersOfTheLoops() {
     let numbers: [(Operand, momentum_fused_operand)] = [
@@ -54,7 +55,7 @@ final class FusedLoopTests: XCTestCase {
       XCTAssertNil(loops.find_float(0), name)
       let found = try cases.programs.map { program -> Loop<Float> in
         let loop = try XCTUnwrap(loops.find_float(program), name)
-        return { loop($0, $1, $2) }
+        return { loop($0, $1, $2, $3) }
       }
       compare(cases, name, found)
     }
@@ -66,7 +67,7 @@ final class FusedLoopTests: XCTestCase {
       XCTAssertNil(loops.find_double(0), name)
       let found = try cases.programs.map { program -> Loop<Double> in
         let loop = try XCTUnwrap(loops.find_double(program), name)
-        return { loop($0, $1, $2) }
+        return { loop($0, $1, $2, $3) }
       }
       compare(cases, name, found)
     }
@@ -82,8 +83,8 @@ final class FusedLoopTests: XCTestCase {
     XCTAssertNil(momentum_fused_loops_variant(-1))
   }
 
-  /// Runs the loops of all programs at every length: at some on vectors that begin with a cache line, at others on such
-  /// that begin anywhere, each somewhere else. Ends at the first difference.
+  /// Runs the loops of all programs at every length, in both orders: at some on vectors that begin with a cache line, at
+  /// others on such that begin anywhere, each somewhere else. Ends at the first difference.
   private func compare<S: BLASScalar>(_ cases: FusedProgramCases<S>, _ name: String, _ loops: [Loop<S>]) {
     for count in FusedProgramCases<S>.counts {
       let shift = count % 3 == 0 ? 0 : 1 + count % 15
@@ -91,22 +92,25 @@ final class FusedLoopTests: XCTestCase {
         GuardedMemory(Array(vector[..<count]), shift: shift * (2 * operand + 1) % 16)
       }
       for (program, loop) in loops.enumerated() {
-        for (vector, memory) in zip(cases.vectors, memory) {
-          vector.withUnsafeBufferPointer { memory.base.update(from: $0.baseAddress!, count: count) }
-        }
-        memory.map { $0.base as UnsafeMutablePointer? }.withUnsafeBufferPointer {
-          loop($0.baseAddress!, cases.factors, count)
-        }
-        for (operand, (expected, memory)) in zip(cases.expected[program], memory).enumerated() {
-          let difference = expected.withUnsafeBufferPointer {
-            Closeness.firstDifferentNumber(UnsafeBufferPointer(rebasing: $0[..<count]), memory.readOnlyBuffer)
+        for backwards in [Int32(0), 1] {
+          for (vector, memory) in zip(cases.vectors, memory) {
+            vector.withUnsafeBufferPointer { memory.base.update(from: $0.baseAddress!, count: count) }
           }
-          if difference == nil, memory.guardsAreIntact { continue }
-          return XCTFail(
-            """
-            \(name), \(S.self), program \(cases.program(program)), count \(count), shift \(shift), operand \(operand): \
-            \(difference.map { "\(memory.buffer[$0]), not \(expected[$0]), at \($0)" } ?? "written beside the vector")
-            """)
+          memory.map { $0.base as UnsafeMutablePointer? }.withUnsafeBufferPointer {
+            loop($0.baseAddress!, cases.factors, count, backwards)
+          }
+          for (operand, (expected, memory)) in zip(cases.expected[program], memory).enumerated() {
+            let difference = expected.withUnsafeBufferPointer {
+              Closeness.firstDifferentNumber(UnsafeBufferPointer(rebasing: $0[..<count]), memory.readOnlyBuffer)
+            }
+            if difference == nil, memory.guardsAreIntact { continue }
+            return XCTFail(
+              """
+              \(name), \(S.self), program \(cases.program(program)), count \(count), shift \(shift), backwards \(backwards), \
+              operand \(operand): \
+              \(difference.map { "\(memory.buffer[$0]), not \(expected[$0]), at \($0)" } ?? "written beside the vector")
+              """)
+          }
         }
       }
     }
@@ -134,17 +138,19 @@ final class FusedLoopTests: XCTestCase {
       withUnsafePointer(to: program) { runner.program.load($0, cacheBytes: .max, .blas) }
       XCTAssertNil(runner.program.loop)
 
-      let memory = cases.vectors.enumerated().map { GuardedMemory($1, shift: $0) }
-      for operand in Operand.allCases.dropLast() {
-        runner.current.places[base: operand] = memory[Int(operand.rawValue)].base
-      }
-      runner.execute(memory[0].count)
-      for (operand, memory) in memory.enumerated() {
-        let difference = cases.expected[number][operand].withUnsafeBufferPointer {
-          Closeness.firstDifferentNumber($0, memory.readOnlyBuffer)
+      for order in [PassOrder.forwards, .backwards] {
+        let memory = cases.vectors.enumerated().map { GuardedMemory($1, shift: $0) }
+        for operand in Operand.allCases.dropLast() {
+          runner.current.places[base: operand] = memory[Int(operand.rawValue)].base
         }
-        XCTAssertNil(difference, "\(S.self), program \(program), operand \(operand)")
-        XCTAssertTrue(memory.guardsAreIntact, "\(program)")
+        runner.execute(memory[0].count, order)
+        for (operand, memory) in memory.enumerated() {
+          let difference = cases.expected[number][operand].withUnsafeBufferPointer {
+            Closeness.firstDifferentNumber($0, memory.readOnlyBuffer)
+          }
+          XCTAssertNil(difference, "\(S.self), \(order), program \(program), operand \(operand)")
+          XCTAssertTrue(memory.guardsAreIntact, "\(program)")
+        }
       }
     }
   }

@@ -122,7 +122,7 @@ final class SpeculativeLoopTests: XCTestCase {
       }
       guard updated == end else { return XCTFail("\(what): \(updated) elements instead of \(end)") }
       two.map { $0.base as UnsafeMutablePointer? }.withUnsafeBufferPointer {
-        S._runFused(plain, $0.baseAddress!, cases.factors, end)
+        S._runFused(plain, $0.baseAddress!, cases.factors, end, backwards: false)
       }
       XCTAssertEqual(sum, dots(of: gradient, length: piece, before: end).reduce(1.0) { $0 + Double($1) }, what)
       let whole = end == n ? n : end & -Tile.count

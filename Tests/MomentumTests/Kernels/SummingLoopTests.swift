@@ -57,7 +57,7 @@ final class SummingLoopTests: XCTestCase {
         S._runClamping(loop, variant, $0.baseAddress!, factors, n, into: tiles.base)
       }
       two.map { $0.base as UnsafeMutablePointer? }.withUnsafeBufferPointer {
-        S._runFused(plain, $0.baseAddress!, factors, n)
+        S._runFused(plain, $0.baseAddress!, factors, n, backwards: false)
       }
       XCTAssertTrue(tiles.guardsAreIntact, what)
       var expected = 0
