@@ -54,13 +54,13 @@ INLINE ptrdiff_t SUMMED(run)(
     const SCALAR *x = gradient + end;
     next_n = n - end < piece ? n - end : piece;
     of_next = SUMMED(nothing)();
-#pragma clang loop unroll_count(4)
+#pragma clang loop unroll_count(2)
     for (k = 0; k + block <= next_n; k += block, i += block) {
       of_next = SUMMED(add)(of_next, x + k);
       of_tile = SUMMED(run_block)(program, own, own_factors, i, several, of_tile);
     }
     next = SUMMED(end)(of_next, x + k, next_n - k, finish);
-#pragma clang loop unroll_count(4)
+#pragma clang loop unroll_count(2)
     for (; i + block <= end; i += block) of_tile = SUMMED(run_block)(program, own, own_factors, i, several, of_tile);
     if (end < n && end % tile != 0) continue;
     *tiles++ = several ? SUMMED(end)(of_tile, gradient + i, end - i, finish) : piece_sum;
