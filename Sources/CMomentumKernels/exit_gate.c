@@ -113,8 +113,11 @@ static void close_gate(void) {
   if (has_barrier && first && (first->next || first != own)) syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 #endif
   atomic_thread_fence(memory_order_seq_cst);
-  struct timespec moment = {0, 100 * 1000};
-  for (int waits = 0; waits < 100 * 1000 && any_used(); waits++) nanosleep(&moment, NULL);
+  // By the clock: a sleep takes longer than it is asked to.
+  const struct timespec moment = {0, 100 * 1000};
+  struct timespec begun, now;
+  clock_gettime(CLOCK_MONOTONIC, &begun);
+  for (now = begun; now.tv_sec - begun.tv_sec < 10 && any_used(); clock_gettime(CLOCK_MONOTONIC, &now)) nanosleep(&moment, NULL);
 }
 
 // The other threads of the parent, and their calls, do not exist in a child.

@@ -11,6 +11,7 @@ import Momentum
 /// A program that uses the library, for what happens to a process.
 ///
 ///     MomentumTestHost exit SEED        calls exit() while threads take steps
+///     MomentumTestHost exit-large       the same while several threads want the same workers
 ///     MomentumTestHost exit-handlers    takes a step in handlers of exit()
 ///     MomentumTestHost blas             says what the library has found and done before main, and takes a step
 ///     MomentumTestHost polar            says why polar factors are refused, by a rule and in a configuration
@@ -19,12 +20,15 @@ enum TestHost {
   static func main() throws {
     let arguments = CommandLine.arguments.dropFirst()
     switch arguments.first {
-    case "exit": try exitWhileStepping(seed: arguments.dropFirst().first.flatMap { UInt32($0) } ?? 0)
+    case "exit":
+      let seed = arguments.dropFirst().first.flatMap { UInt32($0) } ?? 0
+      exitWhileStepping([10, 3000, 200_000, 10, 200_000], microseconds: 1000 + seed &* 7919 % 4000)
+    case "exit-large": exitWhileStepping([1 << 21, 1 << 21, 1 << 21], threads: 2, microseconds: 300_000)
     case "exit-handlers": try stepInHandlers()
     case "blas": try BLASUse.printReport()
     case "polar": try askForPolarFactors()
     default:
-      print("expected exit, exit-handlers, blas or polar")
+      print("expected exit, exit-large, exit-handlers, blas or polar")
       exit(64)
     }
   }
@@ -37,18 +41,19 @@ enum TestHost {
   }
 
   /// Some threads step small vectors, which one thread does, some large ones, which the workers share.
-  private static func exitWhileStepping(seed: UInt32) throws {
-    for count in [10, 3000, 200_000, 10, 200_000] {
+  private static func exitWhileStepping(_ counts: [Int], threads: Int? = nil, microseconds: UInt32) {
+    for count in counts {
       start {
         guard let layout = try? ParameterLayout(count: count),
-          var optimizer = try? Optimizer<Float>(layout, rule: SGD(learningRate: 1e-3, momentum: 0.9)),
+          var optimizer = try? Optimizer<Float>(
+            layout, rule: SGD(learningRate: 1e-3, momentum: 0.9), threads: threads),
           var parameters = try? ParameterVector<Float>(layout), var gradients = try? ParameterVector<Float>(layout)
         else { return }
         gradients.fill(1)
         while true { _ = try? optimizer.step(&parameters, gradients: gradients) }
       }
     }
-    usleep(1000 + seed &* 7919 % 4000)
+    usleep(microseconds)
     exit(0)
   }
 

@@ -25,11 +25,11 @@ public struct SharingExchange: NormExchange {
   /// Leaves the counting of some tensors to others.
   ///
   /// - Parameters:
-  ///   - base: Where the owners meet.
+  ///   - base: Where the owners meet. What it leaves to others already stays with them.
   ///   - countedElsewhere: The names of this owner's tensors that another owner counts, each of which has to be counted by
   ///     exactly one.
   public init(_ base: any NormExchange, countedElsewhere: Set<String>) {
-    (self.base, self.countedElsewhere) = (base, countedElsewhere)
+    (self.base, self.countedElsewhere) = (base, countedElsewhere.union(base.countedElsewhere))
   }
 
   public func merge(_ message: inout NormMessage) throws(MomentumError) { try base.merge(&message) }

@@ -28,6 +28,15 @@ struct EngineCall {
     momentum_exit_gate_leave()
   }
 
+  /// Runs a share of a call that another thread has begun, on a thread that is not the engine's own. The end of the process waits
+  /// for that call; if the share were a call of its own, which does not begin once `exit` has, both would wait for ever.
+  static func runShare(_ share: () -> Void) {
+    let register = momentum_float_register()
+    if momentum_float_register_is_changed(register) != 0 { momentum_set_default_float_register() }
+    share()
+    if momentum_float_register_is_changed(register) != 0 { momentum_set_float_register(register) }
+  }
+
   /// Runs code of the host that may take its time, outside of the call that this thread is in: the process may end
   /// meanwhile.
   static func interrupted<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {

@@ -74,9 +74,7 @@ struct ThreadTeam: Sendable {
     if let pool, pool.run(work, count: count) { return }
     // Another thread is using the workers, or this thread is one of them.
     DispatchQueue.concurrentPerform(iterations: count) { thread in
-      let call = EngineCall.begin()
-      defer { call.end() }
-      work.run(thread: thread)
+      EngineCall.runShare { work.run(thread: thread) }
     }
   }
 

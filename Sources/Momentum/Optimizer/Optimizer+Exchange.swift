@@ -64,8 +64,8 @@ extension Optimizer {
   /// owners.
   package var needsWholeTensors: Bool {
     // The clipped norm of a group is one of its tensors' norms, each of which is rounded.
-    stage.settings.limitsTensors || stage.settings.limitsUnits
-      || stage.settings.groups.contains { $0?.globalNorm != nil }
+    let settings = clipSettings
+    return settings.limitsTensors || settings.limitsUnits || settings.groups.contains { $0?.globalNorm != nil }
       || ([rule] + groups.compactMap(\.rule)).contains { $0.units != nil || $0.transform != nil }
   }
 }

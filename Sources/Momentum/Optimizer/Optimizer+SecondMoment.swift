@@ -56,6 +56,14 @@ extension Optimizer {
     }
   }
 
+  /// The same for the second moments of all tensors; none if there are no elements.
+  func checkSquares(_ vector: UnsafeBufferPointer<Scalar>) throws(MomentumError) {
+    guard !vector.isEmpty else { return }
+    for (index, tensor) in layout.tensors.enumerated() {
+      try checkSquares(UnsafeBufferPointer(rebasing: vector[tensor.range]), ofTensor: index)
+    }
+  }
+
   /// Replaces the velocities and the second moments, and nothing else, by vectors that lie elsewhere; see
   /// ``restore(_:directions:secondMoments:averages:confirm:)``.
   ///

@@ -5,6 +5,7 @@ extension Optimizer {
     let haveChanged = !areSettingsChecked
     // Set to false first: if a check fails, the next step checks again.
     areSettingsChecked = false
+    if haveChanged { correctionsAreChecked = false }
     _ = try Machine.threads(threads)
     if !areGroupsBound { bind(try ParameterGroup.membership(groups, of: layout)) }
     try rules.resolve(rule, groups, at: stepCount)

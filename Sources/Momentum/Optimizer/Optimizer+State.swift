@@ -49,7 +49,7 @@ extension Optimizer {
       try checkFinite("average", average) { ScaledDouble(state.averages[$0].scale) }
     }
     try state.secondMoment.withUnsafeBufferPointer { squares throws(MomentumError) in
-      try checkFinite("second moment", squares) { _ in ScaledDouble(1) }
+      try checkSquares(squares)
     }
     // Allocations come first, because they can fail.
     if !state.direction.isEmpty { _ = try direction.make(layout, threads: threads) }
@@ -84,8 +84,8 @@ extension Optimizer {
   ///   - secondMoments: Those of each tensor; replaced with the directions.
   ///   - averages: b of each tensor; `nil` leaves the averages as they are.
   ///   - confirm: Called when all elements have been copied and nothing has been replaced.
-  /// - Throws: ``MomentumError/allocationFailed(bytes:)``, ``MomentumError/nonFiniteState(what:tensor:index:value:)``, or
-  ///   what `confirm` throws. The optimizer is then unchanged.
+  /// - Throws: ``MomentumError/allocationFailed(bytes:)``, ``MomentumError/nonFiniteState(what:tensor:index:value:)``,
+  ///   ``MomentumError/invalidSetting(_:)`` for a negative second moment, or what `confirm` throws. The optimizer is then unchanged.
   package mutating func restore(
     _ state: OptimizerState<Scalar>, directions: [TensorBuffer?]?, secondMoments: [UnsafeBufferPointer<Scalar>?] = [],
     averages: [UnsafeBufferPointer<Scalar>?]?, confirm: () throws -> Void
@@ -94,7 +94,7 @@ extension Optimizer {
     let newSecondMoment = try gathered(secondMoments.map { $0.map { TensorBuffer($0) } })
     let newAverage = try gathered((averages ?? []).map { $0.map { TensorBuffer($0) } })
     try checkFinite("velocity", newDirection) { ScaledDouble(state.velocities[$0].scale) }
-    try checkFinite("second moment", newSecondMoment) { _ in ScaledDouble(1) }
+    try checkSquares(newSecondMoment.elements(layout))
     try checkFinite("average", newAverage) { ScaledDouble(state.averages[$0].scale) }
     try confirm()
     if directions != nil {

@@ -42,7 +42,6 @@ extension Optimizer {
     _ divisor: ScaledDouble, _ lossScale: Double, _ isMeasured: Bool, _ meetings: NormMeetings?
   ) throws(MomentumError) {
     if !areSettingsChecked || !rules.holdForEveryStep {
-      if !areSettingsChecked { correctionsAreChecked = false }
       try checkSettings()
     } else if velocitiesConflict {
       try checkVelocities()

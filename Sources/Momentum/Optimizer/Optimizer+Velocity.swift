@@ -12,8 +12,9 @@ extension Optimizer {
 
   /// Multiplies the stored vectors, and takes the results for the velocities.
   private mutating func multiplyVelocities(by factors: [ScaledDouble]) {
-    guard direction.base != nil, factors.contains(where: { $0 != ScaledDouble(1) }) else { return }
-    multiplyDirections(by: factors)
+    guard direction.base != nil else { return }
+    if factors.contains(where: { $0 != ScaledDouble(1) }) { multiplyDirections(by: factors) }
+    // Also where all factors are 1: scales and the forms' ratios may cancel.
     for index in states.velocities.indices { states.velocities[index].scale = 1 }
   }
 
@@ -183,7 +184,8 @@ extension Optimizer {
   /// step.
   ///
   /// - Throws: ``MomentumError/countMismatch(what:count:expected:)``,
-  ///   ``MomentumError/nonFiniteState(what:tensor:index:value:)``, ``MomentumError/allocationFailed(bytes:)``.
+  ///   ``MomentumError/nonFiniteState(what:tensor:index:value:)``, ``MomentumError/allocationFailed(bytes:)``,
+  ///   ``MomentumError/invalidSetting(_:)`` for groups that do not fit the layout.
   /// - Complexity: O(count of the tensor).
   public mutating func setVelocity(
     ofTensor index: Int, _ values: UnsafeBufferPointer<Scalar>
@@ -194,9 +196,9 @@ extension Optimizer {
     }
     try checkFinite("velocity", values, ofTensor: index, ScaledDouble(1))
     try checkStorable(values, ofTensor: index)
+    if !areGroupsBound { bind(try ParameterGroup.membership(groups, of: layout)) }
     try direction.make(layout, threads: threads)
     direction.write(TensorBuffer(values), at: tensor.offset)
-    if !areGroupsBound { bind(try ParameterGroup.membership(groups, of: layout)) }
     let group = table.decisions[index].group
     let rule = group < 0 ? rule : groups[group].rule ?? rule
     states.velocities[index].scale = 1

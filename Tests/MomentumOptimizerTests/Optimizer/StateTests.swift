@@ -35,6 +35,31 @@ final class StateTests: XCTestCase {
     }
   }
 
+  func testANegativeSecondMomentIsRefused() throws {
+    var run = try EngineRun<Float>([[1, 2], [3]], rule: AdamW(learningRate: 0.1))
+    try run.step([[1, 1], [1]])
+    let before = run.optimizer.state()
+    var state = before
+    state.secondMoment[2] = -1
+    XCTAssertThrowsError(try run.optimizer.restore(state)) {
+      XCTAssertTrue("\($0)".contains("second moment"), "\($0)")
+    }
+    XCTAssertEqual(run.optimizer.state(), before)
+    state.secondMoment[2] = -0.0
+    XCTAssertNoThrow(try run.optimizer.restore(state))
+  }
+
+  /// Whoever cuts tensors over owners asks before a step, which would check a change of settings.
+  func testAChangeOfSettingsCountsAtOnce() throws {
+    var run = try EngineRun<Float>([[1, 2]], rule: SGD(learningRate: 0.1))
+    try run.step([[1, 1]])
+    XCTAssertFalse(run.optimizer.needsWholeTensors)
+    run.optimizer.clipping = try .byNorm(1)
+    XCTAssertTrue(run.optimizer.needsWholeTensors)
+    run.optimizer.clipping = try .byGlobalNorm(1)
+    XCTAssertFalse(run.optimizer.needsWholeTensors)
+  }
+
   func testFoldingTouchesTheVelocityOnly() throws {
     // By then the gradients of the last step are gone, and their pages with them: parameters stay, but unread.
     for storage in EngineRun<Float>.Storage.allCases {

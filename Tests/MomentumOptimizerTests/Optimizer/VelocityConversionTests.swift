@@ -46,6 +46,36 @@ final class VelocityConversionTests: XCTestCase {
     XCTAssertEqual(run.velocity, [[12]])
   }
 
+  /// The scale of a velocity and the ratio of two forms may cancel: the stored vector is then the velocity already.
+  func testScalesThatCancelTheRatio() throws {
+    let sum = try SGD(learningRate: 1, momentum: 0.5)
+    let mean = try SGD(learningRate: 1, momentum: 0.5, dampening: 0.5)
+    var scales: Set<Double> = []
+    for steps in 1...24 {
+      var run = try EngineRun<Double>([[0]], rule: sum)
+      for _ in 0..<steps { try run.step([[1]]) }
+      scales.insert(run.optimizer.state().velocities[0].scale)
+      let before = run.velocity[0][0]
+      try run.optimizer.convertVelocity(from: sum, to: mean)
+      XCTAssertEqual(run.velocity[0][0], before / 2, "\(steps) steps")
+      XCTAssertEqual(run.optimizer.state().velocities[0].scale, 1)
+    }
+    XCTAssertTrue(scales.contains(2))
+  }
+
+  func testAVelocityThatIsRefusedIsNotWritten() throws {
+    var run = try EngineRun<Double>([[1, 2]], rule: SGD(learningRate: 0.5, momentum: 0.5))
+    try run.step([[4, 8]])
+    let before = run.velocity
+    run.optimizer.groups = [ParameterGroup("odd", ["nothing"])]
+    let values: [Double] = [7, 7]
+    XCTAssertThrowsError(
+      try values.withUnsafeBufferPointer { values throws in
+        try run.optimizer.setVelocity(ofTensor: 0, values)
+      })
+    XCTAssertEqual(run.velocity, before)
+  }
+
   func testAStepRefusesTheWrongKind() throws {
     var run = try EngineRun<Double>([[1], [1]], rule: SGD(learningRate: 0.5, momentum: 0.5))
     try run.step([nil, [1]])

@@ -61,6 +61,15 @@ final class SharingExchangeTests: XCTestCase {
     }
   }
 
+  func testWhatOneLeavesToOthersStaysWithThem() {
+    struct Alone: NormExchange {
+      func merge(_ message: inout NormMessage) throws(MomentumError) {}
+    }
+    let inner = SharingExchange(Alone(), countedElsewhere: ["a"])
+    XCTAssertEqual(SharingExchange(inner, countedElsewhere: []).countedElsewhere, ["a"])
+    XCTAssertEqual(SharingExchange(inner, countedElsewhere: ["b"]).countedElsewhere, ["a", "b"])
+  }
+
   func testEveryCopyIsSteppedAsByOneOwner() throws {
     for clipping in try [
       GradientClipping.none, .measureOnly, .byGlobalNorm(3), .byGlobalNorm(3, type: .l1),

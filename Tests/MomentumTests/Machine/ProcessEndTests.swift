@@ -12,6 +12,17 @@ final class ProcessEndTests: XCTestCase {
     }
   }
 
+  /// The shares of a call whose workers are taken run on threads of another kind. The end waits for the call, so these must not
+  /// wait for the end: it would come after ten seconds, when the gate gives up.
+  func testExitDoesNotWaitForSharesThatWaitForIt() throws {
+    for _ in 0..<3 {
+      let start = ContinuousClock.now
+      let run = try CommandRun(["exit-large"], of: "MomentumTestHost")
+      XCTAssertEqual(run.status, 0, run.errors)
+      XCTAssertLessThan(ContinuousClock.now - start, .seconds(9), "the gate gave up")
+    }
+  }
+
   func testHandlersOfExitMayStillStep() throws {
     let run = try CommandRun(["exit-handlers"], of: "MomentumTestHost")
     XCTAssertEqual(run.status, 0, run.errors)
