@@ -9,10 +9,13 @@ public struct PlacementExchange: NormExchange {
   private let plan: PlacementPlan
   private let rank: Int
   public let countedElsewhere: Set<String>
+  public let heldJointly: Set<String>
 
   init(_ base: any NormExchange, _ plan: PlacementPlan, rank: Int) {
     (self.base, self.plan, self.rank) = (base, plan, rank)
-    countedElsewhere = plan.countedElsewhere(by: rank)
+    let own = plan.countedElsewhere(by: rank)
+    countedElsewhere = own.union(base.countedElsewhere)
+    heldJointly = base.heldJointly.subtracting(own)
   }
 
   public func merge(_ message: inout NormMessage) throws(MomentumError) {

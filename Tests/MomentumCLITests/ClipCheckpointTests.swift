@@ -179,6 +179,23 @@ final class ClipCheckpointTests: XCTestCase {
     }
   }
 
+  /// Halves that become F32 are clipped by the norms that they have as halves.
+  func testHalvesAsFloatsAreMeasuredAsHalves() throws {
+    try CheckpointFolder.with { folder in
+      var random = SeededGenerator(seed: 81)
+      let tensors: [[BFloat16]] = (0..<40).map { _ in random.halves(300) }
+      try folder.write("g", tensors.enumerated().map { StoredTensor("t\($0)", $1) })
+      assertSucceeds(
+        try folder.run(["clip", "--gradients", "g", "--output", "o", "--output-type", "f32", "--clip-norm", "0.5"]))
+      let clipped = try folder.read("o")
+      for (index, tensor) in tensors.enumerated() {
+        var expected = try ParameterVector(tensor.map(\.float))
+        try Gradients.clip(&expected, by: GradientClipping(tensor: .norm(0.5), algorithm: .portable))
+        XCTAssertEqual(clipped["t\(index)"], StoredTensor("t\(index)", (0..<300).map { expected[$0] }), "\(index)")
+      }
+    }
+  }
+
   func testOfScaledTypesOnlyWhatIsSkippedIsCopied() throws {
     try CheckpointFolder.with { folder in
       let dtypes: [SafetensorsDtype] = [

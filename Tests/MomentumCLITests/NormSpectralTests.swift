@@ -80,6 +80,32 @@ final class NormSpectralTests: XCTestCase {
     }
   }
 
+  /// A matrix without elements has the norm 0, however long its other side is.
+  func testTensorsWithoutElements() throws {
+    try TensorFolder<Float>.with { folder in
+      try folder.write(
+        "s", ["a": [3, 4], "b": [], "c": [], "d": []],
+        shapes: ["a": [1, 2], "b": [0, 3], "c": [1 << 40, 0], "d": [1 << 40, 0, 7]])
+      for view in ["first-axis", "last-two-axes"] {
+        let output = try json(
+          ["s", "--norm-type", "spectral", "--per-tensor", "--spectrum", "2", "--view", view], in: folder)
+        XCTAssertEqual(try XCTUnwrap(output["totalNorm"] as? Double), 5, accuracy: 1e-10)
+        let matrices = try XCTUnwrap(output["matrices"] as? [[String: Any]])
+        // There is no end to the matrices of d.
+        let names = view == "first-axis" ? ["a", "b", "c", "d"] : ["a", "b", "c"]
+        XCTAssertEqual(matrices.map { $0["tensor"] as? String }, names)
+        for matrix in matrices.dropFirst() {
+          XCTAssertEqual(matrix["spectralNorm"] as? Double, 0)
+          XCTAssertEqual(matrix["singularValues"] as? [Double], [])
+        }
+        let clipped = try folder.run(
+          ["clip", "--gradients", "s", "--output", "o", "--clip-spectral-norm", "1", "--view", view])
+        assertSucceeds(clipped)
+        XCTAssertEqual(try XCTUnwrap(folder.read("o")["a"]?[0]), 0.6, accuracy: 1e-6)
+      }
+    }
+  }
+
   func testRefusals() throws {
     try withMatrices { folder in
       for (arguments, message) in [

@@ -59,6 +59,31 @@ final class NumberOptionTests: XCTestCase {
     XCTAssertGreaterThanOrEqual(numbers, 2 * 31)
   }
 
+  /// A negative number is a value, and not the name of another option: what is refused is the number.
+  func testEveryOptionTakesANegativeNumber() throws {
+    // These take several values, up to the next option.
+    let lists: Set = ["count", "model", "scalar", "threads", "matrices", "weights", "clippings", "surfaces"]
+    var numbers = 0
+    for command in MomentumCommand.configuration.subcommands {
+      let name = try XCTUnwrap(command.configuration.commandName)
+      for option in try Self.options(of: command) where !(lists.contains(option) && name == "bench") {
+        func mistake(_ arguments: [String]) -> String {
+          do {
+            _ = try command.parseAsRoot(arguments)
+            return ""
+          } catch { return String(describing: error) }
+        }
+        // Not those of the values of a kind.
+        guard mistake(["--\(option)=zzz"]).contains("unableToParseValue"),
+          !mistake(["--\(option)=-3"]).contains("unableToParseValue"), !lists.contains(option) || option == "threads"
+        else { continue }
+        numbers += 1
+        XCTAssertFalse(mistake(["--\(option)", "-3"]).contains("missingValue"), "\(name) --\(option)")
+      }
+    }
+    XCTAssertGreaterThanOrEqual(numbers, 40)
+  }
+
   /// The long names of the options of a command that take a value.
   private static func options(of command: any ParsableCommand.Type) throws -> [String] {
     let dump = command._dumpHelp()

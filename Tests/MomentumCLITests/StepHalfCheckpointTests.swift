@@ -75,6 +75,44 @@ final class StepHalfCheckpointTests: XCTestCase {
     }
   }
 
+  /// Norms of a model that has gradients in half precision are measured in one way, whichever clip asks for them, and
+  /// however the model is cut.
+  func testClipsOfGroupsAndUnitsHoweverACheckpointIsCut() throws {
+    try CheckpointFolder.with { folder in
+      let model = SteppedModel()
+      try model.write(in: folder)
+      func configure(_ name: String, _ clipping: String, group: String) throws {
+        try folder.write(
+          name,
+          #"""
+          {"rule": {"learningRate": 0.1, "momentum": 0.9}, "clipping": \#(clipping),
+           "groups": [{"name": "g", "patterns": ["[ab]"], "clipping": \#(group)}]}
+          """#)
+      }
+      try configure("both", #"{"globalNorm": 12.5}"#, group: #"{"globalNorm": 3}"#)
+      try configure("group", "{}", group: #"{"globalNorm": 3, "norm": 2}"#)
+      try configure("values", #"{"value": 1}"#, group: #"{"value": 2, "globalNorm": 3}"#)
+      let options = [["--config", "both"], ["--config", "group"], ["--config", "values"]]
+      for (number, settings)
+        in (options + [SteppedModel.rule + ["--clip-norm", "0.5", "--clip-norm-axes", "0", "--clip-global-norm", "1"]])
+        .enumerated()
+      {
+        let whole = try folder.step("whole", "one\(number)", ["--gradients", "g", "--json"] + settings)
+        assertSucceeds(whole)
+        for (cut, arguments) in [
+          ["whole", "--elements-at-once", "1"], ["model"], ["model", "--elements-at-once", "1"],
+        ].enumerated() {
+          let output = "o\(number)-\(cut)"
+          let run = try folder.step(
+            arguments[0], output, ["--gradients", "grads", "--json"] + settings + arguments.dropFirst())
+          assertSucceeds(run)
+          XCTAssertEqual(run.output, whole.output)
+          XCTAssertEqual(try folder.read(output), try folder.read("one\(number)"), "\(settings), \(arguments)")
+        }
+      }
+    }
+  }
+
   func testMastersTakeSumsOfMicroBatchesAsParametersOfFloatsDo() throws {
     try CheckpointFolder.with { folder in
       let numbers: [Float] = [1, -2, 0.5, 3]

@@ -87,6 +87,37 @@ final class StepRuleTests: XCTestCase {
     }
   }
 
+  /// Steps whose tensors are not in memory together meet in an exchange, where every rule and average must do the same.
+  func testHoweverManyParametersAreInMemory() throws {
+    let rules = [
+      #"{"kind": "muon", "learningRate": 0.5}"#, #"{"kind": "muon", "learningRate": 0.1, "weightDecay": 0.1}"#,
+      #"{"kind": "adamw", "learningRate": 0.1}"#, #"{"kind": "lion", "learningRate": 0.1}"#,
+      #"{"learningRate": 0.1, "momentum": 0.9, "nesterov": true}"#,
+    ]
+    let averages = [#"{"kind": "exponential", "decay": 0.9}"#, #"{"kind": "mean"}"#, "null"]
+    for (number, rule) in rules.enumerated() {
+      for (kind, average) in averages.enumerated() {
+        let settings = #"""
+          {"rule": \#(rule), "clipping": {"globalNorm": 1}, "averaging": \#(average),
+           "groups": [{"name": "biases", "patterns": ["*.bias"], "rule": {"kind": "sgd", "learningRate": 0.1, "momentum": 0.5}}]}
+          """#
+        try withFiles(settings) { folder in
+          var expected: [Data] = []
+          for elements in ["1000000", "4", "13"] {
+            let run = try step(
+              folder, "--parameters", "p", "--elements-at-once", elements, "--output-parameters", "o",
+              "--output-state", "s")
+            XCTAssertEqual(run.status, 0, run.errors)
+            let found = try ["o", "s"].map { try Data(contentsOf: folder.appendingPathComponent($0)) }
+            XCTAssertNotEqual(found[0], try Data(contentsOf: folder.appendingPathComponent("p")))
+            if expected.isEmpty { expected = found }
+            XCTAssertEqual(found, expected, "rule \(number), average \(kind), \(elements) elements at once")
+          }
+        }
+      }
+    }
+  }
+
   func testATensorThatIsNoMatrixIsNamed() throws {
     try withFiles(#"{"rule": {"kind": "muon", "learningRate": 0.1}}"#) { folder in
       let run = try step(folder, "--parameters", "p", "--output-parameters", "out")

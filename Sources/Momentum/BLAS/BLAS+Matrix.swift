@@ -116,7 +116,7 @@ extension BLAS {
     for i in 0..<y.count { y.base![i * y.stride] = 0 }
   }
 
-  static func check<S>(_ a: Matrix<S>, _ what: String) throws(MomentumError) {
+  package static func check<S>(_ a: Matrix<S>, _ what: String) throws(MomentumError) {
     try BLASTraits.checkCounts()
     let storedColumns = a.isTransposed ? a.rows : a.columns
     guard a.rows >= 0, a.rows <= Int(Int32.max) else {

@@ -16,7 +16,8 @@ public struct ClipReport: Sendable, Hashable, Codable {
   public internal(set) var wasClipped = false
   /// Whether the norm of finite elements exceeds `Double`. Clipping is right all the same.
   public internal(set) var normOverflowed = false
-  /// Whether the policy ``NonFinitePolicy/skipStep`` left everything as it was.
+  /// Whether the policy ``NonFinitePolicy/skipStep``, or a limit that depends on past norms (``AdaptiveLimit``), left everything
+  /// as it was. Nothing was then clipped.
   public internal(set) var wasSkipped = false
   /// The coefficient of the global norm clip, before rounding to the element type.
   public internal(set) var clipCoefficient: Double = 1

@@ -28,9 +28,11 @@ struct ClipSettings {
   /// The limits of the tensors in no group, then those of the groups.
   private let limits: [TensorLimits]
 
+  /// - Parameter measuresPortably: Whether squares are summed as ``NormAlgorithm/portable`` says, whatever clippings say: where
+  ///   other tensors of the model are in half precision, or these were.
   init(
     _ clipping: GradientClipping, groups: [GradientClipping?] = [], exempt: Set<Int> = [], convention: Convention,
-    policy: NonFinitePolicy, adapts: Bool = false, reportsNorms: Bool = true
+    policy: NonFinitePolicy, adapts: Bool = false, reportsNorms: Bool = true, measuresPortably: Bool = false
   ) {
     self.exempt = exempt
     (self.clipping, self.groups, self.convention, self.policy) = (clipping, groups, convention, policy)
@@ -41,7 +43,7 @@ struct ClipSettings {
     }
     let measuring =
       clipping.isEmpty ? groups.lazy.compactMap { $0 }.first { $0.limitsNorm } ?? clipping : clipping
-    (normType, algorithm) = (measuring.normType, measuring.algorithm)
+    (normType, algorithm) = (measuring.normType, measuresPortably ? .portable : measuring.algorithm)
     (globalNorm, targetNorm) = (clipping.globalNorm, clipping.targetNorm)
     let limitsNorm = adapts || any { $0.limitsNorm }
     comparesNorm = limitsNorm || reportsNorms

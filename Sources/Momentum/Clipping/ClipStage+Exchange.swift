@@ -44,10 +44,7 @@ extension ClipStage {
         name: "countedElsewhere", value: "tensors whose gradients hold a NaN or an infinity here only",
         expected: "the same gradients by all owners of a tensor")
     }
-    guard try accepts(measured, table, &outcome) else {
-      outcome.report.wasClipped = false
-      return table.resetDecisions()
-    }
+    guard try accepts(measured, table, &outcome) else { return }
 
     for (group, partial) in zip(groups, all.partials[2...]) {
       guard let limit = settings.groups[group]?.globalNorm else { continue }
@@ -66,18 +63,17 @@ extension ClipStage {
     if settings.comparesNorm { limitWhole(norm: value(compared), table, &outcome) }
   }
 
-  /// Measures the gradients of this owner; those of a general p on the scale of the largest element of all.
+  /// Measures the gradients of this owner; the tiles of a general p are added on the scale of the largest of all owners.
   private func measure<Scalar>(
     _ table: TensorTable<Scalar>, _ outcome: Outcome, _ team: ThreadTeam, _ isMeasured: Bool, _ meetings: NormMeetings
   ) throws(MomentumError) -> GradientMeasurement {
     if isMeasured { return GradientMeasurement(total: table.totalNorm(settings.normType, table.measured())) }
-    let plan = measurementPlan(outcome)
-    guard case .p = plan.type.form else { return table.measure(plan, team) }
-    let own = table.largestElements(plan, team)
-    let largest = try meetings.merge([own.all, own.clamped]).partials
-    return table.measure(
-      plan, team,
-      divisors: (TensorTable<Scalar>.divisor(largest[0]), TensorTable<Scalar>.divisor(largest[1])))
+    let measured = table.measure(measurementPlan(outcome), team)
+    guard case .p = settings.normType.form else { return measured }
+    let own = [table.divisor, table.clampedDivisor]
+    let largest = try meetings.merge(own.map { Self.maximum(of: $0) }).partials.map { $0.finiteNorm.double }
+    (table.divisor, table.clampedDivisor) = (largest[0], largest[1])
+    return measured
   }
 
   private func clippedSum<Scalar>(
@@ -93,7 +89,7 @@ extension ClipStage {
     _ norm: NormPartial, _ table: TensorTable<Scalar>, _ measured: MeasuredTiles, _ meetings: NormMeetings,
     where isMeant: (UnsafePointer<TensorTable<Scalar>.Decision>) -> Bool
   ) throws(MomentumError) -> NormPartial {
-    guard norm.hasVanishingSum else { return norm }
+    guard norm.hasVanishingSum(finiteOnly: settings.policy == .zero) else { return norm }
     let norms = table.clippedNorms(settings.normType, measured, finiteOnly: settings.policy == .zero, where: isMeant)
     guard let largest = try self.largest(ScaledDouble.largest(norms), meetings) else { return norm }
     return try meetings.merge([NormPartial(unchecked: settings.normType, of: norms, largest: largest)]).partials[0]
@@ -111,8 +107,12 @@ extension ClipStage {
   }
 
   private func maximum(_ own: Double, _ meetings: NormMeetings) throws(MomentumError) -> Double {
+    try meetings.merge([Self.maximum(of: own)]).partials[0].finiteNorm.double
+  }
+
+  private static func maximum(of own: Double) -> NormPartial {
     var partial = NormPartial(unchecked: .infinity)
     partial.add(norm: ScaledDouble(own))
-    return try meetings.merge([partial]).partials[0].finiteNorm.double
+    return partial
   }
 }

@@ -38,7 +38,7 @@ final class ClipStage {
   func bindBounds<Scalar>(_ table: TensorTable<Scalar>, _ outcome: inout Outcome) {
     for index in table.decisions.indices {
       guard let bounds = settings.limits(ofGroup: table.decisions[index].group).bounds else { continue }
-      table.decisions[index].bounds = bounds.divided(by: gradientFactor)
+      table.decisions[index].bounds = bounds.divided(by: gradientFactor, within: Scalar.self)
       outcome.clamps = settings.comparesNorm
     }
   }
@@ -108,15 +108,21 @@ final class ClipStage {
     switch settings.policy {
     case .throw: throw firstOffender(table)
     case .skipStep:
-      outcome.report.wasSkipped = true
       outcome.report.comparedNorm = outcome.report.totalNorm
-      // A step that is taken sets those of all groups that have a limit; the others stay 1.
-      for group in groupCoefficients.indices { groupCoefficients[group] = ScaledDouble(1) }
+      skip(table, &outcome)
       return false
     case .zero: outcome.clearsNonFinite = true
     case .propagate: break
     }
     return true
+  }
+
+  /// Leaves everything as it was, and lets no report say that something was clipped.
+  private func skip<Scalar>(_ table: TensorTable<Scalar>, _ outcome: inout Outcome) {
+    (outcome.report.wasSkipped, outcome.report.wasClipped) = (true, false)
+    table.resetDecisions()
+    // A step that is taken sets those of all groups that have a limit; the others stay 1.
+    for group in groupCoefficients.indices { groupCoefficients[group] = ScaledDouble(1) }
   }
 
   /// The first element, by tensor position and then by index, that is not finite: the same for any number of threads.
@@ -147,8 +153,7 @@ final class ClipStage {
         target = target.map { min($0, other) }
         limit = min(limit ?? .infinity, other)
       case .skip:
-        outcome.report.wasSkipped = true
-        return
+        return skip(table, &outcome)
       case nil, .some(.none): break
       }
     }

@@ -61,17 +61,20 @@ extension Gradients {
   }
 
   /// The same, if there are other owners, telling how many more elements have been measured, in the order of the tensors.
+  ///
+  /// - Parameter measuresPortably: Whether these are copies of tensors in half precision, whose bits they shall have.
   package static func clip<Scalar: StoredScalar>(
     _ tensors: [UnsafeMutableBufferPointer<Scalar>], by clipping: GradientClipping, names: [String]?,
     shapes: [[Int]]?, convention: Convention, nonFinitePolicy: NonFinitePolicy?, overflowPolicy: OverflowPolicy,
-    threads: Int?, exchange: (any NormExchange)?, tell: ((Int) -> Void)?
+    threads: Int?, exchange: (any NormExchange)?, tell: ((Int) -> Void)?, measuresPortably: Bool = false
   ) throws(MomentumError) -> ClipReport {
     let (known, meetings) = (ClippedTensors.listed(names: names, shapes: shapes), exchange.map { NormMeetings($0) })
     func run() throws(MomentumError) -> ClipReport {
       let call = EngineCall.begin()
       defer { call.end() }
       return try measureAndClip(
-        tensors, known, clipping, convention, nonFinitePolicy, overflowPolicy, threads, meetings, tell)
+        tensors, known, clipping, convention, nonFinitePolicy, overflowPolicy, threads, meetings, tell, measuresPortably
+      )
     }
     do throws(MomentumError) {
       return try run()
@@ -85,7 +88,7 @@ extension Gradients {
   private static func measureAndClip<Scalar: StoredScalar>(
     _ tensors: [UnsafeMutableBufferPointer<Scalar>], _ known: ClippedTensors, _ clipping: GradientClipping,
     _ convention: Convention, _ nonFinitePolicy: NonFinitePolicy?, _ overflowPolicy: OverflowPolicy, _ threads: Int?,
-    _ meetings: NormMeetings?, _ tell: ((Int) -> Void)?
+    _ meetings: NormMeetings?, _ tell: ((Int) -> Void)?, _ measuresPortably: Bool = false
   ) throws(MomentumError) -> ClipReport {
     try clipping.validate(convention)
     try known.check(tensors)
@@ -94,13 +97,16 @@ extension Gradients {
       // The same type under two names.
       let clip = WholeClip(
         tensors: unsafeBitCast(tensors, to: [UnsafeMutableBufferPointer<Scalar.Compute>].self), limit: limit,
-        algorithm: clipping.algorithm, convention: convention, threads: threads)
+        algorithm: measuresPortably ? .portable : clipping.algorithm, convention: convention, threads: threads)
       if let report = clip.run() { return report }
     }
     let table = try table(tensors, names: known.names, shapes: known.shapes)
     table.halves.saturates = overflowPolicy == .saturate
     table.tell = tell
-    return try measureAndClip(table, clipping, convention, nonFinitePolicy, threads, meetings)
+    let policy = nonFinitePolicy ?? convention.defaultNonFinitePolicy
+    let stage = ClipStage(
+      ClipSettings(clipping, convention: convention, policy: policy, measuresPortably: measuresPortably))
+    return try measureAndClip(table, stage, threads, meetings)
   }
 
   /// A table of gradients, which may be in half precision.
@@ -118,12 +124,9 @@ extension Gradients {
   /// Clips the gradients of a table, which are bound and checked.
   @inline(__always)
   private static func measureAndClip<Scalar: BLASScalar>(
-    _ table: TensorTable<Scalar>, _ clipping: GradientClipping, _ convention: Convention,
-    _ nonFinitePolicy: NonFinitePolicy?, _ threads: Int?, _ meetings: NormMeetings?
+    _ table: TensorTable<Scalar>, _ stage: ClipStage, _ threads: Int?, _ meetings: NormMeetings?
   ) throws(MomentumError) -> ClipReport {
     let team = ThreadTeam(threads ?? Machine.availableProcessors, elements: table.count)
-    let policy = nonFinitePolicy ?? convention.defaultNonFinitePolicy
-    let stage = ClipStage(ClipSettings(clipping, convention: convention, policy: policy))
     var outcome = ClipStage.Outcome()
     if stage.settings.clipsValues { stage.bindBounds(table, &outcome) }
     guard stage.settings.asksForNorm else { return outcome.report }

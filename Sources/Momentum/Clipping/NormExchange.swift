@@ -28,10 +28,15 @@ public protocol NormExchange {
 
   /// The names of this owner's tensors that another owner counts; by default none. See ``SharingExchange``.
   var countedElsewhere: Set<String> { get }
+
+  /// Those of ``countedElsewhere`` that this owner need not hold, because another does with which it is one owner in an outer
+  /// exchange; by default none. See ``ThreadExchange/run(owners:within:_:)``.
+  var heldJointly: Set<String> { get }
 }
 
 extension NormExchange {
   public var countedElsewhere: Set<String> { [] }
+  public var heldJointly: Set<String> { [] }
 }
 
 /// What an owner of a part of a gradient tells the others in one meeting of a ``NormExchange``.
@@ -57,11 +62,16 @@ public struct NormMessage: Sendable {
   /// An element that two owners hold counts twice, one that nobody holds not at all. So a sum that is not the model's
   /// number of elements betrays a replicated or a missing part, whose norm would be silently wrong.
   public internal(set) var elements = 0
+  /// The names of ``NormExchange/heldJointly`` that the owner does not hold.
+  var unheld: Set<String> = []
   /// The error that all owners throw; `nil` while none has failed.
   public package(set) var failure: MomentumError?
 
-  init(at point: Point, partials: [NormPartial] = [], counts: [Int] = [], elements: Int = 0) {
+  init(
+    at point: Point, partials: [NormPartial] = [], counts: [Int] = [], elements: Int = 0, unheld: Set<String> = []
+  ) {
     (self.point, self.partials, self.counts, self.elements) = (point, partials, counts, elements)
+    self.unheld = unheld
   }
 
   init(at point: Point, failure: MomentumError) { (self.point, self.failure) = (point, failure) }
@@ -81,6 +91,7 @@ public struct NormMessage: Sendable {
     for index in partials.indices { partials[index].merge(next.partials[index]) }
     for index in counts.indices { counts[index] += next.counts[index] }
     elements += next.elements
+    unheld.formIntersection(next.unheld)
   }
 
   /// The error if owners are not in the same place of the same calls.

@@ -13,6 +13,8 @@ final class NormMeetings {
   private var elements = 0
   /// Whether another owner counts some of this one's tensors.
   private(set) var sharesTensors = false
+  /// Tensors that another owner counts, and that this one need not hold and does not.
+  private var unheld: Set<String> = []
 
   /// The factor of the gradients and the tensors that the owner counts, known before the first meeting with partials.
   ///
@@ -26,7 +28,8 @@ final class NormMeetings {
       table.decisions[index].isCountedElsewhere = others.remove(table.name(of: index)) != nil
       if table.decisions[index].isCountedElsewhere { elements -= table.entries[index].count }
     }
-    if let unknown = others.min() {
+    unheld = others.intersection(exchange.heldJointly)
+    if let unknown = others.subtracting(unheld).min() {
       throw .invalidSetting(name: "countedElsewhere", value: unknown, expected: "the names of own tensors")
     }
   }
@@ -35,7 +38,7 @@ final class NormMeetings {
   ///
   /// - Throws: The failure of any owner.
   func merge(_ partials: [NormPartial], counts: [Int] = []) throws(MomentumError) -> NormMessage {
-    var message = NormMessage(at: point, partials: partials, counts: counts, elements: elements)
+    var message = NormMessage(at: point, partials: partials, counts: counts, elements: elements, unheld: unheld)
     point.meeting += 1
     do {
       // The engine rests meanwhile: the process may end while an owner waits.

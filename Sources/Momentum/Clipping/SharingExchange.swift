@@ -21,6 +21,7 @@ public struct SharingExchange: NormExchange {
   private let base: any NormExchange
   /// The names of this owner's tensors that another owner counts.
   public let countedElsewhere: Set<String>
+  public let heldJointly: Set<String>
 
   /// Leaves the counting of some tensors to others.
   ///
@@ -30,6 +31,7 @@ public struct SharingExchange: NormExchange {
   ///     exactly one.
   public init(_ base: any NormExchange, countedElsewhere: Set<String>) {
     (self.base, self.countedElsewhere) = (base, countedElsewhere.union(base.countedElsewhere))
+    heldJointly = base.heldJointly.subtracting(countedElsewhere)
   }
 
   public func merge(_ message: inout NormMessage) throws(MomentumError) { try base.merge(&message) }

@@ -39,7 +39,8 @@ public final class ThreadExchange: Sendable {
   /// - Parameters:
   ///   - owners: The number of owners, at least 1.
   ///   - outer: The exchange in which all of them are one owner, where there are more than these: those of other ranks, say.
-  ///     Any of the threads calls it, one at a time.
+  ///     Any of the threads calls it, one at a time. Of the tensors that it leaves to others to count
+  ///     (``NormExchange/countedElsewhere``) each must be one of any owner's.
   ///   - body: The calls of an owner; gets its number and the exchange to pass on.
   /// - Returns: The results, in the order of the owners.
   /// - Throws: The error of the first owner that threw; ``MomentumError/invalidSetting(_:)`` for a number of owners out
@@ -91,7 +92,9 @@ public final class ThreadExchange: Sendable {
     let exchange: ThreadExchange
     let number: Int
 
+    // Those that any of the owners holds are counted elsewhere by all of them.
     var countedElsewhere: Set<String> { exchange.outer?.countedElsewhere ?? [] }
+    var heldJointly: Set<String> { countedElsewhere }
 
     func merge(_ message: inout NormMessage) throws(MomentumError) { message = exchange.meet(number, message) }
   }
@@ -109,6 +112,7 @@ public final class ThreadExchange: Sendable {
   private func end(_ present: [Int], by owner: Int) {
     if let outer {
       var result = state.withLock { $0.result.unsafelyUnwrapped }
+      result.refuse(result.unheld.subtracting(outer.heldJointly))
       do throws(MomentumError) { try outer.merge(&result) } catch { result.failure = error }
       state.withLock { [result] in $0.result = result }
     }
@@ -145,6 +149,15 @@ extension ThreadExchange.State {
     result = words.dropFirst().reduce(into: words[0]) { $0.merge($1) }
     messages = Array(repeating: nil, count: messages.count)
     return present
+  }
+}
+
+extension NormMessage {
+  /// Lets all owners throw that none of them holds tensors that others are said to count.
+  fileprivate mutating func refuse(_ names: Set<String>) {
+    guard failure == nil, let name = names.min() else { return }
+    failure = .invalidSetting(
+      name: "countedElsewhere", value: name, expected: "the names of tensors of any of the owners")
   }
 }
 

@@ -4,10 +4,15 @@ struct ValueBounds: Sendable, Hashable {
   var upper: Double
 
   /// The bounds for elements that have yet to be multiplied by a factor.
-  func divided(by factor: ScaledDouble) -> ValueBounds {
-    // Without a factor the bounds keep every bit.
-    guard factor != ScaledDouble(1) else { return self }
-    return ValueBounds(
-      lower: (ScaledDouble(lower) / factor).double, upper: (ScaledDouble(upper) / factor).double)
+  ///
+  /// A finite bound beyond all numbers of their type becomes the largest of these, so that it holds for infinities too.
+  func divided<Scalar: BLASScalar>(by factor: ScaledDouble, within _: Scalar.Type) -> ValueBounds {
+    func bound(_ own: Double) -> Double {
+      // Without a factor the bounds keep every bit.
+      let divided = factor == ScaledDouble(1) ? own : (ScaledDouble(own) / factor).double
+      guard own.isFinite, !Scalar(divided).isFinite else { return divided }
+      return Double(divided < 0 ? -Scalar.greatestFiniteMagnitude : Scalar.greatestFiniteMagnitude)
+    }
+    return ValueBounds(lower: bound(lower), upper: bound(upper))
   }
 }

@@ -17,24 +17,34 @@ struct EngineCall {
   @inline(__always)
   static func begin() -> EngineCall {
     momentum_exit_gate_enter()
-    let register = momentum_float_register()
-    if momentum_float_register_is_changed(register) != 0 { momentum_set_default_float_register() }
-    return EngineCall(callersRegister: register)
+    return EngineCall(callersRegister: enterDefaultEnvironment())
   }
 
   @inline(__always)
   func end() {
-    if momentum_float_register_is_changed(callersRegister) != 0 { momentum_set_float_register(callersRegister) }
+    Self.restore(callersRegister)
     momentum_exit_gate_leave()
+  }
+
+  /// - Returns: The register of the environment before.
+  @inline(__always)
+  private static func enterDefaultEnvironment() -> UInt64 {
+    let register = momentum_float_register()
+    if momentum_float_register_is_changed(register) != 0 { momentum_set_default_float_register() }
+    return register
+  }
+
+  @inline(__always)
+  private static func restore(_ register: UInt64) {
+    if momentum_float_register_is_changed(register) != 0 { momentum_set_float_register(register) }
   }
 
   /// Runs a share of a call that another thread has begun, on a thread that is not the engine's own. The end of the process waits
   /// for that call; if the share were a call of its own, which does not begin once `exit` has, both would wait for ever.
   static func runShare(_ share: () -> Void) {
-    let register = momentum_float_register()
-    if momentum_float_register_is_changed(register) != 0 { momentum_set_default_float_register() }
+    let register = enterDefaultEnvironment()
     share()
-    if momentum_float_register_is_changed(register) != 0 { momentum_set_float_register(register) }
+    restore(register)
   }
 
   /// Runs code of the host that may take its time, outside of the call that this thread is in: the process may end

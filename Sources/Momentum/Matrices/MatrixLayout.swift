@@ -63,14 +63,14 @@ struct AxisOffsets: Sendable, Hashable {
   init(_ axes: [Int], of shape: [Int]) {
     var merged: [Axis] = []
     for axis in axes where shape[axis] != 1 {
-      let next = Axis(count: shape[axis], stride: shape[(axis + 1)...].reduce(1, *))
-      if let last = merged.last, last.stride == next.count * next.stride {
-        merged[merged.count - 1] = Axis(count: last.count * next.count, stride: next.stride)
+      let next = Axis(count: shape[axis], stride: ElementCount.product(shape[(axis + 1)...]))
+      if let last = merged.last, last.stride == ElementCount.product([next.count, next.stride]) {
+        merged[merged.count - 1] = Axis(count: ElementCount.product([last.count, next.count]), stride: next.stride)
       } else {
         merged.append(next)
       }
     }
-    count = axes.reduce(1) { $0 * shape[$1] }
+    count = ElementCount.product(axes.lazy.map { shape[$0] })
     stride = merged.count <= 1 ? merged.first?.stride ?? 1 : nil
     self.axes = merged
   }

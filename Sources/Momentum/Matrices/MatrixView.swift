@@ -25,14 +25,22 @@ package struct TensorMatrices: Sendable, Hashable {
   fileprivate init(batches: AxisOffsets, rows: AxisOffsets, columns: AxisOffsets) {
     (self.batches, self.rows, self.columns) = (batches, rows, columns)
     blocks = [0..<rows.count]
+    count = Self.count(batches, rows, columns, blocks)
   }
 
   private init(_ whole: TensorMatrices, blocks: [Range<Int>]) {
     (batches, rows, columns, self.blocks) = (whole.batches, whole.rows, whole.columns, blocks)
+    count = Self.count(batches, rows, columns, blocks)
   }
 
-  /// The number of matrices.
-  package var count: Int { batches.count * blocks.count }
+  private static func count(
+    _ batches: AxisOffsets, _ rows: AxisOffsets, _ columns: AxisOffsets, _ blocks: [Range<Int>]
+  ) -> Int {
+    batches.count > 1 && (rows.count == 0 || columns.count == 0) ? 0 : batches.count * blocks.count
+  }
+
+  /// The number of matrices. A batch of matrices without elements has none, whatever the product of its axes is.
+  package let count: Int
 
   /// One of the matrices.
   package subscript(index: Int) -> MatrixLayout {

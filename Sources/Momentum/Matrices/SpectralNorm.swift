@@ -54,12 +54,13 @@ extension Gradients {
   public static func spectralNorm<Scalar: BLASScalar>(
     of matrix: BLAS.Matrix<Scalar>, tolerance: Double = 1e-6, threads: Int? = nil
   ) throws(MomentumError) -> SpectralNorm {
-    try BLAS.check(matrix, "the matrix")
+    let isEmpty = matrix.rows == 0 || matrix.columns == 0
+    if !isEmpty { try BLAS.check(matrix, "the matrix") }
     guard tolerance >= 1e-7, tolerance <= 1 else {
       throw .invalidSetting(name: "tolerance", value: tolerance, expected: .between(1e-7, 1))
     }
     let threads = try Machine.threads(threads)
-    guard matrix.rows > 0, matrix.columns > 0, let base = matrix.base else {
+    guard !isEmpty, let base = matrix.base else {
       return SpectralNorm(lower: ScaledDouble(0), upper: ScaledDouble(0), iterations: 0)
     }
     // A matrix and its transpose have the same norm.

@@ -21,7 +21,7 @@ public struct NormPartial: Sendable {
   public private(set) var infinityCount = 0
   private var sum = ExactSum()
   private var maximum = 0.0
-  /// The divisor of the elements, or of the norms of tensors, before their powers were summed.
+  /// The divisor of tiles, or of the norms of tensors, before their powers were summed; see ``TileSum/scale``.
   private var divisor = ScaledDouble(1)
 
   /// A partial of no elements at all.
@@ -39,11 +39,18 @@ public struct NormPartial: Sendable {
 
   /// For the engine, which uses partials also for sums of powers.
   ///
-  /// - Parameter divisor: The divisor of the elements of a general p; other norms have none.
+  /// - Parameter divisor: The scale of the powers of a general p, at least that of each tile, 0 where all are zeros; other norms
+  ///   have none.
   @inline(__always)
   init(unchecked type: NormType, divisor: Double = 1) {
     self.type = type
-    if case .p = type.form { self.divisor = ScaledDouble(divisor) }
+    if case .p = type.form, divisor > 0 { self.divisor = ScaledDouble(divisor) }
+  }
+
+  /// For elements whose largest is known.
+  init(unchecked type: NormType, largest: Double) {
+    self.init(unchecked: type)
+    if case .p(let p) = type.form { self.init(unchecked: type, divisor: TileSum.scale(largest, p)) }
   }
 
   /// The norm of tensors of known norms on the scale of the largest of them, where none is too small to count.
@@ -63,9 +70,12 @@ public struct NormPartial: Sendable {
 
   @inline(__always)
   mutating func add(_ tile: TileSum) {
-    if type == .infinity {
-      maximum = max(maximum, tile.value)
-    } else {
+    switch type.form {
+    case .infinity: maximum = max(maximum, tile.value)
+    case .p(let p):
+      let powers = tile.powers(p, on: divisor)
+      sum.add(powers.significand, exponent: powers.exponent)
+    case .l1, .l2, .nonZeros:
       sum.add(tile.value, exponent: Int(tile.exponent))
       if tile.rest > 0 { sum.add(tile.rest, exponent: Int(tile.exponent)) }
     }
@@ -89,10 +99,12 @@ public struct NormPartial: Sendable {
     }
   }
 
-  /// Whether all that was added is finite, and so small that digits, or whole numbers, may have been lost: of the norms of
-  /// clipped tensors, which have a wider range than elements.
-  var hasVanishingSum: Bool {
-    guard nanCount &+ infinityCount == 0 else { return false }
+  /// Whether what was added is so small that digits, or whole numbers, may have been lost: of the norms of clipped tensors,
+  /// which have a wider range than elements.
+  ///
+  /// - Parameter finiteOnly: Whether elements that are not finite are left out; otherwise no digit of theirs counts.
+  func hasVanishingSum(finiteOnly: Bool) -> Bool {
+    guard finiteOnly || nanCount &+ infinityCount == 0 else { return false }
     // A maximum is kept as a Double, and a sum of numbers or squares in limbs, which hold all 53 digits of what is 2⁶⁰ times
     // their lowest bit.
     return switch type.form {

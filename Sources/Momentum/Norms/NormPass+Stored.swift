@@ -34,13 +34,11 @@ extension NormPass {
     guard case .p = type.form else {
       return run(Tensors(tensors, type, algorithm), threads, into: &partial, tell: tell)
     }
-    // Elements are divided by the largest one first, so that no power overflows.
+    // The tiles' sums of powers are added on the scale of the largest element.
     var largest = NormPartial(unchecked: .infinity)
     run(Tensors(tensors, .infinity, algorithm), threads, into: &largest)
-    let magnitude = largest.finiteNorm.double
-    let divisor = magnitude > 0 ? magnitude : 1
-    partial = NormPartial(unchecked: type, divisor: divisor)
-    run(Tensors(tensors, type, algorithm, divisor: divisor), threads, into: &partial, tell: tell)
+    partial = NormPartial(unchecked: type, largest: largest.finiteNorm.double)
+    run(Tensors(tensors, type, algorithm), threads, into: &partial, tell: tell)
   }
 
   /// Tensors of any types, with what is summed over a tile of `Float`s or `Double`s, and over one of half precision.
@@ -48,12 +46,10 @@ extension NormPass {
     let tensors: UnsafeBufferPointer<TensorBuffer>
     let plain, half: TileMeasure
 
-    init(
-      _ tensors: UnsafeBufferPointer<TensorBuffer>, _ type: NormType, _ algorithm: NormAlgorithm, divisor: Double = 1
-    ) {
+    init(_ tensors: UnsafeBufferPointer<TensorBuffer>, _ type: NormType, _ algorithm: NormAlgorithm) {
       self.tensors = tensors
-      plain = TileMeasure(type, algorithm, divisor: divisor)
-      half = TileMeasure(type, .portable, divisor: divisor)
+      plain = TileMeasure(type, algorithm)
+      half = TileMeasure(type, .portable)
     }
 
     var count: Int { tensors.reduce(0) { $0 + $1.count } }

@@ -59,13 +59,11 @@ enum NormPass {
     _ threads: Int?, into partial: inout NormPartial
   ) {
     guard case .p = type.form else { return run(buffers, TileMeasure(type, algorithm), threads, into: &partial) }
-    // Elements are divided by the largest one first, so that no power overflows.
+    // The tiles' sums of powers are added on the scale of the largest element.
     var largest = NormPartial(unchecked: .infinity)
     run(buffers, .maximum, threads, into: &largest)
-    let magnitude = largest.finiteNorm.double
-    let divisor = magnitude > 0 ? magnitude : 1
-    partial = NormPartial(unchecked: type, divisor: divisor)
-    run(buffers, TileMeasure(type, algorithm, divisor: divisor), threads, into: &partial)
+    partial = NormPartial(unchecked: type, largest: largest.finiteNorm.double)
+    run(buffers, TileMeasure(type, algorithm), threads, into: &partial)
   }
 
   private static func run<Scalar: BLASScalar>(

@@ -28,9 +28,9 @@ public struct NormType: Sendable, Hashable {
   /// `(Σ|x|^p)^(1/p)` for a positive p; p = 0 counts the non-zero elements, for measuring only. The order is checked by
   /// the call that measures or clips.
   ///
-  /// For orders other than 1, 2 and infinity, elements are divided by the largest element of all tensors before their
-  /// powers are summed. Elements smaller than 10^(-308/p) of the largest one, for p below 1 smaller than 10^(-308), count
-  /// as 0, also in the norm of a single tensor.
+  /// For orders other than 1, 2 and infinity, the elements of each tile (``Tile/count``) are divided by a power of two near the
+  /// largest of them before their powers are summed, above p = 512 by the largest itself: no power overflows, and none is
+  /// lost that the norm of its tensor could show.
   public static func p(_ order: Double) -> NormType { NormType(unchecked: order) }
 
   func validate(forClipping: Bool) throws(MomentumError) {

@@ -3,6 +3,8 @@ struct TileSum: Sendable {
   /// The sum is `(value + rest) · 2^exponent`. Exponent and rest are 0 except in exact sums of a tile, where `rest`
   /// holds the digits after those of `value`: rounding each tile's sum would cost the portable norm of `Double`s its
   /// last digit.
+  ///
+  /// A sum of powers is `value · rest^p`; see ``scale``.
   var value: Double
   var rest = 0.0
   var exponent: Int32 = 0
@@ -31,12 +33,8 @@ struct TileSum: Sendable {
         for i in 0..<n where x[i].isFinite { maximum = max(maximum, x[i].magnitude) }
         return Double(maximum)
       }
-    case .powers(let p, let divisor):
-      return counting(x, n) { x, n in
-        var sum = 0.0
-        for i in 0..<n where x[i].isFinite { sum += power(Double(x[i].magnitude) / divisor, p) }
-        return sum
-      }
+    case .powers(let p):
+      return powers(x, n, p)
     case .nonZeros:
       return counting(x, n) { x, n in
         var count = 0
@@ -134,15 +132,5 @@ struct TileSum: Sendable {
     let (nan, infinity) = ElementLoops.countNonFinite(x, n)
     return TileSum(
       value: value(x, n), nan: UInt16(truncatingIfNeeded: nan), infinity: UInt16(truncatingIfNeeded: infinity))
-  }
-
-  /// `base^p` for a base in [0, 1]. For a small whole p it is computed by multiplication, so that the bits are the same
-  /// on every host.
-  @inline(__always)
-  private static func power(_ base: Double, _ p: Double) -> Double {
-    guard p <= 16, p == p.rounded() else { return Platform.power(base, p) }
-    var result = base
-    for _ in 1..<Int(p) { result *= base }
-    return result
   }
 }

@@ -46,8 +46,8 @@ extension Optimizer where Scalar == Float {
         gradients.sum(ofTensor: index).map { TensorBuffer(UnsafeBufferPointer(start: $0, count: tensor.count)) })
     }
     let operands = try bindTensors(parameters, sums)
-    let report = try takeStep(
-      operands, divisor: gradients.divisor, isMeasured: takeSums(of: gradients), meetings)
+    let isMeasured = try takeSums(of: gradients)
+    let report = try takeStep(operands, divisor: gradients.divisor, isMeasured: isMeasured, meetings)
     gradients.reset()
     return report
   }

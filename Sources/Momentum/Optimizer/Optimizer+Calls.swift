@@ -215,17 +215,20 @@ extension Optimizer {
       setIfChanged(&table.entry(index).pointee.gradient, to: gradients.sum(ofTensor: index))
       setIfChanged(&table.entry(index).pointee.parameters, to: parameters(table.entries[index]))
     }
-    let report = try takeStep(divisor: gradients.divisor, isMeasured: takeSums(of: gradients), meetings)
+    let isMeasured = try takeSums(of: gradients)
+    let report = try takeStep(divisor: gradients.divisor, isMeasured: isMeasured, meetings)
     gradients.reset()
     return report
   }
 
-  /// Takes over what an accumulator has measured.
+  /// Takes over what an accumulator has measured, in a step whose settings hold: what reports tell of the last step goes.
   ///
   /// - Returns: Whether that is what a step needs.
-  func takeSums(of gradients: borrowing GradientAccumulator<Scalar>) -> Bool {
-    let settings = clipSettings
-    guard settings.normType == .l2, settings.algorithm == gradients.algorithm else { return false }
+  mutating func takeSums(of gradients: borrowing GradientAccumulator<Scalar>) throws(MomentumError) -> Bool {
+    let call = EngineCall.begin()
+    defer { call.end() }
+    try checkStep()
+    guard stage.settings.normType == .l2, stage.settings.algorithm == gradients.algorithm else { return false }
     _ = table.sums.update(fromContentsOf: gradients.table.sums)
     table.lastOrder = .forwards
     return true

@@ -11,9 +11,8 @@ extension Optimizer {
   /// Whether the last step ran all its programs as loops; see ``lastPrograms``.
   public var lastStepWasFused: Bool {
     guard programs.count > 0 else { return false }
-    return table.hadHalves
-      ? table.ranLoopsOnly(team)
-      : programs.all.allSatisfy {
+    return lastHalvesWereFused
+      ?? programs.all.allSatisfy {
         kernels.fuses($0, Scalar.self, cacheBytes: table.cacheBytes, speculates: lastStepSpeculated)
       }
   }

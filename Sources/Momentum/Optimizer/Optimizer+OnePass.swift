@@ -16,14 +16,14 @@ extension Optimizer {
     let loop =
       table.usesHalves ? nil : programs.onlyLoop(table.kernels, cacheBytes: table.cacheBytes, speculates: true)
     speculation.run(
-      table, programs.all, loop, largestSum: limit * limit, algorithm: clipping.algorithm,
+      table, programs.all, loop, largestSum: limit * limit, algorithm: stage.settings.algorithm,
       ignoresNonFinite: outcome.clearsNonFinite, team)
     let measured = GradientMeasurement(total: table.totalNorm(stage.settings.normType, table.measured()))
     try stage.decide(measured, table, &outcome, team)
     outcome.clearsNonFinite = nonFinitePolicy == .zero
 
     let isDone = !outcome.report.wasClipped && speculation.updatedAll
-    lastStepSpeculated = isDone && clipping.algorithm == .blas
+    lastStepSpeculated = isDone && stage.settings.algorithm == .blas
     if !isDone {
       corrections.removeAll()
       if outcome.report.wasClipped {
@@ -33,10 +33,23 @@ extension Optimizer {
         // Rules were checked before, with another factor: one that corrects some steps only, against its word, is found too
         // late.
         try compileCorrections(by: (ScaledDouble(outcome.report.clipCoefficient) + -1) * stage.gradientFactor)
+        // A copy that is corrected is written, and counted, once more.
+        if table.usesHalves { table.clearLosses(team) }
       }
       speculation.finish(table, updated: corrections.all, rest: programs.all, team)
     }
     commit()
+  }
+
+  /// Throws if a rule cannot correct the step that comes next.
+  func checkCorrections() throws(MomentumError) {
+    guard try compiler(clearsNonFinite: false).correctsAll(rules, states, into: corrections) else {
+      throw cannotCorrect
+    }
+  }
+
+  private var cannotCorrect: MomentumError {
+    .invalidSetting(name: "mode", value: mode.rawValue, expected: "twoPass for this update rule")
   }
 
   // A compiler is made for each call: one that was kept would be counted, which takes longer.
@@ -47,8 +60,6 @@ extension Optimizer {
 
   private func compileCorrections(by change: ScaledDouble) throws(MomentumError) {
     let compiler = compiler(clearsNonFinite: nonFinitePolicy == .zero)
-    guard try compiler.compileCorrections(by: change, rules, states, into: corrections) else {
-      throw .invalidSetting(name: "mode", value: mode.rawValue, expected: "twoPass for this update rule")
-    }
+    guard try compiler.compileCorrections(by: change, rules, states, into: corrections) else { throw cannotCorrect }
   }
 }

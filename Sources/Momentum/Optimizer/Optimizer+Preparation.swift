@@ -11,6 +11,7 @@ extension Optimizer {
     let call = EngineCall.begin()
     defer { call.end() }
     try checkSettings()
+    if mode == .onePass { try checkCorrections() }
     try bindState(threads: threads)
     _ = table.scratch(threads: team.mostCount)
   }

@@ -13,15 +13,16 @@ extension Optimizer {
     let call = EngineCall.begin()
     defer { call.end() }
     let scale = adaptedLossScale.current
-    table.hadHalves = table.usesHalves
-    guard table.hadHalves else {
+    guard table.usesHalves else {
       try computeStep(divisor, scale, isMeasured, meetings)
+      lastHalvesWereFused = nil
       return report(scale)
     }
     table.clearHalfCounts(team)
     table.directionStep = stepCount + 1
     defer { table.directionStep = nil }
     try computeStep(divisor, scale, isMeasured, meetings)
+    lastHalvesWereFused = table.ranLoopsOnly(team)
     let counts = table.halfCounts(team)
     outcome.report.overflowedElements = counts.overflowed
     return report(scale, lostUpdates: counts.lost)
@@ -41,11 +42,7 @@ extension Optimizer {
   private mutating func computeStep(
     _ divisor: ScaledDouble, _ lossScale: Double, _ isMeasured: Bool, _ meetings: NormMeetings?
   ) throws(MomentumError) {
-    if !areSettingsChecked || !rules.holdForEveryStep {
-      try checkSettings()
-    } else if velocitiesConflict {
-      try checkVelocities()
-    }
+    try checkStep()
     stage.gradientFactor =
       lossScale == 1 && divisor == ScaledDouble(1) ? divisor : ScaledDouble(1) / (ScaledDouble(lossScale) * divisor)
     if let meetings {

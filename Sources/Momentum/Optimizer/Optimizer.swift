@@ -84,6 +84,11 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   /// change everything else that the optimizer remembers: its state is then the one that the step leaves, but for these
   /// vectors.
   package var changesVectors = true
+  /// Whether steps in two passes measure gradients as ``NormAlgorithm/portable`` says, whatever ``clipping`` says: for the owner
+  /// of a part of a model, of which another part has gradients in half precision. So it does not matter how the model is cut.
+  package var measuresPortably = false {
+    didSet { areSettingsChecked = false }
+  }
   /// Is told by steps in two passes how many more elements of gradients have been measured, in the order of the tensors.
   package var tell: ((Int) -> Void)? {
     get { table.tell }
@@ -110,6 +115,8 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   public internal(set) var lastStepClipped = false
   /// Whether the last step summed its gradient by dot products while it ran its programs, and ran none afterwards.
   var lastStepSpeculated = false
+  /// Whether the last step had operands in half precision and ran all programs as loops; `nil` if it had none.
+  var lastHalvesWereFused: Bool?
   /// Whether the programs of the last step that clipped by value had a loop that sums what it clamps; see ``ClampingPass``.
   var hadClampingLoop = false
   /// The scales and flags of each tensor's velocity and average.
@@ -143,6 +150,8 @@ public struct Optimizer<Scalar: BLASScalar>: ~Copyable, @unchecked Sendable {  /
   /// What the stage has decided in this step, for the report.
   var outcome = ClipStage.Outcome()
   var rules = StepRules()
+  /// Those of the step that comes, while they are checked; then those before.
+  var nextRules = StepRules()
   /// The tensors whose updates are transformed as a whole.
   let matrixStage = MatrixStage<Scalar>()
   /// The programs of the last step.

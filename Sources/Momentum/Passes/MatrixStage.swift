@@ -48,10 +48,11 @@ final class MatrixStage<Scalar: BLASScalar>: @unchecked Sendable {  // changed b
     for index in table.entries.indices {
       guard let own = transform(table.decisions[index].group) else { continue }
       let matrices = try own.view.matrices(of: table.shapes[index], tensor: table.name(of: index))
-      let layouts = (0..<matrices.count).map { matrices[$0] }
+      let count = table.entries[index].count
+      let layouts = count == 0 ? [] : (0..<matrices.count).map { matrices[$0] }
       members.append(
         Member(
-          tensor: index, transform: own, layouts: layouts, count: table.entries[index].count,
+          tensor: index, transform: own, layouts: layouts, count: count,
           mayHaveEpilogue: own.method != .polar && layouts.allSatisfy(\.isDense)))
     }
     let room = members.map { Self.rounded($0.count) }
@@ -159,8 +160,11 @@ final class MatrixStage<Scalar: BLASScalar>: @unchecked Sendable {  // changed b
       let factors = epilogueFactors?.base, let part = programs[member.program].partBehindTransform
     else { return nil }
     let own = factors + index * ProgramLoop<Scalar>.factorCount
-    return withUnsafePointer(to: part) { $0.signature(writing: own) }.flatMap { FusedLoop($0) }.map { loop in
-      OperandPlaces(table, tensor: member.tensor, at: 0).withAddresses(at: 0) { BoundLoop(loop, own, $0) }
-    }
+    // No `map` and no `flatMap` to a type that depends on Scalar: where this code is not specialized, as in steps with an
+    // exchange, the optimizer of Swift 6.3 makes something of their nil.
+    guard let signature = withUnsafePointer(to: part, { $0.signature(writing: own) }),
+      let loop = FusedLoop<Scalar>(signature)
+    else { return nil }
+    return OperandPlaces(table, tensor: member.tensor, at: 0).withAddresses(at: 0) { BoundLoop(loop, own, $0) }
   }
 }

@@ -1,41 +1,33 @@
 extension TensorTable {
   /// Measures all gradients, and leaves the sum of each tile in the table.
   ///
-  /// - Complexity: Reads every gradient once, twice for a general p.
+  /// - Complexity: Reads every gradient once.
   func measure(_ plan: MeasurementPlan, _ team: ThreadTeam) -> GradientMeasurement {
     if let measured = measureSquares(plan, team) { return measured }
-    guard case .p = plan.type.form else { return measure(plan, team, divisors: (1, 1)) }
-    let largest = largestElements(plan, team)
-    return measure(plan, team, divisors: (Self.divisor(largest.all), Self.divisor(largest.clamped)))
-  }
-
-  /// The largest magnitudes for a general p, of the gradients and of those after clipping by value.
-  func largestElements(_ plan: MeasurementPlan, _ team: ThreadTeam) -> (all: NormPartial, clamped: NormPartial) {
-    (divisor, clampedDivisor) = (1, 1)
-    let pass = ReducePlan(measure: .maximum, clamps: plan.clamps, clearsNonFinite: plan.clearsNonFinite)
-    _ = reduce(pass, 0..<count, team)
-    return (total(.infinity, measured()), total(.infinity, measured(clamped: plan.clamps)))
-  }
-
-  /// Measures all gradients, those of a general p divided by divisors that are known.
-  func measure(
-    _ plan: MeasurementPlan, _ team: ThreadTeam, divisors: (all: Double, clamped: Double)
-  ) -> GradientMeasurement {
-    (divisor, clampedDivisor) = divisors
-    var pass = ReducePlan(measure: .maximum, clamps: plan.clamps, clearsNonFinite: plan.clearsNonFinite)
-    let algorithm = halves.algorithm(plan.algorithm)
-    pass.measure = TileMeasure(plan.type, algorithm, divisor: divisor)
-    pass.clampedMeasure = TileMeasure(plan.type, algorithm, divisor: clampedDivisor)
+    let pass = ReducePlan(
+      measure: TileMeasure(plan.type, halves.algorithm(plan.algorithm)), clamps: plan.clamps,
+      clearsNonFinite: plan.clearsNonFinite)
     var changed = 0
     ToldWork.run(count, tell: tell) { changed += reduce(pass, $0, team) }
     lastOrder = .forwards
+    (divisor, clampedDivisor) = (1, 1)
+    if case .p = plan.type.form {
+      divisor = largestScale(sums)
+      if plan.clamps { clampedDivisor = largestScale(clampedSums) }
+    }
     return GradientMeasurement(total: totalNorm(plan.type, measured()), valueClippedCount: changed)
   }
 
-  /// The divisor of the elements that keeps their powers from overflowing: the largest magnitude, or 1.
-  static func divisor(_ norm: NormPartial) -> Double {
-    let largest = norm.finiteNorm.double
-    return largest > 0 ? largest : 1
+  /// The largest scale of all tiles.
+  private func largestScale(_ sums: UnsafeMutableBufferPointer<TileSum>) -> Double {
+    entries.indices.reduce(0) {
+      entry($1).pointee.gradient == nil ? $0 : max($0, Self.largestScale(tiles(of: entry($1), sums)))
+    }
+  }
+
+  /// The largest scale of some tiles; 0 if all are zeros.
+  static func largestScale(_ tiles: UnsafeBufferPointer<TileSum>) -> Double {
+    tiles.reduce(0) { max($0, $1.scale) }
   }
 
   /// The first pass, on some of the elements: reads every gradient once, and leaves a ``TileSum`` of each tile in the table.
@@ -153,9 +145,7 @@ extension TensorTable {
       table.clampedSums[place] = clamped
       return changed
     }
-    if plan.clamps {
-      table.clampedSums[place] = plan.measuresAlike ? sum : .measure(x, n, plan.clampedMeasure, copy: scratch)
-    }
+    if plan.clamps { table.clampedSums[place] = sum }
     return 0
   }
 
@@ -173,8 +163,8 @@ extension TensorTable {
     }
     let changed = Scalar._clampCounting(source, to: Scalar(bounds.lower), Scalar(bounds.upper), into: scratch, n)
     // A tile within the bounds does not change, so its sum is known.
-    if changed == 0, !plan.clearsNonFinite, plan.measuresAlike { return (sum, 0) }
-    return (.measure(scratch, n, plan.clampedMeasure), changed)
+    if changed == 0, !plan.clearsNonFinite { return (sum, 0) }
+    return (.measure(scratch, n, plan.measure), changed)
   }
 }
 

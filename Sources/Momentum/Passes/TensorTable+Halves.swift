@@ -111,10 +111,17 @@ extension TensorTable {
 
   /// Sets the counts of all threads to 0, before passes that write elements of half precision.
   func clearHalfCounts(_ team: ThreadTeam) {
+    clearLosses(team)
+    let scratch = scratch(threads: team.mostCount)
+    for thread in 0..<team.mostCount { ThreadScratch<Scalar>(scratch, thread: thread).tiled.pointee = 0 }
+  }
+
+  /// Sets the counts of what rounding has lost to 0.
+  func clearLosses(_ team: ThreadTeam) {
     let scratch = scratch(threads: team.mostCount)
     for thread in 0..<team.mostCount {
       let own = ThreadScratch<Scalar>(scratch, thread: thread)
-      (own.overflowed.pointee, own.lost.pointee, own.tiled.pointee) = (0, 0, 0)
+      (own.overflowed.pointee, own.lost.pointee) = (0, 0)
     }
   }
 

@@ -7,7 +7,8 @@ extension TensorTable {
     if type == .l2, tiles.count <= NormPartial.chunk, let sum = TileSum.roundedSum(tiles) {
       return MeasuredNorm(finite: ScaledDouble(sum).squareRoot())
     }
-    var partial = NormPartial(unchecked: type, divisor: measured.divisor)
+    // On a scale of its own: beside another tensor it may be so small that its powers vanish.
+    var partial = NormPartial(unchecked: type, divisor: Self.largestScale(tiles))
     partial.add(tiles)
     return MeasuredNorm(partial)
   }
@@ -84,7 +85,7 @@ extension TensorTable {
     _ type: NormType, _ measured: MeasuredTiles, finiteOnly: Bool, where isMeant: (UnsafePointer<Decision>) -> Bool
   ) -> NormPartial {
     let partial = clippedSum(type, measured, finiteOnly: finiteOnly, where: isMeant)
-    guard partial.hasVanishingSum else { return partial }
+    guard partial.hasVanishingSum(finiteOnly: finiteOnly) else { return partial }
     // On the scale of the elements, whose norms may be far larger before they are clipped, these are too small to be added.
     let norms = clippedNorms(type, measured, finiteOnly: finiteOnly, where: isMeant)
     guard let largest = ScaledDouble.largest(norms) else { return partial }
@@ -132,7 +133,7 @@ extension TensorTable {
   }
 
   @inline(__always)
-  private func tiles(
+  func tiles(
     of entry: UnsafePointer<Entry>, _ sums: UnsafeMutableBufferPointer<TileSum>
   ) -> UnsafeBufferPointer<TileSum> {
     UnsafeBufferPointer(

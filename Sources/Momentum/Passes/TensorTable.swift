@@ -85,8 +85,6 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   /// The first element of the second moments of all tensors, which lie in the order of the table; not part of an entry,
   /// which fills its cache line.
   var secondMoment: Pointer?
-  /// Whether the last step had operands in half precision.
-  var hadHalves = false
   /// Whether the directions are ``BFloat16``s.
   var hasHalfDirection = false
   /// The first element of all directions, as they are bound.
@@ -97,7 +95,7 @@ final class TensorTable<Scalar: BLASScalar>: @unchecked Sendable {  // written b
   private(set) var halfEntries: UnsafeMutableBufferPointer<HalfEntry>?
   /// Is told how many more elements have been measured, in the order of the tensors; see ``ToldWork``.
   var tell: ((Int) -> Void)?
-  /// The divisors of the elements before their powers were summed; see ``MeasuredTiles/divisor``.
+  /// The scales on which the tiles are added; see ``MeasuredTiles/divisor``.
   var (divisor, clampedDivisor) = (1.0, 1.0)
   /// The ``ThreadScratch`` of every thread, allocated by the first pass with this number of threads; and its address and
   /// size once more, because each look into a stored value that cannot be copied is a call that checks for exclusive access.

@@ -219,9 +219,9 @@ extension MatrixView {
   /// The rows and columns of the first matrix of a tensor. Allocates nothing.
   func sides(of shape: [Int]) -> (rows: Int, columns: Int) {
     guard shape.count >= 2 else { return (1, shape.first ?? 1) }
-    func extent(_ axes: [Int]) -> Int { axes.reduce(1) { $0 * shape[$1 < 0 ? $1 + shape.count : $1] } }
+    func extent(_ axes: [Int]) -> Int { ElementCount.product(axes.lazy.map { shape[$0 < 0 ? $0 + shape.count : $0] }) }
     switch self {
-    case .firstAxis: return (shape[0], shape[1...].reduce(1, *))
+    case .firstAxis: return (shape[0], ElementCount.product(shape[1...]))
     case .lastTwoAxes: return (shape[shape.count - 2], shape[shape.count - 1])
     case .axes(let inputs, let outputs): return (extent(outputs), extent(inputs))
     case .rowBlocks(let counts, let view): return (counts.first ?? 1, view.sides(of: shape).columns)

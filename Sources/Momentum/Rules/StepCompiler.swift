@@ -48,17 +48,46 @@ struct StepCompiler<Scalar: BLASScalar> {
   ) throws(MomentumError) -> Bool {
     corrections.removeAll()
     for index in table.entries.indices where table.entries[index].program == corrections.count {
-      let program = corrections.append()
-      forEachOwn(of: index) { program.pointee.append($0) }
-      let group = table.decisions[index].group
-      let before = program.pointee.beginRule()
-      let isPossible = rules[group].compileCorrection(
-        state(of: index, states, rules.traits(of: group)), change: change, scale: table.decisions[index].newScale,
-        into: &program.pointee)
-      guard isPossible else { return false }
-      try check(program, behind: before, rules.traits(of: group), tensor: index)
-      try checkLength(program, tensor: index)
+      guard try compileCorrection(of: index, by: change, rules, states, into: corrections.append()) else {
+        return false
+      }
     }
+    return true
+  }
+
+  /// Whether the next step of every tensor can be corrected, of those that have no gradient yet too.
+  ///
+  /// - Throws: As ``compileCorrections(by:_:_:into:)``.
+  func correctsAll(
+    _ rules: borrowing StepRules, _ states: borrowing VectorStates, into corrections: ProgramBuffer<Scalar>
+  ) throws(MomentumError) -> Bool {
+    defer { corrections.removeAll() }
+    for index in table.entries.indices {
+      // A velocity that its rule would misread refuses the step, if the tensor has a gradient then.
+      guard !states.velocities[index].conflicts(with: rules.traits(of: table.decisions[index].group)) else { continue }
+      corrections.removeAll()
+      try compileProgram(of: index, rules, states, into: corrections.append())
+      corrections.removeAll()
+      guard try compileCorrection(of: index, by: ScaledDouble(0), rules, states, into: corrections.append()) else {
+        return false
+      }
+    }
+    return true
+  }
+
+  private func compileCorrection(
+    of index: Int, by change: ScaledDouble, _ rules: borrowing StepRules, _ states: borrowing VectorStates,
+    into program: UnsafeMutablePointer<StepProgram>
+  ) throws(MomentumError) -> Bool {
+    forEachOwn(of: index) { program.pointee.append($0) }
+    let group = table.decisions[index].group
+    let before = program.pointee.beginRule()
+    let isPossible = rules[group].compileCorrection(
+      state(of: index, states, rules.traits(of: group)), change: change, scale: table.decisions[index].newScale,
+      into: &program.pointee)
+    guard isPossible else { return false }
+    try check(program, behind: before, rules.traits(of: group), tensor: index)
+    try checkLength(program, tensor: index)
     return true
   }
 

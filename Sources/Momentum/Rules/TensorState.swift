@@ -44,6 +44,6 @@ public struct TensorState: Sendable, Hashable {
 extension TensorState {
   /// The rows of the tensor as a matrix: the extent of its first axis, or 1 if it has less than two axes.
   public var rows: Int { shape.count < 2 ? 1 : shape[0] }
-  /// The columns: the product of the other extents.
-  public var columns: Int { shape.count < 2 ? shape.first ?? 1 : shape[1...].reduce(1, *) }
+  /// The columns: the product of the other extents, at most `Int.max`.
+  public var columns: Int { shape.count < 2 ? shape.first ?? 1 : ElementCount.product(shape[1...]) }
 }

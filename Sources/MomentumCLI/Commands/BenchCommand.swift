@@ -33,11 +33,11 @@ struct BenchCommand: ParsableCommand {
   var scalar: [BenchRun.Element] = [.float]
   @Option(help: "How the step clips: by global norm, the norm of each tensor, value, or not at all.")
   var clip = BenchOperation.Clip.global
-  @Option(help: "Momentum of the step. (default: 0.9)", transform: NumberText.double)
+  @Option(parsing: .unconditional, help: "Momentum of the step. (default: 0.9)", transform: NumberText.double)
   var momentum = 0.9
   @Flag(help: "Nesterov momentum.")
   var nesterov = false
-  @Option(help: "Weight decay of the step. (default: 0.0)", transform: NumberText.double)
+  @Option(parsing: .unconditional, help: "Weight decay of the step. (default: 0.0)", transform: NumberText.double)
   var weightDecay = 0.0
   @Flag(help: "Take the step in one pass, with a limit on the global norm that nothing exceeds.")
   var onePass = false
@@ -51,7 +51,7 @@ struct BenchCommand: ParsableCommand {
   var kernels = StepKernels.automatic
   @Option(parsing: .upToNextOption, help: "The most threads to use. (default: as many as the process may use)")
   var threads: [Int] = []
-  @Option(name: .customLong("repeat"), help: "How often each contender is timed.")
+  @Option(name: .customLong("repeat"), parsing: .unconditional, help: "How often each contender is timed.")
   var repeats = 10
   @Flag(help: "Leave out sizes whose vectors the memory does not hold, rather than refuse to run.")
   var skipTooLarge = false
@@ -71,6 +71,7 @@ struct BenchCommand: ParsableCommand {
   @Flag(help: "With --matrices: also a step along polar factors, by LAPACK.")
   var polar = false
   @Option(
+    parsing: .unconditional,
     help:
       "With --matrices: the largest singular value by the smallest, between which each is smaller than the one before by the same factor. (default: spread as those of random numbers)",
     transform: NumberText.double)

@@ -61,6 +61,7 @@ struct ClipCommand: ParsableCommand {
   var clip: ClipOptions
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       """
       The norm of all gradients together, if it is known: --clip-global-norm goes by it, and nothing is measured or \

@@ -16,6 +16,7 @@ struct HalfOptions: ParsableArguments {
   var rounding: RoundingOption?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       """
       The seed of --rounding stochastic, for all steps that a state counts. Without --state or --velocity every run begins \

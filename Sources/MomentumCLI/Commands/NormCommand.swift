@@ -25,6 +25,7 @@ struct NormCommand: ParsableCommand {
   var patterns: NamePatterns
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "Which norm: 1, 2, inf, any p > 0, 0 to count the elements that are not 0, or spectral. (default: 2)",
       valueName: "p"),
@@ -39,6 +40,7 @@ struct NormCommand: ParsableCommand {
   var perTensor = false
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp("With --per-tensor, also print the first singular values of each matrix.", valueName: "count"))
   var spectrum: Int?
 
@@ -85,7 +87,11 @@ struct NormCommand: ParsableCommand {
         output.add(place.tensor.name, try norm(of: [buffer], in: checkpoint), of: buffer)
       }
     }
-    if let spectrum { output.matrices = try matrixTensors(checkpoint).flatMap { try $0.spectra(most: spectrum) } }
+    if let spectrum {
+      output.matrices = try checkpoint.naming {
+        try matrixTensors(checkpoint).flatMap { try $0.spectra(most: spectrum) }
+      }
+    }
     return output
   }
 
@@ -93,7 +99,9 @@ struct NormCommand: ParsableCommand {
     let buffers = try checkpoint.tensorBuffers()
     // For the elements that are not finite.
     let magnitudes = try Gradients.norm(of: buffers, type: .infinity, threads: threading.threads)
-    let matrices = try matrixTensors(checkpoint).flatMap { try $0.norms(threads: threading.threads, spectrum) }
+    let matrices = try checkpoint.naming {
+      try matrixTensors(checkpoint).flatMap { try $0.norms(threads: threading.threads, spectrum) }
+    }
     var output = NormOutput(
       magnitudes, spectral: matrices, perTensor: perTensor, skipped: checkpoint.skipped)
     if output.nonFiniteCount > 0 {

@@ -10,18 +10,23 @@ struct OptimizerOptions: ParsableArguments {
   var config: String?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp("The learning rate. Needed without --config.", valueName: "x"), transform: NumberText.double)
   var learningRate: Double?
 
-  @Option(help: ArgumentHelp("The momentum, at least 0. (default: 0)", valueName: "x"), transform: NumberText.double)
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("The momentum, at least 0. (default: 0)", valueName: "x"),
+    transform: NumberText.double)
   var momentum: Double?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp("What the gradient loses on entering the velocity, in 0...1. (default: 0)", valueName: "x"),
     transform: NumberText.double)
   var dampening: Double?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp("The weight decay, at least 0. (default: 0)", valueName: "x"), transform: NumberText.double)
   var weightDecay: Double?
 
@@ -35,6 +40,7 @@ struct OptimizerOptions: ParsableArguments {
   var maximize = false
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       """
       Adaptive gradient clipping: bring the gradient of every unit to a norm of at most X times that of its parameters. \
@@ -43,16 +49,19 @@ struct OptimizerOptions: ParsableArguments {
   var agc: Double?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp("What the loss was multiplied with: gradients are divided by X. (default: 1)", valueName: "x"),
     transform: NumberText.double)
   var lossScale: Double?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp("Average the parameters: a = X·a + (1 - X)·p, with X in 0...1.", valueName: "x"),
     transform: NumberText.double)
   var ema: Double?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp("Set the parameters to their average after every N steps. Needs --ema.", valueName: "n"))
   var emaOverwrite: Int?
 

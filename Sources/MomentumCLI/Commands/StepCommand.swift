@@ -110,10 +110,12 @@ struct StepCommand: ParsableCommand {
   @OptionGroup(title: "Optimizer")
   var options: OptimizerOptions
 
-  @Option(help: ArgumentHelp("How many steps to take with the same gradients.", valueName: "k"))
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("How many steps to take with the same gradients.", valueName: "k"))
   var steps = 1
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       """
       How many parameters are in memory at a time, where one step is taken: larger checkpoints are read, stepped and written \

@@ -44,54 +44,66 @@ struct TrainCommand: ParsableCommand {
 
   private static let defaults = TrainingOptions()
 
-  @Option(help: "Number of seeds; each setting runs once with each.")
+  @Option(parsing: .unconditional, help: "Number of seeds; each setting runs once with each.")
   var seeds = defaults.seeds
-  @Option(help: "Epochs of a run.")
+  @Option(parsing: .unconditional, help: "Epochs of a run.")
   var epochs = defaults.epochs
-  @Option(help: "Images of a batch.")
+  @Option(parsing: .unconditional, help: "Images of a batch.")
   var batch = defaults.batch
-  @Option(help: "Units of the recurrent layer.")
+  @Option(parsing: .unconditional, help: "Units of the recurrent layer.")
   var hidden = defaults.hidden
-  @Option(help: "Pixels read at a step: 2 gives sequences of 32 steps, 1 of 64.")
+  @Option(parsing: .unconditional, help: "Pixels read at a step: 2 gives sequences of 32 steps, 1 of 64.")
   var pixelsPerStep = defaults.pixelsPerStep
   @Option(
+    parsing: .unconditional,
     help: "The recurrent weights start as a rotation times this. (default: \(defaults.gain))",
     transform: NumberText.double)
   var gain = defaults.gain
   @Option(
+    parsing: .unconditional,
     help: "Momentum of the rules momentum and nesterov. (default: \(defaults.momentum))", transform: NumberText.double)
   var momentum = defaults.momentum
   @Option(
+    parsing: .unconditional,
     help: "Learning rate of the rules momentum and nesterov. (default: \(defaults.learningRate))",
     transform: NumberText.double)
   var learningRate = defaults.learningRate
   @Option(
+    parsing: .unconditional,
     help: "Learning rate of the rules lion and signum. (default: \(TrainingOptions.signRate))",
     transform: NumberText.double)
   var signLearningRate: Double?
   @Option(
+    parsing: .unconditional,
     help: "Learning rate of the rule normalized. (default: \(TrainingOptions.normalizedRate))",
     transform: NumberText.double)
   var normalizedLearningRate: Double?
   @Option(
     name: .customLong("adamw-learning-rate"),
+    parsing: .unconditional,
     help: "Learning rate of the rule adamw. (default: \(TrainingOptions.adamWRate))", transform: NumberText.double)
   var adamWLearningRate: Double?
   @Option(
+    parsing: .unconditional,
     help: "Learning rate of the rule muon. (default: \(TrainingOptions.muonRate))", transform: NumberText.double)
   var muonLearningRate: Double?
   @Option(
+    parsing: .unconditional,
     help:
       "Learning rates that momentum 0 is tried with, separated by commas. (default: \(NumberList(defaults.plainLearningRates)))",
     transform: NumberList.list)
   var plainLearningRates = NumberList(defaults.plainLearningRates)
-  @Option(help: "Threshold of clipping by value. (default: \(defaults.clipValue))", transform: NumberText.double)
+  @Option(
+    parsing: .unconditional, help: "Threshold of clipping by value. (default: \(defaults.clipValue))",
+    transform: NumberText.double)
   var clipValue = defaults.clipValue
   @Option(
+    parsing: .unconditional,
     help: "Threshold of clipping by the norm of each tensor. (default: \(defaults.clipNorm))",
     transform: NumberText.double)
   var clipNorm = defaults.clipNorm
   @Option(
+    parsing: .unconditional,
     help: "Threshold of clipping by the global norm. (default: \(defaults.clipGlobalNorm))",
     transform: NumberText.double)
   var clipGlobalNorm = defaults.clipGlobalNorm
@@ -115,7 +127,7 @@ struct TrainCommand: ParsableCommand {
   @Option(
     help: "Go on with the comparison in this report folder; its options hold, all others but --threads are refused.")
   var resume: String?
-  @Option(help: "Runs that go side by side (default: the number of cores).")
+  @Option(parsing: .unconditional, help: "Runs that go side by side (default: the number of cores).")
   var threads: Int?
   @Option(help: "The program that draws the pictures.")
   var gnuplot = "gnuplot"

@@ -18,18 +18,22 @@ struct TrajectoryCommand: ParsableCommand {
   @Option(parsing: .upToNextOption, help: "Surfaces: quadratic, rosenbrock, beale.")
   var surfaces = TestSurface.allCases
   @Option(
+    parsing: .unconditional,
     help: "Momentum of the methods momentum and nesterov. (default: \(defaults.momentum))", transform: NumberText.double
   )
   var momentum = defaults.momentum
-  @Option(help: "One learning rate for all methods, instead of the best for each.", transform: NumberText.double)
+  @Option(
+    parsing: .unconditional, help: "One learning rate for all methods, instead of the best for each.",
+    transform: NumberText.double)
   var learningRate: Double?
-  @Option(help: "Clip the gradient to this norm.", transform: NumberText.double)
+  @Option(parsing: .unconditional, help: "Clip the gradient to this norm.", transform: NumberText.double)
   var clipGlobalNorm: Double?
   @Option(
+    parsing: .unconditional,
     help: "A descent arrives when the value is at most this far above the minimum. (default: \(defaults.tolerance))",
     transform: NumberText.double)
   var tolerance = defaults.tolerance
-  @Option(help: "Steps after which a descent is given up.")
+  @Option(parsing: .unconditional, help: "Steps after which a descent is given up.")
   var maximumSteps = defaults.maximumSteps
   @Option(help: "Report folder, new or empty (default: report-trajectory, or report-trajectory-2, ...).")
   var output: String?

@@ -22,7 +22,7 @@ struct ValidateCommand: ParsableCommand {
   @Flag(help: "Sweep norms over lengths and distributions.")
   var sweep = false
 
-  @Option(help: ArgumentHelp("The greatest length of the sweep.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("The greatest length of the sweep.", valueName: "n"))
   var largest = 1_000_000
 
   @Option(help: ArgumentHelp("The scalar of the sweep, float or double; by default both.", valueName: "scalar"))

@@ -18,7 +18,7 @@
     var count: [BenchCommand.ElementCount] = []
     @Option(parsing: .upToNextOption, help: "The tensors of models: resnet50 (25557032), gpt2 (124439808).")
     var model: [ModelTensors] = []
-    @Option(name: .customLong("repeat"), help: "How often each way is timed.")
+    @Option(name: .customLong("repeat"), parsing: .unconditional, help: "How often each way is timed.")
     var repeats = 5
     @Flag(help: "Print one JSON object.")
     var json = false

@@ -16,6 +16,7 @@
     private static let defaultMicroBatches = 8
 
     @Option(
+      parsing: .unconditional,
       help: "The number of parts of a batch, whatever the number of ranks. (default: \(defaultMicroBatches))")
     var microBatches: Int?
 

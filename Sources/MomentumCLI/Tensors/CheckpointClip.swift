@@ -30,10 +30,12 @@ struct CheckpointClip {
         if outputType.widens(part.tensors.dtypes[0]) {
           let copies = try WidenedTensors(part.tensors)
           widened.append(copies)
-          part = ClipPart(part.tensors, copies.buffers, settings, threads)
+          part = ClipPart(part.tensors, copies.buffers, settings, threads, areWidened: true)
         }
         let own = try clip(part, norms, measuring)
-        if let spectralLimit, !own.wasSkipped { matrices?.add(try part.clipMatrices(spectralLimit)) }
+        if let spectralLimit, !own.wasSkipped {
+          matrices?.add(try gradients.naming { try part.clipMatrices(spectralLimit) })
+        }
         reports.append(own)
       }
       if norms == nil, givenNorm == nil, !parts.isEmpty { measuring.finish() }

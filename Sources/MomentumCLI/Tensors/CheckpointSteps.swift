@@ -5,7 +5,7 @@ import MomentumFiles
 /// and written after the other, by norms that all of them have measured before; see ``stepByGroups(_:)``.
 struct CheckpointSteps {
   let command: StepCommand
-  private(set) var settings: OptimizerConfiguration
+  let settings: OptimizerConfiguration
   let parameters: CheckpointTensors
   let gradients: StepGradients
   let halves: HalfParameters
@@ -24,7 +24,6 @@ struct CheckpointSteps {
     (self.command, self.settings, self.parameters, self.gradients) = (command, settings, parameters, gradients)
     halves = try HalfParameters(command.halves, of: parameters, command.patterns)
     whole = try parameters.layout()
-    if gradients.haveHalves { self.settings.clipping.algorithm = .portable }
     let hasState = !command.state.given.isEmpty
     shards = parameters.shards().enumerated().map { number, shard in
       let doubles = shard.part(Double.self)
@@ -196,7 +195,8 @@ struct CheckpointSteps {
   }
 
   private func source<Scalar: ParameterScalar>(of tensors: CheckpointTensors) throws -> GradientSource<Scalar> {
-    try GradientSource(gradients, of: tensors, settings.clipping.algorithm, threads: command.threading.threads)
+    let algorithm = gradients.haveHalves ? .portable : settings.clipping.algorithm
+    return try GradientSource(gradients, of: tensors, algorithm, threads: command.threading.threads)
   }
 
   private func plain<Scalar: ParameterScalar>(
@@ -229,7 +229,10 @@ struct CheckpointSteps {
   private func newOptimizer<Scalar>(_ tensors: CheckpointTensors) throws -> Optimizer<Scalar> {
     let layout = try tensors.layout()
     return try command.make { () throws(MomentumError) in
-      try settings.makeOptimizer(layout, partOf: whole, threads: command.threading.threads)
+      var optimizer: Optimizer<Scalar> = try settings.makeOptimizer(
+        layout, partOf: whole, threads: command.threading.threads)
+      optimizer.measuresPortably = gradients.haveHalves
+      return optimizer
     }
   }
 

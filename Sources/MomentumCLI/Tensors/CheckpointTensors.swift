@@ -224,10 +224,10 @@ struct CheckpointTensors {
   }
 
   /// Runs `body`, naming the files in the errors that their data cause, and the command line in those that settings cause.
-  func naming<R>(_ body: () throws(MomentumError) -> R) throws -> R {
+  func naming<R>(_ body: () throws -> R) throws -> R {
     do {
       return try body()
-    } catch {
+    } catch let error as MomentumError {
       throw usageError(for: error) ?? DataFileError(file: name, cause: error.description) as any Error
     }
   }

@@ -11,6 +11,7 @@ struct ClipOptions: ParsableArguments {
   var clipValue: ValueBound?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp("Bring every tensor's gradient to a norm of at most X.", valueName: "x"),
     transform: NumberText.double)
   var clipNorm: Double?
@@ -26,11 +27,13 @@ struct ClipOptions: ParsableArguments {
 
   @Option(
     name: .customLong("clip-block-rms"),
+    parsing: .unconditional,
     help: ArgumentHelp("Bring every tensor's gradient to a root mean square of at most X.", valueName: "x"),
     transform: NumberText.double)
   var clipBlockRMS: Double?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "Bring the whole gradient to a norm of at most X; inf measures the norm and clips nothing.", valueName: "x"),
     transform: NumberText.double)
@@ -38,8 +41,12 @@ struct ClipOptions: ParsableArguments {
 
   @Option(
     name: .customLong("norm-type"),
+    parsing: .unconditional,
     help: ArgumentHelp(
-      "The norm of --clip-norm and --clip-global-norm: 1, 2, inf, or any p > 0. (default: 2)", valueName: "p"),
+      """
+      The norm of --clip-norm and --clip-global-norm: 1, 2, inf, or any p > 0; only 2 with --clip-norm-axes and \
+      --clip-block-rms. (default: 2)
+      """, valueName: "p"),
     transform: NumberText.double)
   var givenNormType: Double?
 
@@ -129,7 +136,9 @@ enum NonFiniteOption: String, ExpressibleByArgument, CaseIterable {
 
 /// How many threads to use.
 struct ThreadOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("The most threads to use. (default: as many as the process may use)", valueName: "t"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("The most threads to use. (default: as many as the process may use)", valueName: "t"))
   var threads: Int?
 
   func validate() throws {

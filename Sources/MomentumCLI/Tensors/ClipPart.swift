@@ -25,10 +25,12 @@ struct ClipPart: @unchecked Sendable {  // used by one thread at a time
       }
   }
 
-  /// - Parameter buffers: The elements to clip, those of the file or copies of another type.
+  /// - Parameters:
+  ///   - buffers: The elements to clip, those of the file or copies of another type.
+  ///   - areWidened: Whether they are copies of tensors in half precision.
   init<Scalar: StoredScalar>(
     _ tensors: CheckpointTensors, _ buffers: [UnsafeMutableBufferPointer<Scalar>], _ settings: ClipSettings,
-    _ threads: Int?
+    _ threads: Int?, areWidened: Bool = false
   ) {
     let (names, shapes) = (tensors.tensors.map(\.tensor.name), tensors.tensors.map(\.tensor.shape))
     self.tensors = tensors
@@ -36,7 +38,7 @@ struct ClipPart: @unchecked Sendable {  // used by one thread at a time
       try Gradients.clip(
         buffers, by: settings.clipping, names: names, shapes: shapes, convention: settings.convention,
         nonFinitePolicy: settings.policy, overflowPolicy: settings.overflow, threads: threads, exchange: exchange,
-        tell: tell)
+        tell: tell, measuresPortably: areWidened)
     }
     clipByGivenNorm = { limit, norm throws(MomentumError) in
       try Gradients.clip(

@@ -18,12 +18,14 @@ struct PerExampleOptions: ParsableArguments {
   var scope: PerExampleClipping.Scope?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "Add normal noise, of X times the limit before division by the batch size. (default: 0)", valueName: "x"),
     transform: NumberText.double)
   var noiseMultiplier: Double?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp("The divisor of the sum. (default: how many examples there are)", valueName: "x"),
     transform: NumberText.double)
   var batchSize: Double?

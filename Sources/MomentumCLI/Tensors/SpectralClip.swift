@@ -4,6 +4,7 @@ import Momentum
 /// The options of `momentum clip` for spectral norms.
 struct SpectralClipOptions: ParsableArguments {
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       """
       Bring every matrix to a spectral norm, which is its largest singular value, of at most X: by a bound of it that is \

@@ -70,7 +70,7 @@ extension ErrorBound {
 
   static let maximum = ErrorBound("exact: comparison and counting") { _ in 0 }
 
-  /// Other p-norms: elements over the largest one, powers, and a plain sum of each tile.
+  /// Other p-norms: elements over a power of two or the largest one, powers, a plain sum of each tile, and its scale.
   static func power(_ p: Double) -> ErrorBound {
     ErrorBound("4 + (R + 4)/p roundings in Double, R <= 2048: scaling, power, a plain sum, the root", isInDouble: true)
     {

@@ -51,6 +51,51 @@ final class GroupReportTests: XCTestCase {
     XCTAssertEqual(run.optimizer.groupReports().map(\.name), [nil])
   }
 
+  /// A step whose settings are refused leaves the reports of the last one whole.
+  func testARefusedSettingLeavesReportsAlone() throws {
+    let layout = try ParameterLayout([("a", [2]), ("b", [1])])
+    var optimizer = try Optimizer<Double>(
+      layout, rule: SGD(learningRate: 1), groups: [ParameterGroup("b", ["b"], rule: SGD(learningRate: 2))],
+      clipping: .byGlobalNorm(6.5))
+    var parameters = try ParameterVector<Double>(layout)
+    var sum = try GradientAccumulator<Double>(layout)
+    func add(_ factor: Double) throws { try sum.add(ParameterVector([3 * factor, 4 * factor, 12 * factor])) }
+    try add(1)
+    try optimizer.step(&parameters, gradients: &sum)
+    let (groups, tensors) = (optimizer.groupReports(), optimizer.tensorReports())
+    XCTAssertEqual(groups.map(\.norm), [5, 12])
+    XCTAssertEqual(groups.map(\.learningRate), [1, 2])
+    // Other groups, another rule and another gradient, and then what is refused.
+    try add(100)
+    optimizer.groups = [ParameterGroup("b", ["a"], rule: try SGD(learningRate: 3))]
+    optimizer.rule = try SGD(learningRate: 4)
+    optimizer.threads = 0
+    expect("threads is 0; expected at least 1") { try optimizer.step(&parameters, gradients: &sum) }
+    optimizer.threads = 1
+    optimizer.clipping.whole = .norm(-1)
+    XCTAssertThrowsError(try optimizer.step(&parameters, gradients: &sum))
+    XCTAssertEqual(optimizer.groupReports(), groups)
+    XCTAssertEqual(optimizer.tensorReports(), tensors)
+    optimizer.clipping.whole = .norm(650)
+    try optimizer.step(&parameters, gradients: &sum)
+    XCTAssertEqual(optimizer.groupReports().map(\.norm), [1200, 500])
+    XCTAssertEqual(optimizer.groupReports().map(\.learningRate), [4, 3])
+  }
+
+  /// A limit that skips a step lets nothing be clipped, whatever was clipped before it.
+  func testAStepThatALimitSkipsClipsNothing() throws {
+    var run = try EngineRun<Double>(
+      [[0, 0], [0]], rule: SGD(learningRate: 1),
+      groups: [ParameterGroup("second", ["* 1"], clipping: .byGlobalNorm(2))], clipping: .byNorm(4))
+    run.optimizer.adaptiveLimit = .spikeSkipping(try SpikeSkipping(limit: 3))
+    let report = try run.step([[3, 4], [5]])
+    XCTAssertTrue(report.wasSkipped)
+    XCTAssertFalse(report.clip.wasClipped)
+    XCTAssertEqual(run.optimizer.tensorReports().map(\.wasClipped), [false, false])
+    XCTAssertEqual(run.optimizer.groupReports().map(\.clipCoefficient), [1, 1])
+    XCTAssertEqual(run.parameters, [[0, 0], [0]])
+  }
+
   func testANormThatWasNotMeasured() throws {
     var run = try EngineRun<Float>([[1]], rule: SGD(learningRate: 1), policy: .propagate)
     try run.step([[1]])

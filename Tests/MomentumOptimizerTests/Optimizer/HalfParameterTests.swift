@@ -316,6 +316,26 @@ final class HalfParameterTests: XCTestCase {
     #endif
   }
 
+  /// What a step in one pass corrects is written twice, and overflows once.
+  func testCopiesThatAreCorrectedAreCountedOnce() throws {
+    let count = 100_000
+    for limit in [1, 1e3] {
+      var reports: [[Int]] = []
+      for (mode, threads) in [(StepMode.twoPass, 1), (.onePass, 1), (.onePass, 3)] {
+        var optimizer = try Optimizer<Float>(
+          ParameterLayout(count: count), rule: SGD(learningRate: 1), clipping: .byGlobalNorm(limit),
+          nonFinitePolicy: .propagate, mode: mode, threads: threads)
+        var master = try ParameterVector((0..<count).map { $0 % 20 == 0 ? Float(3.4e38) : 1 })
+        var copy = try ParameterVector<BFloat16>(master.layout)
+        let gradients = try ParameterVector([Float](repeating: 0.01, count: count))
+        let report = try optimizer.step(&master, copy: &copy, gradients: gradients)
+        XCTAssertEqual(report.clip.wasClipped, limit == 1)
+        reports.append([report.overflowedElements, report.lostUpdates])
+      }
+      XCTAssertEqual(reports, Array(repeating: [count / 20, 0], count: 3), "\(limit)")
+    }
+  }
+
   func testConversionsSaturate() throws {
     let numbers: [Float] = [0x1.fefffep127, 0x1.ffp127, -.greatestFiniteMagnitude, .infinity, -.infinity, .nan, 1]
     let vector = try ParameterVector(Array(repeating: numbers, count: 300).flatMap(\.self))

@@ -32,6 +32,25 @@ final class HalfVelocityTests: XCTestCase {
     }
   }
 
+  /// How the last step ran stays what it was, whatever else the optimizer does to its velocity.
+  func testHowTheLastStepRanIsKept() throws {
+    for kernels in StepKernels.allCases {
+      var optimizer = try Optimizer<Float>(
+        ParameterLayout(count: 5000), rule: SGD(learningRate: 0.1, momentum: 0.9), velocityType: .bfloat16, threads: 1)
+      optimizer.kernels = kernels
+      var parameters = try ParameterVector<Float>(optimizer.layout)
+      let gradients = try ParameterVector([Float](repeating: 1, count: 5000))
+      for _ in 0..<2 { try optimizer.step(&parameters, gradients: gradients) }
+      let wasFused = optimizer.lastStepWasFused
+      if kernels == .blas { XCTAssertFalse(wasFused) }
+      if kernels == .fused { XCTAssertEqual(wasFused, StepKernels.vectors != nil && BLASTraits.axpyFuses) }
+      optimizer.foldVelocity()
+      XCTAssertEqual(optimizer.lastStepWasFused, wasFused, "\(kernels)")
+      optimizer.threads = 7
+      XCTAssertEqual(optimizer.lastStepWasFused, wasFused, "\(kernels)")
+    }
+  }
+
   /// Parameters and gradients that are stored otherwise, in vectors and lists, one tensor after the other.
   func testAllFormsOfParametersAndGradients() throws {
     let settings = try HalfVelocitySetup.all()[0]

@@ -50,6 +50,24 @@ final class ForeignRuleTests: XCTestCase {
     }
   }
 
+  /// Whether a rule can correct steps is known before the first.
+  func testPreparationFindsThatARuleCannotCorrect() throws {
+    let add = StepOperation.axpy(factor: Self.one, from: .gradient, into: .parameters)
+    for corrects in [false, true] {
+      var optimizer = try Optimizer<Float>(
+        ParameterLayout([("w", [30]), ("b", [5])]), rule: Foreign(operations: [add], corrects: corrects),
+        nonFinitePolicy: .propagate, mode: .onePass)
+      if corrects {
+        try optimizer.prepare()
+      } else {
+        expect("mode is onePass; expected twoPass for this update rule") { try optimizer.prepare() }
+        optimizer.mode = .twoPass
+        try optimizer.prepare()
+      }
+      XCTAssertEqual(optimizer.lastPrograms, [])
+    }
+  }
+
   /// A rule that looks at shapes gets a program for each of them, in neighbouring tensors too.
   func testProgramsOfEveryShape() throws {
     struct ByRows: UpdateRule {

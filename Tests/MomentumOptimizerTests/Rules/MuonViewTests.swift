@@ -79,6 +79,28 @@ final class MuonViewTests: XCTestCase {
     try expect(2, .mlx, .axes(inputs: [1, 2], outputs: [0]), [16, 2, 2])
   }
 
+  /// Beside an axis without an index others may have any extent, and their product may exceed `Int`.
+  func testTensorsWithoutElements() throws {
+    let shapes = [
+      [0, 1 << 62, 4], [1 << 62, 4, 0], [1 << 40, 1 << 40, 0], [1 << 40, 0, 3], [0, 5], [1 << 50, 1 << 50, 0, 2],
+    ]
+    for shape in shapes {
+      let views: [MatrixView] = [
+        .firstAxis, .lastTwoAxes, .axes(inputs: [0], outputs: [-1]), .axes(inputs: [1], outputs: [0]),
+        .axes(inputs: Array(0..<shape.count - 1), outputs: [-1]),
+      ]
+      for view in views {
+        for (convention, scale) in [(Convention.native, Muon.Scale.fanRatio), (.optax, .spectral), (.mlx, .fanRatio)] {
+          let rule = try Muon(learningRate: 1, view: view, scale: scale, convention: convention)
+          let other = Array(repeating: 1, count: shape.count - 2) + [2, 2]
+          let moved: [[Float]] = try run(rule, [shape, other], [[[], [1, 0, 0, 1]]])
+          XCTAssertEqual(moved[0], [])
+          XCTAssertLessThan(moved[1][0], -0.1, "\(shape), \(view)")
+        }
+      }
+    }
+  }
+
   /// Optax's default for a matrix, named and not.
   func testOptaxWithItsDefaultAxesNamed() throws {
     var random = SeededGenerator(seed: 1601)

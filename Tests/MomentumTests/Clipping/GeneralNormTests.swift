@@ -32,6 +32,70 @@ final class GeneralNormTests: XCTestCase {
     XCTAssertEqual(run.parameters[1][0], -80 * 193 / norm, accuracy: 1e-11)
   }
 
+  /// Each tensor is measured on a scale of its own: beside another, its powers may be far out of range.
+  func testTensorsOfVeryDifferentSizesFloat() throws {
+    try tensorsOfVeryDifferentSizes(Float.self, sizes: [1, 3e38, 1e-40])
+  }
+
+  func testTensorsOfVeryDifferentSizesDouble() throws {
+    try tensorsOfVeryDifferentSizes(Double.self, sizes: [1, 2e295, 0x1p-1030, 1e30])
+  }
+
+  private func tensorsOfVeryDifferentSizes<S: BLASScalar>(_: S.Type, sizes: [Double]) throws {
+    for p in [0.3, 1.5, 3, 9, 40, 600, 1e5] {
+      let gradients = sizes.map { size in (0..<2100).map { $0 == 7 ? S(size) : $0 == 2050 ? S(size / 2) : 0 } }
+      let norms = sizes.map { S($0) }.map { Double($0) * Foundation.pow(1 + Foundation.pow(0.5, p), 1 / p) }
+      let clipping = try GradientClipping(tensor: .norm(0.5), whole: .norm(0.3), normType: .p(p))
+      var run = try EngineRun<S>(
+        sizes.map { _ in Array(repeating: 0, count: 2100) }, rule: SGD(learningRate: 1), clipping: clipping)
+      let report = try run.step(gradients)
+      let clipped = norms.map { min($0, 0.5) }
+      let scale = clipped.max()!
+      let compared = scale * Foundation.pow(clipped.reduce(0) { $0 + Foundation.pow($1 / scale, p) }, 1 / p)
+      let unit = Double(S.ulpOfOne)
+      XCTAssertEqual(report.comparedNorm!, compared, accuracy: 1e-14 * compared, "p \(p)")
+      for (index, norm) in norms.enumerated() {
+        let expected = Double(gradients[index][7]) * min(1, 0.5 / norm) * (0.3 / compared)
+        let accuracy = max((4 * unit + 1e-14) * expected, Double(S.leastNonzeroMagnitude))
+        XCTAssertEqual(-Double(run.parameters[index][7]), expected, accuracy: accuracy, "p \(p), tensor \(index)")
+      }
+    }
+  }
+
+  /// Under the policy that clears infinities the norm of what is left decides, however small it is.
+  func testClearedInfinitiesBesideALargeTensor() throws {
+    let clipping = try GradientClipping(tensor: .norm(5), whole: .norm(1), normType: .p(3))
+    var run = try EngineRun<Double>([[0, 0], [0]], rule: SGD(learningRate: 1), clipping: clipping, policy: .zero)
+    let report = try run.step([[2, .infinity], [2e295]])
+    let norm = Foundation.pow(8 + 125, 1.0 / 3)
+    XCTAssertEqual(report.comparedNorm!, norm, accuracy: 1e-14 * norm)
+    XCTAssertEqual(run.parameters[0][0], -2 / norm, accuracy: 1e-15)
+    XCTAssertEqual(run.parameters[1][0], -5 / norm, accuracy: 1e-15)
+  }
+
+  /// The same for the 2-norm, whose squares leave the range when a tensor is clipped to next to nothing.
+  func testClearedInfinitiesBesideATinyLimit() throws {
+    let clipping = try GradientClipping(tensor: .norm(0x1p-1040), whole: .norm(0x1p-1041))
+    var run = try EngineRun<Double>([[0, 0], [0]], rule: SGD(learningRate: 1), clipping: clipping, policy: .zero)
+    let report = try run.step([[2, .infinity], [2]])
+    XCTAssertEqual(report.comparedNorm!, 0x1p-1040 * 2.0.squareRoot(), accuracy: 0x1p-1074)
+    XCTAssertEqual(run.parameters[0][0], -0x1p-1041 / 2.0.squareRoot(), accuracy: 0x1p-1074)
+  }
+
+  /// The tiles of a tensor have scales of their own, and its norm does not depend on where it is cut.
+  func testRootsOfElementsThatVanishBesideOthers() throws {
+    // For a small p even what is 10^-600 of the largest element counts.
+    let x = [1e300, 0] + Array(repeating: 1e-300, count: 4000)
+    for p in [0.01, 0.001] {
+      let found = try x.withUnsafeBufferPointer { try Gradients.norm(of: $0, type: .p(p)) }
+      let sum = Foundation.pow(1e300, p) + 4000 * Foundation.pow(1e-300, p)
+      let expected = Foundation.log(sum) / p
+      let logarithm =
+        Foundation.log(found.scaledNorm.significand) + Double(found.scaledNorm.exponent) * Foundation.log(2)
+      XCTAssertEqual(logarithm, expected, accuracy: 1e-12 * expected)
+    }
+  }
+
   /// The scale of a general p ends with its step: other norms have none.
   func testTheScaleIsThatOfOneStep() throws {
     var optimizer = try Optimizer<Double>(

@@ -17,6 +17,7 @@ final class NormExchangeTests: XCTestCase {
     var averaging: WeightAveraging?
     var lossScale = LossScale.none
     var adaptiveLimit: AdaptiveLimit?
+    var kernels = StepKernels.automatic
   }
 
   /// Some tensors of the model, with the optimizer that steps them.
@@ -35,6 +36,7 @@ final class NormExchangeTests: XCTestCase {
       optimizer = try Optimizer(
         layout, rule: setup.rule, groups: groups, clipping: setup.clipping, nonFinitePolicy: setup.policy,
         averaging: setup.averaging, lossScale: setup.lossScale, adaptiveLimit: setup.adaptiveLimit)
+      optimizer.kernels = setup.kernels
       parameters = tensors.map { GuardedMemory(start[$0]) }
     }
 
@@ -142,6 +144,7 @@ final class NormExchangeTests: XCTestCase {
       GradientClipping(value: -0.5...0.7, tensor: .norm(4), whole: .norm(5), normType: .p(3)),
       GradientClipping(value: -0.5...0.7, tensor: .unitNorm(0.6, .firstAxis), whole: .norm(5)),
       GradientClipping(tensor: .rootMeanSquare(0.4), whole: .norm(9)),
+      GradientClipping(tensor: .norm(0.5), whole: .norm(0.7), normType: .p(600)),
       // So small that the powers of the clipped norms vanish on the scale of the largest element.
       GradientClipping(tensor: .norm(1e-200), whole: .norm(1e-201), normType: .p(3)),
       // And so small that they have few digits as numbers of Double.
@@ -163,6 +166,24 @@ final class NormExchangeTests: XCTestCase {
   func testRulesOfSecondMomentsAndSigns() throws {
     for rule in try [AdamW(learningRate: 0.1), Lion(learningRate: 0.1)] as [any UpdateRule] {
       _ = try compare(Float.self, Setup(rule: rule, clipping: .byGlobalNorm(3)))
+    }
+  }
+
+  /// What comes behind the transform of a matrix is one loop or several operations, of which some have no loop.
+  func testTransformsOfMatricesFloat() throws { try transformsOfMatrices(Float.self) }
+  func testTransformsOfMatricesDouble() throws { try transformsOfMatrices(Double.self) }
+
+  private func transformsOfMatrices<S: BLASScalar>(_: S.Type) throws {
+    let groups = [ParameterGroup("vectors", ["tensor [1246]"], rule: try SGD(learningRate: 0.1, momentum: 0.9))]
+    for averaging in try [nil, WeightAveraging.exponential(decay: 0.9), WeightAveraging(.mean)] {
+      for (kernels, decay) in [(StepKernels.automatic, 0.0), (.automatic, 0.1), (.blas, 0.1), (.fused, 0.1)] {
+        let outcomes = try compare(
+          S.self,
+          Setup(
+            rule: Muon(learningRate: 0.1, weightDecay: decay), groups: groups, clipping: .byGlobalNorm(3),
+            averaging: averaging, kernels: kernels))
+        XCTAssertEqual(try outcomes.last?.get().step, 3)
+      }
     }
   }
 

@@ -129,6 +129,47 @@ final class SharingExchangeTests: XCTestCase {
     }
   }
 
+  /// Two threads are one owner among others: each holds some of the tensors that others count, or none.
+  func testThreadsOfOneOwnerHoldSharedTensorsTogether() throws {
+    var random = SeededGenerator(seed: 74)
+    let start: [[Float]] = Self.counts.map { random.numbers($0) }
+    let gradients: [[Float]] = Self.counts.map { random.numbers($0) }
+    let whole = try Owner(Array(Self.counts.indices), start, .byGlobalNorm(3), .throw)
+    let expected = try whole.step(gradients, nil)
+    func outcomes(_ elsewhere: Set<String>) throws -> (owners: [Owner], [Result<StepReport, MomentumError>]) {
+      let owners = try [[0, 2], [1, 4], [3, 2], [1]].map { try Owner($0, start, .byGlobalNorm(3), .throw) }
+      let found = try ThreadExchange.run(owners: 2) { process, outer throws(MomentumError) in
+        let shared = SharingExchange(outer, countedElsewhere: process == 0 ? [] : elsewhere)
+        return try ThreadExchange.run(owners: 2, within: shared) {
+          number, exchange throws(MomentumError) -> Result<StepReport, MomentumError> in
+          do throws(MomentumError) {
+            return .success(try owners[2 * process + number].step(gradients, exchange))
+          } catch {
+            return .failure(error)
+          }
+        }
+      }
+      return (owners, found.flatMap { $0 })
+    }
+    let (owners, reports) = try outcomes(["tensor 1", "tensor 2"])
+    for report in reports { XCTAssertEqual("\(try report.get())", "\(expected)") }
+    for owner in owners {
+      for (tensor, parameters) in zip(owner.tensors, owner.parameters) {
+        assertSameBits(whole.parameters[tensor], parameters, "tensor \(tensor)")
+      }
+    }
+    // One that none of the threads holds is refused by all owners.
+    let (unchanged, errors) = try outcomes(["tensor 1", "tensor 2", "tensor 4"])
+    for error in errors {
+      XCTAssertEqual(
+        error,
+        .failure(
+          .invalidSetting(
+            name: "countedElsewhere", value: "tensor 4", expected: "the names of tensors of any of the owners")))
+    }
+    for owner in unchanged { XCTAssertEqual(owner.parameters, owner.tensors.map { start[$0] }) }
+  }
+
   func testNamesAndCountsAreChecked() throws {
     var random = SeededGenerator(seed: 73)
     let start: [[Float]] = Self.counts.map { random.numbers($0) }
