@@ -199,9 +199,27 @@ final class StepCommandTests: XCTestCase {
       succeed(run)
       XCTAssertEqual(try files.read("out"), ["weight": [1 - 3.0 / 8, 2 - 4.0 / 8], "bias": [3]])
       XCTAssertTrue(run.output.contains("0.625"), "the norm is that of the gradient after unscaling: \(run.output)")
-      let wrong = try step(files, "--learning-rate", "1", "--loss-scale", "0")
-      XCTAssertEqual(wrong.status, 64)
-      XCTAssertTrue(wrong.errors.contains("loss scale is 0.0; expected a positive finite number"), wrong.errors)
+    }
+  }
+
+  /// What an option states is refused by its name.
+  func testNumbersOutOfRangeNameTheirOption() throws {
+    try withFiles { files in
+      for (arguments, text) in [
+        (["--learning-rate", "-1"], "--learning-rate is -1.0; expected a finite number >= 0"),
+        (["--learning-rate", "1", "--momentum", "-1"], "--momentum is -1.0; expected a finite number >= 0"),
+        (["--learning-rate", "1", "--dampening", "-1"], "--dampening is -1.0; expected a number in 0...1"),
+        (["--learning-rate", "1", "--weight-decay", "-1"], "--weight-decay is -1.0; expected a finite number >= 0"),
+        (["--learning-rate", "1", "--agc", "-1"], "--agc is -1.0; expected a finite number >= 0"),
+        (["--learning-rate", "1", "--loss-scale", "0"], "--loss-scale is 0.0; expected a positive finite number"),
+        (["--learning-rate", "1", "--clip-norm", "-1"], "--clip-norm is -1.0; expected a number >= 0"),
+        (["--learning-rate", "1", "--steps", "-1"], "--steps is -1; expected at least 0"),
+      ] {
+        let run = try CommandRun(
+          ["step", "--parameters", "p", "--gradients", "g", "--output-parameters", "out"] + arguments, in: files.folder)
+        XCTAssertEqual(run.status, 64, text)
+        XCTAssertTrue(run.errors.contains(text), run.errors)
+      }
     }
   }
 
@@ -283,8 +301,8 @@ final class StepCommandTests: XCTestCase {
         ),
         (["--learning-rate", "1", "--average", "a"], "--average needs --ema, or a --config that averages"),
         (["--learning-rate", "1", "--ema-overwrite", "2"], "--ema-overwrite needs --ema"),
-        (["--learning-rate", "1", "--ema", "2"], "decay of the average is 2.0; expected a number in 0...1"),
-        (["--learning-rate", "1", "--ema", "0", "--ema-overwrite", "0"], "overwriteEvery is 0; expected at least 1"),
+        (["--learning-rate", "1", "--ema", "2"], "--ema is 2.0; expected a number in 0...1"),
+        (["--learning-rate", "1", "--ema", "0", "--ema-overwrite", "0"], "--ema-overwrite is 0; expected at least 1"),
         (
           ["--learning-rate", "1", "--ema", "0", "--output-average", "out"],
           "--output-parameters and --output-average name the same file"
@@ -338,7 +356,10 @@ final class StepCommandTests: XCTestCase {
       for (arguments, text) in [
         (["--clip-norm-axes", "1"], "--clip-norm-axes needs --clip-norm"),
         (["--clip-norm", "1", "--clip-norm-axes", "x"], "clip-norm-axes"),
-        (["--clip-norm", "1", "--clip-norm-axes", "2"], "axes [2] of the shape [2, 2]"),
+        (
+          ["--clip-norm", "1", "--clip-norm-axes", "2"],
+          "g2: --clip-norm-axes of tensor 'weight' is axes [2] of the shape [2, 2]; expected axes in"
+        ),
         (["--clip-norm", "1", "--clip-block-rms", "2"], "--clip-block-rms is 2.0"),
       ] {
         let run = try CommandRun(

@@ -100,7 +100,7 @@ struct OptimizerOptions: ParsableArguments {
     guard learningRate != nil else { throw ValidationError("expected --learning-rate, or --config with all settings") }
     guard ema != nil || emaOverwrite == nil else { throw ValidationError("--ema-overwrite needs --ema") }
     let configuration = try stated()
-    try orUsageError { () throws(MomentumError) in try configuration.validate() }
+    try orUsageError(naming: Self.options) { () throws(MomentumError) in try configuration.validate() }
   }
 
   /// The settings, from the file if there is one.
@@ -125,14 +125,20 @@ struct OptimizerOptions: ParsableArguments {
     return (own.filter(\.value).keys + clip.given).sorted()
   }
 
+  /// The options of the library's settings.
+  static let options = ClipOptions.options.merging([
+    "dampening": "--dampening", "weightDecay": "--weight-decay", "factor of adaptive clipping": "--agc",
+    "loss scale": "--loss-scale", "decay of the average": "--ema", "overwriteEvery": "--ema-overwrite",
+  ]) { $1 }
+
   private func stated() throws -> OptimizerConfiguration {
-    let clipping = try clip.clipping()
-    return try orUsageError { () throws(MomentumError) in
+    let (clipping, rule) = (try clip.clipping(), try rule())
+    return try orUsageError(naming: Self.options) { () throws(MomentumError) in
       var averaging: WeightAveraging?
       if let ema { averaging = try .exponential(decay: ema, overwriteEvery: emaOverwrite) }
       return OptimizerConfiguration(
         convention: clip.convention,
-        rule: try rule(),
+        rule: rule,
         clipping: clipping,
         lossScale: try lossScale.map { (scale) throws(MomentumError) in try .fixed(scale) } ?? .none,
         averaging: averaging, nonFinitePolicy: clip.nonFinite?.policy,
@@ -140,10 +146,16 @@ struct OptimizerOptions: ParsableArguments {
     }
   }
 
-  private func rule() throws(MomentumError) -> RuleConfiguration {
+  private func rule() throws -> RuleConfiguration {
+    func constant(_ value: Double?, _ option: String) throws -> Schedule? {
+      guard let value else { return nil }
+      return try orUsageError(naming: ["value of a constant schedule": option]) { () throws(MomentumError) in
+        try .constant(value)
+      }
+    }
     var rule = RuleConfiguration()
-    if let learningRate { rule.learningRate = try .constant(learningRate) }
-    if let momentum { rule.momentum = try .constant(momentum) }
+    rule.learningRate = try constant(learningRate, "--learning-rate")
+    rule.momentum = try constant(momentum, "--momentum")
     rule.dampening = dampening
     rule.weightDecay = weightDecay
     rule.decoupledWeightDecay = decoupledWeightDecay ? true : nil

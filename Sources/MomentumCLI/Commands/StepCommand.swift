@@ -220,7 +220,7 @@ struct StepCommand: ParsableCommand {
 
   /// An error of a step, which names where its cause lies.
   func stepError(_ error: MomentumError, _ gradients: String) -> any Error {
-    settingsError(for: error) ?? DataFileError(file: gradients, cause: error.description)
+    settingsError(for: error, in: gradients) ?? DataFileError(file: gradients, cause: error.description)
   }
 
   var gradientFiles: GradientFiles {
@@ -239,9 +239,12 @@ struct StepCommand: ParsableCommand {
     }
   }
 
-  func settingsError(for error: MomentumError) -> (any Error)? {
+  /// - Parameter file: The file whose tensors a setting may not fit.
+  func settingsError(for error: MomentumError, in file: String? = nil) -> (any Error)? {
     guard case .invalidSetting = error else { return nil }
-    guard let config = options.config else { return usageError(for: error) }
+    guard let config = options.config else {
+      return usageError(for: error, naming: OptimizerOptions.options, in: file)
+    }
     return DataFileError(file: config, cause: error.description)
   }
 

@@ -228,7 +228,7 @@ struct CheckpointTensors {
     do {
       return try body()
     } catch let error as MomentumError {
-      throw usageError(for: error) ?? DataFileError(file: name, cause: error.description) as any Error
+      throw usageError(for: error, in: name) ?? DataFileError(file: name, cause: error.description) as any Error
     }
   }
 }

@@ -73,6 +73,7 @@ struct ClipOptions: ParsableArguments {
   static let options = [
     "clip value": "--clip-value", "clip norm": "--clip-norm", "clip block RMS": "--clip-block-rms",
     "clip global norm": "--clip-global-norm", "normType": "--norm-type", "normUnits": "--clip-norm-axes",
+    "units": "--clip-norm-axes",
   ]
 
   /// Where nothing is clipped the norm is measured all the same: it is part of every report.
@@ -158,9 +159,14 @@ func orUsageError<R>(naming options: [String: String] = [:], _ body: () throws(M
 }
 
 /// The usage error for a setting out of its range, `nil` for any other error.
-func usageError(for error: MomentumError, naming options: [String: String] = [:]) -> ValidationError? {
+///
+/// - Parameter file: The file whose tensors a setting may not fit.
+func usageError(
+  for error: MomentumError, naming options: [String: String] = [:], in file: String? = nil
+) -> ValidationError? {
   guard case .invalidSetting(let refused) = error else { return nil }
-  guard let option = options[refused.name] else { return ValidationError(error.description) }
-  return ValidationError(
-    InvalidSetting(option, of: refused.place, value: refused.value, expected: refused.expected).description)
+  let named = InvalidSetting(
+    options[refused.name] ?? refused.name, of: refused.place, value: refused.value, expected: refused.expected)
+  guard case .tensor = refused.place, let file else { return ValidationError(named.description) }
+  return ValidationError("\(file): \(named)")
 }
