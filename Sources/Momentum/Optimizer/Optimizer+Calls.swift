@@ -189,6 +189,8 @@ extension Optimizer {
   }
 
   /// The same, together with other owners if there are meetings.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   mutating func step(
     parameters: [UnsafeMutableBufferPointer<Scalar>], accumulated gradients: inout GradientAccumulator<Scalar>,
     _ meetings: NormMeetings?

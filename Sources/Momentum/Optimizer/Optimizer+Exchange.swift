@@ -34,11 +34,21 @@ extension Optimizer {
   ) throws(MomentumError) -> StepReport {
     let meetings = NormMeetings(exchange, step: stepCount)
     do throws(MomentumError) {
-      try bindLists(parameters, gradients.count) { gradients[$0] }
-      return try takeStep(divisor: ScaledDouble(Double(divisor)), isMeasured: false, meetings)
+      return try step(parameters, gradients, ScaledDouble(Double(divisor)), meetings)
     } catch {
       throw meetings.failure(error)
     }
+  }
+
+  // The type of the exchange is not known here, so that the step can be compiled for each element type.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  private mutating func step(
+    _ parameters: [UnsafeMutableBufferPointer<Scalar>], _ gradients: [UnsafeBufferPointer<Scalar>?],
+    _ divisor: ScaledDouble, _ meetings: NormMeetings
+  ) throws(MomentumError) -> StepReport {
+    try bindLists(parameters, gradients.count) { gradients[$0] }
+    return try takeStep(divisor: divisor, isMeasured: false, meetings)
   }
 
   /// Takes one step with accumulated gradients, together with the owners of the other tensors; see
