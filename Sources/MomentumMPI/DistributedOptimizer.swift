@@ -63,8 +63,8 @@
     ///   - velocityType: The element type that the velocity is stored in; by default that of the parameters.
     ///   - reportsNorms: Whether steps that clip by value alone measure the norms for their reports:
     ///     ``Optimizer/reportsNorms``.
-    ///   - sharding: What the ranks divide among them. Where a limit or a rule is one of tensors, of units or of a
-    ///     group, the model is cut between tensors only.
+    ///   - sharding: What the ranks divide among them. Where a limit or a rule is one of tensors or of units, or a
+    ///     group has a limit, the model is cut between tensors only.
     ///   - reduction: The order in which gradients are added up.
     ///   - bucketBytes: The size of the pieces in which gradients travel as soon as all tensors in them have been added
     ///     (``add(_:tensor:microBatch:)``), while the program computes the others; `nil` if they travel when all are

@@ -23,7 +23,7 @@
     ///   - reportsNorms: As ``Optimizer/reportsNorms``.
     ///   - threads: The most threads of this rank; by default ``Communicator/threadsPerRank``.
     /// - Throws: ``DistributedError``, the same on all ranks: settings that differ or that no model takes, a group without a
-    ///   tensor in the whole model, limits and rules of whole tensors, of units or of groups where tensors are sliced.
+    ///   tensor in the whole model, limits and rules of whole tensors or of units, and limits of groups, where tensors are sliced.
     public func makeOptimizer(
       rule: some UpdateRule, groups: [ParameterGroup] = [], clipping: GradientClipping = .none,
       nonFinitePolicy: NonFinitePolicy? = nil, averaging: WeightAveraging? = nil, lossScale: LossScale = .none,

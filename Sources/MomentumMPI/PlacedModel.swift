@@ -75,7 +75,7 @@
     /// - Returns: A report, the same on all ranks but for `overflowedElements` of velocities in half precision, which are
     ///   those of the elements that this rank has stepped.
     /// - Throws: ``DistributedError``, the same on all ranks: no parameter and no state has been written then, but gradients may be
-    ///   sums already. Refused are limits and rules of whole tensors, of units or of groups where tensors are sliced.
+    ///   sums already. Refused are limits and rules of whole tensors or of units, and limits of groups, where tensors are sliced.
     @discardableResult
     public func step(
       _ optimizer: inout Optimizer<Scalar>, parameters: [UnsafeMutableBufferPointer<Scalar>],

@@ -8,13 +8,13 @@ struct ClipCommand: ParsableCommand {
     abstract: "Clip the gradients of a checkpoint.",
     discussion: """
       Files are safetensors of F32, F64, BF16 and F16 tensors. One file may hold several types: each tensor keeps its own, and \
-      norms are those of all; --per-example takes one file of tensors of one type, F32 or F64. Tensors of BF16 and F16 are \
+      norms are those of all; --per-example takes tensors of one type, F32 or F64, and writes one file. Tensors of BF16 and F16 are \
       clipped as if they were of F32, and rounded once, to nearest. Tensors of integers and truth values, and those that \
       --skip passes by, are copied.
 
       A path of --gradients is that of a file, of an index (model.safetensors.index.json), or of a folder with one of them; \
       several paths are parts of one gradient. Of several files, or of an index, --output is a folder: it gets files of the \
-      same names, with their metadata, and the index. All of them are written, whole, or none. They are clipped one after \
+      same names, with their metadata, and the index if one was read. All of them are written, whole, or none. They are clipped one after \
       the other, so that one of them is in memory at a time.
 
       --config takes "clipping", "convention" and "nonFinitePolicy" of a file for "momentum step". Settings by which a step \

@@ -44,7 +44,7 @@ struct NormCommand: ParsableCommand {
     help: ArgumentHelp("With --per-tensor, also print the first singular values of each matrix.", valueName: "count"))
   var spectrum: Int?
 
-  @Option(help: "How tensors of more than two axes are read as matrices, for singular values.")
+  @Option(help: "How tensors of more than two axes are read as matrices, for singular values. (default: first-axis)")
   var view: MatrixReading?
 
   @OptionGroup

@@ -81,8 +81,8 @@ struct OptimizerOptions: ParsableArguments {
 
   @Flag(
     help: """
-      Read the gradients once while nothing is clipped. Needs --non-finite propagate or zero, and no other clip than \
-      --clip-global-norm.
+      Read the gradients once while nothing is clipped. Needs one file, the policy propagate or zero, and no other clip than \
+      --clip-global-norm by the 2-norm; goes with none of --ema and --agc.
       """)
   var onePass = false
 

@@ -9,7 +9,8 @@ struct StateOptions: ParsableArguments {
     help: ArgumentHelp(
       """
       All that an earlier step remembered: velocity, average, step count and what adapts. Files, indices or folders; they \
-      may be cut in other ways than the parameters. (default: nothing yet)
+      may be cut in other ways than the parameters. With it none of the options of velocities and averages apart is taken. \
+      (default: nothing yet)
       """, valueName: "path"))
   var state: [String] = []
 
@@ -34,15 +35,17 @@ struct StateOptions: ParsableArguments {
   @Option(
     parsing: .upToNextOption,
     help: ArgumentHelp(
-      "The average that an earlier step wrote, alone or in a state. Paths as of --state. (default: none yet)",
-      valueName: "path"))
+      """
+      The average that an earlier step wrote, alone or in a state. Paths as of --state. Needs --ema, or a --config that \
+      averages. (default: none yet)
+      """, valueName: "path"))
   var average: [String] = []
 
   @Option(
     help: ArgumentHelp(
       """
       Where all that a later step needs goes: a file, or a folder for parameters of several files. Exact: k runs of one step \
-      are as one run of k steps, bit for bit.
+      are as one run of k steps, bit for bit. With it none of the options of velocities and averages apart is taken.
       """, valueName: "path"))
   var outputState: String?
 

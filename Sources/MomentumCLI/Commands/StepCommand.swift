@@ -9,13 +9,13 @@ struct StepCommand: ParsableCommand {
     discussion: """
       Files are safetensors of F32, F64, BF16 and F16 tensors, matched by name. One file may hold several types: each tensor \
       keeps its own, and norms are those of all. Parameters of F64 take gradients of F64, others any but F64; those of BF16 \
-      and F16 need --rounding or masters. A file with F64 and other types takes no options of state and no --one-pass. A \
+      and F16 need --rounding or masters. A file with F64 and other types takes no options of state, no --velocity-type and no --one-pass. A \
       parameter without a gradient is left alone; a gradient without a parameter, or of another shape or type, is an error. \
       Tensors of integers and truth values are copied, and so is what --skip passes by, with its masters and its state.
 
       A path is that of a file, of an index (model.safetensors.index.json), or of a folder with one of them. Of parameters in \
       several files, or of an index, outputs are folders: they get files of the same names, with their metadata, and the \
-      index; files of state have those names too, and no index. All are written, whole, or none. Masters and states that are \
+      index if one was read; files of state have those names too, and no index. All are written, whole, or none. Masters and states that are \
       read may be cut into other files than the parameters: tensors are found by their names. Of a folder of states without an \
       index all .safetensors files are read. Large checkpoints, of one file or of \
       several, are stepped in groups of tensors, so that a few groups are in memory at a time, with their masters and \
@@ -118,8 +118,8 @@ struct StepCommand: ParsableCommand {
     parsing: .unconditional,
     help: ArgumentHelp(
       """
-      How many parameters are in memory at a time, where one step is taken: larger checkpoints are read, stepped and written \
-      in groups of whole tensors. The outputs have the same bytes.
+      How many parameters a group has, where one step is taken: larger checkpoints are read, stepped and written in groups of \
+      whole tensors, of which a few are in memory at a time. The outputs have the same bytes.
       """, valueName: "n"))
   var elementsAtOnce = 1 << 21
 

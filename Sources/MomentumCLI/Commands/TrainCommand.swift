@@ -125,7 +125,9 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "Report folder, new or empty (default: report, or report-2, ... if there is one).")
   var output: String?
   @Option(
-    help: "Go on with the comparison in this report folder; its options hold, all others but --threads are refused.")
+    help:
+      "Go on with the comparison in this report folder; its options hold, all others but --threads, --gnuplot and --json are refused."
+  )
   var resume: String?
   @Option(parsing: .unconditional, help: "Runs that go side by side (default: the number of cores).")
   var threads: Int?

@@ -35,12 +35,14 @@ public struct ReferenceFixtures: Sendable {
 
   /// Finds `Tests/Fixtures` in or above the executable's folder, then in or above the current folder.
   ///
+  /// The executable is the running one, whatever it was called by; where a loader was started to run it, the one that was named.
+  ///
   /// - Throws: ``ReferenceError/fixturesNotFound(searched:)``.
   public static func locate() throws(ReferenceError) -> URL {
-    let executable = URL(filePath: CommandLine.arguments.first ?? "").resolvingSymlinksInPath()
-    let starts = [
-      executable.deletingLastPathComponent(), URL(filePath: FileManager.default.currentDirectoryPath),
-    ]
+    let executables = [Bundle.main.executableURL, CommandLine.arguments.first.map { URL(filePath: $0) }]
+    let starts =
+      executables.compactMap { $0?.resolvingSymlinksInPath().deletingLastPathComponent() }
+      + [URL(filePath: FileManager.default.currentDirectoryPath)]
     for start in starts {
       var folder = start.standardizedFileURL
       while true {
