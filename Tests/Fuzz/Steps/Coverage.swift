@@ -10,7 +10,7 @@ struct Coverage: Sendable {
   static let required =
     [
       "type Float", "type Double", "threads 1", "threads 2", "threads 3", "storage vector", "storage flat",
-      "storage span", "storage list", "kernels auto", "kernels blas", "kernels fused",
+      "storage span", "storage list", "kernels auto", "kernels blas", "kernels fused", "an exchange",
       "tensors 1", "tensors 2-8", "tensors 9-40", "an empty tensor",
       "65536 elements or more", "rule SGD", "rule LARS", "rule Lion", "rule Signum", "rule normalised momentum",
       "rule AdamW", "rule Muon",

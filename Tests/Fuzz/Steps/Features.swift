@@ -25,6 +25,7 @@ extension Coverage {
       note("threads \(twin.threads)")
       note("storage \(twin.storage)")
       note("kernels \(twin.kernels.rawValue)")
+      if twin.meets { note("an exchange") }
     }
     let tensors = layout.tensors.count
     note("tensors \(tensors == 1 ? "1" : tensors < 9 ? "2-8" : "9-40")")

@@ -62,7 +62,8 @@ final class Scenario<Scalar: BLASScalar & SafetensorsScalar, Wide: WideNumber> {
       let threads = name == "threads" ? random.within(2...3) : random.within(1...3)
       // Loops run in every scenario.
       let kernels = name == "spans" || ways.chance(0.7) ? StepKernels.fused : .automatic
-      twins.append(try Twin(name, storage, layout, spoiled, threads: threads, kernels, &random))
+      let meets = ways.chance(0.5)
+      twins.append(try Twin(name, storage, layout, spoiled, threads: threads, kernels, meets: meets, &random))
     }
     self.twins = twins
     (self.settings, acceptedSettings) = (settings, settings)

@@ -53,7 +53,11 @@ struct PlainStep<Scalar: BLASScalar, Wide: WideNumber> {
     guard let range = settings.clip(ofGroup: membership[index]).value else {
       return Entry(clearsNonFinite: clears, lower: 0, upper: 0, clamps: false)
     }
-    func bound(_ x: Double) -> Wide { Wide(Scalar(gradientFactor == 1 ? x : x / gradientFactor)) }
+    func bound(_ x: Double) -> Wide {
+      let bound = Wide(Scalar(gradientFactor == 1 ? x : x / gradientFactor))
+      // A finite bound holds for infinities, too.
+      return x.isFinite ? min(max(bound, -bounds.greatest), bounds.greatest) : bound
+    }
     return Entry(
       clearsNonFinite: clears, lower: bound(range.lowerBound), upper: bound(range.upperBound), clamps: true)
   }

@@ -20,6 +20,8 @@ final class Twin<Scalar: BLASScalar> {
   /// The first twin calls BLAS, so that the loops of the others are compared with its calls. Some of those choose for
   /// themselves what is faster.
   let kernels: StepKernels
+  /// Whether steps of lists meet other owners, of whom there are none.
+  let meets: Bool
   let layout: ParameterLayout
   var optimizer: Optimizer<Scalar>
   private var vector, vectorGradient: ParameterVector<Scalar>
@@ -30,9 +32,9 @@ final class Twin<Scalar: BLASScalar> {
 
   init(
     _ name: String, _ storage: Storage, _ layout: ParameterLayout, _ settings: Settings, threads: Int,
-    _ kernels: StepKernels, _ random: inout Random
+    _ kernels: StepKernels, meets: Bool = false, _ random: inout Random
   ) throws {
-    (self.name, self.storage, self.layout) = (name, storage, layout)
+    (self.name, self.storage, self.meets, self.layout) = (name, storage, meets, layout)
     (self.threads, self.kernels) = (threads, kernels)
     optimizer = try settings.makeOptimizer(layout, threads: threads, kernels: kernels)
     // Only the memory that is used is large.
@@ -95,7 +97,10 @@ final class Twin<Scalar: BLASScalar> {
       load(gradient.elements)
       if storage == .list || gradient.isMissing.contains(true) {
         return try withParameters { parameters in
-          try withGradients(gradient.isMissing) { try optimizer.step(parameters: parameters, gradients: $0) }
+          try withGradients(gradient.isMissing) {
+            guard let exchange else { return try optimizer.step(parameters: parameters, gradients: $0) }
+            return try optimizer.step(parameters: parameters, gradients: $0, exchange: exchange)
+          }
         }
       }
       switch storage {
@@ -152,8 +157,18 @@ final class Twin<Scalar: BLASScalar> {
     case .flat: return try optimizer.step(parameters: flat.buffer, gradients: &accumulator)
     case .span:
       return try array.withUnsafeMutableBufferPointer { try optimizer.step(parameters: $0, gradients: &accumulator) }
-    case .list: return try optimizer.step(parameters: scattered.tensors, gradients: &accumulator)
+    case .list:
+      guard let exchange else { return try optimizer.step(parameters: scattered.tensors, gradients: &accumulator) }
+      return try optimizer.step(parameters: scattered.tensors, gradients: &accumulator, exchange: exchange)
     }
+  }
+
+  /// Where the twin meets others; steps in one pass cannot.
+  private var exchange: OnlyOwner? { meets && optimizer.mode == .twoPass ? OnlyOwner() : nil }
+
+  /// The exchange of one owner of all tensors.
+  private struct OnlyOwner: NormExchange {
+    func merge(_ message: inout NormMessage) throws(MomentumError) {}
   }
 
   // MARK: Gradients
